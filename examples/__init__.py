@@ -1,0 +1,1 @@
+"""Examples that use tmc: training code and compiler extensions."""

@@ -1,0 +1,1 @@
+"""TinyMyo, a transformer for surface EMG: model, reference networks, export and demo."""

@@ -1,0 +1,73 @@
+"""Command line of the TinyMyo example: `python -m examples.tinymyo VERB`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from examples.tinymyo.checkpoint import load_checkpoint
+from examples.tinymyo.errors import TinyMyoError
+from examples.tinymyo.export import OPSETS, Exporter, export
+from examples.tinymyo.model import Config, RopeScheme, TinyMyo, build
+from examples.tinymyo.networks import NETWORKS, reference_network
+from examples.tinymyo.recording import load_windows
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the argument parser."""
+    top = argparse.ArgumentParser(prog="python -m examples.tinymyo", description="TinyMyo: from PyTorch to tmc.")
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verb = verbs.add_parser("export", help="write ONNX and calibration windows")
+    source = verb.add_mutually_exclusive_group(required=True)
+    source.add_argument("--network", metavar="NAME", help=f"reference network: {', '.join(NETWORKS)}")
+    source.add_argument("--checkpoint", type=Path, metavar="FILE", help=".safetensors or Lightning .ckpt")
+    verb.add_argument("--rope", choices=get_args(RopeScheme), help="position scheme (default: the network's own)")
+    verb.add_argument("--channels", type=int, help="channels of a checkpoint whose head does not tell")
+    verb.add_argument("--samples", type=int, help="samples per window of a checkpoint (default 1000)")
+    verb.add_argument("--exporter", choices=list(OPSETS), default="dynamo", help="torch exporter (default dynamo)")
+    verb.add_argument("--opset", type=int, help="ONNX opset (default 18; with torchscript 17)")
+    verb.add_argument("--no-constant-folding", action="store_true", help="leave the exporter's graph as traced")
+    verb.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.onnx")
+    verb.set_defaults(run=_export)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; return the exit status."""
+    options = parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except TinyMyoError as error:
+        print(f"error: {error}\nnote: {error.note}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _network(options: argparse.Namespace) -> TinyMyo:
+    rope: RopeScheme | None = options.rope
+    if options.checkpoint is not None:
+        return load_checkpoint(options.checkpoint, rope, options.channels, options.samples or 1000)
+    if options.channels is not None or options.samples is not None:
+        raise TinyMyoError(
+            "--channels, --samples: found with --network, allowed with --checkpoint",
+            "a reference network has its sizes in its name",
+        )
+    network = reference_network(options.network)
+    config = network.config
+    config = Config(config.channels, config.samples, config.layers, config.classes, rope or config.rope)
+    return build(config, network.seed)
+
+
+def _export(options: argparse.Namespace) -> None:
+    model = _network(options)
+    exporter: Exporter = options.exporter
+    windows = load_windows(model.config.channels, model.config.samples)
+    done = export(model, windows, options.output, exporter, options.opset, not options.no_constant_folding)
+    print(f"model: {done.model}")
+    print(f"calibration: {done.calibration}, {windows.source}")
+    print(f"torch against onnxruntime: largest difference {done.max_difference:.3g}, range {done.output_range:.3g}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""Export TinyMyo to ONNX with static shapes, check it against torch, and write its calibration windows beside it."""
+
+import contextlib
+import io
+import logging
+import os
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+
+from examples.tinymyo.errors import TinyMyoError
+from examples.tinymyo.model import Attention, TinyMyo
+from examples.tinymyo.recording import Windows
+
+Exporter = Literal["torchscript", "dynamo"]
+
+INPUT, OUTPUT = "emg", "logits"
+OPSETS: dict[Exporter, range] = {"torchscript": range(13, 18), "dynamo": range(18, 22)}
+DEFAULT_OPSET: dict[Exporter, int] = {"torchscript": 17, "dynamo": 18}
+FIRST_OPSET_WITH_FUSED_ATTENTION = 14
+CALIBRATION_WINDOWS = 32
+CHECKED_WINDOWS = 4
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """Say what an export wrote, and how far onnxruntime is from torch on real or synthetic windows."""
+
+    model: Path
+    calibration: Path
+    max_difference: float
+    output_range: float
+
+
+def calibration_path(model: Path) -> Path:
+    """Return where `tmc compile` looks for the calibration file of a model."""
+    return model.with_suffix(".calibration.npz")
+
+
+def export_onnx(
+    model: TinyMyo, path: Path, exporter: Exporter = "dynamo", opset: int | None = None, fold: bool = True
+) -> None:
+    """Write the network as ONNX: input `emg` (1, channels, samples), output `logits` (1, classes), all static.
+
+    Raises:
+        TinyMyoError: an opset that the exporter cannot write.
+    """
+    opset = DEFAULT_OPSET[exporter] if opset is None else opset
+    allowed = OPSETS[exporter]
+    if opset not in allowed:
+        raise TinyMyoError(
+            f"--opset: found {opset}, allowed {allowed[0]} to {allowed[-1]} with --exporter {exporter}",
+            "opsets 13 to 17 are written by torchscript, later ones by dynamo",
+        )
+    window = torch.zeros(1, model.config.channels, model.config.samples)
+    with _attention_in_parts(model, opset < FIRST_OPSET_WITH_FUSED_ATTENTION), _quiet(), torch.no_grad():
+        if exporter == "torchscript":
+            names = {"input_names": [INPUT], "output_names": [OUTPUT]}
+            torch.onnx.export(
+                model, (window,), str(path), dynamo=False, opset_version=opset, do_constant_folding=fold, **names
+            )
+        else:
+            program = torch.onnx.export(
+                model,
+                (window,),
+                dynamo=True,
+                opset_version=opset,
+                optimize=fold,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+            )
+            assert program is not None
+            program.save(str(path), external_data=False)
+    _strip_machine_paths(path)
+
+
+@contextlib.contextmanager
+def _attention_in_parts(model: TinyMyo, in_parts: bool) -> Iterator[None]:
+    layers = [module for module in model.modules() if isinstance(module, Attention)]
+    for layer in layers:
+        layer.fused_attention = not in_parts
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.fused_attention = True
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    # Both exporters talk at length about their own plans; none of it concerns the network.
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _strip_machine_paths(path: Path) -> None:
+    # The dynamo exporter writes stack traces with the paths of this machine; the file must not depend on them.
+    content = onnx.load(path)
+    for holder in (content, content.graph, *content.graph.node, *content.graph.value_info, *content.graph.initializer):
+        del holder.metadata_props[:]
+        holder.doc_string = ""
+    onnx.save(content, path)
+
+
+def compare_with_onnxruntime(model: TinyMyo, path: Path, windows: NDArray[np.float32]) -> tuple[float, float]:
+    """Return the largest difference of the logits between torch and onnxruntime, and the range of the logits.
+
+    Raises:
+        TinyMyoError: they differ by more than 1e-4 of the range.
+    """
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    with torch.no_grad():
+        expected = model(torch.from_numpy(windows)).numpy()
+    found = np.concatenate([session.run([OUTPUT], {INPUT: window[None]})[0] for window in windows])
+    difference = float(np.abs(expected - found).max())
+    output_range = float(np.ptp(expected))
+    # Written so that a NaN fails too.
+    if not difference <= TOLERANCE * output_range:
+        raise TinyMyoError(
+            f"{path.name}: found logits up to {difference:.3g} away from torch, "
+            f"allowed {TOLERANCE:.0e} of their range {output_range:.3g}",
+            "try the other --exporter; weights that are not finite also end here",
+        )
+    return difference, output_range
+
+
+def write_calibration(path: Path, windows: NDArray[np.float32], source: str) -> None:
+    """Write calibration windows (count, channels, samples) as array `emg`; `source` becomes the zip comment."""
+    np.savez(path, **{INPUT: windows})
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = source.encode()
+
+
+def export(
+    model: TinyMyo,
+    windows: Windows,
+    path: Path,
+    exporter: Exporter = "dynamo",
+    opset: int | None = None,
+    fold: bool = True,
+) -> Exported:
+    """Write `path` and its calibration file, after checking the ONNX file against torch.
+
+    Raises:
+        TinyMyoError: see `export_onnx` and `compare_with_onnxruntime`; then nothing is written.
+    """
+    if path.suffix != ".onnx":
+        raise TinyMyoError(f"-o: found {path}, allowed a name that ends in .onnx", "name the model file")
+    if not path.parent.is_dir():
+        raise TinyMyoError(f"-o: found no folder {path.parent}, allowed an existing one", "make the folder first")
+    spread = np.linspace(0, len(windows.train) - 1, CALIBRATION_WINDOWS).round().astype(np.int64)
+    chosen = windows.train[spread]
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        draft = Path(folder) / path.name
+        export_onnx(model, draft, exporter, opset, fold)
+        difference, output_range = compare_with_onnxruntime(model, draft, chosen[:CHECKED_WINDOWS])
+        write_calibration(calibration_path(draft), chosen, windows.source)
+        os.replace(calibration_path(draft), calibration_path(path))
+        os.replace(draft, path)
+    return Exported(path, calibration_path(path), difference, output_range)
