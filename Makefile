@@ -1,0 +1,81 @@
+# What a developer runs. Every target sets up what it needs; a second run is quick.
+#
+#   make PYTHON=python3.12 test          another interpreter (3.11 or newer)
+#   make TESTS=tests/ir test             some of the tests
+#   make PIP_FLAGS='--find-links DIR'    more flags for pip, such as a folder with a CPU build of torch
+
+VENV := .venv
+DEMO_VENV := .venv-demo
+JOBS ?= 2
+TESTS ?= tests
+PIP_FLAGS ?=
+# sEMG recordings for the demo. GPL-3.0 and used as data only: installed beside tmc, never a part of it.
+RECORDINGS := openhdemg==0.1.2
+
+CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
+PYTHON ?= $(firstword $(foreach p,$(CANDIDATES),$(shell $(p) -c \
+	'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(p))))
+
+.PHONY: help system test lint demo bench-compile clean
+
+help:
+	@echo "make demo           export TinyMyo, compile it, run the C on this machine and compare"
+	@echo "make test           lint, types and every test"
+	@echo "make lint           ruff and mypy only"
+	@echo "make bench-compile  compile times of the reference networks; ends with one JSON line"
+	@echo "make clean          remove what these targets made"
+
+# A C compiler and the venv module: installed where this user may, named where not.
+system:
+	@set -eu; \
+	if ! $(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
+		echo "error: found no Python 3.11 or newer (tried: $(or $(PYTHON),$(CANDIDATES)))" >&2; \
+		echo "note: install one and name it: make PYTHON=python3.12 $(or $(MAKECMDGOALS),test)" >&2; \
+		exit 1; \
+	fi; \
+	missing=; \
+	command -v gcc >/dev/null || missing="gcc libc6-dev"; \
+	if ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
+		missing="$$missing $$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"; \
+	fi; \
+	[ -n "$$missing" ] || exit 0; \
+	if [ "$$(id -u)" = 0 ]; then as_root="env"; else as_root="sudo -n"; fi; \
+	if command -v apt-get >/dev/null && $$as_root true 2>/dev/null; then \
+		echo "installing system packages:" $$missing; \
+		$$as_root apt-get update -q; \
+		$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
+	else \
+		echo "error: found no" $$missing >&2; \
+		echo "note: install them, for example: sudo apt-get install" $$missing >&2; \
+		exit 1; \
+	fi
+
+$(VENV)/.installed: pyproject.toml | system
+	@echo "setting up $(VENV) (minutes, the first time)"
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet $(PIP_FLAGS) --editable '.[train,dev]'
+	@touch $@
+
+$(DEMO_VENV)/.installed: pyproject.toml | system
+	@echo "setting up $(DEMO_VENV) (minutes, the first time)"
+	$(PYTHON) -m venv $(DEMO_VENV)
+	$(DEMO_VENV)/bin/python -m pip install --quiet $(PIP_FLAGS) --editable '.[train]'
+	$(DEMO_VENV)/bin/python -m pip install --quiet $(PIP_FLAGS) --no-deps $(RECORDINGS)
+	@touch $@
+
+lint: $(VENV)/.installed
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy --strict -p tmc
+
+test: lint
+	$(VENV)/bin/python -m pytest -n $(JOBS) $(TESTS)
+
+demo: $(DEMO_VENV)/.installed
+	$(DEMO_VENV)/bin/python -m examples.tinymyo demo --output build/demo
+
+bench-compile: $(VENV)/.installed
+	$(VENV)/bin/python bench/compile_time.py
+
+clean:
+	rm -rf $(VENV) $(DEMO_VENV) build dist tinymyo_compiler.egg-info \
+		.hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""GAP9: target data, cost model, plan, program and emission."""

@@ -1,0 +1,1 @@
+"""ONNX to graph: the only part of tmc that imports onnx."""

@@ -1,0 +1,1 @@
+"""The graph: operations, types, text form, verifier, interpreter and errors."""

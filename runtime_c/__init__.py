@@ -1,0 +1,1 @@
+"""C sources of kernels and platforms, read by the back end as data."""
