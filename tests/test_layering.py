@@ -1,0 +1,169 @@
+"""Who may import whom: the table of the design, checked on the source text."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from fnmatch import fnmatch
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from tests.repository import FOLDERS, PRODUCT, ROOT, SUBPACKAGES, files_under, module_name
+
+LAYERS: dict[str, frozenset[str]] = {
+    "tmc": frozenset({"tmc", "frontend", "passes", "backend_gap9", "ir"}),
+    "frontend": frozenset({"frontend", "ir"}),
+    "passes": frozenset({"passes", "ir"}),
+    "backend_gap9": frozenset({"backend_gap9", "ir"}),
+    "ir": frozenset({"ir"}),
+    "runtime_c": frozenset(),
+}
+
+# Third-party packages of the product, and the files that may import each.
+# `google` is protobuf, whose errors onnx raises.
+IMPORTERS: dict[str, tuple[str, ...]] = {
+    "numpy": ("tmc/*", "frontend/*", "ir/*", "passes/*", "backend_gap9/*"),
+    "networkx": ("frontend/*", "passes/*", "backend_gap9/*"),
+    "safetensors": ("frontend/*", "passes/*", "backend_gap9/*"),
+    "onnx": ("frontend/*",),
+    "onnxruntime": ("frontend/*",),
+    "google": ("frontend/*",),
+    "ortools": tuple(f"backend_gap9/{stem}*.py" for stem in ("tiling", "place", "residency", "solve")),
+    "jinja2": ("backend_gap9/emit*.py",),
+}
+
+TORCH_USERS = ("examples/*", "tests/examples/*")
+
+PRODUCT_FILES = tuple(path for path in files_under(*PRODUCT) if path.suffix == ".py")
+PYTHON_FILES = tuple(path for path in files_under(*FOLDERS) if path.suffix == ".py")
+
+
+def imported_modules(source: str) -> list[str]:
+    """List what a source text imports, `from a import b` as `a.b`; relative imports start with a dot."""
+    modules: list[str] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            modules += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            prefix = "." * node.level + (node.module or "")
+            modules += [f"{prefix}.{alias.name}" for alias in node.names]
+    return modules
+
+
+def names_used(source: str) -> set[str]:
+    """Return the attributes and the imported names that a source text mentions."""
+    nodes = list(ast.walk(ast.parse(source)))
+    attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    return attributes | {module.rpartition(".")[2] for module in imported_modules(source)}
+
+
+def layer_of(module: str) -> str:
+    """Return the layer that a module under `tmc` belongs to."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and parts[1] in SUBPACKAGES else "tmc"
+
+
+def violations(path: Path, source: str) -> list[str]:
+    """List what a product file imports against the table."""
+    own_layer = path.parts[0]
+    found: list[str] = []
+    for module in imported_modules(source):
+        top = module.partition(".")[0]
+        if top == "":
+            found.append(f"{path}: relative import {module}")
+        elif top == "tmc":
+            if layer_of(module) not in LAYERS[own_layer]:
+                found.append(f"{path}: {own_layer} may not import {module}")
+        elif top not in sys.stdlib_module_names and not any(
+            fnmatch(path.as_posix(), pattern) for pattern in IMPORTERS.get(top, ())
+        ):
+            found.append(f"{path}: may not import {module}")
+    return found
+
+
+def test_product_imports_follow_the_table() -> None:
+    assert PRODUCT_FILES
+    assert [v for path in PRODUCT_FILES for v in violations(path, (ROOT / path).read_text())] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("ir/graph.py", "import onnx"),
+        ("ir/graph.py", "from tmc.passes import order"),
+        ("ir/graph.py", "from tmc import frontend"),
+        ("ir/graph.py", "from tmc import __version__"),
+        ("ir/graph.py", "from .types import DType"),
+        ("ir/graph.py", "import networkx"),
+        ("passes/order.py", "def f():\n    import tmc.backend_gap9.cost"),
+        ("passes/order.py", "import ir.graph"),
+        ("backend_gap9/cost.py", "from ortools.sat.python import cp_model"),
+        ("backend_gap9/program.py", "import jinja2"),
+        ("backend_gap9/emit.py", "import torch"),
+        ("tmc/driver.py", "import onnxruntime as ort"),
+        ("runtime_c/__init__.py", "import tmc.ir"),
+    ],
+)
+def test_table_rejects(path: str, source: str) -> None:
+    assert len(violations(Path(path), source)) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("tmc/driver.py", "from tmc import __version__\nimport tmc.backend_gap9.emit\nimport numpy as np"),
+        ("frontend/load.py", "import onnx.helper\nimport onnxruntime"),
+        ("backend_gap9/tiling_gemm.py", "from ortools.sat.python import cp_model"),
+        ("backend_gap9/emit.py", "import jinja2\nfrom tmc.ir.graph import Graph"),
+        ("ir/graph.py", "import dataclasses\nimport numpy as np\nfrom tmc.ir.types import DType"),
+    ],
+)
+def test_table_accepts(path: str, source: str) -> None:
+    assert violations(Path(path), source) == []
+
+
+def test_subpackages_are_imported_under_tmc() -> None:
+    wrong = [
+        f"{path}: import tmc.{module}"
+        for path in PYTHON_FILES
+        for module in imported_modules((ROOT / path).read_text())
+        if module.partition(".")[0] in SUBPACKAGES
+    ]
+    assert wrong == []
+
+
+def test_torch_stays_in_the_examples() -> None:
+    wrong = [
+        str(path)
+        for path in PYTHON_FILES
+        if "torch" in {module.partition(".")[0] for module in imported_modules((ROOT / path).read_text())}
+        and not any(fnmatch(path.as_posix(), pattern) for pattern in TORCH_USERS)
+    ]
+    assert wrong == []
+
+
+def test_product_modules_import_without_cycles() -> None:
+    names = {module_name(path) for path in PRODUCT_FILES}
+    graph: dict[str, set[str]] = {}
+    for path in PRODUCT_FILES:
+        targets = set()
+        for module in imported_modules((ROOT / path).read_text()):
+            target = module if module in names else module.rpartition(".")[0]
+            targets |= {target} & names
+        graph[module_name(path)] = targets
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_only_the_command_line_reads_the_environment() -> None:
+    readers = {"environ", "environb", "getenv", "getenvb"}
+    wrong = [
+        str(path)
+        for path in PRODUCT_FILES
+        if path.as_posix() != "tmc/cli.py" and readers & names_used((ROOT / path).read_text())
+    ]
+    assert wrong == []
