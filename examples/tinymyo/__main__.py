@@ -1,35 +1,42 @@
 """Command line of the TinyMyo example: `python -m examples.tinymyo VERB`."""
 
 import argparse
+import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
 from examples.tinymyo.checkpoint import load_checkpoint
+from examples.tinymyo.demo import run_demo
 from examples.tinymyo.errors import TinyMyoError
 from examples.tinymyo.export import OPSETS, Exporter, export
-from examples.tinymyo.model import Config, RopeScheme, TinyMyo, build
+from examples.tinymyo.model import RopeScheme, TinyMyo, build
 from examples.tinymyo.networks import NETWORKS, reference_network
 from examples.tinymyo.recording import load_windows
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the argument parser."""
-    top = argparse.ArgumentParser(prog="python -m examples.tinymyo", description="TinyMyo: from PyTorch to tmc.")
+    top = argparse.ArgumentParser(prog="python -m examples.tinymyo", description="TinyMyo, PyTorch to tmc.")
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
     verb = verbs.add_parser("export", help="write ONNX and calibration windows")
     source = verb.add_mutually_exclusive_group(required=True)
     source.add_argument("--network", metavar="NAME", help=f"reference network: {', '.join(NETWORKS)}")
     source.add_argument("--checkpoint", type=Path, metavar="FILE", help=".safetensors or Lightning .ckpt")
-    verb.add_argument("--rope", choices=get_args(RopeScheme), help="position scheme (default: the network's own)")
+    verb.add_argument("--rope", choices=get_args(RopeScheme), help="position scheme (default: its own)")
     verb.add_argument("--channels", type=int, help="channels of a checkpoint whose head does not tell")
     verb.add_argument("--samples", type=int, help="samples per window of a checkpoint (default 1000)")
-    verb.add_argument("--exporter", choices=list(OPSETS), default="dynamo", help="torch exporter (default dynamo)")
+    verb.add_argument("--exporter", choices=list(OPSETS), default="dynamo", help="default dynamo")
     verb.add_argument("--opset", type=int, help="ONNX opset (default 18; with torchscript 17)")
-    verb.add_argument("--no-constant-folding", action="store_true", help="leave the exporter's graph as traced")
+    verb.add_argument("--no-constant-folding", action="store_true", help="leave the graph as traced")
     verb.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.onnx")
     verb.set_defaults(run=_export)
+    verb = verbs.add_parser("demo", help="export, compile, run the C on this machine and compare")
+    verb.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder to write to")
+    verb.add_argument("--network", metavar="NAME", default="tinymyo-8x1000", help="reference network")
+    verb.add_argument("--windows", type=int, default=8, help="held-out windows to run (default 8)")
+    verb.set_defaults(run=_demo)
     return top
 
 
@@ -37,11 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; return the exit status."""
     options = parser().parse_args(arguments)
     try:
-        options.run(options)
+        status: int = options.run(options)
     except TinyMyoError as error:
         print(f"error: {error}\nnote: {error.note}", file=sys.stderr)
         return 1
-    return 0
+    return status
 
 
 def _network(options: argparse.Namespace) -> TinyMyo:
@@ -54,19 +61,26 @@ def _network(options: argparse.Namespace) -> TinyMyo:
             "a reference network has its sizes in its name",
         )
     network = reference_network(options.network)
-    config = network.config
-    config = Config(config.channels, config.samples, config.layers, config.classes, rope or config.rope)
-    return build(config, network.seed)
+    return build(dataclasses.replace(network.config, rope=rope or network.config.rope), network.seed)
 
 
-def _export(options: argparse.Namespace) -> None:
+def _export(options: argparse.Namespace) -> int:
     model = _network(options)
     exporter: Exporter = options.exporter
     windows = load_windows(model.config.channels, model.config.samples)
     done = export(model, windows, options.output, exporter, options.opset, not options.no_constant_folding)
     print(f"model: {done.model}")
     print(f"calibration: {done.calibration}, {windows.source}")
-    print(f"torch against onnxruntime: largest difference {done.max_difference:.3g}, range {done.output_range:.3g}")
+    print(
+        f"torch against onnxruntime: largest difference {done.max_difference:.3g} in {done.output_range:.3g}"
+    )
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    if options.windows < 1:
+        raise TinyMyoError(f"--windows: found {options.windows}, allowed 1 or more", "run at least one")
+    return 0 if run_demo(options.output, options.network, options.windows) else 1
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ CLASSIFIER = "model_head.classifier.weight"
 LIGHTNING_PREFIX = "model."
 ROPE_BUFFERS = "rotary_emb."
 NAMES_SHOWN = 8
+UNREADABLE = (OSError, SafetensorError, RuntimeError, pickle.UnpicklingError, EOFError, AttributeError)
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
@@ -31,10 +32,11 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             content = torch.load(path, map_location="cpu", weights_only=True)
             content = content.get("state_dict", content)
         tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
-    except (OSError, SafetensorError, RuntimeError, pickle.UnpicklingError, EOFError, AttributeError) as error:
+    except UNREADABLE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TinyMyoError(
-            f"{path}: found {reason}, allowed a .safetensors file or a Lightning .ckpt of tensors and plain values",
+            f"{path}: found {reason}, "
+            "allowed a .safetensors file, or a Lightning .ckpt of tensors and plain values",
             "check the path; a .ckpt that pickles other objects can be saved again as .safetensors",
         ) from error
     return {name.removeprefix(LIGHTNING_PREFIX): value.float() for name, value in tensors.items()}
@@ -45,13 +47,14 @@ def detect_config(
 ) -> Config:
     """Work out the configuration from the tensors; what they do not tell must be given.
 
-    `channel_embed` means `cyclic`, rotary buffers mean `flat`; without both, `rope` decides between flat and none.
-    The width of the classifier gives the channels; a width of 192 is the mean head, whose channels must be given.
+    `channel_embed` means `cyclic`, rotary buffers mean `flat`; without both, `rope` decides between flat and
+    none. The width of the classifier gives the channels; a width of 192 is the mean head, whose channels must
+    be given.
 
     Raises:
         TinyMyoError: not a TinyMyo classifier, or ambiguous, or in contradiction with `rope` or `channels`.
     """
-    if CLASSIFIER not in state:
+    if CLASSIFIER not in state or state[CLASSIFIER].ndim != 2:
         heads = sorted(name for name in state if name.startswith("model_head."))
         raise TinyMyoError(
             f"{path}: found head {', '.join(heads) or 'none'}, allowed model_head.classifier",
@@ -64,11 +67,12 @@ def detect_config(
         found = "flat"
     if found is None and rope not in ("flat", "none"):
         raise TinyMyoError(
-            f"{path}: found neither channel_embed nor rotary buffers and --rope {rope}, allowed --rope flat or none",
-            "early checkpoints count positions over all tokens (flat); later ones without channel_embed have none",
+            f"{path}: found neither channel_embed nor rotary buffers, and --rope {rope}, "
+            "allowed --rope flat or none",
+            "early checkpoints count positions over all tokens (flat), later ones without channel_embed none",
         )
     if found is not None and rope not in (None, found):
-        raise TinyMyoError(f"{path}: found a {found} checkpoint and --rope {rope}", f"drop --rope or give {found}")
+        raise TinyMyoError(f"{path}: found --rope {rope}, allowed {found} (from its tensors)", "drop --rope")
     classes, width = state[CLASSIFIER].shape
     pooling: Pooling = "mean" if width == EMBED_DIM and channels != 1 else "concat"
     if pooling == "mean" and channels is None:
@@ -113,7 +117,8 @@ def load_checkpoint(
         if name in state and tuple(state[name].shape) != shape
     ]
     if wrong:
-        shown = "; ".join(wrong[:NAMES_SHOWN]) + (f"; {len(wrong) - NAMES_SHOWN} more" if wrong[NAMES_SHOWN:] else "")
+        more = [f"{len(wrong) - NAMES_SHOWN} more"] if len(wrong) > NAMES_SHOWN else []
+        shown = "; ".join(wrong[:NAMES_SHOWN] + more)
         raise TinyMyoError(
             f"{path}: found tensors that do not match: {shown}, allowed exactly those of TinyMyo",
             "every tensor of the network must be in the file, with its published name and shape",

@@ -1,4 +1,4 @@
-"""Export TinyMyo to ONNX with static shapes, check it against torch, and write its calibration windows beside it."""
+"""Export TinyMyo to ONNX with static shapes, check it against torch, and write its calibration windows."""
 
 import contextlib
 import io
@@ -25,7 +25,7 @@ from examples.tinymyo.recording import Windows
 Exporter = Literal["torchscript", "dynamo"]
 
 INPUT, OUTPUT = "emg", "logits"
-OPSETS: dict[Exporter, range] = {"torchscript": range(13, 18), "dynamo": range(18, 22)}
+OPSETS: dict[Exporter, range] = {"torchscript": range(13, 18), "dynamo": range(18, 25)}
 DEFAULT_OPSET: dict[Exporter, int] = {"torchscript": 17, "dynamo": 18}
 FIRST_OPSET_WITH_FUSED_ATTENTION = 14
 CALIBRATION_WINDOWS = 32
@@ -51,7 +51,7 @@ def calibration_path(model: Path) -> Path:
 def export_onnx(
     model: TinyMyo, path: Path, exporter: Exporter = "dynamo", opset: int | None = None, fold: bool = True
 ) -> None:
-    """Write the network as ONNX: input `emg` (1, channels, samples), output `logits` (1, classes), all static.
+    """Write the network as ONNX, all static: `emg` (1, channels, samples) to `logits` (1, classes).
 
     Raises:
         TinyMyoError: an opset that the exporter cannot write.
@@ -66,9 +66,15 @@ def export_onnx(
     window = torch.zeros(1, model.config.channels, model.config.samples)
     with _attention_in_parts(model, opset < FIRST_OPSET_WITH_FUSED_ATTENTION), _quiet(), torch.no_grad():
         if exporter == "torchscript":
-            names = {"input_names": [INPUT], "output_names": [OUTPUT]}
             torch.onnx.export(
-                model, (window,), str(path), dynamo=False, opset_version=opset, do_constant_folding=fold, **names
+                model,
+                (window,),
+                str(path),
+                dynamo=False,
+                opset_version=opset,
+                do_constant_folding=fold,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
             )
         else:
             program = torch.onnx.export(
@@ -112,9 +118,10 @@ def _quiet() -> Iterator[None]:
 
 
 def _strip_machine_paths(path: Path) -> None:
-    # The dynamo exporter writes stack traces with the paths of this machine; the file must not depend on them.
+    # Exporters write stack traces with the paths of this machine; the file must not depend on them.
     content = onnx.load(path)
-    for holder in (content, content.graph, *content.graph.node, *content.graph.value_info, *content.graph.initializer):
+    graph = content.graph
+    for holder in (content, graph, *graph.node, *graph.value_info, *graph.initializer):
         del holder.metadata_props[:]
         holder.doc_string = ""
     onnx.save(content, path)
@@ -143,8 +150,8 @@ def compare_with_onnxruntime(model: TinyMyo, path: Path, windows: NDArray[np.flo
 
 
 def write_calibration(path: Path, windows: NDArray[np.float32], source: str) -> None:
-    """Write calibration windows (count, channels, samples) as array `emg`; `source` becomes the zip comment."""
-    np.savez(path, **{INPUT: windows})
+    """Write windows (count, channels, samples) as array `emg`; `source` becomes the zip comment."""
+    np.savez(path, emg=windows)
     with zipfile.ZipFile(path, "a") as archive:
         archive.comment = source.encode()
 
@@ -165,7 +172,7 @@ def export(
     if path.suffix != ".onnx":
         raise TinyMyoError(f"-o: found {path}, allowed a name that ends in .onnx", "name the model file")
     if not path.parent.is_dir():
-        raise TinyMyoError(f"-o: found no folder {path.parent}, allowed an existing one", "make the folder first")
+        raise TinyMyoError(f"-o: found no folder {path.parent}, allowed an existing one", "make it first")
     spread = np.linspace(0, len(windows.train) - 1, CALIBRATION_WINDOWS).round().astype(np.int64)
     chosen = windows.train[spread]
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:

@@ -29,5 +29,5 @@ def reference_network(name: str) -> ReferenceNetwork:
         TinyMyoError: no such name.
     """
     if name not in NETWORKS:
-        raise TinyMyoError(f"--network: found {name}, allowed {', '.join(NETWORKS)}", "choose a reference network")
+        raise TinyMyoError(f"--network: found {name}, allowed {', '.join(NETWORKS)}", "choose one of these")
     return NETWORKS[name]

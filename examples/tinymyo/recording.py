@@ -1,4 +1,4 @@
-"""Windows of surface EMG for calibration and test: a real recording where installed, synthetic signals otherwise.
+"""Windows of surface EMG for calibration and test: real where installed, synthetic otherwise.
 
 The real one is the vastus lateralis recording inside the `openhdemg` package (64 monopolar channels, 2048 Hz,
 32.5 s). It is read from the installed package and copied nowhere; openhdemg itself is not imported.
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import loadmat
+from scipy.io import loadmat  # type: ignore[import-untyped]
 
 from examples.tinymyo.errors import TinyMyoError
 from examples.tinymyo.synthetic import synthetic_windows
@@ -73,7 +73,7 @@ def read_recording(path: Path) -> NDArray[np.float64]:
 def cut_windows(signal: NDArray[np.float64], samples: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Cut (channels, time) into disjoint train windows (first 70 % of the time) and test windows (the rest).
 
-    Mean and standard deviation per channel come from the training part alone and serve both, so that nothing leaks.
+    Mean and standard deviation per channel come from the training part and serve both, so nothing leaks.
 
     Raises:
         TinyMyoError: the signal is too short for one window in each part.
@@ -107,15 +107,15 @@ def load_windows(channels: int, samples: int, seed: int = 0) -> Windows:
         raise TinyMyoError(f"channels: found {channels}, allowed 1 to {GRID_CHANNELS}", "use fewer channels")
     path = find_recording()
     if path is None:
-        counts = SYNTHETIC_TRAIN, SYNTHETIC_TEST
-        train, test = (
-            synthetic_windows(count, channels, samples, SYNTHETIC_CLASSES, seed=2 * seed + part)[0].astype(np.float64)
-            for part, count in enumerate(counts)
-        )
+        count = SYNTHETIC_TRAIN + SYNTHETIC_TEST
+        windows, _ = synthetic_windows(count, channels, samples, SYNTHETIC_CLASSES, seed)
+        train, test = windows[:SYNTHETIC_TRAIN], windows[SYNTHETIC_TRAIN:]
         mean, deviation = train.mean(axis=(0, 2), keepdims=True), train.std(axis=(0, 2), keepdims=True)
-        train, test = ((part - mean) / deviation for part in (train, test))
-        return Windows(train.astype(np.float32), test.astype(np.float32), f"SYNTHETIC sEMG ({PACKAGE} not installed)")
+        source = f"SYNTHETIC sEMG ({PACKAGE} is not installed)"
+        return Windows((train - mean) / deviation, (test - mean) / deviation, source)
     chosen = np.arange(channels) * GRID_CHANNELS // channels
-    train32, test32 = cut_windows(read_recording(path)[chosen], samples)
-    version = importlib.metadata.version(PACKAGE)
-    return Windows(train32, test32, f"real sEMG ({PACKAGE} {version}, {channels} of {GRID_CHANNELS} channels)")
+    train, test = cut_windows(read_recording(path)[chosen], samples)
+    source = (
+        f"real sEMG ({PACKAGE} {importlib.metadata.version(PACKAGE)}, {channels} of {GRID_CHANNELS} channels)"
+    )
+    return Windows(train, test, source)

@@ -1,14 +1,14 @@
 """Labelled synthetic surface EMG, for places where no recording is at hand.
 
-A class is a muscle activation pattern: a fixed gain per channel, and a burst envelope (raised cosine, class-dependent
-number of bursts per second). Each channel carries independent Gaussian noise, band-limited to 20-450 Hz by a
-Butterworth filter of order 4, times gain and envelope, plus a small noise floor. It has the spectrum and the
-amplitude statistics of surface EMG; it has no motor units, no crosstalk and no artefacts.
+A class is a muscle activation pattern: a fixed gain per channel, and a burst envelope (raised cosine, its
+bursts per second given by the class). Each channel carries independent Gaussian noise, band-limited to
+20-450 Hz by a Butterworth filter of order 4, times gain and envelope, plus a small noise floor. It has the
+spectrum and the amplitude statistics of surface EMG; it has no motor units, crosstalk or artefacts.
 """
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfilt
+from scipy.signal import butter, sosfilt  # type: ignore[import-untyped]
 
 SAMPLE_RATE_HZ = 2048
 BAND_HZ = (20.0, 450.0)
@@ -30,7 +30,10 @@ def synthetic_windows(
     raw = noise.standard_normal((count, channels, samples + WARM_UP_SAMPLES))
     carrier = sosfilt(band, raw, axis=-1)[..., WARM_UP_SAMPLES:]
     carrier /= carrier.std(axis=-1, keepdims=True)
-    gains = np.stack([np.random.default_rng((channels, label)).gamma(1.5, 1.0, channels) for label in range(classes)])
+    patterns = (
+        np.random.default_rng((channels, label)).gamma(1.5, 1.0, channels) for label in range(classes)
+    )
+    gains = np.stack(list(patterns))
     seconds = np.arange(samples) / SAMPLE_RATE_HZ
     bursts_per_second = 1.0 + labels[:, None]
     phases = noise.uniform(0.0, 2.0 * np.pi, (count, 1))
