@@ -13,8 +13,11 @@ PIP_FLAGS ?=
 RECORDINGS := openhdemg==0.1.2
 
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
-PYTHON ?= $(firstword $(foreach p,$(CANDIDATES),$(shell $(p) -c \
-	'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(p))))
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+ifndef PYTHON
+PYTHON := $(shell for p in $(CANDIDATES); do \
+	if $$p -c '$(NEW_ENOUGH)' 2>/dev/null; then echo $$p; break; fi; done)
+endif
 
 .PHONY: help system test lint demo bench-compile clean
 
@@ -28,7 +31,7 @@ help:
 # A C compiler and the venv module: installed where this user may, named where not.
 system:
 	@set -eu; \
-	if ! $(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
+	if ! $(or $(PYTHON),false) -c '$(NEW_ENOUGH)' 2>/dev/null; then \
 		echo "error: found no Python 3.11 or newer (tried: $(or $(PYTHON),$(CANDIDATES)))" >&2; \
 		echo "note: install one and name it: make PYTHON=python3.12 $(or $(MAKECMDGOALS),test)" >&2; \
 		exit 1; \
