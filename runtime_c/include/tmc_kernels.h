@@ -1,0 +1,195 @@
+/* Kernels: tmc_<op>[_<variant>]_<types>_<isa>.
+ *
+ * <types> are input, weights, output. isa `scalar` is portable C99 and the oracle of the others, which take
+ * the same arguments and give the same bytes.
+ *
+ * Rules for all of them
+ *   - All TMC_CORES cores call a kernel with the same arguments. Each takes one contiguous chunk of
+ *     ceil(n / TMC_CORES) of the n rows, or of the n channels where the kernel says so. No barrier inside: a
+ *     caller that reads the result with another split needs one first. Row splits are alike, so that scores,
+ *     softmax and values of the same rows follow each other without a barrier.
+ *   - No allocation, no globals, no error return: ranges are the compiler's to prove.
+ *   - All buffers are in L1 and 4-byte aligned. A pitch is the distance of two rows in bytes, a multiple of 4.
+ *     The bytes between the end of a row and the next row are never written. They may be read (isa xpulp: up
+ *     to the next multiple of 4 elements), and their value never matters.
+ *   - Integers of at most 32 bits. R(a, s) is (a + 2^(s-1)) >> s, and a where s is 0; >> is arithmetic.
+ *     C8 and C16 saturate to [-128, 127] and [-32768, 32767]. All other results fit int32 by proof.
+ *   - Exactness: every kernel equals the integer op it is part of bit for bit (docs/numerics.md).
+ *
+ * Packed weights, `weight`: one row per output channel, `weight_pitch` bytes apart:
+ *   depth int8 weights, zeros up to a multiple of 4, int32 multiplier, int32 bias, padding.
+ *   The grouped kernel has no bias there.
+ */
+#ifndef TMC_KERNELS_H
+#define TMC_KERNELS_H
+
+#include <stdint.h>
+
+/** Arguments of all tmc_linear kernels. Fields that a kernel does not name are not read by it. */
+typedef struct {
+    const void *x;          /* [rows][depth] */
+    const int8_t *weight;   /* [channels] packed rows */
+    void *y;                /* [rows][channels], or as the kernel says */
+    const int8_t *table;    /* [256], indexed by y + 128 */
+    const int32_t *bias;    /* [groups][bias_channels], from the first channel of this call on */
+    uint32_t x_pitch;
+    uint32_t weight_pitch;
+    uint32_t y_pitch;
+    uint32_t rows;
+    uint32_t depth;
+    uint32_t channels;
+    uint32_t shift;         /* 0 to 31 */
+    uint32_t bias_channels; /* distance of two groups in `bias`, in elements */
+    uint32_t group_rows;    /* rows that share a group of `bias`, at least 1 */
+    uint32_t row0;          /* number of the first row of this call, for `bias` */
+} tmc_linear_args;
+
+/** Linear layer. y[r][n] = C8((sum_k x[r][k] w[n][k] * multiplier[n] + bias[n]) >> shift).
+ *  x s8, y s8. Splits rows. */
+void tmc_linear_s8s8s8_scalar(const tmc_linear_args *args);
+
+/** Linear layer and unary function. y = table[C8(...) + 128], otherwise as tmc_linear_s8s8s8.
+ *  x s8, y s8. Splits rows. */
+void tmc_linear_table_s8s8s8_scalar(const tmc_linear_args *args);
+
+/** Linear layer, wide result. y = C16(...), otherwise as tmc_linear_s8s8s8.
+ *  x s8, y s16. Splits rows. */
+void tmc_linear_s8s8s16_scalar(const tmc_linear_args *args);
+
+/** Linear layer onto a residual, in place. y = C16(y + (... >> shift)), otherwise as tmc_linear_s8s8s8.
+ *  x s8, y s16: the residual before, the sum after. Splits rows. */
+void tmc_linear_add_s8s8s16_scalar(const tmc_linear_args *args);
+
+/** Linear layer with a transposed result: y[n][r], y_pitch between channels, otherwise as tmc_linear_s8s8s8.
+ *  x s8, y [channels][rows] s8. Splits channels. */
+void tmc_linear_transposed_s8s8s8_scalar(const tmc_linear_args *args);
+
+/** Linear layer of wide input, with a bias per group of rows.
+ *  y[r][n] = C16((sum_k x[r][k] w[n][k] * multiplier[n] + bias[(row0 + r) / group_rows][n]) >> shift).
+ *  x s16, y s16. Splits rows. */
+void tmc_linear_grouped_s16s8s16_scalar(const tmc_linear_args *args);
+
+/** Linear layer of wide input and result, not saturated: y = (...) >> shift.
+ *  x s16, y s32. Splits channels. */
+void tmc_linear_s16s8s32_scalar(const tmc_linear_args *args);
+
+/** Arguments of tmc_layernorm; scalars as in the integer op of the compiler. */
+typedef struct {
+    const int16_t *x;       /* [rows][channels] */
+    int8_t *y;              /* [rows][channels] */
+    const int16_t *gamma;   /* [channels] */
+    const int32_t *beta;    /* [channels] */
+    const int32_t *epsilon; /* [h + 1], by the dynamic shift h: 0 to 32 - center_bits */
+    const uint16_t *rsqrt;  /* [96]: round(2^30 / sqrt((i + 32.5) 2^24)) */
+    uint32_t x_pitch;
+    uint32_t y_pitch;
+    uint32_t rows;
+    uint32_t channels;
+    uint32_t center_bits;
+    uint32_t norm_bits;
+    uint32_t root;          /* below 2^16, and so that 46341 * root < 2^32 */
+    uint32_t gamma_shift;
+} tmc_layernorm_args;
+
+/** LayerNorm of each row: integer mean, dynamic shift, reciprocal root by table and one Newton step.
+ *  x s16, y s8. Splits rows. |channels x - sum| < 2^31 and the sum of squares < 2^31. */
+void tmc_layernorm_s16s8_scalar(const tmc_layernorm_args *args);
+
+/** Arguments of tmc_rope; one head. */
+typedef struct {
+    const int16_t *x;     /* [rows][width] */
+    int8_t *y;            /* [rows][width] */
+    const int16_t *table; /* [period][width]: (cosine, sine) of each pair, times 2^14 */
+    uint32_t x_pitch;
+    uint32_t y_pitch;
+    uint32_t table_pitch;
+    uint32_t rows;
+    uint32_t width;       /* even */
+    uint32_t period;
+    uint32_t row0;        /* number of the first row of this call: row r takes line (row0 + r) % period */
+    uint32_t shift;
+} tmc_rope_args;
+
+/** Rotation of adjacent pairs: C8(R(a cos - b sin, shift)), C8(R(a sin + b cos, shift)).
+ *  x s16, y s8. Splits rows. */
+void tmc_rope_s16s8_scalar(const tmc_rope_args *args);
+
+/** Arguments of tmc_attention_scores; one head, one block of rows, one block of keys. */
+typedef struct {
+    const int8_t *q;  /* [rows][width] */
+    const int8_t *k;  /* [keys][width] */
+    int16_t *scores;  /* [rows][key0 + keys ...]; columns key0 to key0 + keys - 1 are written */
+    uint32_t q_pitch;
+    uint32_t k_pitch;
+    uint32_t scores_pitch;
+    uint32_t rows;
+    uint32_t keys;
+    uint32_t width;
+    uint32_t key0;    /* a multiple of 2 */
+    uint32_t shift;
+} tmc_attention_scores_args;
+
+/** Scores of attention: scores[r][key0 + j] = R(sum_i q[r][i] k[j][i], shift), which fits int16 by proof.
+ *  q, k s8, scores s16. Splits rows. */
+void tmc_attention_scores_s8s8s16_scalar(const tmc_attention_scores_args *args);
+
+/** Division of one row by its sum: narrow by R(., shift), then multiply by factor. */
+typedef struct {
+    int32_t shift;
+    int32_t factor;
+} tmc_attention_norm;
+
+/** Arguments of tmc_attention_softmax; one head, one block of rows. */
+typedef struct {
+    int16_t *scores;          /* [rows][keys]; afterwards uint8 p[keys] at the beginning of each row */
+    const uint8_t *exp_table; /* [1024], [0] = 255 */
+    tmc_attention_norm *norm; /* [rows] */
+    uint32_t scores_pitch;
+    uint32_t rows;
+    uint32_t keys;            /* at least 1, below 2^16 */
+    uint32_t out_multiplier;  /* below 2^15 */
+} tmc_attention_softmax_args;
+
+/** Softmax without its division, in place: p[j] = exp_table[min(1023, max - t[j])]; L = sum of p, n its bits;
+ *  norm = {n - 8, R(reciprocal(L) * out_multiplier, 15)}. The rest of the row is left undefined.
+ *  scores s16, p u8. Splits rows. */
+void tmc_attention_softmax_s16u8_scalar(const tmc_attention_softmax_args *args);
+
+/** Arguments of tmc_attention_values; one head, one block of rows, one block of its channels. */
+typedef struct {
+    const uint8_t *p;               /* [rows][keys] */
+    const int8_t *vt;               /* [channels][keys] */
+    const tmc_attention_norm *norm; /* [rows] */
+    int8_t *y;                      /* [rows][channels] */
+    uint32_t p_pitch;               /* the scores_pitch of tmc_attention_softmax */
+    uint32_t vt_pitch;
+    uint32_t y_pitch;
+    uint32_t rows;
+    uint32_t keys;
+    uint32_t channels;
+    int32_t out_shift;              /* -7 to 24 */
+} tmc_attention_values_args;
+
+/** Weighted mean of the values: y[r][c] = C8(R(R(sum_j p[r][j] vt[c][j], norm.shift) * norm.factor, 7 + out_shift)).
+ *  p u8, vt s8, y s8. Splits rows. */
+void tmc_attention_values_u8s8s8_scalar(const tmc_attention_values_args *args);
+
+/** Arguments of tmc_mean_rows. */
+typedef struct {
+    const int8_t *x;     /* [rows][channels] */
+    int16_t *y;          /* [rows / group_rows][channels] */
+    uint32_t x_pitch;
+    uint32_t y_pitch;
+    uint32_t rows;       /* a multiple of group_rows */
+    uint32_t channels;
+    uint32_t group_rows;
+    int32_t multiplier;
+    int32_t bias;
+    uint32_t shift;
+} tmc_mean_rows_args;
+
+/** Mean of each run of group_rows rows: y[g][c] = C16((sum * multiplier + bias) >> shift).
+ *  x s8, y s16. Splits channels. */
+void tmc_mean_rows_s8s16_scalar(const tmc_mean_rows_args *args);
+
+#endif
