@@ -1,5 +1,6 @@
 """Export TinyMyo to ONNX with static shapes, check it against torch, and write its calibration windows."""
 
+import ast
 import contextlib
 import io
 import logging
@@ -31,6 +32,7 @@ FIRST_OPSET_WITH_FUSED_ATTENTION = 14
 CALIBRATION_WINDOWS = 32
 CHECKED_WINDOWS = 4
 TOLERANCE = 1e-4
+NAME_SCOPES = "pkg.torch.onnx.name_scopes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def export_onnx(
             )
             assert program is not None
             program.save(str(path), external_data=False)
-    _strip_machine_paths(path)
+    _make_portable(path)
 
 
 @contextlib.contextmanager
@@ -117,10 +119,15 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _strip_machine_paths(path: Path) -> None:
-    # Exporters write stack traces with the paths of this machine; the file must not depend on them.
+def _make_portable(path: Path) -> None:
+    # Exporters write stack traces with the paths of this machine; the file must not depend on them. What they
+    # also know is the module of each node: it goes into the node's name, which tmc's messages and reports show.
     content = onnx.load(path)
     graph = content.graph
+    for node in graph.node:
+        scopes = [entry.value for entry in node.metadata_props if entry.key == NAME_SCOPES]
+        module = ast.literal_eval(scopes[0])[-2] if scopes else ""
+        node.name = f"{module}/{node.name}" if module else node.name
     for holder in (content, graph, *graph.node, *graph.value_info, *graph.initializer):
         del holder.metadata_props[:]
         holder.doc_string = ""

@@ -51,6 +51,9 @@ def test_every_exporter_agrees_with_torch(exporter: Exporter, opset: int, fold: 
             assert [entry.name for entry in value] == [name]
             assert [axis.dim_value for axis in value[0].type.tensor_type.shape.dim] == shape
         assert str(Path(export_module.__file__).parent).encode() not in path.read_bytes()
+        names = [node.name for node in content.graph.node]
+        assert len(set(names)) == len(names)
+        assert any("attn/qkv/" in name.replace(".", "/") for name in names), "nodes tell their module"
 
 
 @pytest.mark.parametrize("exporter", ["torchscript", "dynamo"])
