@@ -1,0 +1,108 @@
+"""The meaning of the float ops, in numpy float32."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tmc.ir.attrs import AttentionAttrs, ConvAttrs, LayerNormAttrs, MeanRowsAttrs, RopeAttrs
+from tmc.ir.types import Array
+
+# Rational approximations of erf and erfc in double precision: W. J. Cody, "Rational Chebyshev approximation
+# for the error function", Math. Comp. 23 (1969); the first covers |x| <= 0.46875, the second up to 4.
+_ERF_P = (3.16112374387056560e00, 1.13864154151050156e02, 3.77485237685302021e02, 3.20937758913846947e03,
+          1.85777706184603153e-1)
+_ERF_Q = (2.36012909523441209e01, 2.44024637934444173e02, 1.28261652607737228e03, 2.84423683343917062e03)
+_ERFC_P = (5.64188496988670089e-1, 8.88314979438837594e00, 6.61191906371416295e01, 2.98635138197400131e02,
+           8.81952221241769090e02, 1.71204761263407058e03, 2.05107837782607147e03, 1.23033935479799725e03,
+           2.15311535474403846e-8)
+_ERFC_Q = (1.57449261107098347e01, 1.17693950891312499e02, 5.37181101862009858e02, 1.62138957456669019e03,
+           3.29079923573345963e03, 4.36261909014324716e03, 3.43936767414372164e03, 1.23033935480374942e03)
+
+
+def erf(x: Array) -> Array:
+    """Return the error function, exact to float32 rounding (numpy has none)."""
+    magnitude = np.abs(x).astype(np.float64)
+    small = np.minimum(magnitude, 0.46875)
+    square = small * small
+    numerator = _ERF_P[4] * square
+    denominator = square
+    for i in range(3):
+        numerator = (numerator + _ERF_P[i]) * square
+        denominator = (denominator + _ERF_Q[i]) * square
+    near = small * (numerator + _ERF_P[3]) / (denominator + _ERF_Q[3])
+    middle = np.clip(magnitude, 0.46875, 4.0)  # erf(4) is 1 in float32
+    numerator = _ERFC_P[8] * middle
+    denominator = middle
+    for i in range(7):
+        numerator = (numerator + _ERFC_P[i]) * middle
+        denominator = (denominator + _ERFC_Q[i]) * middle
+    far = 1.0 - np.exp(-middle * middle) * (numerator + _ERFC_P[7]) / (denominator + _ERFC_Q[7])
+    return np.asarray(np.copysign(np.where(magnitude <= 0.46875, near, far), x), dtype=np.float32)
+
+
+def gelu(x: Array, approximate: str) -> Array:
+    """Return x * Phi(x), by erf or by the tanh approximation."""
+    if approximate == "none":
+        return np.asarray(0.5 * x * (1.0 + erf(x * np.float32(0.5**0.5))), dtype=np.float32)
+    inner = np.float32((2 / np.pi) ** 0.5) * (x + np.float32(0.044715) * x * x * x)
+    return np.asarray(0.5 * x * (1.0 + np.tanh(inner)), dtype=np.float32)
+
+
+def softmax(x: Array, axis: int) -> Array:
+    """Return exp(x - max) / sum along an axis."""
+    p = np.exp(x - x.max(axis=axis, keepdims=True))
+    return np.asarray(p / p.sum(axis=axis, keepdims=True), dtype=np.float32)
+
+
+def layernorm(x: Array, gamma: Array, beta: Array, attrs: LayerNormAttrs) -> Array:
+    """Normalise the last axis, then scale and shift."""
+    centred = x - x.mean(axis=-1, keepdims=True)
+    variance = np.square(centred).mean(axis=-1, keepdims=True)
+    normed = centred / np.sqrt(variance + np.float32(attrs.epsilon))
+    return np.asarray(normed * gamma + beta, dtype=np.float32)
+
+
+def conv(x: Array, weight: Array, bias: Array, attrs: ConvAttrs) -> Array:
+    """Return the 2-D convolution of x [1, C, H, W] with weight [O, C / groups, KH, KW] and bias [O]."""
+    top, left, bottom, right = attrs.pads
+    padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, weight.shape[2:], axis=(2, 3))
+    windows = windows[:, :, :: attrs.strides[0], :: attrs.strides[1]]
+    batch, channels, height, width = windows.shape[:4]
+    grouped = windows.reshape(batch, attrs.groups, channels // attrs.groups, height, width, *weight.shape[2:])
+    kernels = weight.reshape(attrs.groups, weight.shape[0] // attrs.groups, *weight.shape[1:])
+    out = np.einsum("bgchwij,gocij->bgohw", grouped, kernels, optimize=True)
+    return np.asarray(out.reshape(batch, -1, height, width) + bias[:, None, None], dtype=np.float32)
+
+
+def linear(x: Array, weight: Array, bias: Array) -> Array:
+    """Return x [M, K] times weight [N, K] transposed, plus bias row m // (M / G) of bias [G, N]."""
+    rows = x.shape[0] // bias.shape[0]
+    return np.asarray(x @ weight.T + np.repeat(bias, rows, axis=0), dtype=np.float32)
+
+
+def rope(x: Array, cosine: Array, sine: Array, attrs: RopeAttrs) -> Array:
+    """Rotate the adjacent column pairs of each head of x [M, H * d]; row r uses table line r % P."""
+    rows, columns = x.shape
+    pairs = x.reshape(rows, attrs.heads, columns // attrs.heads // 2, 2)
+    line = np.arange(rows) % cosine.shape[0]
+    c, s = cosine[line][:, None], sine[line][:, None]
+    even = pairs[..., 0] * c - pairs[..., 1] * s
+    odd = pairs[..., 0] * s + pairs[..., 1] * c
+    return np.stack([even, odd], axis=-1).reshape(rows, columns)
+
+
+def attention(q: Array, k: Array, v: Array, attrs: AttentionAttrs) -> Array:
+    """Return softmax(scale * q k^T) v head by head; q [M, H * d], k and v [N, H * d]."""
+    width = q.shape[1] // attrs.heads
+    out = np.empty_like(q)
+    for head in range(attrs.heads):
+        columns = slice(head * width, (head + 1) * width)
+        scores = q[:, columns] @ k[:, columns].T * np.float32(attrs.scale)
+        out[:, columns] = softmax(scores, 1) @ v[:, columns]
+    return out
+
+
+def mean_rows(x: Array, attrs: MeanRowsAttrs) -> Array:
+    """Average each run of group_rows rows of x [M, C]."""
+    return np.asarray(x.reshape(-1, attrs.group_rows, x.shape[1]).mean(axis=1), dtype=np.float32)

@@ -1,0 +1,101 @@
+"""The graph: immutable, SSA, values by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from tmc.ir.attrs import Attrs
+from tmc.ir.types import Array, TensorType
+
+
+class OpKind(Enum):
+    """Every op of the IR; the value is its name in the text form. `tmc ops` prints the table in ops.py."""
+
+    # views: no arithmetic, the output shares or rearranges the input's elements
+    RESHAPE = "reshape"
+    TRANSPOSE = "transpose"
+    SLICE = "slice"
+    CONCAT = "concat"
+    GATHER = "gather"
+    EXPAND = "expand"
+    # float primitives, as the frontend finds them
+    ADD = "add"
+    SUB = "sub"
+    MUL = "mul"
+    DIV = "div"
+    NEG = "neg"
+    POW = "pow"
+    SQRT = "sqrt"
+    ERF = "erf"
+    TANH = "tanh"
+    MATMUL = "matmul"
+    SOFTMAX = "softmax"
+    REDUCE_MEAN = "reduce_mean"
+    CONV = "conv"
+    # float ops of the canonical form
+    LINEAR = "linear"
+    LAYERNORM = "layernorm"
+    GELU = "gelu"
+    ROPE = "rope"
+    ATTENTION = "attention"
+    MEAN_ROWS = "mean_rows"
+    # integer ops
+    QLINEAR = "qlinear"
+    QLAYERNORM = "qlayernorm"
+    QROPE = "qrope"
+    QATTENTION = "qattention"
+    QMEAN_ROWS = "qmean_rows"
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """One operation. `loc` is the ONNX node it came from: every diagnostic ends there."""
+
+    kind: OpKind
+    inputs: tuple[str, ...]
+    output: str
+    attrs: Attrs
+    loc: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Graph:
+    """Ops in execution order; each value is named once, as an input, a constant or an op's output.
+
+    `types` covers every value, `constants` the values known at compile time. Graphs are equal if all
+    fields are, constants bit for bit.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    ops: tuple[Op, ...]
+    types: Mapping[str, TensorType]
+    constants: Mapping[str, Array]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Graph):
+            return NotImplemented
+        mine, theirs = ((g.name, g.inputs, g.outputs, g.ops, dict(g.types)) for g in (self, other))
+        return (mine == theirs and self.constants.keys() == other.constants.keys()
+                and all(_same_bits(array, other.constants[name]) for name, array in self.constants.items()))
+
+
+def _same_bits(a: Array, b: Array) -> bool:
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+def producers(graph: Graph) -> dict[str, Op]:
+    """Return the op that computes each computed value."""
+    return {op.output: op for op in graph.ops}
+
+
+def uses(graph: Graph) -> dict[str, tuple[Op, ...]]:
+    """Return the ops that read each value, in execution order; an op that reads it twice counts once."""
+    readers: dict[str, list[Op]] = {}
+    for op in graph.ops:
+        for value in dict.fromkeys(op.inputs):
+            readers.setdefault(value, []).append(op)
+    return {value: tuple(ops) for value, ops in readers.items()}

@@ -1,0 +1,162 @@
+"""The meaning of the integer ops, in numpy: the golden reference of every platform.
+
+Every function follows docs/numerics.md to the bit. R(a, s) is rounding right shift, half up; C8 and C16
+saturate. Intermediates are int64 here, so that the bounds which keep them in int32 on the target (uint32
+in the Newton step) are checked instead of assumed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmc.ir.attrs import QAttentionAttrs, QLayerNormAttrs, QLinearAttrs, QMeanRowsAttrs, QRopeAttrs
+from tmc.ir.types import Array, DType
+
+Int = NDArray[np.int64]
+
+RSQRT_ENTRIES = 96
+RSQRT_TABLE: Int = np.array(
+    [round(2**30 / (((i + 32.5) * 2**24) ** 0.5)) for i in range(RSQRT_ENTRIES)], dtype=np.int64
+)
+EXP_ENTRIES = 1024
+
+
+def round_shift(a: Int, s: int | Int) -> Int:
+    """Return (a + 2^(s-1)) >> s, and a itself where s is 0: `p.addRN` of the cores."""
+    s = np.asarray(s, dtype=np.int64)
+    assert s.min(initial=0) >= 0, "negative shift"
+    return _int32(a + np.where(s > 0, np.int64(1) << np.maximum(s - 1, 0), 0)) >> s
+
+
+def bit_length(a: Int) -> Int:
+    """Return the number of bits of each non-negative value below 2^53; 0 has none."""
+    return np.frexp(a.astype(np.float64))[1].astype(np.int64)
+
+
+def _int32(a: Int) -> Int:
+    """Pass on values that fit int32: the compiler proved that they do."""
+    assert a.size == 0 or (a.min() >= -(2**31) and a.max() < 2**31), "int32 overflow in a proven op"
+    return a
+
+
+def _uint32(a: Int) -> Int:
+    assert a.size == 0 or (a.min() >= 0 and a.max() < 2**32), "uint32 overflow in a proven op"
+    return a
+
+
+def _product(a: Array, b: Array) -> Int:
+    """Multiply integer matrices exactly: float64 BLAS where every partial sum stays below 2^53."""
+    left, right = a.astype(np.float64), b.astype(np.float64)
+    bound = a.shape[-1] * float(np.abs(left).max(initial=0)) * float(np.abs(right).max(initial=0))
+    assert bound < 2**53, "matrix product too large for an exact float64 product"
+    result: Int = (left @ right).astype(np.int64)
+    return result
+
+
+def qlinear(x: Array, weight: Array, multiplier: Array, bias: Array, attrs: QLinearAttrs,
+            table: Array | None = None, residual: Array | None = None) -> Array:
+    """Return the requantised product of x [M, K] and weight [N, K].
+
+    acc = sum_k x w;  y = (acc * multiplier[n] + bias[g][n]) >> shift, bias row g = m // (M / G).
+    int8 output: C8(y), then table[y + 128] if there is one. int16: C16(y), or C16(residual + y).
+    int32: y. The layout of attrs rearranges the result, after all arithmetic.
+    """
+    acc = _int32(_product(x, weight.T))
+    rows, channels = acc.shape
+    per_row = np.repeat(bias.astype(np.int64), rows // bias.shape[0], axis=0)
+    scaled = _int32(acc * multiplier.astype(np.int64))
+    y = _int32(scaled + per_row) >> attrs.shift
+    if residual is not None:
+        y = y + residual
+    dtype = DType(attrs.dtype)
+    if dtype is not DType.S32:
+        limits = np.iinfo(dtype.numpy)
+        y = np.clip(y, limits.min, limits.max)
+    out = y.astype(dtype.numpy)
+    if table is not None:
+        out = np.asarray(table[out.astype(np.int64) + 128])
+    if attrs.layout == "heads":
+        out = out.reshape(rows, attrs.heads, channels // attrs.heads).transpose(1, 0, 2)
+    if attrs.layout == "transposed":
+        out = out.T
+    return np.ascontiguousarray(out)
+
+
+def qlayernorm(x: Array, gamma: Array, beta: Array, attrs: QLayerNormAttrs) -> Array:
+    """Return the int8 LayerNorm of int16 rows [M, C].
+
+    d = C x - sum x; h shifts d to center_bits bits: e = R(d, h); v = sum e^2 + epsilon_by_shift[h], at least
+    1, shifted up by an even k to [2^29, 2^31); r = 2^30 / sqrt(v) by table and one Newton step;
+    c = r K / 2^15; n = R(e c, 26 - N - k / 2) has N fraction bits; y = C8(R(n gamma + beta, G)).
+    """
+    x = x.astype(np.int64)
+    channels = x.shape[1]
+    d = _int32(channels * x - x.sum(axis=1, keepdims=True))
+    h = np.maximum(0, bit_length(np.abs(d).max(axis=1, keepdims=True)) - attrs.center_bits)
+    e = round_shift(d, h)
+    epsilon = np.array(attrs.epsilon_by_shift, dtype=np.int64)[h]
+    v = _int32(np.maximum(1, (e * e).sum(axis=1, keepdims=True) + epsilon))
+    k = (31 - bit_length(v)) // 2 * 2
+    v = v << k
+    r = RSQRT_TABLE[(v >> 24) - 32]
+    t = ((v >> 15) * ((r * r) >> 15)) >> 15
+    r = _uint32(r * (3 * 2**15 - t) + 2**15) >> 16
+    c = _uint32(r * attrs.root + 2**14) >> 15
+    n = round_shift(e * c, 26 - attrs.norm_bits - k // 2)
+    y = round_shift(_int32(n * gamma.astype(np.int64)) + beta.astype(np.int64), attrs.gamma_shift)
+    return np.clip(y, -128, 127).astype(np.int8)
+
+
+def qrope(x: Array, table: Array, attrs: QRopeAttrs) -> Array:
+    """Rotate int16 [M, H * d] by table [P, d] = (cos, sin) pairs of 2^14; return int8 [H, M, d]."""
+    rows, columns = x.shape
+    width = columns // attrs.heads
+    pairs = x.astype(np.int64).reshape(rows, attrs.heads, width // 2, 2)
+    lines = table.astype(np.int64)[np.arange(rows) % table.shape[0]].reshape(rows, 1, width // 2, 2)
+    cosine, sine = lines[..., 0], lines[..., 1]
+    even = round_shift(pairs[..., 0] * cosine - pairs[..., 1] * sine, attrs.shift)
+    odd = round_shift(pairs[..., 0] * sine + pairs[..., 1] * cosine, attrs.shift)
+    rotated = np.stack([even, odd], axis=-1).reshape(rows, attrs.heads, width).transpose(1, 0, 2)
+    return np.ascontiguousarray(np.clip(rotated, -128, 127).astype(np.int8))
+
+
+def qattention(q: Array, k: Array, vt: Array, exp_table: Array, attrs: QAttentionAttrs) -> Array:
+    """Return int8 [M, H * d] from q [H, M, d], k [H, N, d], vt [H * d, N] and exp_table u8 [H, 1024].
+
+    Per head and row: t_j = R(q . k_j, score_shift); p_j = exp_table[min(1023, max t - t_j)];
+    A = sum_j p_j v_j; L = sum_j p_j; the division A / L is deferred to the end (`divide_by_sum`).
+    """
+    heads, rows, width = q.shape
+    out = np.empty((rows, heads, width), dtype=np.int8)
+    for head in range(heads):
+        scores = round_shift(_product(q[head], k[head].T), attrs.score_shift[head])
+        assert np.abs(scores).max(initial=0) < 2**15, "scores do not fit int16"
+        index = np.minimum(scores.max(axis=1, keepdims=True) - scores, EXP_ENTRIES - 1)
+        p = exp_table[head][index]
+        acc = _int32(_product(p, vt[head * width : (head + 1) * width].T))
+        total = p.astype(np.int64).sum(axis=1, keepdims=True)
+        out[:, head] = divide_by_sum(acc, total, attrs.out_multiplier, attrs.out_shift)
+    return out.reshape(rows, heads * width)
+
+
+def divide_by_sum(acc: Int, total: Int, out_multiplier: int, out_shift: int) -> Array:
+    """Return C8(acc / total * out_multiplier / 2^out_shift), with one integer division per row.
+
+    total is the sum of probabilities of a row, at least 255 since the largest of them is 255.
+    """
+    assert total.min(initial=255) >= 255, "the exp table does not start at 255"
+    n = bit_length(total)
+    narrowed = round_shift(acc, n - 8)
+    aligned = np.where(n > 16, round_shift(total, np.maximum(n - 16, 0)), total << np.maximum(16 - n, 0))
+    reciprocal = (2**30 + (aligned >> 1)) // aligned
+    factor = round_shift(reciprocal * out_multiplier, 15)
+    y = round_shift(narrowed * factor, 7 + out_shift)
+    return np.clip(y, -128, 127).astype(np.int8)
+
+
+def qmean_rows(x: Array, attrs: QMeanRowsAttrs) -> Array:
+    """Return int16 [M / g, C]: C16((sum * multiplier + bias) >> shift) over each run of g rows."""
+    sums = x.astype(np.int64).reshape(-1, attrs.group_rows, x.shape[1]).sum(axis=1)
+    y = _int32(_int32(sums * attrs.multiplier) + attrs.bias) >> attrs.shift
+    return np.asarray(np.clip(y, -32768, 32767), dtype=np.int16)

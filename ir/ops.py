@@ -1,0 +1,111 @@
+"""The op table: for every kind its operands, attribute record, shape rule and meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tmc.ir import attrs as a
+from tmc.ir import float_semantics as f
+from tmc.ir import integer_semantics as q
+from tmc.ir import integer_shapes as i
+from tmc.ir import shapes as s
+from tmc.ir.graph import OpKind
+from tmc.ir.types import Array, TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class OpDef:
+    """One row of the table.
+
+    operands: names, outermost first; "*" after the last means one or more of it, "?" an optional one.
+    attrs: the record type. infer(types, attrs) -> result type. evaluate(arrays, attrs) -> result.
+    Rules and meanings are checked against their record type by the verifier, hence Any.
+    """
+
+    operands: tuple[str, ...]
+    attrs: type[a.Attrs]
+    infer: Callable[[Sequence[TensorType], Any], TensorType]
+    evaluate: Callable[[Sequence[Array], Any], Array]
+    summary: str
+
+
+def _qlinear(x: Sequence[Array], attrs: a.QLinearAttrs) -> Array:
+    return q.qlinear(x[0], x[1], x[2], x[3], attrs, x[4] if attrs.table else None,
+                     x[-1] if attrs.residual else None)
+
+
+def _slice(x: Sequence[Array], attrs: a.SliceAttrs) -> Array:
+    index = tuple(slice(*part) for part in zip(attrs.starts, attrs.ends, attrs.steps, strict=True))
+    return x[0][index]
+
+
+def _gather(x: Sequence[Array], attrs: a.GatherAttrs) -> Array:
+    indices = np.array(attrs.indices, dtype=np.int64).reshape(attrs.shape)
+    return np.asarray(np.take(x[0], indices, axis=attrs.axis))
+
+
+XY = ("x", "y")
+OPS: Mapping[OpKind, OpDef] = {
+    OpKind.RESHAPE: OpDef(("x",), a.ReshapeAttrs, s.reshape, lambda x, at: x[0].reshape(at.shape), "view"),
+    OpKind.TRANSPOSE: OpDef(("x",), a.TransposeAttrs, s.transpose,
+                            lambda x, at: x[0].transpose(at.permutation), "view"),
+    OpKind.SLICE: OpDef(("x",), a.SliceAttrs, s.slice_, _slice, "view"),
+    OpKind.CONCAT: OpDef(("x*",), a.ConcatAttrs, s.concat,
+                         lambda x, at: np.concatenate(list(x), axis=at.axis), "join along an axis"),
+    OpKind.GATHER: OpDef(("x",), a.GatherAttrs, s.gather, _gather, "constant indices along an axis"),
+    OpKind.EXPAND: OpDef(("x",), a.ExpandAttrs, s.expand,
+                         lambda x, at: np.broadcast_to(x[0], at.shape), "view"),
+    OpKind.ADD: OpDef(XY, a.Attrs, s.binary, lambda x, _: x[0] + x[1], "x + y"),
+    OpKind.SUB: OpDef(XY, a.Attrs, s.binary, lambda x, _: x[0] - x[1], "x - y"),
+    OpKind.MUL: OpDef(XY, a.Attrs, s.binary, lambda x, _: x[0] * x[1], "x * y"),
+    OpKind.DIV: OpDef(XY, a.Attrs, s.binary, lambda x, _: x[0] / x[1], "x / y"),
+    OpKind.POW: OpDef(XY, a.Attrs, s.binary, lambda x, _: np.power(x[0], x[1]), "x to the y"),
+    OpKind.NEG: OpDef(("x",), a.Attrs, s.unary, lambda x, _: -x[0], "-x"),
+    OpKind.SQRT: OpDef(("x",), a.Attrs, s.unary, lambda x, _: np.sqrt(x[0]), "square root"),
+    OpKind.ERF: OpDef(("x",), a.Attrs, s.unary, lambda x, _: f.erf(x[0]), "error function"),
+    OpKind.TANH: OpDef(("x",), a.Attrs, s.unary, lambda x, _: np.tanh(x[0]), "hyperbolic tangent"),
+    OpKind.MATMUL: OpDef(XY, a.Attrs, s.matmul, lambda x, _: x[0] @ x[1], "matrix product"),
+    OpKind.SOFTMAX: OpDef(("x",), a.AxisAttrs, s.softmax, lambda x, at: f.softmax(x[0], at.axis), "softmax"),
+    OpKind.REDUCE_MEAN: OpDef(("x",), a.ReduceMeanAttrs, s.reduce_mean,
+                              lambda x, at: x[0].mean(axis=at.axes, keepdims=at.keepdims), "mean"),
+    OpKind.CONV: OpDef(("x", "weight", "bias"), a.ConvAttrs, s.conv,
+                       lambda x, at: f.conv(x[0], x[1], x[2], at), "2-D convolution"),
+    OpKind.LINEAR: OpDef(("x", "weight", "bias"), a.Attrs, s.linear,
+                         lambda x, _: f.linear(x[0], x[1], x[2]), "x weight^T + bias"),
+    OpKind.LAYERNORM: OpDef(("x", "gamma", "beta"), a.LayerNormAttrs, s.layernorm,
+                            lambda x, at: f.layernorm(x[0], x[1], x[2], at), "LayerNorm"),
+    OpKind.GELU: OpDef(("x",), a.GeluAttrs, s.unary, lambda x, at: f.gelu(x[0], at.approximate), "GELU"),
+    OpKind.ROPE: OpDef(("x", "cosine", "sine"), a.RopeAttrs, s.rope,
+                       lambda x, at: f.rope(x[0], x[1], x[2], at), "rotary position embedding"),
+    OpKind.ATTENTION: OpDef(("q", "k", "v"), a.AttentionAttrs, s.attention,
+                            lambda x, at: f.attention(x[0], x[1], x[2], at), "softmax attention, all heads"),
+    OpKind.MEAN_ROWS: OpDef(("x",), a.MeanRowsAttrs, s.mean_rows,
+                            lambda x, at: f.mean_rows(x[0], at), "mean over runs of rows"),
+    OpKind.QLINEAR: OpDef(("x", "weight", "multiplier", "bias", "table?", "residual?"), a.QLinearAttrs,
+                          i.qlinear, _qlinear, "integer linear, requantised"),
+    OpKind.QLAYERNORM: OpDef(("x", "gamma", "beta"), a.QLayerNormAttrs, i.qlayernorm,
+                             lambda x, at: q.qlayernorm(x[0], x[1], x[2], at), "integer LayerNorm"),
+    OpKind.QROPE: OpDef(("x", "table"), a.QRopeAttrs, i.qrope,
+                        lambda x, at: q.qrope(x[0], x[1], at), "integer rotary embedding"),
+    OpKind.QATTENTION: OpDef(("q", "k", "vt", "exp_table"), a.QAttentionAttrs, i.qattention,
+                             lambda x, at: q.qattention(x[0], x[1], x[2], x[3], at), "integer attention"),
+    OpKind.QMEAN_ROWS: OpDef(("x",), a.QMeanRowsAttrs, i.qmean_rows,
+                             lambda x, at: q.qmean_rows(x[0], at), "integer mean over runs of rows"),
+}
+
+VIEWS = frozenset({OpKind.RESHAPE, OpKind.TRANSPOSE, OpKind.SLICE, OpKind.EXPAND})
+INTEGER_OPS = frozenset({OpKind.QLINEAR, OpKind.QLAYERNORM, OpKind.QROPE, OpKind.QATTENTION,
+                         OpKind.QMEAN_ROWS})
+
+
+def arity_allowed(kind: OpKind, count: int) -> bool:
+    """Tell whether an op of this kind may have `count` operands."""
+    operands = OPS[kind].operands
+    if operands[-1].endswith("*"):
+        return count >= len(operands)
+    required = sum(not name.endswith("?") for name in operands)
+    return required <= count <= len(operands)

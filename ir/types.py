@@ -1,0 +1,86 @@
+"""Element types, quantisation parameters and tensor types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+class DType(Enum):
+    """Element type; the value is the name used in the text form."""
+
+    F32 = "f32"
+    S8 = "s8"
+    U8 = "u8"
+    S16 = "s16"
+    U16 = "u16"
+    S32 = "s32"
+
+    @property
+    def numpy(self) -> np.dtype[Any]:
+        """Return the numpy element type."""
+        return _NUMPY[self]
+
+    @property
+    def size_bytes(self) -> int:
+        """Return the size of one element."""
+        return int(self.numpy.itemsize)
+
+    @property
+    def is_integer(self) -> bool:
+        """Tell integer types from f32."""
+        return self is not DType.F32
+
+    @staticmethod
+    def of(array: Array) -> DType:
+        """Return the type of a numpy array; KeyError for one the IR does not have."""
+        return _BY_NUMPY[array.dtype]
+
+
+_NUMPY: dict[DType, np.dtype[Any]] = {
+    DType.F32: np.dtype(np.float32),
+    DType.S8: np.dtype(np.int8),
+    DType.U8: np.dtype(np.uint8),
+    DType.S16: np.dtype(np.int16),
+    DType.U16: np.dtype(np.uint16),
+    DType.S32: np.dtype(np.int32),
+}
+_BY_NUMPY = {numpy_type: dtype for dtype, numpy_type in _NUMPY.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Quant:
+    """Affine quantisation: real = scale * (q - zero_point).
+
+    `scale` has one entry, or one for each equal part of `axis` (output channels of a weight, heads of Q).
+    """
+
+    scale: tuple[float, ...]
+    zero_point: int = 0
+    axis: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """Element type, static shape (elements, outermost first) and, once known, quantisation."""
+
+    dtype: DType
+    shape: tuple[int, ...]
+    quant: Quant | None = None
+
+    @property
+    def elements(self) -> int:
+        """Return the number of elements."""
+        return prod(self.shape)
+
+    @property
+    def size_bytes(self) -> int:
+        """Return the packed size, without any padding."""
+        return self.elements * self.dtype.size_bytes

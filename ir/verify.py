@@ -1,0 +1,95 @@
+"""The verifier, run between all passes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields
+
+import numpy as np
+
+from tmc.ir.errors import VerifyError
+from tmc.ir.graph import Graph, Op
+from tmc.ir.ops import OPS, arity_allowed
+from tmc.ir.types import DType, Quant
+
+
+def verify(graph: Graph) -> None:
+    """Check SSA, operand counts, attribute records, shapes, constants, quantisation and outputs.
+
+    Raises: VerifyError naming the op and its ONNX node.
+    """
+    defined: set[str] = set()
+    for name in (*graph.inputs, *graph.constants):
+        _define(name, defined, graph.name)
+    for name, array in graph.constants.items():
+        declared = graph.types.get(name)
+        if declared is None:
+            raise VerifyError(f"constant %{name}", "found no type")
+        if declared.shape != array.shape or declared.dtype.numpy != array.dtype:
+            raise VerifyError(f"constant %{name}", f"found {array.dtype} {array.shape}, "
+                                                   f"allowed {declared.dtype.numpy} {declared.shape}")
+        if declared.dtype is DType.F32 and not np.isfinite(array).all():
+            raise VerifyError(f"constant %{name}", "found NaN or infinity, allowed finite numbers")
+    for name in graph.inputs:
+        if name not in graph.types:
+            raise VerifyError(f"input %{name}", "found no type")
+    for op in graph.ops:
+        _verify_op(graph, op, defined)
+        _define(op.output, defined, op.loc or graph.name)
+    if not graph.outputs:
+        raise VerifyError(f"graph @{graph.name}", "found no output, allowed one or more")
+    for name in graph.outputs:
+        if name not in defined:
+            raise VerifyError(f"output %{name}", "found no definition")
+    unknown = sorted(set(graph.types) - defined)
+    if unknown:
+        names = ", ".join(f"%{name}" for name in unknown)
+        raise VerifyError(f"graph @{graph.name}", f"found types of values nobody defines: {names}")
+    for name, tensor in graph.types.items():
+        if tensor.quant is not None:
+            _verify_quant(name, tensor.shape, tensor.quant)
+
+
+def _define(name: str, defined: set[str], where: str) -> None:
+    if name in defined:
+        raise VerifyError(where, f"found value %{name} defined twice, allowed once")
+    defined.add(name)
+
+
+def _verify_quant(name: str, shape: tuple[int, ...], quant: Quant) -> None:
+    if not all(math.isfinite(scale) and scale > 0 for scale in quant.scale):
+        raise VerifyError(f"%{name}", f"found scales {quant.scale}, allowed positive numbers")
+    if quant.axis is None:
+        allowed = len(quant.scale) == 1
+    else:
+        allowed = (0 <= quant.axis < len(shape) and len(quant.scale) >= 1
+                   and shape[quant.axis] % len(quant.scale) == 0)
+    if not allowed:
+        raise VerifyError(f"%{name}", f"found {len(quant.scale)} scales on axis {quant.axis} of {shape}, "
+                                      "allowed one, or one for each equal part of an axis")
+
+
+def _verify_op(graph: Graph, op: Op, defined: set[str]) -> None:
+    where = f"{op.loc or '%' + op.output} ({op.kind.value})"
+    row = OPS[op.kind]
+    for name in op.inputs:
+        if name not in defined:
+            raise VerifyError(where, f"found %{name} used before it is defined")
+    if not arity_allowed(op.kind, len(op.inputs)):
+        raise VerifyError(where, f"found {len(op.inputs)} operands, allowed {' '.join(row.operands)}")
+    if type(op.attrs) is not row.attrs:
+        raise VerifyError(where, f"found {type(op.attrs).__name__}, allowed {row.attrs.__name__}")
+    for field in fields(op.attrs):
+        value = getattr(op.attrs, field.name)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise VerifyError(where, f"found {field.name} {value}, allowed a finite number")
+    declared = graph.types.get(op.output)
+    if declared is None:
+        raise VerifyError(where, f"found no type of %{op.output}")
+    try:
+        inferred = row.infer([graph.types[name] for name in op.inputs], op.attrs)
+    except ValueError as found:
+        raise VerifyError(where, str(found)) from found
+    if (declared.dtype, declared.shape) != (inferred.dtype, inferred.shape):
+        raise VerifyError(where, f"found {declared.dtype.value} {declared.shape} declared for %{op.output}, "
+                                 f"the rule gives {inferred.dtype.value} {inferred.shape}")
