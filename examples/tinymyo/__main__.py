@@ -71,9 +71,8 @@ def _export(options: argparse.Namespace) -> int:
     done = export(model, windows, options.output, exporter, options.opset, not options.no_constant_folding)
     print(f"model: {done.model}")
     print(f"calibration: {done.calibration}, {windows.source}")
-    print(
-        f"torch against onnxruntime: largest difference {done.max_difference:.3g} in {done.output_range:.3g}"
-    )
+    difference = f"largest difference {done.max_difference:.3g}, range {done.output_range:.3g}"
+    print(f"torch against onnxruntime: {difference}")
     return 0
 
 

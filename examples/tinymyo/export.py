@@ -120,8 +120,8 @@ def _quiet() -> Iterator[None]:
 
 
 def _make_portable(path: Path) -> None:
-    # Exporters write stack traces with the paths of this machine; the file must not depend on them. What they
-    # also know is the module of each node: it goes into the node's name, which tmc's messages and reports show.
+    # Exporters write stack traces with the paths of this machine; the file must not depend on them. They also
+    # know the module of each node: it goes into the node's name, which tmc's messages and reports show.
     content = onnx.load(path)
     graph = content.graph
     for node in graph.node:
