@@ -5,11 +5,11 @@
  *
  * Rules for all of them
  *   - All TMC_CORES cores call a kernel with the same arguments. Each takes one contiguous chunk of
- *     ceil(n / TMC_CORES) of the n rows, or of the n channels where the kernel says so. No barrier inside: a
- *     caller that reads the result with another split needs one first. Row splits are alike, so that scores,
+ *     ceil(n / TMC_CORES) of the n rows, or of the n channels where the kernel says so. No barrier inside:
+ *     whoever reads the result with another split needs one first. Row splits are alike, so that scores,
  *     softmax and values of the same rows follow each other without a barrier.
  *   - No allocation, no globals, no error return: ranges are the compiler's to prove.
- *   - All buffers are in L1 and 4-byte aligned. A pitch is the distance of two rows in bytes, a multiple of 4.
+ *   - Buffers lie in L1, 4-byte aligned. A pitch is the distance of two rows in bytes, a multiple of 4.
  *     The bytes between the end of a row and the next row are never written. They may be read (isa xpulp: up
  *     to the next multiple of 4 elements), and their value never matters.
  *   - Integers of at most 32 bits. R(a, s) is (a + 2^(s-1)) >> s, and a where s is 0; >> is arithmetic.
@@ -79,7 +79,7 @@ typedef struct {
     int8_t *y;              /* [rows][channels] */
     const int16_t *gamma;   /* [channels] */
     const int32_t *beta;    /* [channels] */
-    const int32_t *epsilon; /* [h + 1], by the dynamic shift h: 0 to 32 - center_bits */
+    const int32_t *epsilon; /* [32 - center_bits], by the dynamic shift h */
     const uint16_t *rsqrt;  /* [96]: round(2^30 / sqrt((i + 32.5) 2^24)) */
     uint32_t x_pitch;
     uint32_t y_pitch;
@@ -170,7 +170,8 @@ typedef struct {
     int32_t out_shift;              /* -7 to 24 */
 } tmc_attention_values_args;
 
-/** Weighted mean of the values: y[r][c] = C8(R(R(sum_j p[r][j] vt[c][j], norm.shift) * norm.factor, 7 + out_shift)).
+/** Weighted mean of the values:
+ *  y[r][c] = C8(R(R(sum_j p[r][j] vt[c][j], norm[r].shift) * norm[r].factor, 7 + out_shift)).
  *  p u8, vt s8, y s8. Splits rows. */
 void tmc_attention_values_u8s8s8_scalar(const tmc_attention_values_args *args);
 

@@ -20,12 +20,14 @@
 
 #define TMC_DMA_MAX_BYTES 65535u
 
-/** Start a copy of `lines` lines of `line_bytes` from L2, `l2_pitch` bytes apart, to L1, where they lie densely.
- *  lines * line_bytes is 1 to TMC_DMA_MAX_BYTES; l2_pitch >= line_bytes, ignored for one line. Core 0 only. */
+/** Start a copy of `lines` lines of `line_bytes` from L2, `l2_pitch` bytes apart, to L1, where they lie
+ *  densely. lines * line_bytes is 1 to TMC_DMA_MAX_BYTES; l2_pitch >= line_bytes, ignored for one line.
+ *  Core 0 only. */
 void tmc_dma_in(tmc_transfer *transfer, void *l1, const void *l2, uint32_t lines, uint32_t line_bytes,
                 uint32_t l2_pitch);
 
-/** Start a copy of `lines` dense lines of `line_bytes` in L1 to L2, `l2_pitch` bytes apart; limits as above. */
+/** Start a copy of `lines` dense lines of `line_bytes` in L1 to L2, `l2_pitch` bytes apart; limits as above.
+ *  Core 0 only. */
 void tmc_dma_out(tmc_transfer *transfer, void *l2, const void *l1, uint32_t lines, uint32_t line_bytes,
                  uint32_t l2_pitch);
 
@@ -68,12 +70,13 @@ typedef struct {
     uint32_t value_count;
 } tmc_network;
 
-/** An open network. Its fields are the platform's, but `cycles` may be read. */
+/** An open network. Its fields are the platform's; `cycles` and `traced` may be read. */
 typedef struct {
     const tmc_network *network;
     uint8_t *l1;
     uint8_t *l2;
     uintptr_t l3;    /* address of the image in L3 */
+    uint8_t *traced; /* with TMC_TRACE: images of the traced values, one after the other; else NULL */
     uint32_t cycles; /* cluster cycles of the last run; 0 where the platform has no counter */
 } tmc_session;
 
@@ -88,8 +91,8 @@ typedef enum {
  *  read-only file system on GAP9. Return TMC_OK or a tmc_status below 0, with nothing left allocated. */
 int tmc_open(tmc_session *session, const tmc_network *network, const char *weights);
 
-/** Run the network once: input and output hold input_bytes and output_bytes, in L2, 4-byte aligned. One run at
- *  a time. Return TMC_OK or a tmc_status below 0. */
+/** Run the network once: input and output hold input_bytes and output_bytes, in L2, 4-byte aligned. One run
+ *  at a time. Return TMC_OK or a tmc_status below 0. */
 int tmc_run(tmc_session *session, const void *input, void *output);
 
 /** Give back what tmc_open took. */
@@ -99,9 +102,9 @@ void tmc_close(tmc_session *session);
 int tmc_cluster_run(void (*entry)(void *), void *argument);
 
 #ifdef TMC_TRACE
-/** Copy a tile of value number `value` into its image: `rows` rows of `row_bytes`, `pitch` bytes apart, to row
- *  `row0`, byte `column0_bytes` of each. All cores call it, after the barrier behind which the tile is complete;
- *  core 0 copies, then all meet at a barrier. */
+/** Copy a tile of value number `value` into its image: `rows` rows of `row_bytes`, `pitch` bytes apart, to
+ *  row `row0` and on, byte `column0_bytes` of each. All cores call it, after the barrier behind which the
+ *  tile is complete; core 0 copies, then all meet at a barrier. */
 void tmc_trace(uint32_t value, const void *data, uint32_t rows, uint32_t row_bytes, uint32_t pitch,
                uint32_t row0, uint32_t column0_bytes);
 #else

@@ -1,0 +1,23 @@
+# Makefile of a generated network for the GAP9 SDK: make all run platform=board (or platform=gvsoc)
+#
+# Run from the folder with network.c, network.mk, weights.bin, golden/, kernels/, include/ and gap9/, after
+# sourcing the configuration script of the SDK. `make host` builds network-host for this machine instead.
+
+include network.mk
+
+APP = $(TMC_NAME)
+APP_SRCS = network.c $(sort $(wildcard kernels/*.c gap9/*.c))
+APP_CFLAGS += -O3 -Iinclude -Igap9 -I. -DTMC_NETWORK=$(TMC_NAME)_network
+
+# Files are found by their last name: weights.bin, input.bin, output.bin.
+READFS_FILES := weights.bin golden/input.bin golden/output.bin
+
+.PHONY: host
+host:
+	$(MAKE) -f host.mk
+
+ifdef RULES_DIR
+include $(RULES_DIR)/pmsis_rules.mk
+else ifneq ($(MAKECMDGOALS),host)
+$(error RULES_DIR is not set: source the configuration script of the GAP9 SDK first, or build with make host)
+endif

@@ -1,0 +1,27 @@
+# Builds network-host from a generated network: make -f host.mk [TRACE=1] [SANITIZE=address|thread]
+#
+# Run from the folder with network.c, network.mk, kernels/, include/ and host/. TRACE=1 keeps every traced
+# value. SANITIZE=address adds the address and undefined-behaviour sanitizers, SANITIZE=thread the thread
+# sanitizer, with each transfer in a thread of its own.
+
+include network.mk
+
+CC = gcc
+CFLAGS = -O3 -g
+OUTPUT = network-host
+
+FLAGS := -std=c11 -Wall -Wextra -Werror -Iinclude -Ihost -I. -DTMC_NETWORK=$(TMC_NAME)_network -pthread
+ifdef TRACE
+FLAGS += -DTMC_TRACE
+endif
+ifeq ($(SANITIZE),address)
+FLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all
+endif
+ifeq ($(SANITIZE),thread)
+FLAGS += -fsanitize=thread -DTMC_DMA_THREADS
+endif
+
+SOURCES := network.c $(sort $(wildcard kernels/*.c host/*.c))
+
+$(OUTPUT): $(SOURCES) $(wildcard *.h include/*.h host/*.h)
+	$(CC) $(FLAGS) $(CFLAGS) $(SOURCES) -o $@

@@ -1,0 +1,99 @@
+/* Arithmetic of the scalar kernels: 32-bit integers only. */
+#ifndef TMC_ARITHMETIC_H
+#define TMC_ARITHMETIC_H
+
+#include <stdint.h>
+
+#include "tmc_cores.h"
+
+/** A contiguous run of rows or channels. */
+typedef struct {
+    uint32_t begin;
+    uint32_t end;
+} tmc_share;
+
+/** Return the calling core's share of `n` rows or channels. */
+static inline tmc_share tmc_my_share(uint32_t n)
+{
+    const uint32_t chunk = (n + TMC_CORES - 1u) / TMC_CORES;
+    const uint32_t begin = tmc_core_id() * chunk;
+    const tmc_share share = {begin < n ? begin : n, begin + chunk < n ? begin + chunk : n};
+    return share;
+}
+
+/** Return (a + 2^(s-1)) >> s, and a where s is 0. Rounds after the shift, so that no sum can overflow. */
+static inline int32_t tmc_round_shift(int32_t a, uint32_t s)
+{
+    return s == 0u ? a : (a >> s) + ((a >> (s - 1u)) & 1);
+}
+
+static inline int32_t tmc_clip(int32_t a, int32_t low, int32_t high)
+{
+    return a < low ? low : a > high ? high : a;
+}
+
+static inline int8_t tmc_clip8(int32_t a)
+{
+    return (int8_t)tmc_clip(a, INT8_MIN, INT8_MAX);
+}
+
+static inline int16_t tmc_clip16(int32_t a)
+{
+    return (int16_t)tmc_clip(a, INT16_MIN, INT16_MAX);
+}
+
+/** Return the number of bits of a; 0 has none. */
+static inline uint32_t tmc_bit_length(uint32_t a)
+{
+    uint32_t bits = 0;
+    for (; a != 0u; a >>= 1)
+        ++bits;
+    return bits;
+}
+
+static inline int32_t tmc_dot_s8s8(const int8_t *a, const int8_t *b, uint32_t n)
+{
+    int32_t sum = 0;
+    for (uint32_t i = 0; i < n; ++i)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+static inline int32_t tmc_dot_u8s8(const uint8_t *a, const int8_t *b, uint32_t n)
+{
+    int32_t sum = 0;
+    for (uint32_t i = 0; i < n; ++i)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+static inline int32_t tmc_dot_s16s8(const int16_t *a, const int8_t *b, uint32_t n)
+{
+    int32_t sum = 0;
+    for (uint32_t i = 0; i < n; ++i)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+/** Return the constants behind the weights of a packed row: multiplier, then bias. */
+static inline const int32_t *tmc_row_constants(const int8_t *weight_row, uint32_t depth)
+{
+    return (const int32_t *)(const void *)(weight_row + ((depth + 3u) & ~3u));
+}
+
+/** Return (x . w * multiplier + bias) >> shift for one row of int8 x and one packed row of weights. */
+static inline int32_t tmc_requantised_s8s8(const int8_t *x, const int8_t *weight_row, uint32_t depth,
+                                           uint32_t shift)
+{
+    const int32_t *constants = tmc_row_constants(weight_row, depth);
+    return (tmc_dot_s8s8(x, weight_row, depth) * constants[0] + constants[1]) >> shift;
+}
+
+/** The same for int16 x, with the bias given. */
+static inline int32_t tmc_requantised_s16s8(const int16_t *x, const int8_t *weight_row, uint32_t depth,
+                                            int32_t bias, uint32_t shift)
+{
+    return (tmc_dot_s16s8(x, weight_row, depth) * tmc_row_constants(weight_row, depth)[0] + bias) >> shift;
+}
+
+#endif
