@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/** Read a file of exactly `bytes` bytes to L2. Return TMC_OK or a tmc_status below 0. A session must be open. */
+/** Read a file of exactly `bytes` bytes to L2; a session must be open. TMC_OK or a tmc_status below 0. */
 int gap9_read_file(const char *name, void *l2, uint32_t bytes);
 
 #endif

@@ -92,7 +92,8 @@ typedef struct {
 } tmc_layernorm_args;
 
 /** LayerNorm of each row: integer mean, dynamic shift, reciprocal root by table and one Newton step.
- *  x s16, y s8. Splits rows. |channels x - sum| < 2^31 and the sum of squares < 2^31. */
+ *  x s16, y s8. Splits rows. With d = channels x - sum and V = sum R(d, h)^2 + epsilon[h]: |d| < 2^31,
+ *  V < 2^31, and 26 - norm_bits >= (31 - bits of V) / 2 for every V that can occur. */
 void tmc_layernorm_s16s8_scalar(const tmc_layernorm_args *args);
 
 /** Arguments of tmc_rope; one head. */

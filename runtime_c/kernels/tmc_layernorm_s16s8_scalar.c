@@ -33,9 +33,7 @@ static void normalise_row(const tmc_layernorm_args *args, const int16_t *x, int8
     const uint32_t half_k = (31u - tmc_bit_length(v)) / 2u;
     const uint32_t r = reciprocal_root(args->rsqrt, v << (2u * half_k));
     const int32_t factor = (int32_t)((r * args->root + (1u << 14)) >> 15);
-    /* The shift is negative only for rows without any deviation, whose e are all 0. */
-    const uint32_t taken = args->norm_bits + half_k;
-    const uint32_t norm_shift = taken < 26u ? 26u - taken : 0u;
+    const uint32_t norm_shift = 26u - args->norm_bits - half_k;
     for (int32_t c = 0; c < channels; ++c) {
         const int32_t e = tmc_round_shift(channels * x[c] - sum, h);
         const int32_t n = tmc_round_shift(e * factor, norm_shift);

@@ -1,0 +1,44 @@
+"""How the tests of the C sources compile them."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.repository import ROOT
+
+RUNTIME = ROOT / "runtime_c"
+TESTS = ROOT / "tests" / "runtime_c"
+INCLUDE = f"-I{RUNTIME / 'include'}"
+HOST = tuple(sorted((RUNTIME / "host").glob("*.c")))
+SCALAR_KERNELS = tuple(sorted((RUNTIME / "kernels").glob("*_scalar.c")))
+WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror")
+ADDRESS_SANITIZER = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+THREAD_SANITIZER = ("-g", "-fsanitize=thread", "-DTMC_DMA_THREADS")
+
+
+def compile_c(sources: Iterable[Path], output: Path, *flags: str) -> Path:
+    """Compile sources with gcc and all warnings as errors; return the output."""
+    command = ["gcc", *WARNINGS, *flags, INCLUDE, *map(str, sources), "-o", str(output)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return output
+
+
+def kernel_library(folder: Path, *flags: str) -> Path:
+    """Build the scalar kernels as a shared library whose core number the test sets."""
+    return compile_c(
+        (*SCALAR_KERNELS, TESTS / "sequential_cores.c"),
+        folder / "kernels.so",
+        "-std=c99", "-fPIC", "-shared", *flags,
+    )
+
+
+def host_program(network: Path, output: Path, *flags: str) -> Path:
+    """Link a network whose descriptor is `network` with the host platform and its main program."""
+    return compile_c(
+        (network, *HOST, *SCALAR_KERNELS),
+        output,
+        "-std=c11", "-pthread", f"-I{RUNTIME / 'host'}", "-DTMC_NETWORK=network", *flags,
+    )

@@ -1,0 +1,327 @@
+"""One case per kernel: random operands of a given size, compared with the integer semantics of the IR.
+
+Run as a program, it takes the path of a kernel library and checks every kernel at every size: the form in
+which the sanitizers run it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.runtime_c.kernel_interface import Kernels, Rows, blank, packed_weights
+from tmc.ir.attrs import QAttentionAttrs, QLayerNormAttrs, QLinearAttrs, QMeanRowsAttrs, QRopeAttrs
+from tmc.ir.integer_semantics import (
+    RSQRT_TABLE,
+    divide_by_sum,
+    qattention,
+    qlayernorm,
+    qlinear,
+    qmean_rows,
+    qrope,
+    round_shift,
+)
+
+Integers = NDArray[Any]
+Case = Callable[[Kernels, np.random.Generator, int, int, int], None]
+
+SIZES = (1, 3, 4, 5, 31, 32, 33)
+SCALAR = "scalar"
+
+
+def integers(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, low: int | None = None) -> Integers:
+    """Draw a matrix over the whole range of a type, or all at its limits, or small, or all the lowest."""
+    limits = np.iinfo(dtype)
+    least = int(limits.min) if low is None else low
+    kind = rng.integers(6)
+    if kind == 0:
+        return np.full(shape, least, dtype=dtype)
+    if kind == 1:
+        return rng.choice(np.array([least, limits.max], dtype=dtype), shape)
+    if kind == 2:
+        return rng.integers(max(least, -3), 4, shape).astype(dtype)
+    return rng.integers(least, int(limits.max) + 1, shape).astype(dtype)
+
+
+def cores_in_some_order(rng: np.random.Generator) -> list[int]:
+    """Return the cores in a random order: none may depend on another."""
+    return [int(core) for core in rng.permutation(8)]
+
+
+def linear_operands(
+    rng: np.random.Generator, x_dtype: Any, rows: int, depth: int, channels: int, bias_rows: int = 1
+) -> tuple[Integers, Integers, Integers, Integers, int]:
+    """Draw x, weight, multiplier, bias and shift such that everything fits int32, often only just."""
+    x = integers(rng, (rows, depth), x_dtype)
+    weight = integers(rng, (channels, depth), np.int8, low=-127)
+    # float64 as in the interpreter's own product: exact here, and far quicker than integers.
+    highest = int(np.abs(x.astype(np.float64) @ weight.T.astype(np.float64)).max(initial=1))
+    widest = max(1, min(255, (2**31 - 1) // max(1, highest)))
+    multiplier = rng.integers(1, widest + 1, channels).astype(np.int32)
+    room = 2**31 - 1 - highest * widest
+    bias = rng.integers(-room - 1, room + 1, (bias_rows, channels)).astype(np.int32)
+    if rng.integers(2):
+        bias = (bias >> 12).astype(np.int32)
+    reach = int(np.abs(highest * widest)).bit_length()
+    shift = int(rng.integers(max(0, reach - 9), 32)) if rng.integers(4) else int(rng.integers(32))
+    return x, weight, multiplier, bias, shift
+
+
+def check_linear(
+    name: str, x_dtype: Any, dtype: str, *, table: bool = False, residual: bool = False,
+    transposed: bool = False, grouped: bool = False
+) -> Case:
+    """Return the case of one linear kernel."""
+
+    def case(kernels: Kernels, rng: np.random.Generator, rows: int, depth: int, channels: int) -> None:
+        groups = int(rng.choice([g for g in (1, 2, 3, rows) if rows % g == 0])) if grouped else 1
+        x, weight, multiplier, bias, shift = linear_operands(rng, x_dtype, rows, depth, channels, groups)
+        y_dtype = {"s8": np.int8, "s16": np.int16, "s32": np.int32}[dtype]
+        lookup = rng.integers(-128, 128, 256).astype(np.int8) if table else None
+        before = integers(rng, (rows, channels), np.int16) if residual else None
+        layout = "transposed" if transposed else "rows"
+        attrs = QLinearAttrs(shift=shift, dtype=dtype, layout=layout)  # type: ignore[arg-type]
+        expected = qlinear(x, weight, multiplier, bias, attrs, table=lookup, residual=before)
+
+        # A block of rows in the middle, as a tile is.
+        row0 = int(rng.integers(rows)) if grouped else 0
+        x, expected = (x[row0:], expected[row0:]) if grouped else (x, expected)
+        x_rows = Rows(x, int(rng.integers(3)))
+        weights = packed_weights(weight, multiplier, None if grouped else bias[0], int(rng.integers(3)))
+        pad = int(rng.integers(3))
+        y = blank(*expected.shape, y_dtype, pad) if before is None else Rows(before, pad)
+        named: dict[str, Any] = {}
+        if lookup is not None:
+            named["table"] = lookup
+        if grouped:
+            table_of_bias = np.concatenate([bias, bias], axis=1)
+            named |= {"bias": table_of_bias, "bias_channels": 2 * channels, "group_rows": rows // groups,
+                      "row0": row0}
+        kernels(
+            f"{name}_{SCALAR}", cores_in_some_order(rng),
+            x=x_rows.memory, x_pitch=x_rows.pitch, weight=weights.memory, weight_pitch=weights.pitch,
+            y=y.memory, y_pitch=y.pitch, rows=len(x), depth=depth, channels=channels, shift=shift, **named,
+        )
+        np.testing.assert_array_equal(y.read(), expected)
+
+    return case
+
+
+def check_layernorm(kernels: Kernels, rng: np.random.Generator, rows: int, channels: int, spread: int) -> None:
+    """tmc_layernorm_s16s8 at amplitudes from constant rows to full scale."""
+    center_bits = (31 - channels.bit_length()) // 2
+    norm_bits = 15 - ((channels - 1).bit_length() + 1) // 2
+    gamma_shift = int(rng.integers(8, 21))
+    # Constant rows are normalised by epsilon alone, which must leave no negative shift.
+    epsilon = max(4.0 ** max(0, norm_bits - 11), float(rng.choice([0.0, 0.7, 40.0])) * channels**3)
+    room = 2**31 - 1 - channels * 4**center_bits
+    attrs = QLayerNormAttrs(
+        epsilon_by_shift=tuple(min(round(epsilon / 4**h), room) for h in range(32 - center_bits)),
+        center_bits=center_bits,
+        norm_bits=norm_bits,
+        root=round(2**15 * (channels / 256) ** 0.5),
+        gamma_shift=gamma_shift,
+    )
+    x = integers(rng, (rows, channels), np.int16)
+    if rng.integers(3):
+        x = (x.astype(np.int32) // int(2 ** rng.integers(16)) + spread).clip(-32768, 32767).astype(np.int16)
+    gamma = rng.integers(-(2**14), 2**14, channels).astype(np.int16)
+    beta = rng.integers(-(2**29), 2**29, channels).astype(np.int32) >> int(rng.integers(12))
+    expected = qlayernorm(x, gamma, beta, attrs)
+    x_rows, y = Rows(x, int(rng.integers(3))), blank(rows, channels, np.int8, int(rng.integers(3)))
+    kernels(
+        f"tmc_layernorm_s16s8_{SCALAR}", cores_in_some_order(rng),
+        x=x_rows.memory, x_pitch=x_rows.pitch, y=y.memory, y_pitch=y.pitch, gamma=gamma, beta=beta,
+        epsilon=np.array(attrs.epsilon_by_shift, dtype=np.int32), rsqrt=RSQRT_TABLE.astype(np.uint16),
+        rows=rows, channels=channels, center_bits=center_bits, norm_bits=norm_bits, root=attrs.root,
+        gamma_shift=gamma_shift,
+    )
+    np.testing.assert_array_equal(y.read(), expected)
+
+
+def check_rope(kernels: Kernels, rng: np.random.Generator, rows: int, pairs: int, period: int) -> None:
+    """tmc_rope_s16s8 from any first row on."""
+    shift, row0 = int(rng.integers(22)), int(rng.integers(3 * period))
+    x = integers(rng, (rows, 2 * pairs), np.int16)
+    angle = rng.uniform(0, 7, (period, pairs))
+    table = np.stack([np.cos(angle), np.sin(angle)], axis=-1).reshape(period, 2 * pairs)
+    table = np.round(table * 2**14).astype(np.int16)
+    attrs = QRopeAttrs(heads=1, shift=shift)
+    expected = qrope(x, np.roll(table, -row0, axis=0), attrs)[0]
+    x_rows, table_rows = Rows(x, int(rng.integers(3))), Rows(table, int(rng.integers(3)))
+    y = blank(rows, 2 * pairs, np.int8, int(rng.integers(3)))
+    kernels(
+        f"tmc_rope_s16s8_{SCALAR}", cores_in_some_order(rng),
+        x=x_rows.memory, x_pitch=x_rows.pitch, y=y.memory, y_pitch=y.pitch, table=table_rows.memory,
+        table_pitch=table_rows.pitch, rows=rows, width=2 * pairs, period=period, row0=row0, shift=shift,
+    )
+    np.testing.assert_array_equal(y.read(), expected)
+
+
+def score_shift(rng: np.random.Generator, width: int) -> int:
+    """Return a shift after which products of `width` int8 pairs fit int16."""
+    return max(0, (width * 2**14).bit_length() - 15) + int(rng.integers(4))
+
+
+def call_scores(kernels: Kernels, rng: np.random.Generator, q: Integers, k: Integers, scores: Rows,
+                shift: int) -> None:
+    """Fill `scores` by tmc_attention_scores_s8s8s16, in two blocks of keys."""
+    q_rows = Rows(q, int(rng.integers(3)))
+    middle = int(rng.integers(len(k) + 1)) // 2 * 2
+    for first, last in ((0, middle), (middle, len(k))):
+        if first == last:
+            continue
+        k_rows = Rows(k[first:last], int(rng.integers(3)))
+        kernels(
+            f"tmc_attention_scores_s8s8s16_{SCALAR}", cores_in_some_order(rng),
+            q=q_rows.memory, q_pitch=q_rows.pitch, k=k_rows.memory, k_pitch=k_rows.pitch,
+            scores=scores.memory, scores_pitch=scores.pitch, rows=len(q), keys=last - first,
+            width=q.shape[1], key0=first, shift=shift,
+        )
+
+
+def call_softmax(kernels: Kernels, rng: np.random.Generator, scores: Rows, exp_table: Integers,
+                 out_multiplier: int) -> tuple[Integers, Integers]:
+    """Run tmc_attention_softmax_s16u8 in place; return p and the norm pairs."""
+    rows, keys = scores.shape
+    norm = np.zeros((rows, 2), dtype=np.int32)
+    kernels(
+        f"tmc_attention_softmax_s16u8_{SCALAR}", cores_in_some_order(rng),
+        scores=scores.memory, scores_pitch=scores.pitch, exp_table=exp_table, norm=norm, rows=rows,
+        keys=keys, out_multiplier=out_multiplier,
+    )
+    return scores.read().view(np.uint8)[:, :keys], norm
+
+
+def call_values(kernels: Kernels, rng: np.random.Generator, p: Rows, keys: int, vt: Integers, norm: Integers,
+                out_shift: int) -> Integers:
+    """Return the result of tmc_attention_values_u8s8s8."""
+    vt_rows = Rows(vt, int(rng.integers(3)))
+    y = blank(p.shape[0], len(vt), np.int8, int(rng.integers(3)))
+    kernels(
+        f"tmc_attention_values_u8s8s8_{SCALAR}", cores_in_some_order(rng),
+        p=p.memory, p_pitch=p.pitch, vt=vt_rows.memory, vt_pitch=vt_rows.pitch, norm=norm, y=y.memory,
+        y_pitch=y.pitch, rows=p.shape[0], keys=keys, channels=len(vt), out_shift=out_shift,
+    )
+    return y.read()
+
+
+def random_exp_table(rng: np.random.Generator) -> Integers:
+    """Return a table of exponentials of some step; [0] is 255."""
+    return np.round(255 * np.exp(-np.arange(1024) / rng.choice([0.5, 40.0, 300.0]))).astype(np.uint8)
+
+
+def check_scores(kernels: Kernels, rng: np.random.Generator, rows: int, width: int, keys: int) -> None:
+    """tmc_attention_scores_s8s8s16 in blocks of keys."""
+    q, k = integers(rng, (rows, width), np.int8), integers(rng, (keys, width), np.int8)
+    shift = score_shift(rng, width)
+    scores = blank(rows, keys, np.int16, int(rng.integers(3)))
+    call_scores(kernels, rng, q, k, scores, shift)
+    np.testing.assert_array_equal(scores.read(), round_shift(q.astype(np.int64) @ k.T.astype(np.int64), shift))
+
+
+def check_softmax(kernels: Kernels, rng: np.random.Generator, rows: int, keys: int, scale: int) -> None:
+    """tmc_attention_softmax_s16u8: every p, and the division of every kind of accumulator by the row's sum."""
+    t = integers(rng, (rows, keys), np.int16)
+    if rng.integers(2):
+        t = (t // 2**6 + scale).astype(np.int16)
+    exp_table = random_exp_table(rng)
+    out_multiplier = int(rng.integers(1, 2**15))
+    p, norm = call_softmax(kernels, rng, Rows(t, int(rng.integers(3))), exp_table, out_multiplier)
+    highest = t.max(axis=1, keepdims=True).astype(np.int64)
+    expected = exp_table[np.minimum(highest - t, 1023)]
+    np.testing.assert_array_equal(p, expected)
+
+    total = expected.astype(np.int64).sum(axis=1, keepdims=True)
+    sums = rng.integers(-128 * total, 127 * total + 1, (rows, 50))
+    out_shift = int(rng.integers(-3, 16))
+    quotient = round_shift(round_shift(sums, norm[:, :1]) * norm[:, 1:], 7 + out_shift)
+    np.testing.assert_array_equal(
+        np.clip(quotient, -128, 127), divide_by_sum(sums, total, out_multiplier, out_shift)
+    )
+
+
+def check_values(kernels: Kernels, rng: np.random.Generator, rows: int, keys: int, channels: int) -> None:
+    """tmc_attention_values_u8s8s8 with any shift and factor that a sum may give."""
+    p, vt = integers(rng, (rows, keys), np.uint8), integers(rng, (channels, keys), np.int8)
+    bits = (keys * 255).bit_length()
+    norm = np.stack([rng.integers(max(0, bits - 8), bits, rows), rng.integers(2**15 + 1, size=rows)], axis=1)
+    out_shift = int(rng.integers(-7, 17))
+    y = call_values(kernels, rng, Rows(p, int(rng.integers(3))), keys, vt, norm.astype(np.int32), out_shift)
+    narrowed = round_shift(p.astype(np.int64) @ vt.T.astype(np.int64), norm[:, :1])
+    expected = np.clip(round_shift(narrowed * norm[:, 1:], 7 + out_shift), -128, 127)
+    np.testing.assert_array_equal(y, expected)
+
+
+def check_attention(kernels: Kernels, rng: np.random.Generator, rows: int, width: int, keys: int) -> None:
+    """The three attention kernels in a row against the one op that they are."""
+    q, k = integers(rng, (rows, width), np.int8), integers(rng, (keys, width), np.int8)
+    vt = integers(rng, (width, keys), np.int8)
+    exp_table = random_exp_table(rng)
+    attrs = QAttentionAttrs(
+        heads=1, score_shift=(score_shift(rng, width),), out_multiplier=int(rng.integers(2**14, 2**15)),
+        out_shift=int(rng.integers(13, 16)),
+    )
+    expected = qattention(q[None], k[None], vt, exp_table[None], attrs)
+    scores = blank(rows, keys, np.int16, int(rng.integers(3)))
+    call_scores(kernels, rng, q, k, scores, attrs.score_shift[0])
+    _, norm = call_softmax(kernels, rng, scores, exp_table, attrs.out_multiplier)
+    np.testing.assert_array_equal(call_values(kernels, rng, scores, keys, vt, norm, attrs.out_shift), expected)
+
+
+def check_mean_rows(kernels: Kernels, rng: np.random.Generator, groups: int, group_rows: int,
+                    channels: int) -> None:
+    """tmc_mean_rows_s8s16."""
+    rows = groups * group_rows
+    x = integers(rng, (rows, channels), np.int8)
+    attrs = QMeanRowsAttrs(
+        group_rows=group_rows, multiplier=int(rng.integers(1, 2**15)), bias=int(rng.integers(-(2**29), 2**29)),
+        shift=int(rng.integers(31)),
+    )
+    expected = qmean_rows(x, attrs)
+    x_rows, y = Rows(x, int(rng.integers(3))), blank(groups, channels, np.int16, int(rng.integers(3)))
+    kernels(
+        f"tmc_mean_rows_s8s16_{SCALAR}", cores_in_some_order(rng),
+        x=x_rows.memory, x_pitch=x_rows.pitch, y=y.memory, y_pitch=y.pitch, rows=rows, channels=channels,
+        group_rows=group_rows, multiplier=attrs.multiplier, bias=attrs.bias, shift=attrs.shift,
+    )
+    np.testing.assert_array_equal(y.read(), expected)
+
+
+# Kernel without its isa -> case of three sizes.
+CASES: dict[str, Case] = {
+    "tmc_linear_s8s8s8": check_linear("tmc_linear_s8s8s8", np.int8, "s8"),
+    "tmc_linear_table_s8s8s8": check_linear("tmc_linear_table_s8s8s8", np.int8, "s8", table=True),
+    "tmc_linear_s8s8s16": check_linear("tmc_linear_s8s8s16", np.int8, "s16"),
+    "tmc_linear_add_s8s8s16": check_linear("tmc_linear_add_s8s8s16", np.int8, "s16", residual=True),
+    "tmc_linear_transposed_s8s8s8":
+        check_linear("tmc_linear_transposed_s8s8s8", np.int8, "s8", transposed=True),
+    "tmc_linear_grouped_s16s8s16": check_linear("tmc_linear_grouped_s16s8s16", np.int16, "s16", grouped=True),
+    "tmc_linear_s16s8s32": check_linear("tmc_linear_s16s8s32", np.int16, "s32"),
+    "tmc_layernorm_s16s8": check_layernorm,
+    "tmc_rope_s16s8": check_rope,
+    "tmc_attention_scores_s8s8s16": check_scores,
+    "tmc_attention_softmax_s16u8": check_softmax,
+    "tmc_attention_values_u8s8s8": check_values,
+    "tmc_mean_rows_s8s16": check_mean_rows,
+}
+# Kernels that make up one op together.
+CHAINS: dict[str, Case] = {"attention": check_attention}
+
+
+def main(library: str) -> None:
+    """Check every kernel at every size."""
+    kernels = Kernels(Path(library))
+    for number, (case, sizes) in enumerate(product((CASES | CHAINS).values(), product(SIZES, repeat=3))):
+        case(kernels, np.random.default_rng(number), *sizes)
+    print(f"{len(CASES)} kernels, {len(SIZES) ** 3} sizes each")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,99 @@
+"""tmc_kernels.h as data, and kernels called through it on numpy arrays.
+
+The argument structures come from the header's own text, so that no second description can differ from it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.runtime_c.building import RUNTIME
+
+HEADER = (RUNTIME / "include" / "tmc_kernels.h").read_text()
+CORES = 8
+# Content of bytes that a kernel must not write.
+UNTOUCHED = 0x5C
+# Value of scalar arguments that a kernel does not name.
+UNUSED = 0x3FFFFFF1
+
+_SCALARS: dict[str, Any] = {"uint32_t": ctypes.c_uint32, "int32_t": ctypes.c_int32}
+_STRUCT = re.compile(r"typedef struct \{(?P<fields>[^}]*)\} (?P<name>\w+_args);")
+_FIELD = re.compile(r"(?P<type>\w+) (?P<pointer>\*?)(?P<name>\w+);")
+
+# Kernel name -> name of its argument structure.
+PROTOTYPES: dict[str, str] = dict(re.findall(r"^void (\w+)\(const (\w+) \*args\);$", HEADER, re.MULTILINE))
+
+
+def _structure(name: str, body: str) -> type[ctypes.Structure]:
+    fields = [
+        (field["name"], ctypes.c_void_p if field["pointer"] else _SCALARS[field["type"]])
+        for field in _FIELD.finditer(re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL))
+    ]
+    return type(name, (ctypes.Structure,), {"_fields_": fields})
+
+
+STRUCTURES = {match["name"]: _structure(match["name"], match["fields"]) for match in _STRUCT.finditer(HEADER)}
+
+
+class Kernels:
+    """A shared library of kernels with its set_core()."""
+
+    def __init__(self, path: Path) -> None:
+        self._library = ctypes.CDLL(str(path))
+
+    def __call__(self, name: str, cores: Sequence[int] = range(CORES), **arguments: Any) -> None:
+        """Call a kernel for each core in turn; arrays are passed by address, the rest by value."""
+        args = STRUCTURES[PROTOTYPES[name]]()
+        for field, kind in args._fields_:  # type: ignore[misc]
+            setattr(args, field, None if kind is ctypes.c_void_p else UNUSED)
+        for field, value in arguments.items():
+            assert hasattr(args, field), field
+            setattr(args, field, value.ctypes.data if isinstance(value, np.ndarray) else int(value))
+        kernel = getattr(self._library, name)
+        for core in cores:
+            self._library.set_core(core)
+            kernel(ctypes.byref(args))
+
+
+class Rows:
+    """A matrix in memory: rows a pitch apart, ending with the last byte of the last row."""
+
+    def __init__(self, matrix: NDArray[Any], extra_words: int) -> None:
+        self.shape, self.dtype = matrix.shape, matrix.dtype
+        self.row_bytes = matrix.shape[1] * matrix.itemsize
+        self.pitch = (self.row_bytes + 3) // 4 * 4 + 4 * extra_words
+        self.memory = np.full((matrix.shape[0] - 1) * self.pitch + self.row_bytes, UNTOUCHED, dtype=np.uint8)
+        lines = np.ascontiguousarray(matrix).view(np.uint8).reshape(matrix.shape[0], -1)
+        for number, line in enumerate(lines):
+            self.memory[number * self.pitch :][: self.row_bytes] = line
+
+    def read(self) -> NDArray[Any]:
+        """Return the matrix as it is now; check that nothing between the rows was written."""
+        padded = np.append(self.memory, np.full(self.pitch - self.row_bytes, UNTOUCHED, dtype=np.uint8))
+        lines = padded.reshape(self.shape[0], self.pitch)
+        assert (lines[:, self.row_bytes :] == UNTOUCHED).all(), "written between rows"
+        return np.ascontiguousarray(lines[:, : self.row_bytes]).view(self.dtype)
+
+
+def blank(rows: int, columns: int, dtype: Any, extra_words: int) -> Rows:
+    """Return a matrix for a result."""
+    return Rows(np.full((rows, columns), UNTOUCHED, dtype=dtype), extra_words)
+
+
+def packed_weights(
+    weight: NDArray[Any], multiplier: NDArray[Any], bias: NDArray[Any] | None, extra_words: int
+) -> Rows:
+    """Pack weight rows as the kernels read them: weights to a multiple of 4, multiplier, bias."""
+    channels, depth = weight.shape
+    padded = np.zeros((channels, (depth + 3) // 4 * 4), dtype=np.int8)
+    padded[:, :depth] = weight
+    constants = [multiplier] if bias is None else [multiplier, bias]
+    columns = np.stack(constants, axis=1).astype(np.int32)
+    return Rows(np.concatenate([padded.view(np.uint8), columns.view(np.uint8)], axis=1), extra_words)
