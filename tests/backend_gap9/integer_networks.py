@@ -1,0 +1,148 @@
+"""Integer graphs with the structure of TinyMyo and seeded constants: valid without any quantisation run.
+
+The constants are of the size that quantisation gives, so that values use most of their range, rarely clip,
+and every sum provably stays in int32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, log2, sqrt
+from typing import Literal
+
+import numpy as np
+
+from tmc.ir.attrs import Layout, QAttentionAttrs, QLayerNormAttrs, QLinearAttrs, QMeanRowsAttrs, QRopeAttrs
+from tmc.ir.build import GraphBuilder
+from tmc.ir.graph import Graph, OpKind
+from tmc.ir.types import Array, DType, TensorType
+from tmc.ir.verify import verify
+
+MULTIPLIERS = (64, 128)  # at most 7 bits: 2^31 is out of reach for up to 768 products of int8
+
+
+def integer_network(tokens: int, layers: int, channels: int, samples: int, classes: int, seed: int,
+                    rope_period: int, *, dim: int = 192, heads: int = 3, hidden: int = 768) -> Graph:
+    """Return a verified integer graph of TinyMyo's structure.
+
+    tokens: patches of all channels; a patch has channels * samples / tokens samples. rope_period: lines of
+    the rotation table; 0 means no rotation, `tokens` the flat scheme, tokens / channels the cyclic one, which
+    brings a bias of the patch embedding for every channel.
+    """
+    patch = channels * samples // tokens
+    assert patch * tokens == channels * samples and tokens % channels == 0
+    builder = GraphBuilder("network", {"input": TensorType(DType.S16, (1, channels, samples))}, ("logits",))
+    net = _Network(builder, np.random.default_rng(seed))
+    patches = builder.reshape("input", (tokens, patch), "/patch/Reshape", "patches")
+    groups = channels if 0 < rope_period < tokens else 1
+    stream = net.linear("patch", patches, dim, _shift(patch, 2000, 2000), dtype="s16", groups=groups)
+    rotation = net.rotation_table(rope_period, dim // heads) if rope_period else None
+    for layer in range(layers):
+        stream = net.attention(f"block{layer}.attn", stream, heads, rotation)
+        stream = net.mlp(f"block{layer}.mlp", stream, hidden)
+    normed = net.layernorm("norm", stream)
+    group = tokens // channels
+    multiplier = min(2**20 // group, 2**15 - 1)
+    pooled = builder.op(OpKind.QMEAN_ROWS, [normed], QMeanRowsAttrs(group, multiplier, 2**11, 12),
+                        "/head/ReduceMean", "pooled")
+    features = builder.reshape(pooled, (1, channels * dim), "/head/Reshape", "features")
+    net.logits(features, classes)
+    graph = builder.graph()
+    verify(graph)
+    return graph
+
+
+def _loc(name: str, node: str) -> str:
+    return f"/{name.replace('.', '/')}/{node}"
+
+
+def _shift(depth: int, x_deviation: int, y_deviation: int) -> int:
+    """Return the shift that brings sums of `depth` random products near the wanted standard deviation."""
+    return round(log2(x_deviation * 73 * sqrt(depth) * 96 / y_deviation))
+
+
+@dataclass(frozen=True, slots=True)
+class _Network:
+    builder: GraphBuilder
+    random: np.random.Generator
+
+    def integers(self, shape: tuple[int, ...], limit: int) -> Array:
+        return np.asarray(self.random.integers(-limit, limit + 1, shape))
+
+    def linear(self, name: str, x: str, channels: int, shift: int, *, dtype: Literal["s8", "s16"] = "s8",
+               layout: Layout = "rows", heads: int = 1, groups: int = 1, table: bool = False,
+               residual: str | None = None) -> str:
+        depth = self.builder.type_of(x).shape[1]
+        low, high = MULTIPLIERS
+        half = 2 ** (shift - 1)
+        offsets = self.integers((groups, channels), 20 if dtype == "s8" else 300) * 2**shift
+        weight = self.integers((channels, depth), 127).astype(np.int8)
+        operands = [x, self.builder.constant(weight, f"{name}.weight"),
+                    self.builder.constant(self.random.integers(low, high, channels).astype(np.int32),
+                                          f"{name}.multiplier"),
+                    self.builder.constant((offsets + half).astype(np.int32), f"{name}.bias")]
+        if table:
+            gelu = np.clip(np.rint([max(code, code // 8) for code in range(-128, 128)]), -128, 127)
+            operands.append(self.builder.constant(gelu.astype(np.int8), f"{name}.table"))
+        if residual is not None:
+            operands.append(residual)
+        attrs = QLinearAttrs(shift, dtype, layout, heads, table, residual is not None)
+        return self.builder.op(OpKind.QLINEAR, operands, attrs, _loc(name, "MatMul"), name)
+
+    def logits(self, features: str, classes: int) -> str:
+        depth = self.builder.type_of(features).shape[1]
+        limit = max(1, min(127, 2**30 // (depth * 2**15)))
+        weight = self.integers((classes, depth), limit).astype(np.int8)
+        operands = [features, self.builder.constant(weight, "logits.weight"),
+                    self.builder.constant(np.ones(classes, dtype=np.int32), "logits.multiplier"),
+                    self.builder.constant(self.integers((1, classes), 2**20).astype(np.int32), "logits.bias")]
+        return self.builder.op(OpKind.QLINEAR, operands, QLinearAttrs(0, "s32"), "/head/MatMul", "logits")
+
+    def layernorm(self, name: str, x: str) -> str:
+        channels = self.builder.type_of(x).shape[1]
+        center_bits = (30 - (channels - 1).bit_length()) // 2
+        norm_bits = min(11, 15 - ceil(log2(sqrt(channels))))
+        largest = min(10 * channels**3, 2**31 - 1 - channels * 4**center_bits)
+        epsilon = tuple(largest // 4**shift for shift in range(32 - center_bits))
+        gamma_shift = 18
+        gamma = np.rint(40 * 2.0 ** (gamma_shift - norm_bits) * self.random.uniform(0.7, 1.3, channels))
+        beta = self.integers((channels,), 20) * 2**gamma_shift
+        operands = [x, self.builder.constant(gamma.astype(np.int16), f"{name}.gamma"),
+                    self.builder.constant(beta.astype(np.int32), f"{name}.beta")]
+        root = round(2**15 * sqrt(channels / 256))
+        attrs = QLayerNormAttrs(epsilon, center_bits, norm_bits, root, gamma_shift)
+        return self.builder.op(OpKind.QLAYERNORM, operands, attrs, _loc(name, "LayerNorm"), name)
+
+    def rotation_table(self, period: int, width: int) -> str:
+        angles = np.arange(period)[:, None] * 10_000.0 ** (-np.arange(0, width, 2) / width)
+        pairs = np.stack([np.cos(angles), np.sin(angles)], axis=-1).reshape(period, width)
+        return self.builder.constant(np.rint(pairs * 2**14).astype(np.int16), "rotation")
+
+    def query_or_key(self, name: str, x: str, heads: int, rotation: str | None) -> str:
+        depth = self.builder.type_of(x).shape[1]
+        if rotation is None:
+            return self.linear(name, x, depth, _shift(depth, 40, 30), layout="heads", heads=heads)
+        wide = self.linear(f"{name}.unrotated", x, depth, _shift(depth, 40, 30 * 64), dtype="s16")
+        attrs = QRopeAttrs(heads, 20)
+        return self.builder.op(OpKind.QROPE, [wide, rotation], attrs, _loc(name, "Rope"), name)
+
+    def attention(self, name: str, stream: str, heads: int, rotation: str | None) -> str:
+        dim = self.builder.type_of(stream).shape[1]
+        normed = self.layernorm(f"{name}.norm", stream)
+        q = self.query_or_key(f"{name}.q", normed, heads, rotation)
+        k = self.query_or_key(f"{name}.k", normed, heads, rotation)
+        vt = self.linear(f"{name}.v", normed, dim, _shift(dim, 40, 30), layout="transposed")
+        smallest = max(1, (dim // heads - 1).bit_length())
+        table = np.rint(255 * np.exp(-np.arange(1024) / np.linspace(60, 80, heads)[:, None]))
+        table[:, -1] = 0
+        exp_table = self.builder.constant(table.astype(np.uint8), f"{name}.exp_table")
+        attrs = QAttentionAttrs(heads, tuple(smallest + head % 2 for head in range(heads)), 16_000, 13)
+        mixed = self.builder.op(OpKind.QATTENTION, [q, k, vt, exp_table], attrs, _loc(name, "Softmax"),
+                                f"{name}.mixed")
+        return self.linear(f"{name}.proj", mixed, dim, _shift(dim, 40, 500), dtype="s16", residual=stream)
+
+    def mlp(self, name: str, stream: str, hidden: int) -> str:
+        dim = self.builder.type_of(stream).shape[1]
+        normed = self.layernorm(f"{name}.norm", stream)
+        wide = self.linear(f"{name}.fc1", normed, hidden, _shift(dim, 40, 40), table=True)
+        return self.linear(f"{name}.fc2", wide, dim, _shift(hidden, 30, 500), dtype="s16", residual=stream)
