@@ -19,25 +19,54 @@ _ERFC_Q = (1.57449261107098347e01, 1.17693950891312499e02, 5.37181101862009858e0
            3.29079923573345963e03, 4.36261909014324716e03, 3.43936767414372164e03, 1.23033935480374942e03)
 
 
+# Elements worked on at once: the float64 intermediates of one block stay in the cache.
+_ERF_BLOCK = 16384
+
+
 def erf(x: Array) -> Array:
     """Return the error function, exact to float32 rounding (numpy has none)."""
-    magnitude = np.abs(x).astype(np.float64)
-    small = np.minimum(magnitude, 0.46875)
+    flat = np.ascontiguousarray(x).reshape(-1)
+    out = np.empty(flat.shape, dtype=np.float32)
+    for start in range(0, flat.size, _ERF_BLOCK):
+        block = flat[start : start + _ERF_BLOCK]
+        magnitude = np.abs(block).astype(np.float64)
+        far = np.flatnonzero(magnitude > 0.46875)
+        result = _erf_near(np.minimum(magnitude, 0.46875))
+        result[far] = _erf_far(np.minimum(magnitude.take(far), 4.0))  # erf(4) is 1 in float32
+        out[start : start + _ERF_BLOCK] = np.copysign(result, block)
+    return out.reshape(np.shape(x))
+
+
+def _erf_near(small: Array) -> Array:
     square = small * small
     numerator = _ERF_P[4] * square
-    denominator = square
+    denominator = square.copy()
     for i in range(3):
-        numerator = (numerator + _ERF_P[i]) * square
-        denominator = (denominator + _ERF_Q[i]) * square
-    near = small * (numerator + _ERF_P[3]) / (denominator + _ERF_Q[3])
-    middle = np.clip(magnitude, 0.46875, 4.0)  # erf(4) is 1 in float32
+        numerator += _ERF_P[i]
+        numerator *= square
+        denominator += _ERF_Q[i]
+        denominator *= square
+    numerator += _ERF_P[3]
+    numerator *= small
+    denominator += _ERF_Q[3]
+    numerator /= denominator
+    return np.asarray(numerator)
+
+
+def _erf_far(middle: Array) -> Array:
     numerator = _ERFC_P[8] * middle
-    denominator = middle
+    denominator = middle.copy()
     for i in range(7):
-        numerator = (numerator + _ERFC_P[i]) * middle
-        denominator = (denominator + _ERFC_Q[i]) * middle
-    far = 1.0 - np.exp(-middle * middle) * (numerator + _ERFC_P[7]) / (denominator + _ERFC_Q[7])
-    return np.asarray(np.copysign(np.where(magnitude <= 0.46875, near, far), x), dtype=np.float32)
+        numerator += _ERFC_P[i]
+        numerator *= middle
+        denominator += _ERFC_Q[i]
+        denominator *= middle
+    numerator += _ERFC_P[7]
+    denominator += _ERFC_Q[7]
+    result = np.exp(-middle * middle)
+    result *= numerator
+    result /= denominator
+    return np.asarray(np.subtract(1.0, result, out=result))
 
 
 def gelu(x: Array, approximate: str) -> Array:

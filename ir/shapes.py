@@ -49,6 +49,14 @@ def _f32(shape: Sequence[int], operands: Types) -> TensorType:
     return TensorType(DType.F32, tuple(int(size) for size in shape))
 
 
+def _broadcast(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...]:
+    """Return numpy's broadcast of two shapes."""
+    pairs = zip(reversed(left), reversed(right), strict=False)
+    need(all(m == n or 1 in (m, n) for m, n in pairs),
+         f"found shapes {left} and {right}, allowed sizes that are equal or 1")
+    return tuple(int(size) for size in np.broadcast_shapes(left, right))
+
+
 def reshape(types: Types, attrs: a.ReshapeAttrs) -> TensorType:
     """Same elements, new shape."""
     wanted = prod(attrs.shape)
@@ -106,7 +114,7 @@ def gather(types: Types, attrs: a.GatherAttrs) -> TensorType:
 
 def expand(types: Types, attrs: a.ExpandAttrs) -> TensorType:
     """Broadcast to a larger shape."""
-    need(np.broadcast_shapes(types[0].shape, attrs.shape) == attrs.shape,
+    need(_broadcast(types[0].shape, attrs.shape) == attrs.shape,
           f"found {types[0].shape} to expand to {attrs.shape}, allowed sizes equal to it or 1")
     return TensorType(types[0].dtype, attrs.shape)
 
@@ -118,7 +126,7 @@ def unary(types: Types, attrs: a.Attrs) -> TensorType:
 
 def binary(types: Types, attrs: a.Attrs) -> TensorType:
     """Element by element, with numpy's broadcasting."""
-    return _f32(np.broadcast_shapes(types[0].shape, types[1].shape), types)
+    return _f32(_broadcast(types[0].shape, types[1].shape), types)
 
 
 def matmul(types: Types, attrs: a.Attrs) -> TensorType:
@@ -126,7 +134,7 @@ def matmul(types: Types, attrs: a.Attrs) -> TensorType:
     left, right = types[0].shape, types[1].shape
     need(len(left) >= 2 and len(right) >= 2 and left[-1] == right[-2],
           f"found shapes {left} and {right}, allowed (..., M, K) and (..., K, N)")
-    return _f32((*np.broadcast_shapes(left[:-2], right[:-2]), left[-2], right[-1]), types)
+    return _f32((*_broadcast(left[:-2], right[:-2]), left[-2], right[-1]), types)
 
 
 def softmax(types: Types, attrs: a.AxisAttrs) -> TensorType:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from types import UnionType
@@ -28,6 +29,8 @@ from tmc.ir.tokens import BARE_NAME, Tokens
 from tmc.ir.types import Array, DType, Quant, TensorType
 
 Record = TypeVar("Record", bound=Attrs | Quant)
+
+_TYPE = re.compile(rf"({'|'.join(dtype.value for dtype in DType)})\[((?:\d+(?:x\d+)*)?)\]", re.ASCII)
 
 
 def content_hash(array: Array) -> str:
@@ -127,10 +130,14 @@ def parse_graph(text: str, constants: Mapping[str, Array]) -> Graph:
 
 
 def _parse_type(tokens: Tokens) -> TensorType:
-    dtype, _, sizes = tokens.take("type", "a type such as f32[1x8]")[:-1].partition("[")
-    shape = tuple(int(size) for size in sizes.split("x")) if sizes else ()
+    offset, allowed = tokens.offset, "a type such as f32[1x8]"
+    text = tokens.take("type", allowed)
+    match = _TYPE.fullmatch(text)
+    if match is None:
+        tokens.fail(f"found {text}, allowed {allowed}", offset)
+    shape = tuple(int(size) for size in match[2].split("x")) if match[2] else ()
     quant = _parse_record(tokens, Quant, "(", ")") if tokens.skip("q") else None
-    return TensorType(DType(dtype), shape, quant)
+    return TensorType(DType(match[1]), shape, quant)
 
 
 def _parse_constant(tokens: Tokens, name: str, tensor: TensorType, constants: Mapping[str, Array]) -> Array:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
 from tmc.ir.errors import ParseError
-from tmc.ir.types import DType
 
 T = TypeVar("T")
 
@@ -18,7 +17,7 @@ _TOKEN = re.compile(
     rf"""(?P<space>\s+)
     | (?P<name>[%@](?:{BARE_NAME.pattern}|{_STRING}))
     | (?P<string>{_STRING})
-    | (?P<type>(?:{"|".join(dtype.value for dtype in DType)})\[(?:\d+(?:x\d+)*)?\])
+    | (?P<type>\w+\[[^\s\],)]*\]?)
     | sha256:(?P<hash>[0-9a-f]+)
     | (?P<number>-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)
     | (?P<word>[A-Za-z_]\w*)

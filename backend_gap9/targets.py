@@ -1,0 +1,47 @@
+"""The targets of this backend, read from the data file beside this one."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import is_dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+from tmc.ir.errors import TmcError
+from tmc.ir.target import Target
+
+Record = TypeVar("Record")
+
+
+def _read(record: type[Record], data: Mapping[str, Any]) -> Record:
+    """Return a record from a table that names each of its fields; tables inside it are records too."""
+    hints = get_type_hints(record)
+    assert data.keys() == hints.keys(), f"{record.__name__}: {sorted(data.keys() ^ hints.keys())}"
+    return record(**{name: _value(hint, data[name]) for name, hint in hints.items()})
+
+
+def _value(kind: type[Any], data: Any) -> Any:
+    if is_dataclass(kind):
+        return _read(kind, data)
+    assert type(data) is kind, f"{data!r} is no {kind.__name__}"
+    return data
+
+
+_DATA = tomllib.loads((Path(__file__).parent / "gap9.toml").read_text(encoding="utf-8"))
+_GAP9 = _read(Target, {"name": "gap9", "description": "all of the chip", **_DATA})
+
+TARGETS: Mapping[str, Target] = {target.name: target for target in (
+    _GAP9,
+    replace(_GAP9, name="gap9-cores", description="the eight cores, without the accelerator"),
+)}
+
+
+def target_named(name: str) -> Target:
+    """Return a target.
+
+    Raises: TmcError naming the ones there are.
+    """
+    if name not in TARGETS:
+        raise TmcError("target", f"found {name}, allowed {', '.join(TARGETS)}")
+    return TARGETS[name]

@@ -1,0 +1,92 @@
+"""What a compile has to know about a chip: memories, transfers and the cost of kernels.
+
+Cycles are cycles of the cluster clock everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """One level. reserved_bytes is what the plan may not use: stacks, code, the run time's own data."""
+
+    size_bytes: int
+    reserved_bytes: int
+
+    @property
+    def usable_bytes(self) -> int:
+        """Return what the plan may use."""
+        return self.size_bytes - self.reserved_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Dma:
+    """Transfers between L2 and L1; a longer one than max_bytes is split, queue_entries may be in flight."""
+
+    bytes_per_cycle: float
+    startup_cycles: int
+    max_bytes: int
+    queue_entries: int
+
+
+@dataclass(frozen=True, slots=True)
+class L3Channel:
+    """Transfers between L3 and L2, one at a time."""
+
+    bytes_per_cycle: float
+    startup_cycles: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlockCost:
+    """A matrix product keeps rows x channels sums in registers.
+
+    One block takes ceil(depth / 4) * step_cycles + block_cycles on one core: four products of depth a step,
+    then requantisation and stores.
+    """
+
+    rows: int
+    channels: int
+    step_cycles: float
+    block_cycles: float
+
+
+@dataclass(frozen=True, slots=True)
+class KernelCosts:
+    """Cycles of one core, with all others at work: bank conflicts and shared caches are in the figures.
+
+    table_cycles and residual_cycles come on top of a linear's, per output. layernorm, rope and mean_rows
+    are per element of their input. Attention: scores and values are blocks of `linear` (depth = head width,
+    and depth = keys), the scores with score_block_cycles instead of its block_cycles; softmax_cycles is per
+    score, attention_row_cycles per query row.
+    """
+
+    linear: BlockCost
+    linear_transposed: BlockCost
+    table_cycles: float
+    residual_cycles: float
+    score_block_cycles: float
+    softmax_cycles: float
+    attention_row_cycles: float
+    layernorm_cycles: float
+    rope_cycles: float
+    mean_rows_cycles: float
+    barrier_cycles: int
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A chip, or a way to use it. `cores` work; one more starts transfers and waits for them."""
+
+    name: str
+    description: str
+    cores: int
+    cluster_hz: int
+    l1: Memory
+    l2: Memory
+    l3: Memory
+    dma: Dma
+    l3_channel: L3Channel
+    costs: KernelCosts

@@ -1,0 +1,163 @@
+"""Every shape rule, right and wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.ir.types_in_short import tensor
+from tmc.ir import attrs as a
+from tmc.ir.graph import OpKind as K
+from tmc.ir.ops import OPS, arity_allowed
+
+NONE = a.Attrs()
+CONV = a.ConvAttrs((2, 3), (1, 0, 1, 2), 2)
+LAYERNORM = a.QLayerNormAttrs((3,) * 16, 11, 11, 28378, 14)
+ATTENTION = a.QAttentionAttrs(2, (7, 8), 20000, 14)
+LINEAR = ("s8[6x8]", "s8[4x8]", "s32[4]", "s32[3x4]")
+QKV = ("s8[2x5x4]", "s8[2x7x4]", "s8[8x7]", "u8[2x1024]")
+
+RIGHT: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
+    (K.RESHAPE, ("s8[2x6]",), a.ReshapeAttrs((3, 4)), "s8[3x4]"),
+    (K.RESHAPE, ("f32[1]",), a.ReshapeAttrs(()), "f32[]"),
+    (K.TRANSPOSE, ("s16[2x3x4]",), a.TransposeAttrs((2, 0, 1)), "s16[4x2x3]"),
+    (K.SLICE, ("f32[2x9]",), a.SliceAttrs((0, 1), (2, 8), (1, 3)), "f32[2x3]"),
+    (K.CONCAT, ("s8[2x3]", "s8[2x1]", "s8[2x4]"), a.ConcatAttrs(1), "s8[2x8]"),
+    (K.GATHER, ("f32[5x3]",), a.GatherAttrs(0, (4, 0, 1, 1), (2, 2)), "f32[2x2x3]"),
+    (K.GATHER, ("f32[5x3]",), a.GatherAttrs(1, (2,), ()), "f32[5]"),
+    (K.EXPAND, ("f32[1x3]",), a.ExpandAttrs((4, 2, 3)), "f32[4x2x3]"),
+    (K.ADD, ("f32[2x1x3]", "f32[4x1]"), NONE, "f32[2x4x3]"),
+    (K.NEG, ("f32[2x3]",), NONE, "f32[2x3]"),
+    (K.MATMUL, ("f32[5x1x2x3]", "f32[4x3x7]"), NONE, "f32[5x4x2x7]"),
+    (K.SOFTMAX, ("f32[2x3]",), a.AxisAttrs(1), "f32[2x3]"),
+    (K.REDUCE_MEAN, ("f32[2x3x4]",), a.ReduceMeanAttrs((0, 2), False), "f32[3]"),
+    (K.REDUCE_MEAN, ("f32[2x3x4]",), a.ReduceMeanAttrs((0, 2), True), "f32[1x3x1]"),
+    (K.CONV, ("f32[1x4x5x9]", "f32[6x2x3x4]", "f32[6]"), CONV, "f32[1x6x3x3]"),
+    (K.LINEAR, ("f32[6x8]", "f32[4x8]", "f32[3x4]"), NONE, "f32[6x4]"),
+    (K.LAYERNORM, ("f32[2x3x4]", "f32[4]", "f32[4]"), a.LayerNormAttrs(1e-5), "f32[2x3x4]"),
+    (K.GELU, ("f32[2x3]",), a.GeluAttrs("none"), "f32[2x3]"),
+    (K.ROPE, ("f32[6x12]", "f32[3x2]", "f32[3x2]"), a.RopeAttrs(3), "f32[6x12]"),
+    (K.ATTENTION, ("f32[5x8]", "f32[7x8]", "f32[7x8]"), a.AttentionAttrs(2, 0.5), "f32[5x8]"),
+    (K.MEAN_ROWS, ("f32[6x8]",), a.MeanRowsAttrs(3), "f32[2x8]"),
+    (K.QLINEAR, LINEAR, a.QLinearAttrs(7), "s8[6x4]"),
+    (K.QLINEAR, LINEAR, a.QLinearAttrs(7, layout="transposed"), "s8[4x6]"),
+    (K.QLINEAR, LINEAR, a.QLinearAttrs(7, layout="heads", heads=2), "s8[2x6x2]"),
+    (K.QLINEAR, (*LINEAR, "s8[256]"), a.QLinearAttrs(7, table=True), "s8[6x4]"),
+    (K.QLINEAR, ("s16[6x8]", *LINEAR[1:], "s16[6x4]"), a.QLinearAttrs(7, "s16", residual=True), "s16[6x4]"),
+    (K.QLINEAR, LINEAR, a.QLinearAttrs(0, "s32"), "s32[6x4]"),
+    (K.QLAYERNORM, ("s16[6x192]", "s16[192]", "s32[192]"), LAYERNORM, "s8[6x192]"),
+    (K.QROPE, ("s16[6x12]", "s16[3x4]"), a.QRopeAttrs(3, 20), "s8[3x6x4]"),
+    (K.QATTENTION, QKV, ATTENTION, "s8[5x8]"),
+    (K.QMEAN_ROWS, ("s8[6x8]",), a.QMeanRowsAttrs(3, 100, 0, 10), "s16[2x8]"),
+]
+
+WRONG: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
+    (K.RESHAPE, ("s8[2x6]",), a.ReshapeAttrs((3, 5)), "found 12 elements for shape (3, 5), allowed 15"),
+    (K.RESHAPE, ("s8[2x6]",), a.ReshapeAttrs((-3, -4)), "found 12 elements for shape (-3, -4)"),
+    (K.TRANSPOSE, ("s8[2x6]",), a.TransposeAttrs((0, 0)), "found permutation (0, 0)"),
+    (K.SLICE, ("s8[2x6]",), a.SliceAttrs((0,), (2,), (1,)), "found 1 starts"),
+    (K.SLICE, ("s8[6]",), a.SliceAttrs((0,), (7,), (1,)), "found slice 0:7:1"),
+    (K.SLICE, ("s8[6]",), a.SliceAttrs((3,), (2,), (1,)), "found slice 3:2:1"),
+    (K.SLICE, ("s8[6]",), a.SliceAttrs((0,), (2,), (0,)), "found slice 0:2:0"),
+    (K.CONCAT, ("s8[2x6]", "s8[3x6]"), a.ConcatAttrs(1), "found (3, 6) to join to (2, 6) on axis 1"),
+    (K.CONCAT, ("s8[2x6]", "s16[2x6]"), a.ConcatAttrs(1), "found s16 to join to s8"),
+    (K.CONCAT, ("s8[2x6]",), a.ConcatAttrs(2), "found axis 2, allowed 0 to 1"),
+    (K.GATHER, ("s8[2x6]",), a.GatherAttrs(2, (), (0,)), "found axis 2, allowed 0 to 1"),
+    (K.GATHER, ("s8[2x6]",), a.GatherAttrs(1, (6, 0), (2,)), "found indices [6], allowed 0 to 5"),
+    (K.GATHER, ("s8[2x6]",), a.GatherAttrs(1, (5, 0), (3,)), "found 2 indices, allowed 3"),
+    (K.EXPAND, ("s8[2x6]",), a.ExpandAttrs((2, 1)), "found (2, 6) to expand to (2, 1)"),
+    (K.EXPAND, ("s8[2x6]",), a.ExpandAttrs((2, 7)), "found shapes (2, 6) and (2, 7)"),
+    (K.TANH, ("s8[2x6]",), NONE, "found an operand of s8, allowed f32"),
+    (K.MUL, ("f32[2x6]", "f32[2x5]"), NONE,
+     "found shapes (2, 6) and (2, 5), allowed sizes that are equal or 1"),
+    (K.SUB, ("f32[2x6]", "s32[2x6]"), NONE, "found an operand of s32"),
+    (K.MATMUL, ("f32[2x6]", "f32[5x2]"), NONE, "found shapes (2, 6) and (5, 2)"),
+    (K.MATMUL, ("f32[6]", "f32[6x2]"), NONE, "found shapes (6,) and (6, 2)"),
+    (K.SOFTMAX, ("f32[2x6]",), a.AxisAttrs(2), "found axis 2, allowed 0 to 1"),
+    (K.REDUCE_MEAN, ("f32[2x6]",), a.ReduceMeanAttrs((1, 0), True), "found axes (1, 0)"),
+    (K.REDUCE_MEAN, ("f32[2x6]",), a.ReduceMeanAttrs((2,), True), "found axes (2,)"),
+    (K.CONV, ("f32[4x5x9]", "f32[6x2x3x4]", "f32[6]"), CONV, "found x (4, 5, 9), allowed rank 4"),
+    (K.CONV, ("f32[1x4x5x9]", "f32[6x3x3x4]", "f32[6]"), CONV, "allowed 4 input channels in all"),
+    (K.CONV, ("f32[1x4x5x9]", "f32[5x2x3x4]", "f32[5]"), CONV, "found 2 groups, allowed a divisor of 5"),
+    (K.CONV, ("f32[1x4x5x9]", "f32[6x2x3x4]", "f32[5]"), CONV, "found bias (5,), allowed (6,)"),
+    (K.CONV, ("f32[1x4x5x9]", "f32[6x2x3x12]", "f32[6]"), CONV, "found a window of 3 x 12"),
+    (K.CONV, ("f32[1x4x5x9]", "f32[6x2x3x4]", "f32[6]"), replace(CONV, strides=(0, 1)),
+     "found strides (0, 1)"),
+    (K.LINEAR, ("f32[6x8]", "f32[4x7]", "f32[3x4]"), NONE, "found x (6, 8) and weight (4, 7)"),
+    (K.LINEAR, ("f32[6x8]", "f32[4x8]", "f32[3x5]"), NONE, "found bias (3, 5), allowed (G, 4)"),
+    (K.LINEAR, ("f32[6x8]", "f32[4x8]", "f32[4x4]"), NONE, "found 4 rows of bias, allowed a divisor of 6"),
+    (K.LAYERNORM, ("f32[2x4]", "f32[4]", "f32[3]"), a.LayerNormAttrs(0.1), "found beta (3,), allowed (4,)"),
+    (K.LAYERNORM, ("f32[]", "f32[]", "f32[]"), a.LayerNormAttrs(0.1), "found a scalar"),
+    (K.ROPE, ("f32[6x12]", "f32[3x2]", "f32[3x3]"), a.RopeAttrs(3), "found tables (3, 2) and (3, 3)"),
+    (K.ROPE, ("f32[6x9]", "f32[3x1]", "f32[3x1]"), a.RopeAttrs(3), "found tables"),
+    (K.ROPE, ("f32[6x12]", "f32[3x2]", "f32[3x2]"), a.RopeAttrs(5), "found 5 heads, allowed a divisor of 12"),
+    (K.ROPE, ("f32[6x12]", "f32[4x2]", "f32[4x2]"), a.RopeAttrs(3), "found 4 positions"),
+    (K.ATTENTION, ("f32[5x8]", "f32[7x8]", "f32[6x8]"), a.AttentionAttrs(2, 0.5), "found q (5, 8), k (7, 8)"),
+    (K.ATTENTION, ("f32[5x8]", "f32[7x8]", "f32[7x8]"), a.AttentionAttrs(3, 0.5), "found 3 heads"),
+    (K.MEAN_ROWS, ("f32[6x8]",), a.MeanRowsAttrs(4), "found 4 rows in a group, allowed a divisor of 6"),
+    (K.MEAN_ROWS, ("f32[6x8]",), a.MeanRowsAttrs(0), "found 0 rows in a group"),
+    (K.QLINEAR, ("f32[6x8]", *LINEAR[1:]), a.QLinearAttrs(7), "found x of f32, allowed s8 or s16"),
+    (K.QLINEAR, (*LINEAR[:2], "s32[5]", LINEAR[3]), a.QLinearAttrs(7), "found multiplier (5,), allowed (4,)"),
+    (K.QLINEAR, (*LINEAR[:2], "s8[4]", LINEAR[3]), a.QLinearAttrs(7), "found multiplier of s8, allowed s32"),
+    (K.QLINEAR, LINEAR, a.QLinearAttrs(7, table=True), "found 4 operands, allowed 5"),
+    (K.QLINEAR, (*LINEAR, "s8[255]"), a.QLinearAttrs(7, table=True), "found table (255,)"),
+    (K.QLINEAR, (*LINEAR, "s8[256]"), a.QLinearAttrs(7, "s16", table=True), "a table on a result of s16"),
+    (K.QLINEAR, (*LINEAR, "s16[6x5]"), a.QLinearAttrs(7, "s16", residual=True), "found residual (6, 5)"),
+    (K.QLINEAR, (*LINEAR, "s16[6x4]"), a.QLinearAttrs(7, residual=True), "a residual on a result of s8"),
+    (K.QLINEAR, LINEAR, a.QLinearAttrs(7, layout="heads", heads=3), "found 3 heads"),
+    (K.QLINEAR, LINEAR, a.QLinearAttrs(32), "found shift 32, allowed 0 to 31"),
+    (K.QLAYERNORM, ("s16[6x192]", "s16[192]", "s32[191]"), LAYERNORM, "found beta (191,), allowed (192,)"),
+    (K.QLAYERNORM, ("s16[6x192]", "s16[192]", "s16[192]"), LAYERNORM, "found beta of s16, allowed s32"),
+    (K.QLAYERNORM, ("s16[6x192]", "s16[192]", "s32[192]"), replace(LAYERNORM, epsilon_by_shift=(3,) * 13),
+     "found 13 epsilons, allowed 14 or more"),
+    # C 4^B = 2^31 exactly, which a square wave of full scale reaches
+    (K.QLAYERNORM, ("s16[6x512]", "s16[512]", "s32[512]"), LAYERNORM, "a sum of squares up to 2147483651"),
+    (K.QLAYERNORM, ("s16[6x192]", "s16[192]", "s32[192]"), replace(LAYERNORM, norm_bits=12),
+     "found norm_bits 12"),
+    (K.QLAYERNORM, ("s16[6x192]", "s16[192]", "s32[192]"), replace(LAYERNORM, root=2**16),
+     "found root 65536"),
+    (K.QROPE, ("s16[6x12]", "s16[3x6]"), a.QRopeAttrs(3, 20), "found table (3, 6)"),
+    (K.QROPE, ("s16[6x12]", "s16[4x4]"), a.QRopeAttrs(3, 20), "found 4 positions"),
+    (K.QATTENTION, QKV, replace(ATTENTION, score_shift=(7,)), "found q of 2 heads and 1 score shifts"),
+    (K.QATTENTION, (QKV[0], "s8[2x7x5]", *QKV[2:]), ATTENTION, "found k (2, 7, 5), allowed (2, N, 4)"),
+    (K.QATTENTION, (*QKV[:2], "s8[7x8]", QKV[3]), ATTENTION, "found vt (7, 8), allowed (8, 7)"),
+    (K.QATTENTION, (*QKV[:3], "u8[2x256]"), ATTENTION, "found exp_table (2, 256), allowed (2, 1024)"),
+    (K.QATTENTION, QKV, replace(ATTENTION, score_shift=(7, -1)), "found shift -1"),
+    (K.QATTENTION, QKV, replace(ATTENTION, out_multiplier=2**15), "found out_multiplier 32768"),
+    (K.QATTENTION, QKV, replace(ATTENTION, out_shift=25), "found out_shift 25"),
+    (K.QMEAN_ROWS, ("s8[6x8]",), a.QMeanRowsAttrs(4, 1, 0, 0), "found 4 rows in a group"),
+    (K.QMEAN_ROWS, ("s16[6x8]",), a.QMeanRowsAttrs(3, 1, 0, 0), "found x of s16, allowed s8"),
+]
+
+
+def test_table_has_a_row_for_every_kind() -> None:
+    assert set(OPS) == set(K)
+
+
+@pytest.mark.parametrize(("kind", "operands", "attrs", "result"), RIGHT)
+def test_rule_gives_the_type(kind: K, operands: tuple[str, ...], attrs: a.Attrs, result: str) -> None:
+    assert type(attrs) is OPS[kind].attrs
+    assert OPS[kind].infer([tensor(text) for text in operands], attrs) == tensor(result)
+
+
+@pytest.mark.parametrize(("kind", "operands", "attrs", "message"), WRONG)
+def test_rule_rejects(kind: K, operands: tuple[str, ...], attrs: a.Attrs, message: str) -> None:
+    assert type(attrs) is OPS[kind].attrs
+    with pytest.raises(ValueError) as found:
+        OPS[kind].infer([tensor(text) for text in operands], attrs)
+    assert message in str(found.value)
+
+
+def test_every_rule_is_tested_both_ways() -> None:
+    rules = {row.infer for row in OPS.values()}
+    assert {OPS[kind].infer for kind, *_ in RIGHT} == rules
+    assert {OPS[kind].infer for kind, *_ in WRONG} == rules
+
+
+@pytest.mark.parametrize(
+    ("kind", "counts"),
+    [(K.RESHAPE, {1}), (K.ADD, {2}), (K.CONCAT, {1, 2, 3, 4, 5, 6, 7}), (K.QLINEAR, {4, 5, 6})],
+)
+def test_operand_counts(kind: K, counts: set[int]) -> None:
+    assert {count for count in range(8) if arity_allowed(kind, count)} == counts

@@ -1,0 +1,105 @@
+"""Each rule of the verifier, broken once; and equality of graphs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tmc.ir.attrs import Attrs, GeluAttrs, LayerNormAttrs
+from tmc.ir.errors import VerifyError
+from tmc.ir.graph import Op, OpKind, producers, uses
+from tmc.ir.text import parse_graph
+from tmc.ir.types import DType, Quant, TensorType
+from tmc.ir.verify import verify
+
+F32 = TensorType(DType.F32, (2, 4))
+GRAPH = parse_graph("""
+graph @net(%x: f32[2x4]) {
+  %gamma = constant f32[4]
+  %n: f32[2x4] = layernorm(%x, %gamma, %gamma) {epsilon=1e-05} loc("/norm")
+  %y: f32[2x4] = add(%n, %x) loc("/add")
+  return %y
+}""", {"gamma": np.ones(4, np.float32)})
+NORM, ADD = GRAPH.ops
+
+
+def typed(**types: TensorType) -> dict[str, TensorType]:
+    return {**GRAPH.types, **types}
+
+
+def quantised(scale: tuple[float, ...], axis: int | None = None) -> dict[str, TensorType]:
+    return typed(x=replace(F32, quant=Quant(scale, 0, axis)))
+
+
+def untyped(name: str) -> dict[str, TensorType]:
+    return {key: value for key, value in GRAPH.types.items() if key != name}
+
+
+def test_a_right_graph_passes() -> None:
+    verify(GRAPH)
+    verify(replace(GRAPH, types=typed(y=replace(F32, quant=Quant((0.5, 0.25), 0, 1)))))
+
+
+BROKEN: list[tuple[dict[str, Any], str]] = [
+    ({"inputs": ("x", "gamma")}, "net: found value %gamma defined twice, allowed once"),
+    ({"ops": (NORM, replace(NORM, loc="/twin"), ADD)}, "/twin: found value %n defined twice"),
+    ({"ops": (NORM, replace(NORM, loc=""), ADD)}, "net: found value %n defined twice"),
+    ({"types": untyped("gamma")}, "constant %gamma: found no type"),
+    ({"constants": {"gamma": np.ones(5, np.float32)}},
+     "constant %gamma: found float32 (5,), allowed float32 (4,)"),
+    ({"constants": {"gamma": np.ones(4, np.float64)}},
+     "constant %gamma: found float64 (4,), allowed float32 (4,)"),
+    ({"constants": {"gamma": np.array([1, np.nan, 1, 1], np.float32)}}, "constant %gamma: found NaN"),
+    ({"constants": {"gamma": np.array([1, -np.inf, 1, 1], np.float32)}}, "constant %gamma: found NaN or inf"),
+    ({"types": untyped("x")}, "input %x: found no type"),
+    ({"types": untyped("y")}, "/add (add): found no type of %y"),
+    ({"outputs": ()}, "graph @net: found no output"),
+    ({"outputs": ("y", "z")}, "output %z: found no definition"),
+    ({"types": typed(b=F32, a=F32)}, "graph @net: found types of values nobody defines: %a, %b"),
+    ({"ops": (ADD, NORM)}, "/add (add): found %n used before it is defined"),
+    ({"ops": (NORM, replace(ADD, inputs=("n",)))}, "/add (add): found 1 operands, allowed x y"),
+    ({"ops": (NORM, replace(ADD, loc="", inputs=("n",)))}, "%y (add): found 1 operands"),
+    ({"ops": (NORM, replace(ADD, attrs=GeluAttrs("none")))}, "/add (add): found GeluAttrs, allowed Attrs"),
+    ({"ops": (replace(NORM, attrs=LayerNormAttrs(float("inf"))), ADD)},
+     "/norm (layernorm): found epsilon inf, allowed a finite number"),
+    ({"types": typed(n=TensorType(DType.F32, (4, 2)))},
+     "/norm (layernorm): found f32 (4, 2) declared for %n, the rule gives f32 (2, 4)"),
+    ({"types": typed(y=TensorType(DType.S8, (2, 4)))}, "/add (add): found s8 (2, 4) declared for %y"),
+    ({"types": typed(x=TensorType(DType.F32, (2, 5)), n=TensorType(DType.F32, (2, 5)))},
+     "/norm (layernorm): found gamma (4,), allowed (5,)"),
+    ({"types": quantised((0.0,))}, "%x: found scales (0.0,), allowed positive numbers"),
+    ({"types": quantised((float("nan"),))}, "%x: found scales (nan,)"),
+    ({"types": quantised(())}, "%x: found 0 scales on axis None of (2, 4)"),
+    ({"types": quantised((0.5, 0.5))}, "%x: found 2 scales on axis None of (2, 4)"),
+    ({"types": quantised((), 1)}, "%x: found 0 scales on axis 1 of (2, 4)"),
+    ({"types": quantised((0.5, 0.5, 0.5), 1)}, "%x: found 3 scales on axis 1 of (2, 4)"),
+    ({"types": quantised((0.5,), 2)}, "%x: found 1 scales on axis 2 of (2, 4)"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), BROKEN)
+def test_a_broken_graph_is_named(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(VerifyError) as found:
+        verify(replace(GRAPH, **change))
+    assert str(found.value).startswith(message)
+
+
+def test_equality_is_bit_for_bit() -> None:
+    zeros = replace(GRAPH, constants={"gamma": np.zeros(4, np.float32)})
+    assert zeros == replace(GRAPH, constants={"gamma": np.zeros(4, np.float32)})
+    assert zeros != replace(GRAPH, constants={"gamma": -np.zeros(4, np.float32)})
+    assert zeros != replace(GRAPH, constants={"gamma": np.zeros(4, np.int32)})
+    assert zeros != replace(GRAPH, constants={"gamma": np.zeros((4, 1), np.float32)})
+    assert zeros != replace(GRAPH, constants={"beta": np.zeros(4, np.float32)})
+    assert GRAPH != replace(GRAPH, name="other")
+    assert GRAPH != "net"
+
+
+def test_producers_and_uses() -> None:
+    assert producers(GRAPH) == {"n": NORM, "y": ADD}
+    assert uses(GRAPH) == {"x": (NORM, ADD), "gamma": (NORM,), "n": (ADD,)}
+    twice = Op(OpKind.MUL, ("x", "x"), "y", Attrs(), "")
+    assert uses(replace(GRAPH, ops=(twice,))) == {"x": (twice,)}
