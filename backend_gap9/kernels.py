@@ -1,0 +1,190 @@
+"""The kernel table: which kernel computes an op, and which bytes it reads and writes for given arguments.
+
+`check_program` takes the extents from here, not from the schedule, so the two cannot agree on a wrong one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Arguments = Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """rows x row_bytes, pitch_bytes apart."""
+
+    rows: int
+    row_bytes: int
+    pitch_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class OperandRule:
+    """One pointer argument: how it is accessed, and its extent as a function of the number arguments."""
+
+    field: str
+    access: Literal["read", "write", "update"]
+    extent: Callable[[Arguments], Extent]
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One kernel: the stem of its C name (an ISA suffix follows), its args struct, operands and numbers."""
+
+    stem: str
+    struct: str
+    operands: tuple[OperandRule, ...]
+    arguments: tuple[str, ...]
+    engine: Literal["cores"] = "cores"
+
+
+def word_up(size_bytes: int) -> int:
+    """Round up to a multiple of 4 bytes."""
+    return (size_bytes + 3) // 4 * 4
+
+
+def odd_pitch(row_bytes: int) -> int:
+    """Return the smallest pitch of an odd number of words: successive rows start in different L1 banks."""
+    words = word_up(row_bytes) // 4
+    return 4 * (words + 1 - words % 2)
+
+
+def weight_row_bytes(depth: int) -> int:
+    """Return the used part of a packed weight row: weights padded to words, multiplier, bias."""
+    return word_up(depth) + 8
+
+
+def weight_pitch(depth: int) -> int:
+    """Return the pitch of packed weight rows."""
+    return odd_pitch(weight_row_bytes(depth))
+
+
+def _x(element_bytes: int) -> OperandRule:
+    return OperandRule("x", "read", lambda a: Extent(a["rows"], a["depth"] * element_bytes, a["x_pitch"]))
+
+
+def _y(element_bytes: int, access: Literal["write", "update"] = "write") -> OperandRule:
+    return OperandRule("y", access, lambda a: Extent(a["rows"], a["channels"] * element_bytes, a["y_pitch"]))
+
+
+_WEIGHT = OperandRule(
+    "weight", "read", lambda a: Extent(a["channels"], weight_row_bytes(a["depth"]), a["weight_pitch"])
+)
+_TABLE = OperandRule("table", "read", lambda a: Extent(1, 256, 256))
+_LINEAR = ("rows", "depth", "channels", "x_pitch", "weight_pitch", "y_pitch", "shift")
+
+
+def _flat(field: str, size_bytes: Callable[[Arguments], int]) -> OperandRule:
+    return OperandRule(field, "read", lambda a: Extent(1, size_bytes(a), size_bytes(a)))
+
+
+KERNELS: Mapping[str, Kernel] = {
+    kernel.stem: kernel
+    for kernel in (
+        Kernel("tmc_linear_s8s8s8", "tmc_linear_args", (_x(1), _WEIGHT, _y(1)), _LINEAR),
+        Kernel("tmc_linear_table_s8s8s8", "tmc_linear_args", (_x(1), _WEIGHT, _TABLE, _y(1)), _LINEAR),
+        Kernel("tmc_linear_s8s8s16", "tmc_linear_args", (_x(1), _WEIGHT, _y(2)), _LINEAR),
+        Kernel("tmc_linear_add_s8s8s16", "tmc_linear_args", (_x(1), _WEIGHT, _y(2, "update")), _LINEAR),
+        Kernel(
+            "tmc_linear_transposed_s8s8s8",
+            "tmc_linear_args",
+            (
+                _x(1),
+                _WEIGHT,
+                OperandRule("y", "write", lambda a: Extent(a["channels"], a["rows"], a["y_pitch"])),
+            ),
+            _LINEAR,
+        ),
+        Kernel(
+            "tmc_linear_grouped_s16s8s16",
+            "tmc_linear_args",
+            (
+                _x(2),
+                _WEIGHT,
+                OperandRule(
+                    "bias",
+                    "read",
+                    lambda a: Extent(
+                        (a["row0"] + a["rows"] - 1) // a["group_rows"] + 1,
+                        a["channels"] * 4,
+                        a["bias_channels"] * 4,
+                    ),
+                ),
+                _y(2),
+            ),
+            (*_LINEAR, "row0", "group_rows", "bias_channels"),
+        ),
+        Kernel("tmc_linear_s16s8s32", "tmc_linear_args", (_x(2), _WEIGHT, _y(4)), _LINEAR),
+        Kernel(
+            "tmc_layernorm_s16s8",
+            "tmc_layernorm_args",
+            (
+                OperandRule("x", "read", lambda a: Extent(a["rows"], a["channels"] * 2, a["x_pitch"])),
+                _flat("gamma", lambda a: a["channels"] * 2),
+                _flat("beta", lambda a: a["channels"] * 4),
+                _flat("epsilon", lambda a: (32 - a["center_bits"]) * 4),
+                _flat("rsqrt", lambda a: 96 * 2),
+                _y(1),
+            ),
+            ("rows", "channels", "x_pitch", "y_pitch", "center_bits", "norm_bits", "root", "gamma_shift"),
+        ),
+        Kernel(
+            "tmc_rope_s16s8",
+            "tmc_rope_args",
+            (
+                OperandRule("x", "read", lambda a: Extent(a["rows"], a["width"] * 2, a["x_pitch"])),
+                OperandRule("table", "read", lambda a: Extent(a["period"], a["width"] * 2, a["table_pitch"])),
+                OperandRule("y", "write", lambda a: Extent(a["rows"], a["width"], a["y_pitch"])),
+            ),
+            ("rows", "width", "x_pitch", "y_pitch", "table_pitch", "row0", "period", "shift"),
+        ),
+        Kernel(
+            "tmc_attention_scores_s8s8s16",
+            "tmc_attention_scores_args",
+            (
+                OperandRule("q", "read", lambda a: Extent(a["rows"], a["width"], a["q_pitch"])),
+                OperandRule("k", "read", lambda a: Extent(a["keys"], a["width"], a["k_pitch"])),
+                OperandRule("scores", "write", lambda a: Extent(a["rows"], a["keys"] * 2, a["scores_pitch"])),
+            ),
+            ("rows", "keys", "width", "q_pitch", "k_pitch", "scores_pitch", "key0", "shift"),
+        ),
+        Kernel(
+            "tmc_attention_softmax_s16u8",
+            "tmc_attention_softmax_args",
+            (
+                OperandRule("scores", "read", lambda a: Extent(a["rows"], a["keys"] * 2, a["scores_pitch"])),
+                _flat("exp_table", lambda a: 1024),
+                OperandRule("p", "write", lambda a: Extent(a["rows"], a["keys"], a["scores_pitch"])),
+                OperandRule("norm", "write", lambda a: Extent(1, a["rows"] * 8, a["rows"] * 8)),
+            ),
+            ("rows", "keys", "scores_pitch", "out_multiplier"),
+        ),
+        Kernel(
+            "tmc_attention_values_u8s8s8",
+            "tmc_attention_values_args",
+            (
+                OperandRule("p", "read", lambda a: Extent(a["rows"], a["keys"], a["p_pitch"])),
+                OperandRule("vt", "read", lambda a: Extent(a["channels"], a["keys"], a["vt_pitch"])),
+                OperandRule("norm", "read", lambda a: Extent(1, a["rows"] * 8, a["rows"] * 8)),
+                OperandRule("y", "write", lambda a: Extent(a["rows"], a["channels"], a["y_pitch"])),
+            ),
+            ("rows", "keys", "channels", "p_pitch", "vt_pitch", "y_pitch", "out_shift"),
+        ),
+        Kernel(
+            "tmc_mean_rows_s8s16",
+            "tmc_mean_rows_args",
+            (
+                OperandRule("x", "read", lambda a: Extent(a["rows"], a["channels"], a["x_pitch"])),
+                OperandRule(
+                    "y",
+                    "write",
+                    lambda a: Extent(a["rows"] // a["group_rows"], a["channels"] * 2, a["y_pitch"]),
+                ),
+            ),
+            ("rows", "channels", "group_rows", "x_pitch", "y_pitch", "multiplier", "bias", "shift"),
+        ),
+    )
+}
