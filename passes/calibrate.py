@@ -1,0 +1,126 @@
+"""Observe the value ranges of a float graph over calibration samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import gcd
+
+import numpy as np
+
+from tmc.ir.errors import CalibrationError
+from tmc.ir.graph import Graph
+from tmc.ir.interpret import interpret
+from tmc.ir.types import Array
+
+SAMPLE_ELEMENTS = 40_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Range:
+    """What one value held over all calibration samples.
+
+    column_low, column_high: smallest and largest element per index of the last axis. sample: about 40,000
+    elements for error searches; sample_columns: the last-axis index of each.
+    """
+
+    column_low: Array
+    column_high: Array
+    sample: Array
+    sample_columns: Array
+
+    @property
+    def low(self) -> float:
+        """Return the smallest element."""
+        return float(self.column_low.min())
+
+    @property
+    def high(self) -> float:
+        """Return the largest element."""
+        return float(self.column_high.max())
+
+    @property
+    def column_magnitude(self) -> Array:
+        """Return the largest absolute element per column."""
+        return np.asarray(np.maximum(np.abs(self.column_low), np.abs(self.column_high)))
+
+    @property
+    def magnitude(self) -> float:
+        """Return the largest absolute element."""
+        return float(self.column_magnitude.max())
+
+    def columns(self, start: int, stop: int) -> Range:
+        """Return the range of the columns from start to stop (exclusive): one head of Q or K."""
+        inside = (self.sample_columns >= start) & (self.sample_columns < stop)
+        return Range(self.column_low[start:stop], self.column_high[start:stop], self.sample[inside],
+                     self.sample_columns[inside] - start)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranges:
+    """The range of every graph input and every computed value, by name, over `samples` samples."""
+
+    values: Mapping[str, Range]
+    samples: int
+
+
+def calibrate(graph: Graph, samples: Mapping[str, Array]) -> Ranges:
+    """Interpret the float graph on every sample and return what its values held.
+
+    samples: per graph input an array [S, *input shape]. The elements kept for error searches are picked by a
+    fixed stride, so equal samples give equal ranges.
+    Raises: CalibrationError if a value becomes NaN or infinite, or an input never differs from zero.
+    """
+    counts = {len(samples[name]) for name in graph.inputs}
+    assert len(counts) == 1, "read_calibration gives every input the same number of samples"
+    count = counts.pop()
+    observers: dict[str, _Observer] = {}
+
+    def observe(name: str, array: Array) -> None:
+        if name not in observers:
+            observers[name] = _Observer(name, array.size, array.shape[-1], count)
+        observers[name].add(array)
+
+    for index in range(count):
+        inputs = {name: np.asarray(samples[name][index], dtype=np.float32) for name in graph.inputs}
+        for name, array in inputs.items():
+            observe(name, array)
+        with np.errstate(over="ignore", invalid="ignore"):
+            interpret(graph, inputs, observe)
+    values = {name: observer.range() for name, observer in observers.items()}
+    for name in graph.inputs:
+        if values[name].magnitude == 0.0:
+            raise CalibrationError(f"input %{name}", f"found only zeros in {count} samples",
+                                   "calibrate on recorded windows")
+    return Ranges(values, count)
+
+
+class _Observer:
+    """Running column extremes and a strided selection of the elements of one value."""
+
+    def __init__(self, name: str, elements: int, columns: int, count: int) -> None:
+        self.name = name
+        self.columns = columns
+        self.low = np.full(columns, np.inf, dtype=np.float32)
+        self.high = np.full(columns, -np.inf, dtype=np.float32)
+        self.chosen: list[Array] = []
+        self.chosen_columns: list[Array] = []
+        stride = max(1, elements * count // SAMPLE_ELEMENTS)
+        while gcd(stride, columns) != 1:  # otherwise the stride would visit the same few columns in every row
+            stride += 1
+        self.stride = stride
+
+    def add(self, array: Array) -> None:
+        rows = array.reshape(-1, self.columns)
+        low, high = rows.min(axis=0), rows.max(axis=0)
+        if not (np.isfinite(low).all() and np.isfinite(high).all()):
+            raise CalibrationError(f"value %{self.name}", "found NaN or infinity, allowed finite numbers",
+                                   "check the weights, and the calibration samples for extreme values")
+        np.minimum(self.low, low, out=self.low)
+        np.maximum(self.high, high, out=self.high)
+        first = len(self.chosen) % self.stride
+        self.chosen.append(rows.reshape(-1)[first :: self.stride].copy())
+        self.chosen_columns.append(np.arange(first, rows.size, self.stride) % self.columns)
+
+    def range(self) -> Range:
+        return Range(self.low, self.high, np.concatenate(self.chosen), np.concatenate(self.chosen_columns))

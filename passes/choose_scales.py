@@ -1,0 +1,167 @@
+"""Choose the scale and zero point of every stored value: the recipe of docs/numerics.md, section 4."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil, frexp, sqrt
+
+import numpy as np
+
+from tmc.ir.attrs import AttentionAttrs, LayerNormAttrs, MeanRowsAttrs, RopeAttrs
+from tmc.ir.errors import QuantisationError
+from tmc.ir.graph import Graph, Op, OpKind, producers, uses
+from tmc.ir.types import Quant
+from tmc.passes.calibrate import Ranges
+from tmc.passes.quantise_layernorm import epsilon_limit
+from tmc.passes.quantise_mean import mean_scale
+from tmc.passes.search_range import search_range
+from tmc.passes.value_roles import Role, value_roles
+
+INPUT_LIMIT = 4095
+RESIDUAL_HEADROOM = 1.25
+# Bits below the int8 step that Q and K keep until they are rotated.
+ROTATION_BITS = 6
+# How much coarser than its range asks for the residual stream may become to make room for epsilon.
+EPSILON_ROOM = 16
+POOLED_BITS = 7
+# The multiplier that a mean leaves room for in a linear op with int8 or int16 results.
+POOLED_MULTIPLIER = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """The role of every value, and the quantisation of every value that the integer graph stores.
+
+    A linear output that lives only inside its op (a GELU input, a summand) has an entry too: the scale of
+    its int8 index, or of the residual stream. LOGITS have none: their scale follows from the weights.
+    """
+
+    roles: Mapping[str, Role]
+    quants: Mapping[str, Quant]
+
+
+def choose_scales(graph: Graph, ranges: Ranges) -> Scales:
+    """Return the scales of a canonical float graph from its calibration ranges.
+
+    Input: 13 bits, whole range. Residual stream: one int16 scale, RESIDUAL_HEADROOM above the range. Q and K:
+    symmetric, per head. V and attention output: symmetric. LayerNorm and GELU outputs, GELU inputs: with a
+    zero point. Searched by mean square error (search_range).
+    Raises: QuantisationError if an op has no integer form, or the residual stream is too small for int16.
+    """
+    roles = value_roles(graph)
+    readers = uses(graph)
+    quants: dict[str, Quant] = {}
+    residual = Quant((_residual_scale(graph, ranges, roles),))
+    for name in graph.inputs:
+        quants[name] = Quant((ranges.values[name].magnitude / INPUT_LIMIT,))
+    for op in graph.ops:
+        role, found = roles[op.output], ranges.values[op.output]
+        if op.kind is OpKind.RESHAPE:
+            if op.inputs[0] in quants:
+                quants[op.output] = quants[op.inputs[0]]
+        elif role in (Role.RESIDUAL, Role.BRANCH):
+            quants[op.output] = residual
+        elif role in (Role.ACTIVATION, Role.GELU_INPUT):
+            scale, zero_point = search_range(found, symmetric=False)
+            quants[op.output] = Quant((scale,), zero_point)
+        elif role is Role.QUERY_KEY:
+            heads = _heads(op, readers[op.output])
+            width = len(found.column_low) // heads
+            parts = [found.columns(head * width, (head + 1) * width) for head in range(heads)]
+            quants[op.output] = Quant(tuple(search_range(part, symmetric=True)[0] for part in parts), 0, 0)
+        elif role is Role.VALUE:
+            quants[op.output] = Quant((search_range(found, symmetric=True)[0],))
+        elif role is Role.ATTENDED:
+            scale, _ = search_range(found, symmetric=True)
+            quants[op.output] = Quant((_snapped(scale, quants[op.inputs[2]]),))
+        elif role is Role.POOLED:
+            quants[op.output] = _pooled(graph, op, quants[op.inputs[0]], readers, roles)
+    _unrotated_scales(graph, roles, quants)
+    return Scales(roles, quants)
+
+
+def out_factor(value_scale: float, out_scale: float) -> tuple[int, int]:
+    """Return (multiplier, shift): multiplier / 2^shift is the ratio of the scales, 15 bits, rounded down."""
+    ratio = value_scale / out_scale
+    shift = min(max(15 - frexp(ratio)[1], 0), 23)
+    return min(max(int(ratio * 2.0**shift * (1 + 1e-12)), 1), 2**15 - 1), shift
+
+
+def _snapped(out_scale: float, value: Quant) -> float:
+    """Enlarge the scale of an attention output until its multiplier is exact."""
+    multiplier, shift = out_factor(value.scale[0], out_scale)
+    return value.scale[0] * 2.0**shift / multiplier
+
+
+def _residual_scale(graph: Graph, ranges: Ranges, roles: Mapping[str, Role]) -> float:
+    stream = [ranges.values[op.output].magnitude for op in graph.ops if roles[op.output] is Role.RESIDUAL]
+    scale = RESIDUAL_HEADROOM * (max(stream, default=0.0) or 1.0) / 32767
+    for op in graph.ops:
+        if isinstance(op.attrs, LayerNormAttrs):
+            channels = graph.types[op.inputs[1]].shape[0]
+            smallest = sqrt(op.attrs.epsilon * channels**3 / epsilon_limit(channels))
+            if smallest > EPSILON_ROOM * scale:
+                least = smallest * 32767 / RESIDUAL_HEADROOM / EPSILON_ROOM
+                raise QuantisationError(
+                    op.loc, f"found epsilon {op.attrs.epsilon:g} with a residual stream of at most "
+                            f"{max(stream):g}, allowed a stream that reaches {least:.3g}",
+                    "such a LayerNorm mostly sees its epsilon; check that the calibration samples are scaled "
+                    "like the training data")
+            scale = max(scale, smallest)
+    return scale
+
+
+def _heads(op: Op, readers: tuple[Op, ...]) -> int:
+    """Return the number of heads of a Q or K: its rotation's, or else that of the attention that reads it."""
+    attrs = op.attrs if isinstance(op.attrs, RopeAttrs) else readers[0].attrs
+    assert isinstance(attrs, RopeAttrs | AttentionAttrs)
+    return attrs.heads
+
+
+def _unrotated_scales(graph: Graph, roles: Mapping[str, Role], quants: dict[str, Quant]) -> None:
+    """Give each input of a rotation 2^-ROTATION_BITS of the per-head scales of the result."""
+    made_by = producers(graph)
+    for op in graph.ops:
+        if op.kind is OpKind.ROPE:
+            assert roles[op.inputs[0]] is Role.UNROTATED and made_by[op.inputs[0]].kind is OpKind.LINEAR
+            heads = quants[op.output].scale
+            width = graph.types[op.inputs[0]].shape[1] // len(heads)
+            finer = np.repeat(np.array(heads) / 2**ROTATION_BITS, width)
+            quants[op.inputs[0]] = Quant(tuple(float(scale) for scale in finer), 0, 1)
+
+
+def _pooled(graph: Graph, op: Op, x: Quant, readers: Mapping[str, tuple[Op, ...]],
+            roles: Mapping[str, Role]) -> Quant:
+    """Return the finest scale of a mean for which the linear ops that read it stay in int32.
+
+    A mean of int8 codes spans them at most, so 2^POOLED_BITS steps per code always fit int16.
+    """
+    assert isinstance(op.attrs, MeanRowsAttrs)
+    linears = [reader for reader in _through_reshapes(readers, op.output) if reader.kind is OpKind.LINEAR]
+    bits = POOLED_BITS
+    while bits > 0:
+        scale = mean_scale(x, op.attrs.group_rows, bits)
+        limit = 2**bits * max(127 - x.zero_point, 128 + x.zero_point)
+        if all(_worst_sum(graph, linear, scale, limit, roles[linear.output] is Role.LOGITS) < 2**31
+               for linear in linears):
+            break
+        bits -= 1
+    return Quant((mean_scale(x, op.attrs.group_rows, bits),))
+
+
+def _worst_sum(graph: Graph, linear: Op, scale: float, limit: int, logits: bool) -> int:
+    """Bound the scaled sums of a linear op: one weight step for all logits, else one per channel."""
+    weight, bias = graph.constants[linear.inputs[1]].astype(np.float64), graph.constants[linear.inputs[2]]
+    largest = np.full(len(weight), np.abs(weight).max()) if logits else np.abs(weight).max(axis=1)
+    step = np.where(largest > 0, largest / 127, 1.0)
+    products = np.ceil(np.abs(weight) / step[:, None]).sum(axis=1) * limit
+    sums = products + np.abs(bias).max(axis=0) / (scale * step)
+    return (1 if logits else POOLED_MULTIPLIER) * (ceil(float(sums.max())) + 1)
+
+
+def _through_reshapes(readers: Mapping[str, tuple[Op, ...]], name: str) -> list[Op]:
+    found: list[Op] = []
+    for op in readers.get(name, ()):
+        found += _through_reshapes(readers, op.output) if op.kind is OpKind.RESHAPE else [op]
+    return found

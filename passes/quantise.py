@@ -1,0 +1,188 @@
+"""Turn a canonical float graph into the integer graph that the target runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from math import erf, pi, sqrt, tanh
+from typing import Literal
+
+import numpy as np
+
+from tmc.ir import attrs as a
+from tmc.ir.graph import Graph, Op, OpKind, producers
+from tmc.ir.ops import OPS
+from tmc.ir.types import Array, DType, Quant, TensorType
+from tmc.passes.choose_scales import INPUT_LIMIT, ROTATION_BITS, Scales, out_factor
+from tmc.passes.quantise_attention import COSINE_BITS, quantise_attention, rotation_table
+from tmc.passes.quantise_layernorm import quantise_layernorm
+from tmc.passes.quantise_linear import CodeRange, LinearTask, quantise_linear, quantise_logits
+from tmc.passes.quantise_mean import quantise_mean
+from tmc.passes.value_roles import Role
+
+CODES: Mapping[DType, CodeRange] = {
+    DType.S8: CodeRange(-128, 127),
+    DType.S16: CodeRange(-(2**15), 2**15 - 1),
+    DType.S32: CodeRange(-(2**31), 2**31 - 1),
+}
+RESULTS: Mapping[Role, Literal["s16", "s32"]] = {
+    Role.LOGITS: "s32", Role.RESIDUAL: "s16", Role.BRANCH: "s16", Role.UNROTATED: "s16"
+}
+LAYOUTS: Mapping[Role, a.Layout] = {Role.QUERY_KEY: "heads", Role.VALUE: "transposed"}
+
+
+def quantise(graph: Graph, scales: Scales) -> Graph:
+    """Return the integer graph of a canonical float graph; values keep their names.
+
+    linear + gelu becomes one qlinear with a table, linear + add one with a residual; both take the name of
+    the gelu's or add's result. Constants are named after the op that reads them.
+    Raises: QuantisationError naming the op whose numbers do not fit the integer contract.
+    """
+    made_by = producers(graph)
+    builder = _Builder(graph, scales)
+    for name in graph.inputs:
+        builder.types[name] = TensorType(DType.S16, graph.types[name].shape, scales.quants[name])
+        builder.codes[name] = CodeRange(-INPUT_LIMIT - 1, INPUT_LIMIT)
+    for op in graph.ops:
+        if op.kind is OpKind.LINEAR and scales.roles[op.output] in (Role.GELU_INPUT, Role.BRANCH):
+            continue  # emitted with the gelu or add that takes it in
+        if op.kind is OpKind.GELU:
+            _linear(builder, made_by[op.inputs[0]], op)
+        elif op.kind is OpKind.ADD:
+            branch = next(name for name in op.inputs if scales.roles[name] is Role.BRANCH)
+            _linear(builder, made_by[branch], op)
+        elif op.kind is OpKind.LINEAR:
+            _linear(builder, op, op)
+        else:
+            WRITERS[op.kind](builder, op)
+    ops = tuple(builder.ops)
+    return Graph(graph.name, graph.inputs, graph.outputs, ops, builder.types, builder.constants)
+
+
+@dataclass(slots=True)
+class _Builder:
+    """The integer graph so far, and the range that the codes of each value can take."""
+
+    graph: Graph
+    scales: Scales
+    ops: list[Op] = field(default_factory=list)
+    types: dict[str, TensorType] = field(default_factory=dict)
+    constants: dict[str, Array] = field(default_factory=dict)
+    codes: dict[str, CodeRange] = field(default_factory=dict)
+    rotations: dict[tuple[str, ...], str] = field(default_factory=dict)
+
+    def quant(self, name: str) -> Quant:
+        quant = self.types[name].quant
+        assert quant is not None
+        return quant
+
+    def constant(self, name: str, array: Array, quant: Quant | None = None) -> str:
+        self.constants[name] = array
+        self.types[name] = TensorType(DType.of(array), array.shape, quant)
+        return name
+
+    def emit(self, op: Op, kind: OpKind, inputs: tuple[str, ...], attrs: a.Attrs, quant: Quant,
+             codes: CodeRange | None = None, loc: str | None = None) -> None:
+        """Append the integer form of `op`; its codes fill their type if no tighter range is given."""
+        result = OPS[kind].infer([self.types[name] for name in inputs], attrs)
+        self.ops.append(Op(kind, inputs, op.output, attrs, op.loc if loc is None else loc))
+        self.types[op.output] = replace(result, quant=quant)
+        self.codes[op.output] = CODES[result.dtype] if codes is None else codes
+
+
+def _linear(builder: _Builder, op: Op, last: Op) -> None:
+    """Emit a linear op together with `last`, the gelu or add that takes it in, or itself."""
+    scales, role, name = builder.scales, builder.scales.roles[op.output], last.output
+    x = op.inputs[0]
+    weight, bias = (builder.graph.constants[operand] for operand in op.inputs[1:])
+    x_quant = builder.quant(x)
+    sums = scales.quants.get(op.output, Quant((1.0,)))
+    y_scale = np.repeat(np.array(sums.scale), len(weight) // len(sums.scale))
+    task = LinearTask(op.loc, weight, bias, x_quant, builder.codes[x], y_scale, sums.zero_point,
+                      residual=role is Role.BRANCH)
+    if role is Role.LOGITS:
+        codes = quantise_logits(task)
+        weight_quant = Quant((float(codes.weight_scale[0]),))
+        quant = Quant((x_quant.scale[0] * weight_quant.scale[0],))
+    else:
+        codes = quantise_linear(task)
+        weight_quant = Quant(tuple(float(scale) for scale in codes.weight_scale), 0, 0)
+        quant = scales.quants[name]
+    inputs = [x, builder.constant(f"{name}.weight", codes.weight, weight_quant),
+              builder.constant(f"{name}.multiplier", codes.multiplier),
+              builder.constant(f"{name}.bias", codes.bias)]
+    if isinstance(last.attrs, a.GeluAttrs):
+        table = _gelu_table(last.attrs.approximate, sums, quant)
+        inputs.append(builder.constant(f"{name}.table", table))
+    if role is Role.BRANCH:
+        inputs.append(next(operand for operand in last.inputs if operand != op.output))
+    heads = len(sums.scale) if role is Role.QUERY_KEY else 1
+    attrs = a.QLinearAttrs(codes.shift, RESULTS.get(role, "s8"), LAYOUTS.get(role, "rows"), heads,
+                           role is Role.GELU_INPUT, role is Role.BRANCH)
+    builder.emit(last, OpKind.QLINEAR, tuple(inputs), attrs, quant, loc=op.loc)
+
+
+def _gelu_table(approximate: str, x: Quant, y: Quant) -> Array:
+    """Return gelu over all int8 codes of x, as codes of y: entry i belongs to code i - 128."""
+    reals = [(code - x.zero_point) * x.scale[0] for code in range(-128, 128)]
+    if approximate == "none":
+        results = [0.5 * real * (1 + erf(real / sqrt(2))) for real in reals]
+    else:
+        results = [0.5 * real * (1 + tanh(sqrt(2 / pi) * (real + 0.044715 * real**3))) for real in reals]
+    codes = np.rint(np.array(results) / y.scale[0]) + y.zero_point
+    return np.asarray(np.clip(codes, -128, 127).astype(np.int8))
+
+
+def _reshape(builder: _Builder, op: Op) -> None:
+    x = op.inputs[0]
+    builder.emit(op, OpKind.RESHAPE, op.inputs, op.attrs, builder.quant(x), builder.codes[x])
+
+
+def _layernorm(builder: _Builder, op: Op) -> None:
+    assert isinstance(op.attrs, a.LayerNormAttrs)
+    gamma, beta = (builder.graph.constants[operand] for operand in op.inputs[1:])
+    quant = builder.scales.quants[op.output]
+    x_scale = builder.quant(op.inputs[0]).scale[0]
+    codes = quantise_layernorm(op.loc, gamma, beta, op.attrs.epsilon, x_scale, quant)
+    inputs = (op.inputs[0], builder.constant(f"{op.output}.gamma", codes.gamma),
+              builder.constant(f"{op.output}.beta", codes.beta))
+    builder.emit(op, OpKind.QLAYERNORM, inputs, codes.attrs, quant)
+
+
+def _rope(builder: _Builder, op: Op) -> None:
+    assert isinstance(op.attrs, a.RopeAttrs)
+    tables = op.inputs[1:]
+    if tables not in builder.rotations:
+        cosine, sine = (builder.graph.constants[operand] for operand in tables)
+        table = rotation_table(op.loc, cosine, sine)
+        builder.rotations[tables] = builder.constant(f"{op.output}.table", table)
+    attrs = a.QRopeAttrs(op.attrs.heads, COSINE_BITS + ROTATION_BITS)
+    inputs = (op.inputs[0], builder.rotations[tables])
+    builder.emit(op, OpKind.QROPE, inputs, attrs, builder.scales.quants[op.output])
+
+
+def _attention(builder: _Builder, op: Op) -> None:
+    assert isinstance(op.attrs, a.AttentionAttrs)
+    q, k, v = (builder.quant(operand) for operand in op.inputs)
+    quant = builder.scales.quants[op.output]
+    _, keys, width = builder.types[op.inputs[1]].shape
+    factor = out_factor(v.scale[0], quant.scale[0])
+    codes = quantise_attention(op.loc, q, k, op.attrs.scale, width, keys, factor)
+    inputs = (*op.inputs, builder.constant(f"{op.output}.exp_table", codes.exp_table))
+    builder.emit(op, OpKind.QATTENTION, inputs, codes.attrs, quant)
+
+
+def _mean_rows(builder: _Builder, op: Op) -> None:
+    assert isinstance(op.attrs, a.MeanRowsAttrs)
+    quant = builder.scales.quants[op.output]
+    attrs, codes = quantise_mean(builder.quant(op.inputs[0]), quant, op.attrs.group_rows)
+    builder.emit(op, OpKind.QMEAN_ROWS, op.inputs, attrs, quant, codes)
+
+
+WRITERS: Mapping[OpKind, Callable[[_Builder, Op], None]] = {
+    OpKind.RESHAPE: _reshape,
+    OpKind.LAYERNORM: _layernorm,
+    OpKind.ROPE: _rope,
+    OpKind.ATTENTION: _attention,
+    OpKind.MEAN_ROWS: _mean_rows,
+}

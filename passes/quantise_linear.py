@@ -1,0 +1,167 @@
+"""Integer weights, multipliers and bias of a linear op, with the proof that it stays in int32."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmc.ir.errors import QuantisationError
+from tmc.ir.types import Array, Quant
+
+Int = NDArray[np.int64]
+Float = NDArray[np.float64]
+
+WEIGHT_LIMIT = 127
+MULTIPLIER_LIMIT = 255
+MAX_SHIFT = 24
+# From this shift on the weight steps are so far below the output step that coarse multipliers cost nothing.
+FINE_SHIFT = 12
+# Below this largest multiplier the weight steps grow by more than a quarter: refused rather than hidden.
+MIN_MULTIPLIER = 4
+INT32 = 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRange:
+    """The smallest and largest integer a value can hold."""
+
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearCodes:
+    """The constants of a qlinear: y = (sum_k x w * multiplier[n] + bias[g][n]) >> shift.
+
+    weight s8 [N, K], weight_scale f64 [N], multiplier s32 [N], bias s32 [G, N].
+    """
+
+    weight: Array
+    weight_scale: Float
+    multiplier: Array
+    bias: Array
+    shift: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearTask:
+    """A float linear op and the codes around it.
+
+    weight [N, K], bias [G, N]; x and x_codes: scale, zero point and range of the operand; y_scale: [N];
+    residual: whether the result is added to an int16 value. `where` names the ONNX node.
+    """
+
+    where: str
+    weight: Array
+    bias: Array
+    x: Quant
+    x_codes: CodeRange
+    y_scale: Float
+    y_zero_point: int
+    residual: bool
+
+
+def quantise_linear(task: LinearTask) -> LinearCodes:
+    """Return the constants of a requantised linear op.
+
+    Weight scales are snapped: with the largest common shift s for which every m[n] = ceil(r[n] 2^s) is at
+    most 255, r[n] = s_x max_k|w[n]| / 127 / s_y[n], channel n gets s_w[n] = m[n] s_y[n] / (2^s s_x). So the
+    multiplier is exact and no weight clips. s is lowered until acc, acc * m and acc * m + b are proved to fit
+    int32.
+    Raises: QuantisationError if that would leave multipliers below MIN_MULTIPLIER.
+    """
+    weight = task.weight.astype(np.float64)
+    x_scale = task.x.scale[0]
+    ratio = x_scale * np.abs(weight).max(axis=1) / WEIGHT_LIMIT / task.y_scale
+    largest = float(ratio.max())
+    shift = MAX_SHIFT
+    while shift > 0 and _multipliers(ratio, shift).max() > MULTIPLIER_LIMIT:
+        shift -= 1
+    while True:
+        multiplier = _multipliers(ratio, shift)
+        if multiplier.max() > MULTIPLIER_LIMIT:
+            raise QuantisationError(
+                task.where, f"found a scale ratio of {largest:.4g} from products to results, "
+                            f"allowed at most {MULTIPLIER_LIMIT}",
+                "calibrate on samples of the size that the network was trained on")
+        codes = _snap(task, weight, multiplier, shift)
+        broken = overflow(task, codes)
+        if broken is None:
+            return _stored(codes)
+        shift -= 1
+        if shift < 0 or (shift < FINE_SHIFT and _multipliers(ratio, shift).max() < MIN_MULTIPLIER):
+            raise QuantisationError(
+                task.where, f"found {broken}, allowed int32",
+                "its weights are too large for its calibrated range; "
+                "calibrate on samples of the size that the network was trained on")
+
+
+def quantise_logits(task: LinearTask) -> LinearCodes:
+    """Return the constants of a linear op with int32 results: one weight scale, multipliers 1, shift 0.
+
+    Argmax over the integers is argmax over the real values. The task's y_scale and y_zero_point are not used.
+    Raises: QuantisationError if a sum does not provably fit int32.
+    """
+    weight = task.weight.astype(np.float64)
+    step = float(np.abs(weight).max()) / WEIGHT_LIMIT or 1.0
+    scale = np.full(len(weight), step)
+    integers = np.rint(weight / step).astype(np.int64)
+    bias = np.rint(task.bias.astype(np.float64) / (task.x.scale[0] * step))
+    bias = np.clip(bias, -float(INT32), float(INT32)).astype(np.int64)
+    bias = bias - task.x.zero_point * integers.sum(axis=1)
+    codes = LinearCodes(integers, scale, np.ones(len(weight), dtype=np.int64), bias, 0)
+    broken = overflow(task, codes)
+    if broken is not None:
+        raise QuantisationError(task.where, f"found {broken}, allowed int32",
+                                "the result is kept at the scale of the products: fewer inputs would fit")
+    return _stored(codes)
+
+
+def overflow(task: LinearTask, codes: LinearCodes) -> str | None:
+    """Return what may leave int32, with its channel and bound, or None: proved from the actual weights.
+
+    Over all x in x_codes the sum of a channel is extreme where every x is at one end, so bounds are exact.
+    """
+    weight = codes.weight.astype(np.int64)
+    positive, negative = np.maximum(weight, 0).sum(axis=1), np.minimum(weight, 0).sum(axis=1)
+    low = task.x_codes.low * positive + task.x_codes.high * negative
+    high = task.x_codes.high * positive + task.x_codes.low * negative
+    multiplier, bias = codes.multiplier.astype(np.int64), codes.bias.astype(np.int64)
+    added = 2**15 if task.residual else 0
+    steps = (
+        ("a sum", low, high),
+        ("a bias", bias.min(axis=0), bias.max(axis=0)),
+        ("a scaled sum", low * multiplier, high * multiplier),
+        ("a scaled sum with bias", low * multiplier + bias.min(axis=0), high * multiplier + bias.max(axis=0)),
+        ("a result with residual", ((low * multiplier + bias.min(axis=0)) >> codes.shift) - added,
+         ((high * multiplier + bias.max(axis=0)) >> codes.shift) + added),
+    )
+    for name, least, most in steps:
+        channel = int(np.argmax(np.maximum(-least - 1, most)))
+        if least[channel] < -INT32 or most[channel] >= INT32:
+            return f"{name} of channel {channel} between {least[channel]} and {most[channel]}"
+    return None
+
+
+def _multipliers(ratio: Float, shift: int) -> Int:
+    # The slack keeps a ratio that is a multiple of 2^-shift from being rounded up to the next one.
+    scaled = np.ceil(ratio * 2.0**shift * (1 - 1e-12))
+    return np.clip(scaled, 1, MULTIPLIER_LIMIT + 1).astype(np.int64)
+
+
+def _snap(task: LinearTask, weight: Float, multiplier: Int, shift: int) -> LinearCodes:
+    scale = multiplier / 2.0**shift * task.y_scale / task.x.scale[0]
+    integers = np.clip(np.rint(weight / scale[:, None]), -WEIGHT_LIMIT, WEIGHT_LIMIT).astype(np.int64)
+    offset = np.rint((task.bias.astype(np.float64) / task.y_scale + task.y_zero_point) * 2.0**shift)
+    rounding = 2 ** (shift - 1) if shift > 0 else 0
+    # Beyond int32 the exact value does not matter: the proof refuses it, and int64 must not wrap.
+    offset = np.clip(offset, -float(INT32) * 2, float(INT32) * 2).astype(np.int64)
+    bias = offset - task.x.zero_point * integers.sum(axis=1) * multiplier + rounding
+    return LinearCodes(integers, scale, multiplier, bias, shift)
+
+
+def _stored(codes: LinearCodes) -> LinearCodes:
+    return LinearCodes(codes.weight.astype(np.int8), codes.weight_scale, codes.multiplier.astype(np.int32),
+                       codes.bias.astype(np.int32), codes.shift)

@@ -1,0 +1,55 @@
+"""Find the int8 scale and zero point of least mean square error for an observed range."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tmc.ir.types import Array
+from tmc.passes.calibrate import Range
+
+# Clip factors tried on each end of the range, widest first.
+CLIP_FACTORS = tuple(factor / 20 for factor in range(20, 3, -1))
+# A narrower range must lower the error by this factor: the sample does not see every outlier.
+GAIN = 0.995
+# The scale of a value that was zero in every sample.
+IDLE_LIMIT = 1.0
+
+
+def search_range(found: Range, symmetric: bool) -> tuple[float, int]:
+    """Return (scale, zero point) of int8 codes for an observed range.
+
+    Starts from the whole range and narrows each end by the factors of CLIP_FACTORS, keeping what lowers the
+    mean square error over the sample; a symmetric range narrows both ends at once and has zero point 0.
+    """
+    sample = found.sample.astype(np.float32)
+    if symmetric:
+        limit = found.magnitude or IDLE_LIMIT
+        return _best(sample, [(-limit * factor, limit * factor) for factor in CLIP_FACTORS], symmetric)[:2]
+    low, high = min(found.low, 0.0), max(found.high, 0.0)
+    if low == high:
+        high = IDLE_LIMIT
+    for _ in range(2):
+        high = _best(sample, [(low, high * factor) for factor in CLIP_FACTORS], symmetric)[2][1]
+        low = _best(sample, [(low * factor, high) for factor in CLIP_FACTORS], symmetric)[2][0]
+    return affine(low, high)
+
+
+def affine(low: float, high: float) -> tuple[float, int]:
+    """Return the scale and zero point that spread int8 codes over [low, high], which contains 0."""
+    scale = (high - low) / 255
+    return scale, int(np.clip(round(-128 - low / scale), -128, 127))
+
+
+def _best(sample: Array, ends: list[tuple[float, float]],
+          symmetric: bool) -> tuple[float, int, tuple[float, float]]:
+    best_error = np.inf
+    best = (0.0, 0, ends[0])
+    for low, high in ends:
+        if low == high:
+            continue
+        scale, zero_point = (high / 127, 0) if symmetric else affine(low, high)
+        codes = np.clip(np.rint(sample / np.float32(scale)), -128 - zero_point, 127 - zero_point)
+        error = float(np.square(codes * np.float32(scale) - sample).mean(dtype=np.float64))
+        if error < GAIN * best_error:
+            best_error, best = error, (scale, zero_point, (low, high))
+    return best

@@ -1,0 +1,138 @@
+"""Decide how each value of a canonical float graph is stored in the integer graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import TypeAlias
+
+from tmc.ir.errors import QuantisationError
+from tmc.ir.graph import Graph, Op, OpKind, producers
+
+
+class Role(Enum):
+    """The storage forms; docs/numerics.md, section 2, gives type and scale of each."""
+
+    INPUT = "13-bit input"
+    RESIDUAL = "int16 residual stream"
+    ACTIVATION = "int8 with zero point"
+    GELU_INPUT = "int8 table index inside a linear"
+    BRANCH = "summand inside a linear, at the scale of the residual stream"
+    UNROTATED = "int16 before a rotation"
+    QUERY_KEY = "int8 per head"
+    VALUE = "int8, transposed"
+    ATTENDED = "int8 without zero point"
+    POOLED = "int16 mean"
+    LOGITS = "int32 result"
+
+
+# Which roles an op reads at operand 0 (for attention: at each operand; for add: the operand that stays).
+READS: Mapping[OpKind, tuple[frozenset[Role], ...]] = {
+    OpKind.LINEAR: (frozenset({Role.INPUT, Role.ACTIVATION, Role.ATTENDED, Role.POOLED, Role.RESIDUAL}),),
+    OpKind.LAYERNORM: (frozenset({Role.RESIDUAL}),),
+    OpKind.GELU: (frozenset({Role.GELU_INPUT}),),
+    OpKind.ROPE: (frozenset({Role.UNROTATED}),),
+    OpKind.ATTENTION: (frozenset({Role.QUERY_KEY}), frozenset({Role.QUERY_KEY}), frozenset({Role.VALUE})),
+    OpKind.MEAN_ROWS: (frozenset({Role.ACTIVATION, Role.ATTENDED}),),
+    OpKind.ADD: (frozenset({Role.RESIDUAL, Role.BRANCH}), frozenset({Role.RESIDUAL, Role.BRANCH})),
+    OpKind.RESHAPE: (frozenset({Role.INPUT, Role.ACTIVATION, Role.ATTENDED, Role.POOLED, Role.RESIDUAL,
+                                Role.LOGITS}),),
+}
+# The role of a result, where its op decides it alone.
+WRITES: Mapping[OpKind, Role] = {
+    OpKind.LAYERNORM: Role.ACTIVATION,
+    OpKind.GELU: Role.ACTIVATION,
+    OpKind.ROPE: Role.QUERY_KEY,
+    OpKind.ATTENTION: Role.ATTENDED,
+    OpKind.MEAN_ROWS: Role.POOLED,
+    OpKind.ADD: Role.RESIDUAL,
+}
+# Per value the (op, operand number) pairs that read it.
+Readers: TypeAlias = Mapping[str, list[tuple[Op, int]]]
+NOTE = "the integer form covers pre-norm transformer blocks; docs/numerics.md lists what each op reads"
+
+
+def value_roles(graph: Graph) -> dict[str, Role]:
+    """Return the role of every input and computed value of a canonical float graph.
+
+    Raises: QuantisationError naming the op that has no integer form, or reads a value in a form it cannot.
+    """
+    made_by = producers(graph)
+    readers = _readers(graph)
+    roles = dict.fromkeys(graph.inputs, Role.INPUT)
+    branches = _branches(graph, made_by, readers)
+    for op in graph.ops:
+        if op.kind not in READS:
+            raise QuantisationError(op.loc, f"found {op.kind.value} in the graph to quantise, allowed "
+                                            f"{', '.join(kind.value for kind in READS)}", NOTE)
+        _check_operands(graph, op, roles, branches)
+        if op.kind is OpKind.RESHAPE:
+            roles[op.output] = roles[op.inputs[0]]
+        elif op.kind is OpKind.LINEAR:
+            roles[op.output] = _linear_role(graph, op, readers, branches)
+        else:
+            roles[op.output] = WRITES[op.kind]
+    return roles
+
+
+def _readers(graph: Graph) -> Readers:
+    """Return the readers of every value, seen through reshapes."""
+    readers: dict[str, list[tuple[Op, int]]] = {}
+    for op in reversed(graph.ops):
+        for operand, name in enumerate(op.inputs):
+            found = readers.get(op.output, []) if op.kind is OpKind.RESHAPE else [(op, operand)]
+            readers.setdefault(name, []).extend(found)
+    return readers
+
+
+def _branches(graph: Graph, made_by: Mapping[str, Op], readers: Readers) -> set[str]:
+    """Return the linear outputs that an add takes in: the later of its operands that nobody else reads."""
+    order = {op.output: index for index, op in enumerate(graph.ops)}
+    branches: set[str] = set()
+    for op in graph.ops:
+        if op.kind is OpKind.ADD:
+            fusable = [name for name in op.inputs if name in made_by and made_by[name].kind is OpKind.LINEAR
+                       and len(readers[name]) == 1 and name not in graph.outputs]
+            branches.update(sorted(fusable, key=order.__getitem__)[-1:])
+    return branches
+
+
+def _check_operands(graph: Graph, op: Op, roles: Mapping[str, Role], branches: set[str]) -> None:
+    for operand, name in enumerate(op.inputs):
+        if operand >= len(READS[op.kind]):
+            if name not in graph.constants:
+                raise QuantisationError(op.loc, f"found computed operand %{name} of {op.kind.value}, "
+                                                "allowed constants from the model", NOTE)
+            continue
+        allowed = READS[op.kind][operand]
+        if name not in roles:
+            raise QuantisationError(op.loc, f"found constant operand %{name} of {op.kind.value}, "
+                                            "allowed a computed value", NOTE)
+        if roles[name] not in allowed:
+            raise QuantisationError(op.loc, f"found operand %{name} as {roles[name].value}, allowed "
+                                            f"{' or '.join(sorted(role.value for role in allowed))}", NOTE)
+    if op.kind is OpKind.ADD and not branches & set(op.inputs):
+        raise QuantisationError(op.loc, "found an add of two values that are both used elsewhere, allowed "
+                                        "the residual stream plus a linear output that it alone reads", NOTE)
+
+
+def _linear_role(graph: Graph, op: Op, readers: Readers, branches: set[str]) -> Role:
+    """Choose how a linear output is stored from the ops that read it."""
+    if op.output in branches:
+        return Role.BRANCH
+    found = {(reader.kind, operand if reader.kind is OpKind.ATTENTION else 0)
+             for reader, operand in readers.get(op.output, [])}
+    kinds = {kind for kind, _ in found}
+    if not found:
+        return Role.LOGITS
+    if op.output in graph.outputs or kinds & {OpKind.LAYERNORM, OpKind.ADD}:
+        return Role.RESIDUAL
+    if kinds == {OpKind.GELU} and len(readers[op.output]) == 1:
+        return Role.GELU_INPUT
+    if kinds == {OpKind.ROPE}:
+        return Role.UNROTATED
+    if found <= {(OpKind.ATTENTION, 0), (OpKind.ATTENTION, 1)}:
+        return Role.QUERY_KEY
+    if found == {(OpKind.ATTENTION, 2)}:
+        return Role.VALUE
+    return Role.ACTIVATION
