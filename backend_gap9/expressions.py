@@ -14,11 +14,20 @@ def expr(number: Number) -> Expr:
 
 def add(*numbers: Number) -> Expr:
     """Return the sum, constants collected at the end."""
-    total = sum(n.value if isinstance(n, Const) else n for n in numbers if isinstance(n, int | Const))
-    rest = [n for n in numbers if not isinstance(n, int | Const)]
+    total = 0
+    rest: list[Expr] = []
+    for number in numbers:
+        match number:
+            case int(value) | Const(value):
+                total += value
+            case Binary("+", inner, Const(value)):
+                total += value
+                rest.append(inner)
+            case _:
+                rest.append(number)
     if not rest:
         return Const(total)
-    result: Expr = rest[0]
+    result = rest[0]
     for term in rest[1:]:
         result = Binary("+", result, term)
     return result if total == 0 else Binary("+", result, Const(total))

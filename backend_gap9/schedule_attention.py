@@ -23,6 +23,7 @@ from tmc.backend_gap9.schedule_context import (
     equal,
     less,
     load,
+    named,
     operand,
     part,
     rows_in_l2,
@@ -155,14 +156,19 @@ class _Attention:
         """Return the statements for one tile of query rows of one head."""
         rows_total, keys, width = self.sizes()
         head: Number = HEAD if self.attrs.heads > 1 else 0
-        turn = add(mul(head, count), t)
+        bind, turn = named("turn", add(mul(head, count), t))
         more = less(add(turn, 1), self.attrs.heads * count)
         rows = tile_size(t, self.tiling.rows, rows_total)
         row = add(mul(head, rows_total), mul(t, self.tiling.rows))
         k_tiles, v_tiles = tiles(keys, self.tiling.keys), tiles(width, self.tiling.channels)
-        body: list[Stmt] = [wait("q", mod(turn, 2))]
+        body: list[Stmt] = [*bind, wait("q", mod(turn, 2))]
         j: Number = J if k_tiles > 1 else 0
-        scores = (*self.k_step(head, j, turn, k_tiles, v_tiles), self.scores_call(head, j, turn, rows, row))
+        bind, running = named("k_tile", add(mul(turn, k_tiles + v_tiles), j))
+        scores = (
+            *bind,
+            *self.k_step(head, j, running, k_tiles),
+            self.scores_call(head, j, turn, running, rows, row),
+        )
         body += [Loop("j", k_tiles, scores)] if k_tiles > 1 else scores
         body += [
             BARRIER,
@@ -171,9 +177,11 @@ class _Attention:
             *when(less(1, turn), wait("out", mod(turn, 2))),
         ]
         j = J if v_tiles > 1 else 0
+        bind, running = named("v_tile", add(mul(turn, k_tiles + v_tiles), j, k_tiles))
         values = (
-            *self.v_step(head, j, turn, k_tiles, v_tiles, count),
-            self.values_call(head, j, turn, t, rows, row),
+            *bind,
+            *self.v_step(head, j, turn, running, v_tiles, count),
+            self.values_call(head, j, turn, running, t, rows, row),
         )
         body += [Loop("j", v_tiles, values)] if v_tiles > 1 else values
         out_pitch = self.context.layouts[self.stage.op.output].pitch_bytes
@@ -192,12 +200,8 @@ class _Attention:
         ]
         return tuple(body)
 
-    def running(self, turn: Expr, per_turn: int, j: Number) -> Expr:
-        """Number of a tile of K or V in the stream through `kv`."""
-        return add(mul(turn, per_turn), j)
-
-    def k_step(self, head: Number, j: Number, turn: Expr, k_tiles: int, v_tiles: int) -> tuple[Stmt, ...]:
-        running = self.running(turn, k_tiles + v_tiles, j)
+    def k_step(self, head: Number, j: Number, running: Expr, k_tiles: int) -> tuple[Stmt, ...]:
+        """Wait for a tile of K; the tile after it leaves, which is the first of V after the last of K."""
         following = add(running, 1)
         return (
             wait("kv", mod(running, 2)),
@@ -207,12 +211,13 @@ class _Attention:
         )
 
     def v_step(
-        self, head: Number, j: Number, turn: Expr, k_tiles: int, v_tiles: int, count: int
+        self, head: Number, j: Number, turn: Expr, running: Expr, v_tiles: int, count: int
     ) -> tuple[Stmt, ...]:
-        running = self.running(turn, k_tiles + v_tiles, add(j, k_tiles))
+        """Wait for a tile of V; the tile after it leaves: after the last one the next turn's first of K."""
         following = add(running, 1)
         next_k = when(
-            less(add(turn, 1), self.attrs.heads * count), self.load_k(div(add(turn, 1), count), 0, following)
+            less(add(turn, 1), self.attrs.heads * count),
+            self.load_k(div(add(turn, 1), count), 0, following),
         )
         return (
             wait("kv", mod(running, 2)),
@@ -223,10 +228,9 @@ class _Attention:
 
     # ------------------------------------------------------------ calls
 
-    def scores_call(self, head: Number, j: Number, turn: Expr, rows: Expr, row: Expr) -> Stmt:
+    def scores_call(self, head: Number, j: Number, turn: Expr, running: Expr, rows: Expr, row: Expr) -> Stmt:
         op, (_, keys, width) = self.stage.op, self.sizes()
         column_bytes = mul(j, self.tiling.keys * 2)
-        running = self.running(turn, tiles(keys, self.tiling.keys) + tiles(width, self.tiling.channels), j)
         return call(
             "tmc_attention_scores_s8s8s16",
             op.output,
@@ -268,10 +272,10 @@ class _Attention:
             out_multiplier=self.attrs.out_multiplier,
         )
 
-    def values_call(self, head: Number, j: Number, turn: Expr, t: Number, rows: Expr, row: Expr) -> Stmt:
+    def values_call(
+        self, head: Number, j: Number, turn: Expr, running: Expr, t: Number, rows: Expr, row: Expr
+    ) -> Stmt:
         op, (_, keys, width) = self.stage.op, self.sizes()
-        k_tiles = tiles(keys, self.tiling.keys)
-        running = self.running(turn, k_tiles + tiles(width, self.tiling.channels), add(j, k_tiles))
         out = self.out_tile(turn)
         column = mul(j, self.tiling.channels)
         return call(

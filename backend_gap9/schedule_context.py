@@ -21,10 +21,12 @@ from tmc.backend_gap9.program import (
     Expr,
     Fetch,
     If,
+    Let,
     Operand,
     Part,
     Slot,
     Stmt,
+    Var,
     Wait,
 )
 from tmc.backend_gap9.stages import AnyStage
@@ -81,6 +83,13 @@ def when(condition: Compare, *body: Stmt) -> tuple[Stmt, ...]:
         holds = left.value < right.value if condition.operator == "<" else left.value == right.value
         return body if holds else ()
     return (If(condition, body),)
+
+
+def named(name: str, value: Expr) -> tuple[tuple[Stmt, ...], Expr]:
+    """Return the statement that names a number, and the name; nothing and the number itself if short."""
+    if isinstance(value, Const | Var):
+        return (), value
+    return (Let(name, value),), Var(name)
 
 
 def less(left: Number, right: Number) -> Compare:

@@ -26,6 +26,7 @@ from tmc.backend_gap9.schedule_context import (
     at,
     equal,
     less,
+    named,
     operand,
     part,
     rows_in_l2,
@@ -159,13 +160,19 @@ class _Rows(RowPlaces):
 
     def channel_tile(self, op: Op, k: Number) -> tuple[Stmt, ...]:
         """Return the statements for channel tile k of a linear: next weights off, compute, result off."""
-        running = self.running(op, self.linears(), k)
+        suffix = "" if k is K else f"_{self.linears().index(op)}"  # no loop, no scope of its own
+        bind, running = named(f"w{suffix}", self.running(op, self.linears(), k))
         stream = self.streams(op)
-        body: list[Stmt] = [wait("weight", mod(running, 2))]
+        body: list[Stmt] = [*bind, wait("weight", mod(running, 2))]
         out = at("out")
         out_running: Expr = expr(0)
         if stream is not None:
-            out_running = self.running(op, tuple(each for each in self.linears() if self.streams(each)), k)
+            streaming = tuple(each for each in self.linears() if self.streams(each))
+            if streaming == self.linears():
+                out_running = running
+            else:
+                bind, out_running = named(f"o{suffix}", self.running(op, streaming, k))
+                body += bind
             out = at("out", mul(mod(out_running, 2), self.out_slot_bytes()))
             body += when(less(1, out_running), wait("out", mod(out_running, 2)))
         body += [BARRIER, *self.next_weight(op, k, running)]
