@@ -1,0 +1,145 @@
+"""One ONNX node as the importers see it: operands, attributes, and errors that name it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from tmc.ir.attrs import Attrs
+from tmc.ir.build import GraphBuilder
+from tmc.ir.errors import UnsupportedModel, VerifyError
+from tmc.ir.graph import OpKind
+from tmc.ir.types import Array
+
+
+def node_name(node: onnx.NodeProto) -> str:
+    """Return the node's name, or where it has none its type and first output."""
+    return str(node.name) or f"{node.op_type} -> {next(iter(node.output), '')}"
+
+
+def op_name(node: onnx.NodeProto) -> str:
+    """Return the op type, with its domain where that is not ONNX's own."""
+    return str(node.op_type) if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
+
+
+@dataclass(slots=True)
+class Importing:
+    """The state of one import: values computed so far in the graph, and values known already."""
+
+    builder: GraphBuilder
+    opset: int
+    known: dict[str, Array] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)
+    uploaded: dict[str, str] = field(default_factory=dict)
+
+
+class Node:
+    """Read one node and emit its ops."""
+
+    def __init__(self, proto: onnx.NodeProto, state: Importing) -> None:
+        self.proto = proto
+        self.loc = node_name(proto)
+        self.opset = state.opset
+        self.builder = state.builder
+        self._state = state
+        self._attributes = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
+
+    def error(self, what: str, *notes: str) -> UnsupportedModel:
+        """Return an error about this node."""
+        return UnsupportedModel(f"{self.loc} ({op_name(self.proto)})", what, *notes)
+
+    def attribute(self, name: str, default: Any) -> Any:
+        """Return an attribute as a Python value; strings are decoded."""
+        value = self._attributes.get(name, default)
+        return value.decode() if isinstance(value, bytes) else value
+
+    def has(self, index: int) -> bool:
+        """Tell whether an optional input is given."""
+        return index < len(self.proto.input) and self.proto.input[index] != ""
+
+    def is_known(self, index: int) -> bool:
+        """Tell whether an input is known at compile time."""
+        return self.proto.input[index] in self._state.known
+
+    def known(self, index: int, what: str) -> Array:
+        """Return an input that must be known at compile time; `what` names it in the error."""
+        name = self.proto.input[index]
+        if name not in self._state.known:
+            raise self.error(f"found {what} {name} computed at run time, allowed a constant",
+                             "export with static shapes and constants folded")
+        return self._state.known[name]
+
+    def integers(self, index: int, what: str) -> tuple[int, ...]:
+        """Return a known input as a tuple of integers."""
+        return tuple(int(value) for value in self.known(index, what).reshape(-1))
+
+    def shape(self, index: int) -> tuple[int, ...]:
+        """Return the shape of an input."""
+        name = self.proto.input[index]
+        if name in self._state.known:
+            return tuple(self._state.known[name].shape)
+        return self.builder.type_of(self._state.values[name]).shape
+
+    def value(self, index: int) -> str:
+        """Return an input as a value of the graph; a known one becomes a float32 constant.
+
+        Raises: UnsupportedModel if it is not finite in float32.
+        """
+        name = self.proto.input[index]
+        if name in self._state.known:
+            if name not in self._state.uploaded:
+                self._state.uploaded[name] = self.constant(self._state.known[name], name)
+            return self._state.uploaded[name]
+        return self._state.values[name]
+
+    def constant(self, array: Array, name: str) -> str:
+        """Add a float32 constant to the graph."""
+        with np.errstate(over="ignore"):
+            single = np.ascontiguousarray(array, dtype=np.float32).reshape(array.shape)
+        wrong = int(np.count_nonzero(~np.isfinite(single)))
+        if wrong:
+            raise self.error(f"found {wrong} of {single.size} elements of {name} NaN or beyond float32, "
+                             "allowed finite float32 numbers",
+                             "the network was not trained to the end, or a mask holds infinities")
+        return self.builder.constant(single, name)
+
+    def scalar(self, number: float) -> str:
+        """Add a float32 constant of rank 0."""
+        return self.constant(np.array(number, dtype=np.float32), f"{self.loc}.scalar")
+
+    def emit(self, kind: OpKind, inputs: Sequence[str], attrs: Attrs | None = None) -> str:
+        """Add an op whose loc is this node; shapes that do not fit are the model's fault."""
+        try:
+            return self.builder.op(kind, inputs, attrs or Attrs(), self.loc)
+        except (VerifyError, ValueError) as found:
+            what = found.what if isinstance(found, VerifyError) else str(found)
+            raise self.error(what, "the file contradicts itself: export it again") from found
+
+    def reshape(self, value: str, shape: Sequence[int]) -> str:
+        """Add a reshape unless the value has that shape."""
+        before = self.builder.type_of(value).elements
+        if prod(shape) != before:
+            raise self.error(f"found {before} elements for shape {tuple(shape)}, allowed the same number",
+                             "export with static shapes")
+        return self.builder.reshape(value, shape, self.loc)
+
+    def rank(self, index: int) -> int:
+        """Return the rank of an input."""
+        return len(self.shape(index))
+
+    def axis(self, value: int, rank: int) -> int:
+        """Return an axis counted from 0."""
+        if not -rank <= value < rank:
+            raise self.error(f"found axis {value}, allowed {-rank} to {rank - 1}")
+        return value % rank
+
+    def refuse(self, condition: bool, found: str, allowed: str, *notes: str) -> None:
+        """Raise if the condition holds."""
+        if condition:
+            raise self.error(f"found {found}, allowed {allowed}", *notes)

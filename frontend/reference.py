@@ -1,0 +1,72 @@
+"""onnxruntime as the oracle of the import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from tmc.ir.errors import UnsupportedModel
+from tmc.ir.graph import Graph
+from tmc.ir.interpret import interpret
+from tmc.ir.types import Array
+
+TOLERANCE = 1e-4
+
+
+def run_onnxruntime(path: Path, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the outputs of an ONNX file by name, for one set of inputs.
+
+    Raises: UnsupportedModel if onnxruntime cannot run the file.
+    """
+    return _run(_session(path), path, inputs)
+
+
+def check_against_onnxruntime(path: Path, graph: Graph, samples: Sequence[Mapping[str, Array]]) -> float:
+    """Compare a float graph with onnxruntime; return the largest difference, relative to the output's range.
+
+    Each sample maps the graph's inputs to arrays of their declared shapes.
+    Raises: UnsupportedModel naming the first output that differs by more than 1e-4 of its range.
+    """
+    session = _session(path)
+    worst = 0.0
+    for number, sample in enumerate(samples):
+        expected = _run(session, path, sample)
+        found = interpret(graph, sample)
+        for name in graph.outputs:
+            difference = float(np.abs(found[name] - expected[name]).max())
+            # The range of a single logit is 0: its magnitude counts too.
+            span = max(float(np.ptp(expected[name])), float(np.abs(expected[name]).max()), 1e-30)
+            # Written so that a NaN fails too.
+            if not difference <= TOLERANCE * span:
+                raise UnsupportedModel(
+                    f"output {name}", f"found a difference of {difference:.3g} from onnxruntime in sample {number}, "
+                    f"allowed {TOLERANCE:.0e} of its range {span:.3g}",
+                    "float16 or float64 arithmetic inside the network is computed in float32 here",
+                    "otherwise this is a defect of tmc: please report it with the file")
+            worst = max(worst, difference / span)
+    return worst
+
+
+def _session(path: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own exception types share no base but this
+        raise _refused(path, error) from error
+
+
+def _run(session: onnxruntime.InferenceSession, path: Path, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    names = [output.name for output in session.get_outputs()]
+    try:
+        return dict(zip(names, session.run(names, dict(inputs)), strict=True))
+    except Exception as error:  # as above
+        raise _refused(path, error) from error
+
+
+def _refused(path: Path, error: Exception) -> UnsupportedModel:
+    return UnsupportedModel(path.name, f"found that onnxruntime cannot run it: {str(error).splitlines()[0]}",
+                            "the import is checked against onnxruntime: install a version that knows these ops")

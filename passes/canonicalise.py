@@ -1,0 +1,38 @@
+"""The passes that turn whatever an exporter wrote into the canonical float form."""
+
+from __future__ import annotations
+
+from tmc.passes.drop_common_rotation import drop_common_rotation
+from tmc.passes.fold_bias import fold_bias
+from tmc.passes.fold_constants import fold_constants
+from tmc.passes.fold_gather import fold_gather
+from tmc.passes.fuse_attention import fuse_attention
+from tmc.passes.fuse_gelu import fuse_gelu
+from tmc.passes.fuse_layernorm import fuse_layernorm
+from tmc.passes.fuse_mean_rows import fuse_mean_rows
+from tmc.passes.fuse_rope import fuse_rope
+from tmc.passes.gather_heads import gather_heads
+from tmc.passes.lower_linear import lower_linear
+from tmc.passes.name_values import name_values
+from tmc.passes.order_ops import order_ops
+from tmc.passes.pipeline import Pass
+from tmc.passes.require_canonical import require_canonical
+from tmc.passes.sink_views import sink_views
+
+CANONICALISE: tuple[Pass, ...] = (
+    fold_constants,  # what follows tells constants from computed values
+    fuse_layernorm,  # before anything else takes its sums and products for its own
+    lower_linear,  # the sources at which the analysis of views ends
+    fold_bias,  # so that a linear is the whole affine map
+    fuse_gelu,
+    fuse_attention,  # gives q, k and v as views, token by token
+    drop_common_rotation,  # before fuse_rope, which cannot express one that depends on the head
+    fuse_rope,
+    gather_heads,  # the plumbing of q, k and v becomes one gather of columns each
+    fuse_mean_rows,
+    sink_views,  # leaves reshapes and gathers only
+    fold_gather,  # a linear for each of q, k and v
+    order_ops,
+    name_values,
+    require_canonical,
+)
