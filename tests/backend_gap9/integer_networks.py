@@ -21,8 +21,19 @@ from tmc.ir.verify import verify
 MULTIPLIERS = (64, 128)  # at most 7 bits: 2^31 is out of reach for up to 768 products of int8
 
 
-def integer_network(tokens: int, layers: int, channels: int, samples: int, classes: int, seed: int,
-                    rope_period: int, *, dim: int = 192, heads: int = 3, hidden: int = 768) -> Graph:
+def integer_network(
+    tokens: int,
+    layers: int,
+    channels: int,
+    samples: int,
+    classes: int,
+    seed: int,
+    rope_period: int,
+    *,
+    dim: int = 192,
+    heads: int = 3,
+    hidden: int = 768,
+) -> Graph:
     """Return a verified integer graph of TinyMyo's structure.
 
     tokens: patches of all channels; a patch has channels * samples / tokens samples. rope_period: lines of
@@ -43,8 +54,13 @@ def integer_network(tokens: int, layers: int, channels: int, samples: int, class
     normed = net.layernorm("norm", stream)
     group = tokens // channels
     multiplier = min(2**20 // group, 2**15 - 1)
-    pooled = builder.op(OpKind.QMEAN_ROWS, [normed], QMeanRowsAttrs(group, multiplier, 2**11, 12),
-                        "/head/ReduceMean", "pooled")
+    pooled = builder.op(
+        OpKind.QMEAN_ROWS,
+        [normed],
+        QMeanRowsAttrs(group, multiplier, 2**11, 12),
+        "/head/ReduceMean",
+        "pooled",
+    )
     features = builder.reshape(pooled, (1, channels * dim), "/head/Reshape", "features")
     net.logits(features, classes)
     graph = builder.graph()
@@ -69,18 +85,33 @@ class _Network:
     def integers(self, shape: tuple[int, ...], limit: int) -> Array:
         return np.asarray(self.random.integers(-limit, limit + 1, shape))
 
-    def linear(self, name: str, x: str, channels: int, shift: int, *, dtype: Literal["s8", "s16"] = "s8",
-               layout: Layout = "rows", heads: int = 1, groups: int = 1, table: bool = False,
-               residual: str | None = None) -> str:
+    def linear(
+        self,
+        name: str,
+        x: str,
+        channels: int,
+        shift: int,
+        *,
+        dtype: Literal["s8", "s16"] = "s8",
+        layout: Layout = "rows",
+        heads: int = 1,
+        groups: int = 1,
+        table: bool = False,
+        residual: str | None = None,
+    ) -> str:
         depth = self.builder.type_of(x).shape[1]
         low, high = MULTIPLIERS
         half = 2 ** (shift - 1)
         offsets = self.integers((groups, channels), 20 if dtype == "s8" else 300) * 2**shift
         weight = self.integers((channels, depth), 127).astype(np.int8)
-        operands = [x, self.builder.constant(weight, f"{name}.weight"),
-                    self.builder.constant(self.random.integers(low, high, channels).astype(np.int32),
-                                          f"{name}.multiplier"),
-                    self.builder.constant((offsets + half).astype(np.int32), f"{name}.bias")]
+        operands = [
+            x,
+            self.builder.constant(weight, f"{name}.weight"),
+            self.builder.constant(
+                self.random.integers(low, high, channels).astype(np.int32), f"{name}.multiplier"
+            ),
+            self.builder.constant((offsets + half).astype(np.int32), f"{name}.bias"),
+        ]
         if table:
             gelu = np.clip(np.rint([max(code, code // 8) for code in range(-128, 128)]), -128, 127)
             operands.append(self.builder.constant(gelu.astype(np.int8), f"{name}.table"))
@@ -93,9 +124,12 @@ class _Network:
         depth = self.builder.type_of(features).shape[1]
         limit = max(1, min(127, 2**30 // (depth * 2**15)))
         weight = self.integers((classes, depth), limit).astype(np.int8)
-        operands = [features, self.builder.constant(weight, "logits.weight"),
-                    self.builder.constant(np.ones(classes, dtype=np.int32), "logits.multiplier"),
-                    self.builder.constant(self.integers((1, classes), 2**20).astype(np.int32), "logits.bias")]
+        operands = [
+            features,
+            self.builder.constant(weight, "logits.weight"),
+            self.builder.constant(np.ones(classes, dtype=np.int32), "logits.multiplier"),
+            self.builder.constant(self.integers((1, classes), 2**20).astype(np.int32), "logits.bias"),
+        ]
         return self.builder.op(OpKind.QLINEAR, operands, QLinearAttrs(0, "s32"), "/head/MatMul", "logits")
 
     def layernorm(self, name: str, x: str) -> str:
@@ -107,8 +141,11 @@ class _Network:
         gamma_shift = 18
         gamma = np.rint(40 * 2.0 ** (gamma_shift - norm_bits) * self.random.uniform(0.7, 1.3, channels))
         beta = self.integers((channels,), 20) * 2**gamma_shift
-        operands = [x, self.builder.constant(gamma.astype(np.int16), f"{name}.gamma"),
-                    self.builder.constant(beta.astype(np.int32), f"{name}.beta")]
+        operands = [
+            x,
+            self.builder.constant(gamma.astype(np.int16), f"{name}.gamma"),
+            self.builder.constant(beta.astype(np.int32), f"{name}.beta"),
+        ]
         root = round(2**15 * sqrt(channels / 256))
         attrs = QLayerNormAttrs(epsilon, center_bits, norm_bits, root, gamma_shift)
         return self.builder.op(OpKind.QLAYERNORM, operands, attrs, _loc(name, "LayerNorm"), name)
@@ -137,8 +174,9 @@ class _Network:
         table[:, -1] = 0
         exp_table = self.builder.constant(table.astype(np.uint8), f"{name}.exp_table")
         attrs = QAttentionAttrs(heads, tuple(smallest + head % 2 for head in range(heads)), 16_000, 13)
-        mixed = self.builder.op(OpKind.QATTENTION, [q, k, vt, exp_table], attrs, _loc(name, "Softmax"),
-                                f"{name}.mixed")
+        mixed = self.builder.op(
+            OpKind.QATTENTION, [q, k, vt, exp_table], attrs, _loc(name, "Softmax"), f"{name}.mixed"
+        )
         return self.linear(f"{name}.proj", mixed, dim, _shift(dim, 40, 500), dtype="s16", residual=stream)
 
     def mlp(self, name: str, stream: str, hidden: int) -> str:
