@@ -36,9 +36,9 @@ def kernel_library(folder: Path, *flags: str) -> Path:
 
 
 def host_program(network: Path, output: Path, *flags: str) -> Path:
-    """Link a network whose descriptor is `network` with the host platform and its main program."""
+    """Link the source of small_network with the host platform and its main program."""
     return compile_c(
         (network, *HOST, *SCALAR_KERNELS),
         output,
-        "-std=c11", "-pthread", f"-I{RUNTIME / 'host'}", "-DTMC_NETWORK=network", *flags,
+        "-std=c11", "-pthread", f"-I{RUNTIME / 'host'}", "-DTMC_NETWORK=small_network", *flags,
     )

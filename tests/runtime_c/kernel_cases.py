@@ -35,7 +35,9 @@ SIZES = (1, 3, 4, 5, 31, 32, 33)
 SCALAR = "scalar"
 
 
-def integers(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, low: int | None = None) -> Integers:
+def integers(
+    rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, low: int | None = None
+) -> Integers:
     """Draw a matrix over the whole range of a type, or all at its limits, or small, or all the lowest."""
     limits = np.iinfo(dtype)
     least = int(limits.min) if low is None else low
@@ -113,7 +115,8 @@ def check_linear(
     return case
 
 
-def check_layernorm(kernels: Kernels, rng: np.random.Generator, rows: int, channels: int, spread: int) -> None:
+def check_layernorm(kernels: Kernels, rng: np.random.Generator, rows: int, channels: int,
+                    spread: int) -> None:
     """tmc_layernorm_s16s8 at amplitudes from constant rows to full scale."""
     center_bits = (31 - channels.bit_length()) // 2
     norm_bits = 15 - ((channels - 1).bit_length() + 1) // 2
@@ -199,8 +202,8 @@ def call_softmax(kernels: Kernels, rng: np.random.Generator, scores: Rows, exp_t
     return scores.read().view(np.uint8)[:, :keys], norm
 
 
-def call_values(kernels: Kernels, rng: np.random.Generator, p: Rows, keys: int, vt: Integers, norm: Integers,
-                out_shift: int) -> Integers:
+def call_values(kernels: Kernels, rng: np.random.Generator, p: Rows, keys: int, vt: Integers,
+                norm: Integers, out_shift: int) -> Integers:
     """Return the result of tmc_attention_values_u8s8s8."""
     vt_rows = Rows(vt, int(rng.integers(3)))
     y = blank(p.shape[0], len(vt), np.int8, int(rng.integers(3)))
@@ -223,11 +226,12 @@ def check_scores(kernels: Kernels, rng: np.random.Generator, rows: int, width: i
     shift = score_shift(rng, width)
     scores = blank(rows, keys, np.int16, int(rng.integers(3)))
     call_scores(kernels, rng, q, k, scores, shift)
-    np.testing.assert_array_equal(scores.read(), round_shift(q.astype(np.int64) @ k.T.astype(np.int64), shift))
+    expected = round_shift(q.astype(np.int64) @ k.T.astype(np.int64), shift)
+    np.testing.assert_array_equal(scores.read(), expected)
 
 
 def check_softmax(kernels: Kernels, rng: np.random.Generator, rows: int, keys: int, scale: int) -> None:
-    """tmc_attention_softmax_s16u8: every p, and the division of every kind of accumulator by the row's sum."""
+    """tmc_attention_softmax_s16u8: every p, and the division of all kinds of sums by the row's total."""
     t = integers(rng, (rows, keys), np.int16)
     if rng.integers(2):
         t = (t // 2**6 + scale).astype(np.int16)
@@ -272,7 +276,8 @@ def check_attention(kernels: Kernels, rng: np.random.Generator, rows: int, width
     scores = blank(rows, keys, np.int16, int(rng.integers(3)))
     call_scores(kernels, rng, q, k, scores, attrs.score_shift[0])
     _, norm = call_softmax(kernels, rng, scores, exp_table, attrs.out_multiplier)
-    np.testing.assert_array_equal(call_values(kernels, rng, scores, keys, vt, norm, attrs.out_shift), expected)
+    y = call_values(kernels, rng, scores, keys, vt, norm, attrs.out_shift)
+    np.testing.assert_array_equal(y, expected)
 
 
 def check_mean_rows(kernels: Kernels, rng: np.random.Generator, groups: int, group_rows: int,
@@ -281,8 +286,8 @@ def check_mean_rows(kernels: Kernels, rng: np.random.Generator, groups: int, gro
     rows = groups * group_rows
     x = integers(rng, (rows, channels), np.int8)
     attrs = QMeanRowsAttrs(
-        group_rows=group_rows, multiplier=int(rng.integers(1, 2**15)), bias=int(rng.integers(-(2**29), 2**29)),
-        shift=int(rng.integers(31)),
+        group_rows=group_rows, multiplier=int(rng.integers(1, 2**15)),
+        bias=int(rng.integers(-(2**29), 2**29)), shift=int(rng.integers(31)),
     )
     expected = qmean_rows(x, attrs)
     x_rows, y = Rows(x, int(rng.integers(3))), blank(groups, channels, np.int16, int(rng.integers(3)))

@@ -57,7 +57,9 @@ def test_real_sizes(kernels: Kernels, name: str, sizes: tuple[int, int, int], se
 
 def test_sanitizers_find_nothing(tmp_path: Path) -> None:
     library = kernel_library(tmp_path, "-O1", *ADDRESS_SANITIZER)
-    run_time = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)
+    run_time = subprocess.run(
+        ["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
+    )
     result = subprocess.run(
         [sys.executable, "-m", "tests.runtime_c.kernel_cases", str(library)],
         cwd=ROOT, capture_output=True, text=True,
