@@ -1,0 +1,142 @@
+"""The integer ops once more, in plain Python integers, one element at a time, as a kernel works.
+
+Written from the formulas of the numerics specification, not from the numpy code; every step that a core
+does in 32 bits is checked to fit.
+"""
+
+from __future__ import annotations
+
+from math import isqrt
+
+from tmc.ir.attrs import QAttentionAttrs, QLayerNormAttrs, QLinearAttrs, QMeanRowsAttrs, QRopeAttrs
+
+Matrix = list[list[int]]
+
+
+def i32(value: int) -> int:
+    assert -(2**31) <= value <= 2**31 - 1, value
+    return value
+
+
+def u32(value: int) -> int:
+    assert 0 <= value <= 2**32 - 1, value
+    return value
+
+
+def rounded(a: int, s: int) -> int:
+    """R(a, s): to nearest, ties up."""
+    assert 0 <= s <= 31
+    return i32(a) if s == 0 else i32(a + (1 << (s - 1))) >> s
+
+
+def clipped(value: int, bits: int) -> int:
+    limit = 1 << (bits - 1)
+    return max(-limit, min(limit - 1, value))
+
+
+def dot(a: list[int], b: list[int]) -> int:
+    """Sum of products, every partial sum in 32 bits."""
+    total = 0
+    for x, y in zip(a, b, strict=True):
+        total = i32(total + x * y)
+    return total
+
+
+def qlinear(x: Matrix, weight: Matrix, multiplier: list[int], bias: Matrix, attrs: QLinearAttrs,
+            table: list[int] | None, residual: Matrix | None) -> Matrix:
+    """Rows of the result, before any change of layout."""
+    group_rows = len(x) // len(bias)
+    out: Matrix = []
+    for m, row in enumerate(x):
+        line = []
+        for n, channel in enumerate(weight):
+            scaled = i32(i32(dot(row, channel) * multiplier[n]) + bias[m // group_rows][n])
+            y = scaled // 2**attrs.shift
+            if attrs.dtype == "s16":
+                y = clipped(y + (residual[m][n] if residual is not None else 0), 16)
+            elif attrs.dtype == "s8":
+                y = clipped(y, 8)
+                y = table[y + 128] if table is not None else y
+            line.append(y)
+        out.append(line)
+    return out
+
+
+def reciprocal_root(index: int) -> int:
+    """T[i] = round(2^30 / sqrt((i + 32.5) 2^24)) = floor((floor(2^31 / sqrt(...)) + 1) / 2)."""
+    return (isqrt(2**62 // ((2 * index + 65) * 2**23)) + 1) // 2
+
+
+ROOTS = [reciprocal_root(index) for index in range(96)]
+
+
+def qlayernorm(x: Matrix, gamma: list[int], beta: list[int], attrs: QLayerNormAttrs) -> Matrix:
+    out = []
+    for row in x:
+        total = i32(sum(row))
+        d = [i32(len(row) * value - total) for value in row]
+        h = max(0, max(abs(value) for value in d).bit_length() - attrs.center_bits)
+        e = [rounded(value, h) for value in d]
+        v = max(1, i32(dot(e, e) + attrs.epsilon_by_shift[h]))
+        k = next(k for k in range(0, 32, 2) if 2**29 <= v * 2**k < 2**31)
+        v *= 2**k
+        r = ROOTS[v // 2**24 - 32]
+        t = u32((v // 2**15) * (u32(r * r) // 2**15)) // 2**15
+        r = u32(u32(r * (3 * 2**15 - t)) + 2**15) // 2**16
+        c = u32(u32(r * attrs.root) + 2**14) // 2**15
+        n = [rounded(i32(value * c), 26 - attrs.norm_bits - k // 2) for value in e]
+        out.append([clipped(rounded(i32(i32(value * g) + b), attrs.gamma_shift), 8)
+                    for value, g, b in zip(n, gamma, beta, strict=True)])
+    return out
+
+
+def qrope(x: Matrix, table: Matrix, attrs: QRopeAttrs) -> list[Matrix]:
+    width = len(x[0]) // attrs.heads
+    out: list[Matrix] = []
+    for head in range(attrs.heads):
+        block: Matrix = []
+        for m, row in enumerate(x):
+            line = table[m % len(table)]
+            turned: list[int] = []
+            for pair in range(0, width, 2):
+                even, odd = row[head * width + pair], row[head * width + pair + 1]
+                cosine, sine = line[pair], line[pair + 1]
+                turned.append(clipped(rounded(i32(i32(even * cosine) - odd * sine), attrs.shift), 8))
+                turned.append(clipped(rounded(i32(i32(even * sine) + odd * cosine), attrs.shift), 8))
+            block.append(turned)
+        out.append(block)
+    return out
+
+
+def qattention(q: list[Matrix], k: list[Matrix], vt: Matrix, exp_table: Matrix,
+               attrs: QAttentionAttrs) -> Matrix:
+    width = len(q[0][0])
+    out: Matrix = [[] for _ in q[0]]
+    for head in range(attrs.heads):
+        for m, row in enumerate(q[head]):
+            scores = [rounded(dot(row, key), attrs.score_shift[head]) for key in k[head]]
+            assert all(-(2**15) <= score < 2**15 for score in scores)
+            p = [exp_table[head][min(1023, max(scores) - score)] for score in scores]
+            for column in vt[head * width : (head + 1) * width]:
+                out[m].append(divide_by_sum(dot(p, column), sum(p), attrs.out_multiplier, attrs.out_shift))
+    return out
+
+
+def divide_by_sum(a: int, total: int, out_multiplier: int, out_shift: int) -> int:
+    n = total.bit_length()
+    narrowed = rounded(a, n - 8)
+    aligned = rounded(total, n - 16) if n > 16 else total * 2 ** (16 - n)
+    assert 2**15 <= aligned <= 2**16
+    reciprocal = i32(2**30 + aligned // 2) // aligned
+    factor = rounded(reciprocal * out_multiplier, 15)
+    return clipped(rounded(narrowed * factor, 7 + out_shift), 8)
+
+
+def qmean_rows(x: Matrix, attrs: QMeanRowsAttrs) -> Matrix:
+    out = []
+    for start in range(0, len(x), attrs.group_rows):
+        rows = x[start : start + attrs.group_rows]
+        sums = [sum(column) for column in zip(*rows, strict=True)]
+        out.append([clipped(i32(i32(total * attrs.multiplier) + attrs.bias) // 2**attrs.shift, 16)
+                    for total in sums])
+    return out

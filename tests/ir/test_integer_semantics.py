@@ -1,0 +1,313 @@
+"""Integer ops against their second rendering in plain Python integers, bit for bit."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from tests.ir import integer_oracle as oracle
+from tmc.ir import attrs as a
+from tmc.ir import integer_semantics as q
+from tmc.ir.graph import OpKind as K
+from tmc.ir.ops import OPS
+from tmc.ir.types import Array, DType, TensorType
+
+SETTINGS = settings(max_examples=150, deadline=None)
+SEEDS = st.integers(0, 2**32 - 1)
+Narrow = type[np.int8] | type[np.int16]
+LIMITS: dict[Narrow, tuple[int, int]] = {np.int8: (-128, 127), np.int16: (-32768, 32767)}
+DTYPES: list[Literal["s8", "s16", "s32"]] = ["s8", "s16", "s32"]
+LAYOUTS: list[a.Layout] = ["rows", "heads", "transposed"]
+
+
+def evaluate(kind: K, operands: list[Array], attrs: a.Attrs) -> Array:
+    """Return what the op table computes; operands and result have to follow the shape rule."""
+    types = [TensorType(DType.of(operand), operand.shape) for operand in operands]
+    inferred = OPS[kind].infer(types, attrs)
+    result = OPS[kind].evaluate(operands, attrs)
+    assert inferred == TensorType(DType.of(result), result.shape)
+    return result
+
+
+def matrix(seed: int, rows: int, columns: int, dtype: Narrow, kind: str) -> Array:
+    """Draw rows of one kind."""
+    random = np.random.default_rng(seed)
+    low, high = LIMITS[dtype]
+    shape = (rows, columns)
+    if kind == "full scale":
+        drawn = random.choice([low, high], shape)
+    elif kind == "constant":
+        drawn = np.repeat(random.integers(low, high, (rows, 1), endpoint=True), columns, axis=1)
+    elif kind == "one outlier":
+        drawn = random.integers(-2, 3, shape)
+        drawn[np.arange(rows), random.integers(0, columns, rows)] = random.choice([low, high], rows)
+    elif kind == "small":
+        drawn = random.integers(-3, 4, shape)
+    elif kind == "lowest":
+        drawn = np.full(shape, low)
+    else:
+        assert kind == "any"
+        drawn = random.integers(low, high, shape, endpoint=True)
+    return drawn.astype(dtype)
+
+
+KINDS = st.sampled_from(["any", "full scale", "constant", "one outlier", "small", "lowest"])
+
+
+@SETTINGS
+@given(st.integers(-(2**31), 2**31 - 1), st.integers(0, 31))
+def test_round_shift(value: int, shift: int) -> None:
+    half = (1 << shift) // 2
+    if value + half >= 2**31:
+        with pytest.raises(AssertionError, match="int32 overflow"):
+            q.round_shift(np.array([value]), shift)
+        return
+    found = int(q.round_shift(np.array([value]), shift)[0])
+    assert found == oracle.rounded(value, shift)
+    # to nearest, ties up
+    assert -half <= value - (found << shift) < max(half, 1)
+    assert int(q.round_shift(np.array([value]), np.array([shift]))[0]) == found
+
+
+def test_round_shift_takes_no_negative_shift() -> None:
+    with pytest.raises(AssertionError, match="negative shift"):
+        q.round_shift(np.array([1]), -1)
+
+
+def test_bit_length() -> None:
+    values = sorted({max(0, 2**bit + step) for bit in range(52) for step in (-1, 0, 1)})
+    assert q.bit_length(np.array(values)).tolist() == [value.bit_length() for value in values]
+
+
+def test_reciprocal_roots() -> None:
+    assert q.RSQRT_TABLE.tolist() == oracle.ROOTS
+    assert max(oracle.ROOTS) < 2**16
+
+
+# M, K, N, G
+SIZES = st.tuples(st.sampled_from([2, 4, 6]), st.sampled_from([1, 7, 20, 33]), st.sampled_from([2, 4]),
+                  st.sampled_from([1, 2]))
+
+
+@st.composite
+def linear_cases(draw: st.DrawFn) -> tuple[list[Array], a.QLinearAttrs]:
+    """Draw operands inside the contract: the sums fit int32 for the weights drawn, whatever the input."""
+    rows, depth, channels, groups = draw(SIZES)
+    random = np.random.default_rng(draw(SEEDS))
+    x_type = draw(st.sampled_from(list(LIMITS)))
+    x = matrix(draw(SEEDS), rows, depth, x_type, draw(KINDS))
+    weight = np.maximum(matrix(draw(SEEDS), channels, depth, np.int8, draw(KINDS)), -127)
+    bound = -LIMITS[x_type][0] * int(np.abs(weight.astype(np.int64)).sum(axis=1).max())
+    multiplier = random.integers(0, min(255, (2**31 - 1) // max(bound, 1)), channels, endpoint=True)
+    room = 2**31 - 1 - bound * int(multiplier.max())
+    bias = random.integers(-room, room, (groups, channels), endpoint=True)
+    dtype = draw(st.sampled_from(DTYPES))
+    attrs = a.QLinearAttrs(
+        shift=draw(st.integers(0, 31)), dtype=dtype, layout=draw(st.sampled_from(LAYOUTS)),
+        heads=draw(st.sampled_from([1, 2])), table=dtype == "s8" and draw(st.booleans()),
+        residual=dtype == "s16" and draw(st.booleans()))
+    operands: list[Array] = [x, weight, multiplier.astype(np.int32), bias.astype(np.int32)]
+    operands += [random.integers(-128, 128, 256).astype(np.int8)] * attrs.table
+    operands += [matrix(draw(SEEDS), rows, channels, np.int16, draw(KINDS))] * attrs.residual
+    return operands, attrs
+
+
+@SETTINGS
+@given(linear_cases())
+def test_qlinear(case: tuple[list[Array], a.QLinearAttrs]) -> None:
+    operands, attrs = case
+    x, weight, multiplier, bias, *_ = [operand.tolist() for operand in operands]
+    expected = np.array(oracle.qlinear(x, weight, multiplier, bias, attrs,
+                                       operands[4].tolist() if attrs.table else None,
+                                       operands[-1].tolist() if attrs.residual else None))
+    if attrs.layout == "heads":
+        expected = np.stack(np.split(expected, attrs.heads, axis=1))
+    if attrs.layout == "transposed":
+        expected = expected.T
+    found = evaluate(K.QLINEAR, operands, attrs)
+    assert found.tolist() == expected.tolist()
+    assert found.flags.c_contiguous
+
+
+def test_qlinear_notices_an_overflow() -> None:
+    x, weight = np.full((1, 70000), -128, np.int8), np.full((1, 70000), -127, np.int8)
+    two = np.full(1, 2, np.int32)
+    # the largest depth at which twice the sum fits, and the next one; 128 * 127 * 66052 * 2 < 2^31
+    for depth, bias in ((66053, 0), (66052, 2**31 - 1)):
+        operands: list[Array] = [x[:, :depth], weight[:, :depth], two, np.full((1, 1), bias, np.int32)]
+        with pytest.raises(AssertionError, match="int32 overflow"):
+            evaluate(K.QLINEAR, operands, a.QLinearAttrs(7))
+    fits: list[Array] = [x[:, :66052], weight[:, :66052], two, np.zeros((1, 1), np.int32)]
+    assert evaluate(K.QLINEAR, fits, a.QLinearAttrs(0, "s32")).tolist() == [[128 * 127 * 66052 * 2]]
+
+
+def layernorm_attrs(channels: int, epsilon: float, scale: float, gamma_shift: int) -> a.QLayerNormAttrs:
+    """Return the parameters of the contract for a width, epsilon and residual scale."""
+    center_bits = (31 - math.ceil(math.log2(channels))) // 2
+    if channels * 4**center_bits >= 2**31:
+        center_bits -= 1
+    room = 2**31 - 1 - channels * 4**center_bits
+    whole = epsilon * channels**3 / scale**2
+    entries = max(0, (channels * 65535).bit_length() - center_bits) + 1
+    return a.QLayerNormAttrs(
+        epsilon_by_shift=tuple(min(room, round(whole / 4**h)) for h in range(entries)),
+        center_bits=center_bits, norm_bits=min(11, 15 - math.ceil(math.log2(channels) / 2)),
+        root=round(2**15 * math.sqrt(channels / 256)), gamma_shift=gamma_shift)
+
+
+@st.composite
+def layernorm_cases(draw: st.DrawFn) -> tuple[list[Array], a.QLayerNormAttrs]:
+    channels = draw(st.sampled_from([2, 3, 8, 20, 48, 128, 192, 512]))
+    random = np.random.default_rng(draw(SEEDS))
+    x = matrix(draw(SEEDS), 3, channels, np.int16, draw(KINDS))
+    scale = draw(st.sampled_from([1e-5, 1e-3, 0.1]))
+    attrs = layernorm_attrs(channels, 1e-5, scale, draw(st.integers(8, 14)))
+    gamma = random.integers(-32768, 32767, channels, endpoint=True).astype(np.int16)
+    beta = random.integers(-(2**29), 2**29, channels, endpoint=True).astype(np.int32)
+    return [x, gamma, beta], attrs
+
+
+@SETTINGS
+@given(layernorm_cases())
+def test_qlayernorm(case: tuple[list[Array], a.QLayerNormAttrs]) -> None:
+    operands, attrs = case
+    x, gamma, beta = (operand.tolist() for operand in operands)
+    assert evaluate(K.QLAYERNORM, operands, attrs).tolist() == oracle.qlayernorm(x, gamma, beta, attrs)
+
+
+@pytest.mark.parametrize("channels", [8, 128, 512])
+def test_qlayernorm_of_a_square_wave_of_full_scale(channels: int) -> None:
+    """The largest sum of squares there is: every |e| rounds up to 2^B."""
+    x = np.tile(np.array([32767, -32767], np.int16), (1, channels // 2))
+    attrs = layernorm_attrs(channels, 1e-5, 1e-5, 11)
+    gamma, beta = np.full(channels, 2**11, np.int16), np.zeros(channels, np.int32)
+    found = evaluate(K.QLAYERNORM, [x, gamma, beta], attrs)
+    assert found.tolist() == oracle.qlayernorm(x.tolist(), gamma.tolist(), beta.tolist(), attrs)
+    # mean 0, deviation 1: the output is the wave at 2^N, gamma 2^11, G 11
+    assert np.array_equal(found, np.where(x > 0, 127, -128))
+
+
+@pytest.mark.parametrize("channels", [20, 64, 192, 384, 512])
+@pytest.mark.parametrize("amplitude", [2, 30, 1000, 9000, 32767])
+def test_qlayernorm_is_close_to_float(channels: int, amplitude: int) -> None:
+    random = np.random.default_rng([channels, amplitude])
+    scale = 1 / 512
+    x = random.integers(-amplitude, amplitude, (300, channels), endpoint=True).astype(np.int16)
+    x[:100] = np.clip(np.round(random.standard_normal((100, channels)) * amplitude / 4), -32768, 32767)
+    attrs = layernorm_attrs(channels, 1e-5, scale, 14)
+    # outputs up to three deviations at 40 steps each, off centre
+    unit = 2 ** (attrs.gamma_shift - attrs.norm_bits)
+    gamma = np.round(random.uniform(20, 40, channels) * unit).astype(np.int16)
+    beta = np.round(random.uniform(-20, 20, channels) * 2**attrs.gamma_shift).astype(np.int32)
+    found = evaluate(K.QLAYERNORM, [x, gamma, beta], attrs)
+    real = x * scale
+    normed = (real - real.mean(axis=1, keepdims=True)) / np.sqrt(real.var(axis=1, keepdims=True) + 1e-5)
+    exact = normed * (gamma / unit) + beta / 2**attrs.gamma_shift
+    error = np.abs(found - np.clip(exact, -128, 127))
+    assert float(error.max()) <= 0.64
+
+
+@SETTINGS
+@given(SEEDS, KINDS, st.sampled_from([1, 3]), st.sampled_from([1, 2, 5]), st.integers(14, 24))
+def test_qrope(seed: int, kind: str, heads: int, positions: int, shift: int) -> None:
+    x = matrix(seed, 10, heads * 6, np.int16, kind)
+    angle = np.random.default_rng(seed).uniform(-4, 4, (positions, 3))
+    table = np.stack([np.cos(angle), np.sin(angle)], axis=-1).reshape(positions, 6)
+    table = np.round(2**14 * table).astype(np.int16)
+    attrs = a.QRopeAttrs(heads, shift)
+    found = evaluate(K.QROPE, [x, table], attrs)
+    assert found.tolist() == oracle.qrope(x.tolist(), table.tolist(), attrs)
+
+
+def exp_table(step: float) -> Array:
+    table: Array = np.round(255 * np.exp(-np.arange(1024) * step)).astype(np.uint8)
+    table[-1] = 0
+    return table
+
+
+@st.composite
+def attention_cases(draw: st.DrawFn) -> tuple[list[Array], a.QAttentionAttrs]:
+    sizes = [(1, 3, 1, 4), (2, 2, 9, 8), (1, 2, 700, 2), (3, 1, 40, 64)]
+    heads, rows, keys, width = draw(st.sampled_from(sizes))
+    stacked = [matrix(draw(SEEDS), heads * size, width, np.int8, draw(KINDS)) for size in (rows, keys)]
+    vt = matrix(draw(SEEDS), heads * width, keys, np.int8, draw(KINDS))
+    tables = np.stack([exp_table(draw(st.floats(0.001, 0.2))) for _ in range(heads)])
+    # scores are at most 64 * 2^14 = 2^20, and have to fit int16 once shifted
+    shifts = tuple(draw(st.integers(6, 12)) for _ in range(heads))
+    attrs = a.QAttentionAttrs(heads, shifts, draw(st.integers(2**14, 2**15 - 1)), draw(st.integers(10, 18)))
+    q_, k = stacked
+    return [q_.reshape(heads, rows, width), k.reshape(heads, keys, width), vt, tables], attrs
+
+
+@SETTINGS
+@given(attention_cases())
+def test_qattention(case: tuple[list[Array], a.QAttentionAttrs]) -> None:
+    operands, attrs = case
+    q_, k, vt, tables = [operand.tolist() for operand in operands]
+    expected = oracle.qattention(q_, k, vt, tables, attrs)
+    assert evaluate(K.QATTENTION, operands, attrs).tolist() == expected
+
+
+def test_equal_scores_average_the_values() -> None:
+    """All p are 255, so that the sums are the largest there are; and 255 where one key wins by far."""
+    q_, k = np.full((1, 2, 64), -128, np.int8), np.full((1, 800, 64), -128, np.int8)
+    vt = np.repeat(np.array([[-128], [127], [-7], [0]], np.int8), 800, axis=1)
+    vt = np.tile(vt, (16, 1))
+    attrs = a.QAttentionAttrs(1, (7,), 2**14, 14)
+    table = exp_table(0.02)[None]
+    assert evaluate(K.QATTENTION, [q_, k, vt, table], attrs).tolist() == [[-128, 127, -7, 0] * 16] * 2
+    k[0, 1:] = 127
+    vt[:, 0] = 90
+    assert np.all(evaluate(K.QATTENTION, [q_, k, vt, table], attrs) == 90)
+
+
+def test_scores_have_to_fit_int16() -> None:
+    q_ = np.full((1, 1, 64), -128, np.int8)
+    with pytest.raises(AssertionError, match="scores do not fit int16"):
+        evaluate(K.QATTENTION, [q_, q_, np.zeros((64, 1), np.int8), exp_table(0.1)[None]],
+                 a.QAttentionAttrs(1, (5,), 2**14, 14))
+
+
+def test_exp_table_has_to_start_at_255() -> None:
+    q_ = np.zeros((1, 1, 4), np.int8)
+    with pytest.raises(AssertionError, match="the exp table does not start at 255"):
+        evaluate(K.QATTENTION, [q_, q_, np.zeros((4, 1), np.int8), exp_table(0.1)[None] // 2],
+                 a.QAttentionAttrs(1, (5,), 2**14, 14))
+
+
+@SETTINGS
+@given(st.integers(255, 255 * 65000), st.floats(-128, 127), st.integers(2**14, 2**15 - 1),
+       st.integers(12, 18))
+@example(255, -128.0, 2**15 - 1, 12)
+@example(2**16 - 1, -128.0, 2**15 - 1, 14)
+@example(2**16, 127.0, 2**14, 14)
+@example(2**17 - 1, -128.0, 2**15 - 1, 14)
+def test_divide_by_sum(total: int, mean: float, multiplier: int, shift: int) -> None:
+    acc = math.floor(mean * total)
+    found = q.divide_by_sum(np.array([[acc]]), np.array([[total]]), multiplier, shift)
+    assert found.tolist() == [[oracle.divide_by_sum(acc, total, multiplier, shift)]]
+
+
+def test_divide_by_sum_is_exact_to_half_a_step() -> None:
+    random = np.random.default_rng(3)
+    count = 200_000
+    total = np.exp(random.uniform(math.log(255), math.log(255 * 800), (count, 1))).astype(np.int64)
+    acc = np.round(random.uniform(-128, 127, (count, 1)) * total).astype(np.int64)
+    for multiplier, shift in ((2**14, 14), (20011, 14), (2**15 - 1, 15), (29000, 16)):
+        exact = acc / total * multiplier / 2**shift
+        error = np.abs(q.divide_by_sum(acc, total, multiplier, shift) - np.clip(exact, -128, 127))
+        assert float(error.max()) <= 0.51
+
+
+@SETTINGS
+@given(SEEDS, KINDS, st.sampled_from([1, 2, 50]), st.integers(0, 2**15 - 1), st.integers(0, 20))
+def test_qmean_rows(seed: int, kind: str, group_rows: int, multiplier: int, shift: int) -> None:
+    x = matrix(seed, 100, 5, np.int8, kind)
+    attrs = a.QMeanRowsAttrs(group_rows, multiplier, (1 << shift) // 2 - 3 * multiplier, shift)
+    found = evaluate(K.QMEAN_ROWS, [x], attrs)
+    assert found.tolist() == oracle.qmean_rows(x.tolist(), attrs)
