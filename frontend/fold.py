@@ -22,7 +22,8 @@ def fold_node(node: onnx.NodeProto, known: Mapping[str, Array], opset: int) -> d
     inputs = [name for name in node.input if name]
     outputs = [name for name in node.output if name]
     graph = helper.make_graph(
-        [node], "fold",
+        [node],
+        "fold",
         [_declare(name, known[name]) for name in dict.fromkeys(inputs)],
         [helper.make_empty_tensor_value_info(name) for name in outputs],
     )
@@ -31,9 +32,11 @@ def fold_node(node: onnx.NodeProto, known: Mapping[str, Array], opset: int) -> d
         results = ReferenceEvaluator(model).run(None, {name: known[name] for name in inputs})
     except Exception as error:  # the evaluator raises whatever numpy or its own code meets
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise UnsupportedModel(f"{node_name(node)} ({op_name(node)})",
-                               f"found constants that ONNX's reference evaluator cannot fold: {reason}",
-                               "fold constants when exporting") from error
+        raise UnsupportedModel(
+            f"{node_name(node)} ({op_name(node)})",
+            f"found constants that ONNX's reference evaluator cannot fold: {reason}",
+            "fold constants when exporting",
+        ) from error
     return {name: np.asarray(array) for name, array in zip(outputs, results, strict=True)}
 
 

@@ -1,4 +1,4 @@
-"""Importers of large ops: normalisation, attention, rotary embedding. They become primitives or one op of the IR."""
+"""Importers of large ops (normalisation, attention, rotary embedding), as primitives or one op of the IR."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def _normalise(node: Node, x: str, scale: int, bias: int, epsilon: float) -> str
     width = node.builder.type_of(x).shape[-1]
     gamma = node.constant(node.known(scale, "scale").reshape(-1), node.proto.input[scale])
     beta = node.known(bias, "bias").reshape(-1) if node.has(bias) else np.zeros(width)
-    return node.emit(OpKind.LAYERNORM, [x, gamma, node.constant(beta, f"{node.loc}.bias")], LayerNormAttrs(epsilon))
+    return node.emit(
+        OpKind.LAYERNORM, [x, gamma, node.constant(beta, f"{node.loc}.bias")], LayerNormAttrs(epsilon)
+    )
 
 
 def fast_gelu(node: Node) -> Sequence[str]:
@@ -57,7 +59,7 @@ def _with_bias(node: Node) -> str:
 
 
 def attention(node: Node) -> Sequence[str]:
-    """Lower Attention-23 to matrix products and softmax: no mask, no cache, as many K and V heads as Q heads."""
+    """Lower Attention-23 to matrix products and softmax; no mask, no cache, as many K and V heads as Q."""
     for index, what in ((3, "attn_mask"), (4, "past_key"), (5, "past_value"), (6, "nonpad_kv_seqlen")):
         node.refuse(node.has(index), what, "none", "export the attention without mask or cache")
     node.refuse(bool(node.attribute("is_causal", 0)), "is_causal 1", "0")
@@ -65,8 +67,11 @@ def attention(node: Node) -> Sequence[str]:
     heads = [int(node.attribute(name, 0)) for name in ("q_num_heads", "kv_num_heads", "kv_num_heads")]
     q, k, v = (_split_heads(node, index, count) for index, count in enumerate(heads))
     shapes = [node.builder.type_of(value).shape for value in (q, k, v)]
-    node.refuse(len({shape[1] for shape in shapes}) != 1, f"{[shape[1] for shape in shapes]} heads of Q, K and V",
-                "as many of each")
+    node.refuse(
+        len({shape[1] for shape in shapes}) != 1,
+        f"{[shape[1] for shape in shapes]} heads of Q, K and V",
+        "as many of each",
+    )
     scale = node.attribute("scale", None)
     scale = shapes[0][-1] ** -0.5 if scale is None else float(scale)
     scores = node.emit(OpKind.MATMUL, [q, transposed(node, k, (0, 1, 3, 2))])
@@ -85,7 +90,9 @@ def _split_heads(node: Node, index: int, heads: int) -> str:
     node.refuse(len(shape) not in (3, 4), f"rank {len(shape)}", "3 or 4")
     if len(shape) == 4:
         return node.value(index)
-    node.refuse(heads <= 0 or shape[2] % max(heads, 1) != 0, f"{heads} heads in {shape[2]} columns", "a divisor")
+    node.refuse(
+        heads <= 0 or shape[2] % max(heads, 1) != 0, f"{heads} heads in {shape[2]} columns", "a divisor"
+    )
     parts = node.reshape(node.value(index), (shape[0], shape[1], heads, shape[2] // heads))
     return transposed(node, parts, (0, 2, 1, 3))
 

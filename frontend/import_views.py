@@ -31,8 +31,11 @@ def dropout(node: Node) -> Sequence[str]:
 def cast(node: Node) -> Sequence[str]:
     """Cast between float types, which is the identity here."""
     target = node.attribute("to", TensorProto.FLOAT)
-    node.refuse(target not in _FLOATS, f"a cast to {TensorProto.DataType.Name(target)} at run time",
-                "casts between float types")
+    node.refuse(
+        target not in _FLOATS,
+        f"a cast to {TensorProto.DataType.Name(target)} at run time",
+        "casts between float types",
+    )
     return [node.value(0)]
 
 
@@ -53,8 +56,11 @@ def reshape(node: Node) -> Sequence[str]:
     before = node.shape(0)
     shape = list(node.integers(1, "shape"))
     if not node.attribute("allowzero", 0):
-        node.refuse(any(size == 0 and axis >= len(before) for axis, size in enumerate(shape)),
-                    f"shape {shape} for an input of rank {len(before)}", "0 only for axes of the input")
+        node.refuse(
+            any(size == 0 and axis >= len(before) for axis, size in enumerate(shape)),
+            f"shape {shape} for an input of rank {len(before)}",
+            "0 only for axes of the input",
+        )
         shape = [before[axis] if size == 0 else size for axis, size in enumerate(shape)]
     if shape.count(-1) == 1:
         rest = -prod(shape)
@@ -119,7 +125,9 @@ def slice_(node: Node) -> Sequence[str]:
             regular[axis] = range(len(chosen))
     parts = [regular[axis] for axis in range(len(shape))]
     node.refuse(any(len(part) == 0 for part in parts), f"an empty slice of {shape}", "at least one element")
-    attrs = SliceAttrs(tuple(p.start for p in parts), tuple(p.stop for p in parts), tuple(p.step for p in parts))
+    attrs = SliceAttrs(
+        tuple(p.start for p in parts), tuple(p.stop for p in parts), tuple(p.step for p in parts)
+    )
     return [node.emit(OpKind.SLICE, [value], attrs)]
 
 
@@ -133,8 +141,11 @@ def split(node: Node) -> Sequence[str]:
     else:
         chunk = -(-shape[axis] // count)
         sizes = list(node.attribute("split", [min(chunk, shape[axis] - i * chunk) for i in range(count)]))
-    node.refuse(sum(sizes) != shape[axis] or min(sizes) <= 0 or len(sizes) != count,
-                f"parts {sizes} of {shape[axis]}", f"{count} parts that add up")
+    node.refuse(
+        sum(sizes) != shape[axis] or min(sizes) <= 0 or len(sizes) != count,
+        f"parts {sizes} of {shape[axis]}",
+        f"{count} parts that add up",
+    )
     parts = []
     for start, size in zip(np.cumsum([0, *sizes[:-1]]), sizes, strict=True):
         starts, ends = [0] * len(shape), list(shape)

@@ -1,7 +1,7 @@
 """The table of ONNX ops the frontend takes, and one short function for each.
 
-A function receives the node and returns the names of the values for its outputs, first output first. Nodes whose
-inputs are all known never come here. Source: the ONNX operator specification, opsets 11 to 24.
+A function receives the node and returns the names of the values for its outputs, first output first. Nodes
+whose inputs are all known never come here. Source: the ONNX operator specification, opsets 11 to 24.
 """
 
 from __future__ import annotations
@@ -113,10 +113,16 @@ def _conv(node: Node) -> Sequence[str]:
     dilations = node.attribute("dilations", [1] * spatial)
     node.refuse(any(step != 1 for step in dilations), f"dilations {dilations}", "1")
     auto_pad = node.attribute("auto_pad", "NOTSET")
-    node.refuse(auto_pad not in ("NOTSET", "VALID"), f"auto_pad {auto_pad}", "NOTSET or VALID",
-                "export with explicit pads")
+    node.refuse(
+        auto_pad not in ("NOTSET", "VALID"),
+        f"auto_pad {auto_pad}",
+        "NOTSET or VALID",
+        "export with explicit pads",
+    )
     strides = tuple(node.attribute("strides", [1] * spatial))
-    pads = tuple(node.attribute("pads", [0] * (2 * spatial))) if auto_pad == "NOTSET" else (0,) * (2 * spatial)
+    pads = (
+        tuple(node.attribute("pads", [0] * (2 * spatial))) if auto_pad == "NOTSET" else (0,) * (2 * spatial)
+    )
     batch, channels, *size = node.shape(0)
     x = node.value(0)
     if spatial == 1:
@@ -125,8 +131,9 @@ def _conv(node: Node) -> Sequence[str]:
         strides, pads = (1, *strides), (0, pads[0], 0, pads[1])
     bias = node.known(2, "bias") if node.has(2) else np.zeros(weight.shape[0])
     names = [node.constant(weight, node.proto.input[1]), node.constant(bias, f"{node.loc}.bias")]
-    attrs = ConvAttrs((strides[0], strides[1]), (pads[0], pads[1], pads[2], pads[3]),
-                      int(node.attribute("group", 1)))
+    attrs = ConvAttrs(
+        (strides[0], strides[1]), (pads[0], pads[1], pads[2], pads[3]), int(node.attribute("group", 1))
+    )
     result = node.emit(OpKind.CONV, [x, *names], attrs)
     if spatial == 2:
         return [result]
@@ -152,7 +159,9 @@ def _size(node: Node) -> Array:
 STATIC: Mapping[str, Callable[[Node], Array]] = {"Shape": _shape, "Size": _size}
 
 # Taken only where their inputs are known; named here so that an error does not list them as unknown.
-FOLDED_ONLY = frozenset({"Constant", "ConstantOfShape", "Range", "Equal", "Less", "Greater", "Not", "And", "Or", "Mod"})
+FOLDED_ONLY = frozenset(
+    {"Constant", "ConstantOfShape", "Range", "Equal", "Less", "Greater", "Not", "And", "Or", "Mod"}
+)
 
 IMPORTERS: Mapping[str, Importer] = {
     "Add": _binary(OpKind.ADD),

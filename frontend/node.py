@@ -71,8 +71,10 @@ class Node:
         """Return an input that must be known at compile time; `what` names it in the error."""
         name = self.proto.input[index]
         if name not in self._state.known:
-            raise self.error(f"found {what} {name} computed at run time, allowed a constant",
-                             "export with static shapes and constants folded")
+            raise self.error(
+                f"found {what} {name} computed at run time, allowed a constant",
+                "export with static shapes and constants folded",
+            )
         return self._state.known[name]
 
     def integers(self, index: int, what: str) -> tuple[int, ...]:
@@ -104,9 +106,11 @@ class Node:
             single = np.ascontiguousarray(array, dtype=np.float32).reshape(array.shape)
         wrong = int(np.count_nonzero(~np.isfinite(single)))
         if wrong:
-            raise self.error(f"found {wrong} of {single.size} elements of {name} NaN or beyond float32, "
-                             "allowed finite float32 numbers",
-                             "the network was not trained to the end, or a mask holds infinities")
+            raise self.error(
+                f"found {wrong} of {single.size} elements of {name} NaN or beyond float32, "
+                "allowed finite float32 numbers",
+                "the network was not trained to the end, or a mask holds infinities",
+            )
         return self.builder.constant(single, name)
 
     def scalar(self, number: float) -> str:
@@ -125,8 +129,10 @@ class Node:
         """Add a reshape unless the value has that shape."""
         before = self.builder.type_of(value).elements
         if prod(shape) != before:
-            raise self.error(f"found {before} elements for shape {tuple(shape)}, allowed the same number",
-                             "export with static shapes")
+            raise self.error(
+                f"found {before} elements for shape {tuple(shape)}, allowed the same number",
+                "export with static shapes",
+            )
         return self.builder.reshape(value, shape, self.loc)
 
     def rank(self, index: int) -> int:

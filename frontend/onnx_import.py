@@ -35,7 +35,9 @@ def load(path: Path, name: str | None = None) -> Graph:
     for tensor in graph.initializer:
         known[tensor.name] = _array(tensor, f"initializer {tensor.name}")
     if graph.sparse_initializer:
-        raise UnsupportedModel(str(path.name), "found sparse initializers, allowed dense ones", "export them dense")
+        raise UnsupportedModel(
+            str(path.name), "found sparse initializers, allowed dense ones", "export them dense"
+        )
     inputs = {value.name: _input_type(value) for value in graph.input if value.name not in known}
     outputs = [value.name for value in graph.output]
     builder = GraphBuilder(name or identifier(path.stem), inputs, outputs)
@@ -43,13 +45,18 @@ def load(path: Path, name: str | None = None) -> Graph:
     unsupported = _import_nodes(graph, state)
     if unsupported:
         raise UnsupportedModel(
-            path.name, f"found {len(unsupported)} unsupported nodes: {'; '.join(unsupported)}; allowed {ALLOWED_OPS}",
-            "ops whose inputs are all constant may be any that ONNX defines")
+            path.name,
+            f"found {len(unsupported)} unsupported nodes: {'; '.join(unsupported)}; allowed {ALLOWED_OPS}",
+            "ops whose inputs are all constant may be any that ONNX defines",
+        )
     for output in outputs:
         if output not in state.values:
             what = "a constant" if output in known else "nothing"
-            raise UnsupportedModel(f"output {output}", f"found {what}, allowed a value computed from the inputs",
-                                   "export the network, not its constants")
+            raise UnsupportedModel(
+                f"output {output}",
+                f"found {what}, allowed a value computed from the inputs",
+                "export the network, not its constants",
+            )
         builder.forward(output, state.values[output])
     return builder.graph()
 
@@ -71,18 +78,25 @@ def read_model(path: Path) -> onnx.ModelProto:
         onnx.checker.check_model(model)
         return inliner.inline_local_functions(model) if model.functions else model
     except (OSError, DecodeError, ValueError, RuntimeError, onnx.checker.ValidationError) as error:
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        reason = next(
+            (line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__
+        )
         raise UnsupportedModel(
-            path.name, f"found {reason}, allowed a readable ONNX file",
-            "the file may be truncated, or its external data missing: export it again") from error
+            path.name,
+            f"found {reason}, allowed a readable ONNX file",
+            "the file may be truncated, or its external data missing: export it again",
+        ) from error
 
 
 def _opset(model: onnx.ModelProto, path: Path) -> int:
     for entry in model.opset_import:
         if entry.domain in ("", "ai.onnx"):
             if entry.version not in OPSETS:
-                raise UnsupportedModel(path.name, f"found opset {entry.version}, "
-                                       f"allowed {OPSETS[0]} to {OPSETS[-1]}", "export with another opset")
+                raise UnsupportedModel(
+                    path.name,
+                    f"found opset {entry.version}, allowed {OPSETS[0]} to {OPSETS[-1]}",
+                    "export with another opset",
+                )
             return int(entry.version)
     raise UnsupportedModel(path.name, "found no opset of ONNX's own domain, allowed one", "export it again")
 
@@ -91,8 +105,11 @@ def _array(tensor: onnx.TensorProto, where: str) -> np.ndarray:
     try:
         return numpy_helper.to_array(tensor)
     except (ValueError, TypeError, KeyError) as error:
-        raise UnsupportedModel(where, f"found data that do not fit shape {tuple(tensor.dims)}, "
-                               "allowed a whole tensor", "the file is damaged: export it again") from error
+        raise UnsupportedModel(
+            where,
+            f"found data that do not fit shape {tuple(tensor.dims)}, allowed a whole tensor",
+            "the file is damaged: export it again",
+        ) from error
 
 
 def _input_type(value: onnx.ValueInfoProto) -> TensorType:
@@ -101,12 +118,16 @@ def _input_type(value: onnx.ValueInfoProto) -> TensorType:
     found = [d.dim_value if d.HasField("dim_value") else (d.dim_param or "?") for d in tensor.shape.dim]
     static = [size for size in found if isinstance(size, int) and size > 0]
     if not tensor.HasField("shape") or len(static) != len(found):
-        raise UnsupportedModel(where, f"found shape [{', '.join(str(size) for size in found)}], "
-                               "allowed static sizes, 1 or more", "export with static shapes, without dynamic axes")
+        raise UnsupportedModel(
+            where,
+            f"found shape [{', '.join(str(size) for size in found)}], allowed static sizes, 1 or more",
+            "export with static shapes, without dynamic axes",
+        )
     if tensor.elem_type != onnx.TensorProto.FLOAT:
         kind = onnx.TensorProto.DataType.Name(tensor.elem_type)
-        raise UnsupportedModel(where, f"found element type {kind}, allowed FLOAT",
-                               "export the float32 network: model.float()")
+        raise UnsupportedModel(
+            where, f"found element type {kind}, allowed FLOAT", "export the float32 network: model.float()"
+        )
     return TensorType(DType.F32, tuple(static))
 
 
@@ -133,11 +154,14 @@ def _import_nodes(graph: onnx.GraphProto, state: Importing) -> list[str]:
             state.known[proto.output[0]] = STATIC[kind](node)
         elif kind in IMPORTERS:
             results = IMPORTERS[kind](node)
-            for name in proto.output[len(results):]:
-                node.refuse(bool(name), f"optional output {name}", "outputs " + ", ".join(proto.output[:len(results)]))
+            for name in proto.output[len(results) :]:
+                node.refuse(
+                    bool(name),
+                    f"optional output {name}",
+                    "outputs " + ", ".join(proto.output[: len(results)]),
+                )
             state.values.update(zip(proto.output, results, strict=False))
         else:
             unsupported.append(f"{node_name(proto)} ({kind})")
             out_of_reach.update(proto.output)
     return unsupported
-

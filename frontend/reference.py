@@ -42,10 +42,12 @@ def check_against_onnxruntime(path: Path, graph: Graph, samples: Sequence[Mappin
             # Written so that a NaN fails too.
             if not difference <= TOLERANCE * span:
                 raise UnsupportedModel(
-                    f"output {name}", f"found a difference of {difference:.3g} from onnxruntime in sample {number}, "
+                    f"output {name}",
+                    f"found a difference of {difference:.3g} from onnxruntime in sample {number}, "
                     f"allowed {TOLERANCE:.0e} of its range {span:.3g}",
                     "float16 or float64 arithmetic inside the network is computed in float32 here",
-                    "otherwise this is a defect of tmc: please report it with the file")
+                    "otherwise this is a defect of tmc: please report it with the file",
+                )
             worst = max(worst, difference / span)
     return worst
 
@@ -68,5 +70,8 @@ def _run(session: onnxruntime.InferenceSession, path: Path, inputs: Mapping[str,
 
 
 def _refused(path: Path, error: Exception) -> UnsupportedModel:
-    return UnsupportedModel(path.name, f"found that onnxruntime cannot run it: {str(error).splitlines()[0]}",
-                            "the import is checked against onnxruntime: install a version that knows these ops")
+    return UnsupportedModel(
+        path.name,
+        f"found that onnxruntime cannot run it: {str(error).splitlines()[0]}",
+        "the import is checked against onnxruntime: install a version that knows these ops",
+    )

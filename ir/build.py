@@ -15,8 +15,8 @@ from tmc.ir.types import Array, DType, TensorType
 class GraphBuilder:
     """Collect the parts of a graph; `graph()` returns it.
 
-    A pass starts from `GraphBuilder.like(graph)`, which takes over inputs, outputs and constants, and then adds
-    ops: the old ones with `keep`, new ones with `op`.
+    A pass starts from `GraphBuilder.like(graph)`, which takes over inputs, outputs and constants, and then
+    adds ops: the old ones with `keep`, new ones with `op`.
     """
 
     def __init__(self, name: str, inputs: Mapping[str, TensorType], outputs: Sequence[str]) -> None:
@@ -68,7 +68,9 @@ class GraphBuilder:
         self._types[name] = TensorType(DType.of(array), array.shape)
         return name
 
-    def op(self, kind: OpKind, inputs: Sequence[str], attrs: Attrs, loc: str, output: str | None = None) -> str:
+    def op(
+        self, kind: OpKind, inputs: Sequence[str], attrs: Attrs, loc: str, output: str | None = None
+    ) -> str:
         """Add an op and return the name of its result; `output` names it, else it gets a fresh name.
 
         Raises: VerifyError if the operands do not fit the op.

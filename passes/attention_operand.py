@@ -33,8 +33,9 @@ class Operand:
 class Rotation:
     """An operand as pairs turned by (cosine, sine).
 
-    first, second [heads, d / 2]: positions in a head of the two elements of a pair, first < second, in order of
-    first. columns_first, columns_second [heads, d / 2]: the source columns. cosine, sine [rows, heads, d / 2].
+    first, second [heads, d / 2]: positions in a head of the two elements of a pair, first < second, in order
+    of first. columns_first, columns_second [heads, d / 2]: the source columns. cosine, sine
+    [rows, heads, d / 2].
     """
 
     first: Array
@@ -72,7 +73,9 @@ def read_operand(graph: Graph, tracer: Tracer, value: str) -> Operand | str:
     for term in traced.terms:
         found = columns_of(term.index, elements // rows)
         if found is None:
-            return f"token n does not come from row n of %{traced.source} with the same columns for all tokens"
+            return (
+                f"token n does not come from row n of %{traced.source} with the same columns for all tokens"
+            )
         columns.append(found)
     if len(columns) == 1 and traced.terms[0].coefficient is None:
         return Operand(traced.source, traced.scale, np.stack(columns), None)
@@ -82,8 +85,10 @@ def read_operand(graph: Graph, tracer: Tracer, value: str) -> Operand | str:
 def _two_terms(traced: ElementMap, columns: Array) -> Operand | str:
     """Add up terms of one column, and drop those that are 0 for all tokens."""
     shape = traced.terms[0].index.shape
-    factors = [np.ones(shape, dtype=np.float32) if term.coefficient is None else np.array(term.coefficient)
-               for term in traced.terms]
+    factors = [
+        np.ones(shape, dtype=np.float32) if term.coefficient is None else np.array(term.coefficient)
+        for term in traced.terms
+    ]
     for later in range(len(factors)):
         for earlier in range(later):
             same = columns[earlier] == columns[later]
@@ -95,7 +100,9 @@ def _two_terms(traced: ElementMap, columns: Array) -> Operand | str:
     if count.max() > 2 or count.min() == 0:
         return f"an element is a sum of {count.max()} elements of %{traced.source}, a rotation has two"
     order = np.argsort(~used, axis=0, kind="stable")[:2]
-    columns = np.where(np.take_along_axis(used, order, axis=0), np.take_along_axis(columns, order, axis=0), -1)
+    columns = np.where(
+        np.take_along_axis(used, order, axis=0), np.take_along_axis(columns, order, axis=0), -1
+    )
     coefficients = np.take_along_axis(coefficients, order[:, None, :], axis=0)
     if count.max() == 1 and (coefficients[0] == 1).all():
         return Operand(traced.source, traced.scale, columns[:1], None)
@@ -131,13 +138,21 @@ def read_rotation(operand: Operand, heads: int) -> Rotation | str:
     sine = np.where(still, np.float32(0), -np.where(keeps_one, cos_other, cos_own)) + np.float32(0)
     unmoved = not bool(still.any()) or bool((operand.coefficients[0][:, first][:, still] == 1).all())
     norm = cosine * cosine + sine * sine
-    if not (unmoved and bool((keeps_one | keeps_two).all()) and np.allclose(norm, 1.0, rtol=0, atol=_ROUNDING)):
+    if not (
+        unmoved and bool((keeps_one | keeps_two).all()) and np.allclose(norm, 1.0, rtol=0, atol=_ROUNDING)
+    ):
         return "the factors of a pair of elements are no cosine and sine of one angle"
     own = np.where(keeps_one, one, two)
     other = np.where(still, operand.columns[0, second], np.where(keeps_one, two, one))
     shape = positions.shape[:2]
-    return Rotation(positions[..., 0], positions[..., 1], own.reshape(shape), other.reshape(shape),
-                    cosine.reshape(-1, *shape), sine.reshape(-1, *shape))
+    return Rotation(
+        positions[..., 0],
+        positions[..., 1],
+        own.reshape(shape),
+        other.reshape(shape),
+        cosine.reshape(-1, *shape),
+        sine.reshape(-1, *shape),
+    )
 
 
 def _close(x: Array, y: Array) -> Array:

@@ -19,11 +19,11 @@ _ROUNDING = 1e-6
 
 
 def drop_common_rotation(graph: Graph, declined: list[Declined] | None = None) -> Graph:
-    """Rewrite attention(R q, R k, v) to attention(q, k, v) where R turns pairs of each head alike for all tokens.
+    """Rewrite attention(R q, R k, v) to attention(q, k, v) where R turns each head alike for all tokens.
 
-    (R q) (R k)^T = q R R^T k^T = q k^T, because R is orthogonal. Proved per attention: both operands are pairs
-    at the same positions (structure), the angles do not depend on the token, are the same for q and k, and
-    cos^2 + sin^2 = 1 (to float32 rounding). Anything else is left for fuse_rope.
+    (R q) (R k)^T = q R R^T k^T = q k^T, because R is orthogonal. Proved per attention: both operands are
+    pairs at the same positions (structure), the angles do not depend on the token, are the same for q and k,
+    and cos^2 + sin^2 = 1 (to float32 rounding). Anything else is left for fuse_rope.
     Equal up to the rounding of the rotation that is no longer done.
     """
     builder, tracer = GraphBuilder.like(graph), Tracer(graph)
@@ -41,7 +41,7 @@ def drop_common_rotation(graph: Graph, declined: list[Declined] | None = None) -
         attrs = replace(op.attrs, scale=snapped_scale(scale, width))
         builder.keep(replace(op, inputs=(*names, op.inputs[2]), attrs=attrs))
         if declined is not None:
-            declined.append(Declined(op.loc, "rope", "the same for Q and K and for all tokens: it cancels in Q K^T"))
+            declined.append(Declined(op.loc, "rope", "the same for Q, K and all tokens: it cancels in Q K^T"))
     return builder.graph()
 
 

@@ -1,8 +1,8 @@
 """Where each element of a value comes from: abstract interpretation of views and of linear element-wise ops.
 
-Every element is described as scale * sum over a few terms of coefficient * source.flat[index]. Views act on the
-arrays of indices and coefficients as they act on data, so any plumbing of reshapes, transposes, slices, gathers
-and concatenations resolves to one array of indices, whichever exporter wrote it.
+Every element is described as scale * sum over a few terms of coefficient * source.flat[index]. Views act on
+the arrays of indices and coefficients as they act on data, so any plumbing of reshapes, transposes, slices,
+gathers and concatenations resolves to one array of indices, whichever exporter wrote it.
 """
 
 from __future__ import annotations
@@ -80,8 +80,10 @@ class Tracer:
         if rule is None or self._views_only:
             return None
         constants = [self._graph.constants.get(name) for name in op.inputs]
-        operands = [None if array is not None else self._trace(name, seen)
-                    for name, array in zip(op.inputs, constants, strict=True)]
+        operands = [
+            None if array is not None else self._trace(name, seen)
+            for name, array in zip(op.inputs, constants, strict=True)
+        ]
         return rule(op, operands, constants, self._graph.types[op.output].shape)
 
 
@@ -109,7 +111,7 @@ def _scaled(term: Term, factor: float) -> Term:
 
 
 def _multiply(op: Op, operands: Operands, constants: Constants, shape: tuple[int, ...]) -> ElementMap | None:
-    """Multiply or divide by a constant. A uniform one goes into the scale, where it commutes with everything."""
+    """Multiply or divide by a constant; a uniform one goes into the scale, which commutes with everything."""
     x, factor = operands[0], constants[1]
     if op.kind is OpKind.MUL and x is None:
         x, factor = operands[1], constants[0]
@@ -167,8 +169,10 @@ def _concat(op: Op, operands: Operands, constants: Constants, shape: tuple[int, 
         if all(piece.coefficient is None for piece in pieces):
             terms.append(Term(index, None))
             continue
-        factors = [np.ones(piece.index.shape, dtype=np.float32) if piece.coefficient is None
-                   else piece.coefficient for piece in pieces]
+        factors = [
+            np.ones(piece.index.shape, dtype=np.float32) if piece.coefficient is None else piece.coefficient
+            for piece in pieces
+        ]
         terms.append(Term(index, evaluate(factors, op.attrs)))
     return ElementMap(first.source, scale, tuple(terms))
 

@@ -19,8 +19,15 @@ from tmc.passes.lower_linear import lower_linear
 Recogniser = Callable[[Graph, list[Declined] | None], Graph]
 
 RECOGNISERS: tuple[Recogniser, ...] = (
-    fuse_layernorm, lower_linear, fold_bias, fuse_gelu, fuse_attention, drop_common_rotation, fuse_rope,
-    gather_heads, fuse_mean_rows,
+    fuse_layernorm,
+    lower_linear,
+    fold_bias,
+    fuse_gelu,
+    fuse_attention,
+    drop_common_rotation,
+    fuse_rope,
+    gather_heads,
+    fuse_mean_rows,
 )
 
 

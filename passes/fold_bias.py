@@ -16,9 +16,9 @@ from tmc.passes.element_map import Tracer
 def fold_bias(graph: Graph, declined: list[Declined] | None = None) -> Graph:
     """Rewrite view(linear(x, w, b)) + c to view(linear(x, w, b + c')) for constant c.
 
-    The views between may be any reordering of the elements; c' is c in the order of the linear, and is kept as
-    the fewest groups of equal rows: [1, N] for a bias, [G, N] for a vector per channel of tokens, [M, N] for
-    one per token. Declined where somebody else reads the linear or a view of it.
+    The views between may be any reordering of the elements; c' is c in the order of the linear, and is kept
+    as the fewest groups of equal rows: [1, N] for a bias, [G, N] for a vector per channel of tokens, [M, N]
+    for one per token. Declined where somebody else reads the linear or a view of it.
     Exact where b is 0; else one float32 addition per element, as before.
     """
     while True:
@@ -43,7 +43,9 @@ def _fold_once(graph: Graph, declined: list[Declined]) -> Graph | None:
             if linear.kind is not OpKind.LINEAR or linear.output in extra:
                 continue
             if linear.inputs[2] not in graph.constants:
-                declined.append(Declined(op.loc, op.kind.value, "the bias of the linear before it is computed"))
+                declined.append(
+                    Declined(op.loc, op.kind.value, "the bias of the linear before it is computed")
+                )
                 continue
             if any(len(readers[name]) > 1 or name in graph.outputs for name in chain):
                 declined.append(Declined(op.loc, op.kind.value, "the linear before it has other readers"))

@@ -15,7 +15,7 @@ from tmc.ir.types import Array
 def fold_gather(graph: Graph) -> Graph:
     """Let linears compute, or read, the columns in the order in which they are needed.
 
-    1. gather(linear(x, w, b), columns) becomes a linear of its own, with rows `columns` of w and columns of b.
+    1. gather(linear(x, w, b), columns) becomes a linear of its own, with these rows of w and columns of b.
        A fused linear for Q, K and V turns into three.
     2. linear(gather(x, columns), w, b) with a permutation becomes linear(x, w', b), columns of w permuted.
     Exact: the same products; in 2. they are added in another order.
@@ -27,7 +27,9 @@ def fold_gather(graph: Graph) -> Graph:
         if columns is not None and source is not None and source.kind is OpKind.LINEAR:
             weight, bias = (builder.constant_of(name) for name in source.inputs[1:])
             if weight is not None and bias is not None:
-                names = _constants(builder, op, np.take(weight, columns, axis=0), np.take(bias, columns, axis=1))
+                names = _constants(
+                    builder, op, np.take(weight, columns, axis=0), np.take(bias, columns, axis=1)
+                )
                 builder.keep(replace(source, inputs=(source.inputs[0], *names), output=op.output))
                 continue
         builder.keep(_reading_in_order(op, source, graph, builder))
@@ -56,5 +58,7 @@ def _reading_in_order(op: Op, source: Op | None, graph: Graph, builder: GraphBui
 
 
 def _constants(builder: GraphBuilder, op: Op, weight: Array, bias: Array) -> tuple[str, str]:
-    return (builder.constant(np.ascontiguousarray(weight), f"{op.output}.weight"),
-            builder.constant(np.ascontiguousarray(bias), f"{op.output}.bias"))
+    return (
+        builder.constant(np.ascontiguousarray(weight), f"{op.output}.weight"),
+        builder.constant(np.ascontiguousarray(bias), f"{op.output}.bias"),
+    )

@@ -26,7 +26,7 @@ class _Match:
 def fuse_attention(graph: Graph, declined: list[Declined] | None = None) -> Graph:
     """Rewrite softmax(scale * q k^T) v over the heads of leading axes to `attention` on token-major operands.
 
-    Factors on the scores go into the scale; factors on q or k stay where they are, for the passes that follow.
+    Factors on the scores go into the scale; factors on q or k stay where they are, for later passes.
     The operands become views [tokens, heads * d] of q, k^T and v, and the result a view of the attention.
     Declined: masks, another softmax axis, heads of q, k and v that differ.
     Equal up to the float32 rounding of the scale.
@@ -132,8 +132,13 @@ def _emit(builder: GraphBuilder, match: _Match, op: Op) -> None:
     builder.reshape(result, (*leading, rows, width), op.loc, op.output)
 
 
-def _token_major(builder: GraphBuilder, value: str, shape: tuple[int, int, int],
-                 permutation: tuple[int, int, int], loc: str) -> str:
+def _token_major(
+    builder: GraphBuilder,
+    value: str,
+    shape: tuple[int, int, int],
+    permutation: tuple[int, int, int],
+    loc: str,
+) -> str:
     heads = builder.reshape(value, shape, loc)
     turned = builder.op(OpKind.TRANSPOSE, [heads], TransposeAttrs(permutation), loc)
     tokens, count, width = builder.type_of(turned).shape

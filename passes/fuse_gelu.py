@@ -14,8 +14,19 @@ from tmc.ir.ops import OPS
 from tmc.ir.types import Array
 from tmc.passes.declined import Declined
 
-_POINTWISE = frozenset({OpKind.ADD, OpKind.SUB, OpKind.MUL, OpKind.DIV, OpKind.NEG, OpKind.POW, OpKind.SQRT,
-                        OpKind.ERF, OpKind.TANH})
+_POINTWISE = frozenset(
+    {
+        OpKind.ADD,
+        OpKind.SUB,
+        OpKind.MUL,
+        OpKind.DIV,
+        OpKind.NEG,
+        OpKind.POW,
+        OpKind.SQRT,
+        OpKind.ERF,
+        OpKind.TANH,
+    }
+)
 _PROBES = np.linspace(-6.0, 6.0, 1201).astype(np.float32)
 # The two GELUs are 5e-4 apart; float32 rounding in any order of evaluation stays far below this.
 _TOLERANCE = 1e-5
@@ -36,8 +47,8 @@ class _Function:
 def fuse_gelu(graph: Graph, declined: list[Declined] | None = None) -> Graph:
     """Replace whatever computes x * Phi(x) or its tanh approximation element by element.
 
-    Every value made from one other value and scalar constants is sampled on [-6, 6]. The first one whose samples
-    are those of a GELU becomes gelu(source): no list of ways to write it is needed.
+    Every value made from one other value and scalar constants is sampled on [-6, 6]. The first one whose
+    samples are those of a GELU becomes gelu(source): no list of ways to write it is needed.
     Equal to the parts up to float32 rounding.
     """
     builder = GraphBuilder.like(graph)

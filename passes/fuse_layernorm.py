@@ -161,5 +161,6 @@ class _Parts:
 
     def _same(self, first: str, second: str) -> bool:
         """Tell whether two values are one, or both the same source less its mean (computed twice)."""
-        return first == second or (self._centred(first) is not None
-                                   and self._centred(first) == self._centred(second))
+        return first == second or (
+            self._centred(first) is not None and self._centred(first) == self._centred(second)
+        )

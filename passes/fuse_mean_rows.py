@@ -16,8 +16,8 @@ from tmc.passes.emit_view import emit_view
 def fuse_mean_rows(graph: Graph, declined: list[Declined] | None = None) -> Graph:
     """Rewrite reduce_mean over tokens to mean_rows of the value it comes from, seen as [rows, columns].
 
-    Each result must average one column over a run of rows, all runs of one length, which together are all rows
-    once for each column. Views before and after may be any. Exact: the same sums.
+    Each result must average one column over a run of rows, all runs of one length. Views
+    before and after may be any. Exact: the same sums.
     """
     builder, tracer = GraphBuilder.like(graph), Tracer(graph, views_only=True)
     for op in graph.ops:
@@ -40,7 +40,9 @@ def _fuse(builder: GraphBuilder, tracer: Tracer, graph: Graph, op: Op) -> str | 
     rows = graph.types[traced.source].elements // width
     index = traced.terms[0].index
     last = index.ndim - len(op.attrs.axes)
-    averaged = np.moveaxis(index, op.attrs.axes, range(last, index.ndim)).reshape(-1, _size(index, op.attrs.axes))
+    averaged = np.moveaxis(index, op.attrs.axes, range(last, index.ndim)).reshape(
+        -1, _size(index, op.attrs.axes)
+    )
     count = averaged.shape[1]
     row, column = np.divmod(np.sort(averaged, axis=1), width)
     if rows % count != 0 or not bool((column == column[:, :1]).all()):
@@ -53,7 +55,6 @@ def _fuse(builder: GraphBuilder, tracer: Tracer, graph: Graph, op: Op) -> str | 
     shape = graph.types[op.output].shape
     builder.forward(op.output, emit_view(builder, result, places.reshape(shape), shape, op.loc))
     return None
-
 
 
 def _size(index: Array, axes: tuple[int, ...]) -> int:

@@ -24,7 +24,8 @@ def fuse_rope(graph: Graph, declined: list[Declined] | None = None) -> Graph:
     The operands are read element by element, so any way to write the rotation will do. Pairs that are not
     adjacent (half-split heads) become adjacent: the columns of q and k are permuted alike, which leaves q k^T
     as it is. Tables are cut to their smallest period. Factors on q and k go into the scale.
-    Declined: q and k turned in different pairs, or only one of them. Exact but for the order of the sum in q k^T.
+    Declined: q and k turned in different pairs, or only one of them.
+    Exact but for the order of the sum in q k^T.
     Raises: PassError if the angles depend on the token and on the head.
     """
     builder, tracer = GraphBuilder.like(graph), Tracer(graph)
@@ -76,10 +77,12 @@ def _emit(builder: GraphBuilder, operand: Operand, rotation: Rotation, rows: int
     assert isinstance(op.attrs, AttentionAttrs), "the caller looked"
     for table in (rotation.cosine, rotation.sine):
         if not np.array_equal(table, np.broadcast_to(table[:, :1], table.shape)):
-            raise PassError(f"{op.loc} (attention)",
-                            "found a rotation of Q or K that depends on the token and on the head, allowed one "
-                            "that is the same for all heads, or one that is the same for all tokens and for Q and K",
-                            "check the axis along which the positions of the rotary embedding run")
+            raise PassError(
+                f"{op.loc} (attention)",
+                "found a rotation of Q or K that depends on the token and on the head, allowed one that is "
+                "the same for all heads, or one that is the same for all tokens and for Q and K",
+                "check the axis along which the positions of the rotary embedding run",
+            )
     x = emit_columns(builder, operand.source, rows, rotation.columns_in_pairs(), op.loc)
     cosine, sine = _one_period(rotation.cosine[:, 0], rotation.sine[:, 0])
     names = [builder.constant(cosine, f"{op.output}.cosine"), builder.constant(sine, f"{op.output}.sine")]

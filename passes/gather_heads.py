@@ -17,8 +17,8 @@ from tmc.passes.fuse_attention import snapped_scale
 def gather_heads(graph: Graph, declined: list[Declined] | None = None) -> Graph:
     """Replace the plumbing in front of attention by one gather of columns per operand.
 
-    Whatever splits, transposes and slices lie between: if row n of an operand takes the same columns of row n of
-    its source for every n, it becomes gather(source, columns). A factor on q or k goes into the scale.
+    Whatever splits, transposes and slices lie between: if row n of an operand takes the same columns of row n
+    of its source for every n, it becomes gather(source, columns). A factor on q or k goes into the scale.
     Exact, but for the rounding of the scale.
     """
     builder, tracer = GraphBuilder.like(graph), Tracer(graph)
@@ -30,8 +30,14 @@ def gather_heads(graph: Graph, declined: list[Declined] | None = None) -> Graph:
     return builder.graph()
 
 
-def _gathered(builder: GraphBuilder, tracer: Tracer, graph: Graph, op: Op, attrs: AttentionAttrs,
-              declined: list[Declined] | None) -> Op:
+def _gathered(
+    builder: GraphBuilder,
+    tracer: Tracer,
+    graph: Graph,
+    op: Op,
+    attrs: AttentionAttrs,
+    declined: list[Declined] | None,
+) -> Op:
     names, scale = list(op.inputs), attrs.scale
     for position, name in enumerate(op.inputs):
         operand = read_operand(graph, tracer, name)

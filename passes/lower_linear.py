@@ -15,8 +15,8 @@ def lower_linear(graph: Graph, declined: list[Declined] | None = None) -> Graph:
     """Write matmul(x, W) and patch convolutions as views around a 2-D linear.
 
     1. matmul of x [..., K] and constant W [K, N]: linear of x [M, K] with weight W^T [N, K] and bias 0.
-    2. conv whose strides are its kernel, without padding and groups: each patch becomes a row of the input, and
-       each output position a row of the result.
+    2. conv whose strides are its kernel, without padding and groups: each patch becomes a row of the input,
+       and each output position a row of the result.
     3. Everything else is left alone, with the reason.
     Exact: the same products and sums.
     """
@@ -56,8 +56,10 @@ def _conv(builder: GraphBuilder, op: Op, attrs: ConvAttrs) -> str | None:
         return "weight or bias is computed"
     filters, channels, *kernel = weight.shape
     if tuple(kernel) != attrs.strides or any(attrs.pads) or attrs.groups != 1:
-        return (f"kernel {tuple(kernel)}, strides {attrs.strides}, pads {attrs.pads}, groups {attrs.groups}: "
-                "patches must not overlap, and there must be no padding and one group")
+        return (
+            f"kernel {tuple(kernel)}, strides {attrs.strides}, pads {attrs.pads}, groups {attrs.groups}: "
+            "patches must not overlap, and there must be no padding and one group"
+        )
     batch, _, height, width = builder.type_of(op.inputs[0]).shape
     rows, columns = height // kernel[0], width // kernel[1]
     ends = (batch, channels, rows * kernel[0], columns * kernel[1])
@@ -75,6 +77,9 @@ def _conv(builder: GraphBuilder, op: Op, attrs: ConvAttrs) -> str | None:
 
 def _linear(builder: GraphBuilder, x: str, weight: Array, bias: Array, op: Op) -> str:
     # Adding 0 turns -0 into 0: a bias left out and a bias of -0 become the same bits.
-    operands = [x, builder.constant(np.ascontiguousarray(weight), f"{op.output}.weight"),
-                builder.constant(bias[None] + np.float32(0), f"{op.output}.bias")]
+    operands = [
+        x,
+        builder.constant(np.ascontiguousarray(weight), f"{op.output}.weight"),
+        builder.constant(bias[None] + np.float32(0), f"{op.output}.bias"),
+    ]
     return builder.op(OpKind.LINEAR, operands, Attrs(), op.loc)

@@ -13,8 +13,8 @@ from tmc.ir.types import Array, TensorType
 def name_values(graph: Graph) -> Graph:
     """Give computed values the names `<kind>_<i>` in execution order, and constants `<op output>.<operand>`.
 
-    Graph inputs and outputs keep their names. A constant that several ops read becomes one constant for each of
-    them, of the same array. Exact.
+    Graph inputs and outputs keep their names. A constant that several ops read becomes one constant for each
+    of them, of the same array. Exact.
     """
     kept = {*graph.inputs, *graph.outputs}
     names = {name: name for name in kept}

@@ -8,8 +8,16 @@ from tmc.ir.ops import OPS
 from tmc.passes.declined import Declined
 from tmc.passes.explain import explain
 
-CANONICAL = (OpKind.RESHAPE, OpKind.LINEAR, OpKind.LAYERNORM, OpKind.GELU, OpKind.ROPE, OpKind.ATTENTION,
-             OpKind.MEAN_ROWS, OpKind.ADD)
+CANONICAL = (
+    OpKind.RESHAPE,
+    OpKind.LINEAR,
+    OpKind.LAYERNORM,
+    OpKind.GELU,
+    OpKind.ROPE,
+    OpKind.ATTENTION,
+    OpKind.MEAN_ROWS,
+    OpKind.ADD,
+)
 # How many operands, from the left, are computed; the others are constants.
 _COMPUTED = {OpKind.ADD: 2, OpKind.ATTENTION: 3}
 _SHOWN = 8
@@ -28,8 +36,11 @@ def require_canonical(graph: Graph) -> Graph:
         shown.append(f"and {len(wrong) - _SHOWN} more")
     reasons = [f"left alone: {reason}" for reason in _without_repeats(explain(graph))[:_SHOWN]]
     raise UnsupportedModel(
-        wrong[0][0], f"found {'; '.join(shown)}; allowed {', '.join(kind.value for kind in CANONICAL)}",
-        *reasons, "rewrite this part of the network with the ops above, as in a pre-norm transformer encoder")
+        wrong[0][0],
+        f"found {'; '.join(shown)}; allowed {', '.join(kind.value for kind in CANONICAL)}",
+        *reasons,
+        "rewrite this part of the network with the ops above, as in a pre-norm transformer encoder",
+    )
 
 
 def _violation(op: Op, graph: Graph) -> str | None:

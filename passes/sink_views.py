@@ -32,10 +32,10 @@ class _Place:
 def sink_views(graph: Graph) -> Graph:
     """Compute element-wise ops in the shape in which their operands were computed, and LayerNorm in 2-D.
 
-    Views are followed as index arrays and written again only where an op needs its operand in another order: as
-    one reshape, or one gather. A chain of views that adds up to nothing is gone.
-    1. gelu(view(x)) becomes view(gelu(x)), view(x) + view(y) becomes view(x + y), where the view is a reordering
-       of all elements, the same for both.
+    Views are followed as index arrays and written again only where an op needs its operand in another order:
+    as one reshape, or one gather. A chain of views that adds up to nothing is gone.
+    1. gelu(view(x)) becomes view(gelu(x)), view(x) + view(y) becomes view(x + y), where the view is a
+       reordering of all elements, the same for both.
     2. layernorm(view(x)) becomes view(layernorm(x)) on [rows, columns] where the view is a reshape.
     Exact: the same arithmetic on the same elements.
     """
@@ -98,7 +98,9 @@ class _Sinking:
             found = [self._aligned(name, first, shape) for name in op.inputs]
             operands = [name for name in found if name is not None]
         if first is None or operands is None or len(operands) < len(op.inputs):
-            self._builder.op(op.kind, [self._operand(name) for name in op.inputs], op.attrs, op.loc, op.output)
+            self._builder.op(
+                op.kind, [self._operand(name) for name in op.inputs], op.attrs, op.loc, op.output
+            )
             return _Place(op.output, None, op.loc)
         self._builder.op(op.kind, operands, op.attrs, op.loc, op.output)
         return _Place(op.output, first.index, op.loc)
@@ -125,9 +127,10 @@ class _Sinking:
         place = self._places[name]
         if self._graph.types[name].elements != prod(shape) or not self._covers(place, prod(shape)):
             return None
-        if (place.index is None) != (like.index is None):
-            return None
-        if place.index is not None and not np.array_equal(place.index, like.index):
+        if place.index is None or like.index is None:
+            if place.index is not like.index:
+                return None
+        elif not np.array_equal(place.index, like.index):
             return None
         return self._reshaped(place.source, target, place.loc)
 
