@@ -1,0 +1,71 @@
+"""The kernels' header, files and rules agree."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.runtime_c.building import RUNTIME, SCALAR_KERNELS, compile_c
+from tests.runtime_c.kernel_interface import HEADER, PROTOTYPES, STRUCTURES
+
+ISAS = ("scalar", "xpulp", "ne16")
+HEADERS = ("tmc_arithmetic.h", "tmc_checksum.h", "tmc_cores.h", "tmc_kernels.h")
+WIDE = re.compile(r"\b(?:u?int64_t|long|float|double|size_t|u?intmax_t)\b")
+
+
+def test_header_declares_the_files_present() -> None:
+    files = {path.stem for path in (RUNTIME / "kernels").glob("*.c")}
+    assert set(PROTOTYPES) == files
+    assert set(PROTOTYPES.values()) == set(STRUCTURES)
+
+
+def test_names_end_with_an_isa() -> None:
+    assert [name for name in PROTOTYPES if name.rpartition("_")[2] not in ISAS] == []
+
+
+def test_every_kernel_says_how_it_splits() -> None:
+    comments = re.findall(r"/\*\*((?:(?!\*/).)*)\*/\nvoid (\w+)\(", HEADER, re.DOTALL)
+    assert {name for _, name in comments} == set(PROTOTYPES)
+    silent = [name for text, name in comments if not re.search(r"Splits (?:rows|channels)\.", text)]
+    assert silent == []
+
+
+def test_structures_have_the_layout_that_the_tests_use(tmp_path: Path) -> None:
+    lines = ['#include "tmc_kernels.h"', "#include <stddef.h>"]
+    for name, structure in STRUCTURES.items():
+        lines.append(f'_Static_assert(sizeof({name}) == {ctypes.sizeof(structure)}, "{name}");')
+        for field, kind in structure._fields_:  # type: ignore[misc]
+            offset = getattr(structure, field).offset
+            lines.append(f'_Static_assert(offsetof({name}, {field}) == {offset}, "{name}.{field}");')
+            assert kind is ctypes.c_void_p or ctypes.sizeof(kind) == 4
+    source = tmp_path / "layout.c"
+    source.write_text("\n".join(lines) + "\n")
+    compile_c([source], tmp_path / "layout.o", "-std=c11", "-c")
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_headers_stand_alone(tmp_path: Path, header: str) -> None:
+    source = tmp_path / "only.c"
+    source.write_text(f'#include "{header}"\n#include "{header}"\n')
+    compile_c([source], tmp_path / "only.o", "-std=c99", "-c", "-Wno-unused-function")
+
+
+@pytest.mark.parametrize(
+    "path", [*SCALAR_KERNELS, RUNTIME / "include" / "tmc_arithmetic.h"], ids=lambda path: path.stem
+)
+def test_only_integers_of_32_bits(path: Path) -> None:
+    assert WIDE.findall(re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)) == []
+
+
+@pytest.mark.parametrize("path", SCALAR_KERNELS, ids=lambda path: path.stem)
+def test_kernels_call_nothing_and_keep_nothing(tmp_path: Path, path: Path) -> None:
+    output = compile_c([path], tmp_path / "kernel.o", "-std=c99", "-Wconversion", "-O2", "-c")
+    listed = subprocess.run(["nm", "--format=posix", output], capture_output=True, text=True, check=True)
+    symbols = {tuple(line.split()[:2]) for line in listed.stdout.splitlines()}
+    assert {name for name, kind in symbols if kind == "U"} == {"tmc_core_id"}
+    assert {name for name, kind in symbols if kind == "T"} == {path.stem}
+    assert {kind for _, kind in symbols} <= {"U", "T", "t", "r"}

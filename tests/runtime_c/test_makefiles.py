@@ -1,0 +1,78 @@
+"""The makefiles that a generated network gets."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.runtime_c.building import RUNTIME, SCALAR_KERNELS, TESTS
+from tests.runtime_c.test_host_platform import CHECKSUM, run, some_input
+
+# Stands in for the SDK's rules: shows what they would be given.
+RULES = "all run:\n\t@echo $@ $(platform): $(APP): $(APP_SRCS): $(READFS_FILES): $(APP_CFLAGS)\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Lay out a generated network's folder, as far as the makefiles need it."""
+    for name in ("include", "host", "gap9"):
+        shutil.copytree(RUNTIME / name, tmp_path / name)
+    (tmp_path / "kernels").mkdir()
+    for kernel in SCALAR_KERNELS:
+        shutil.copy(kernel, tmp_path / "kernels")
+    shutil.move(tmp_path / "host" / "host.mk", tmp_path / "host.mk")
+    shutil.move(tmp_path / "gap9" / "gap9.mk", tmp_path / "Makefile")
+    define = CHECKSUM.removeprefix("-D").replace("=", " ")
+    (tmp_path / "network.c").write_text(f"#define {define}\n{(TESTS / 'small_network.c').read_text()}")
+    (tmp_path / "network.mk").write_text("TMC_NAME := small\n")
+    return tmp_path
+
+
+def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run make without the settings of the make that may run the tests."""
+    return subprocess.run(
+        ["env", "-u", "MAKEFLAGS", "-u", "MAKELEVEL", "-u", "MAKEOVERRIDES", "-u", "RULES_DIR", "make",
+         "--no-print-directory", *arguments],
+        cwd=folder, capture_output=True, text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    "settings", [(), ("TRACE=1",), ("SANITIZE=address", "TRACE=1"), ("SANITIZE=thread",)]
+)
+def test_host(folder: Path, settings: tuple[str, ...]) -> None:
+    built = make(folder, "-f", "host.mk", "CFLAGS=-O1", *settings)
+    assert (built.returncode, built.stderr) == (0, "")
+    network_input, expected = some_input()
+    result = run(folder / "network-host", folder, network_input, trace="TRACE=1" in settings)
+    assert (result.status, result.errors, result.output) == (0, "", expected)
+    assert result.trace == (2 * expected if "TRACE=1" in settings else b"")
+
+
+def test_host_from_the_makefile(folder: Path) -> None:
+    built = make(folder, "host", "CFLAGS=-O1", "OUTPUT=other-name")
+    assert (built.returncode, built.stderr) == (0, "")
+    assert (folder / "other-name").exists()
+
+
+def test_gap9_gives_the_sdk_its_variables(folder: Path) -> None:
+    (folder / "rules").mkdir()
+    (folder / "rules" / "pmsis_rules.mk").write_text(RULES)
+    result = make(folder, "all", "run", "platform=board", "RULES_DIR=rules")
+    assert result.returncode == 0
+    sources = ["network.c", *sorted(str(path.relative_to(folder)) for path in (folder / "kernels").iterdir()),
+               *sorted(str(path.relative_to(folder)) for path in (folder / "gap9").glob("*.c"))]
+    ordered = [sources[0], *sorted(sources[1:])]
+    files = "weights.bin golden/input.bin golden/output.bin"
+    flags = "-O3 -Iinclude -Igap9 -I. -DTMC_NETWORK=small_network"
+    line = f"board: small: {' '.join(ordered)}: {files}: {flags}"
+    assert result.stdout == f"all {line}\nrun {line}\n"
+
+
+def test_gap9_says_what_is_missing(folder: Path) -> None:
+    result = make(folder, "all", "run", "platform=board")
+    assert result.returncode == 2
+    assert "source the configuration script of the GAP9 SDK first, or build with make host" in result.stderr
