@@ -180,6 +180,20 @@ def test_qlayernorm(case: tuple[list[Array], a.QLayerNormAttrs]) -> None:
     assert evaluate(K.QLAYERNORM, operands, attrs).tolist() == oracle.qlayernorm(x, gamma, beta, attrs)
 
 
+@SETTINGS
+@given(SEEDS, st.sampled_from([20, 192, 512]), st.sampled_from(["any", "small", "one outlier"]))
+def test_qlayernorm_to_the_last_bit_of_its_steps(seed: int, channels: int, kind: str) -> None:
+    """gamma 1, G 0 and a beta that takes away the expected output leave the low bits of n to be seen."""
+    x = matrix(seed, 1, channels, np.int16, kind)
+    attrs = layernorm_attrs(channels, 1e-5, 0.1, 0)
+    real = x[0] - x[0].mean()
+    beta = -np.round(real / np.sqrt(np.square(real).mean() + 1e-3) * 2**attrs.norm_bits).astype(np.int32)
+    gamma = np.ones(channels, np.int16)
+    found = evaluate(K.QLAYERNORM, [x, gamma, beta], attrs)
+    assert np.abs(found.astype(int)).max() < 127
+    assert found.tolist() == oracle.qlayernorm(x.tolist(), gamma.tolist(), beta.tolist(), attrs)
+
+
 @pytest.mark.parametrize("channels", [8, 128, 512])
 def test_qlayernorm_of_a_square_wave_of_full_scale(channels: int) -> None:
     """The largest sum of squares there is: every |e| rounds up to 2^B."""
