@@ -149,6 +149,44 @@ static int load_image(const char *name, uint32_t image, const tmc_network *netwo
     return status;
 }
 
+/** What the controller of the cluster gets; in L2, where both sides see it. */
+static struct {
+    void (*entry)(void *);
+    void *argument;
+    uint32_t cycles;
+} job;
+
+static void controller(void *unused)
+{
+    (void)unused;
+    pi_perf_conf(1u << PI_PERF_CYCLES);
+    pi_perf_reset();
+    pi_perf_start();
+    pi_cl_team_fork((int)TMC_CORES, job.entry, job.argument);
+    pi_perf_stop();
+    job.cycles = pi_perf_read(PI_PERF_CYCLES);
+}
+
+int tmc_cluster_run(void (*entry)(void *), void *argument)
+{
+    static struct pi_cluster_task task;
+    job.entry = entry;
+    job.argument = argument;
+    pi_cluster_task(&task, controller, NULL);
+    return pi_cluster_send_task_to_cl(&cluster, &task) == 0 ? TMC_OK : TMC_ERROR_DEVICE;
+}
+
+/** Run an entry function of the network; input and output are NULL for init. */
+static int run_entry(tmc_session *session, void (*entry)(void *), const void *input, void *output)
+{
+    static tmc_context context;
+    context = (tmc_context){session->l1, session->l2, input, output};
+    gap9_l3_image = (uint32_t)session->l3;
+    const int status = tmc_cluster_run(entry, &context);
+    session->cycles = job.cycles;
+    return status;
+}
+
 static int fill(tmc_session *session, const char *weights)
 {
     const tmc_network *network = session->network;
@@ -164,6 +202,8 @@ static int fill(tmc_session *session, const char *weights)
         if (session->l2 == NULL || session->l1 == NULL)
             status = TMC_ERROR_MEMORY;
     }
+    if (status == TMC_OK && network->init != NULL)
+        status = run_entry(session, network->init, NULL, NULL);
     if (status != TMC_OK) {
         if (session->l1 != NULL)
             pi_cl_l1_free(&cluster, session->l1, (int)network->l1_bytes);
@@ -197,39 +237,7 @@ void tmc_close(tmc_session *session)
     leave();
 }
 
-/** What the controller of the cluster gets; in L2, where both sides see it. */
-static struct {
-    void (*entry)(void *);
-    void *argument;
-    uint32_t cycles;
-} job;
-
-static void controller(void *unused)
-{
-    (void)unused;
-    pi_perf_conf(1u << PI_PERF_CYCLES);
-    pi_perf_reset();
-    pi_perf_start();
-    pi_cl_team_fork((int)TMC_CORES, job.entry, job.argument);
-    pi_perf_stop();
-    job.cycles = pi_perf_read(PI_PERF_CYCLES);
-}
-
-int tmc_cluster_run(void (*entry)(void *), void *argument)
-{
-    static struct pi_cluster_task task;
-    job.entry = entry;
-    job.argument = argument;
-    pi_cluster_task(&task, controller, NULL);
-    return pi_cluster_send_task_to_cl(&cluster, &task) == 0 ? TMC_OK : TMC_ERROR_DEVICE;
-}
-
 int tmc_run(tmc_session *session, const void *input, void *output)
 {
-    static tmc_context context;
-    context = (tmc_context){session->l1, session->l2, input, output};
-    gap9_l3_image = (uint32_t)session->l3;
-    const int status = tmc_cluster_run(session->network->entry, &context);
-    session->cycles = job.cycles;
-    return status;
+    return run_entry(session, session->network->entry, input, output);
 }

@@ -96,12 +96,49 @@ static int read_image(const char *path, uint8_t *image, uint32_t bytes)
     return count == bytes && at_end ? TMC_OK : TMC_ERROR_WEIGHTS;
 }
 
+static void fill_with_garbage(tmc_session *session)
+{
+    memset(session->l1, HOST_GARBAGE, session->network->l1_bytes);
+    memset(session->l2, HOST_GARBAGE, session->network->l2_bytes);
+}
+
+/** Run an entry function of the network; input and output are NULL for init. */
+static int run_entry(tmc_session *session, void (*entry)(void *), const void *input, void *output)
+{
+    host_current = (host_run){session, input, output};
+    tmc_context context = {session->l1, session->l2, input, output};
+    const int status = tmc_cluster_run(entry, &context);
+    host_current = (host_run){NULL, NULL, NULL};
+    return status;
+}
+
+/** Run init and remember what it left: every byte of L2 that is no garbage is there to stay. */
+static int run_init(tmc_session *session)
+{
+    fill_with_garbage(session);
+    int status = TMC_OK;
+    if (session->network->init != NULL)
+        status = run_entry(session, session->network->init, NULL, NULL);
+    memcpy(session->kept, session->l2, session->network->l2_bytes);
+    return status;
+}
+
+static void expect_kept(const tmc_session *session)
+{
+    for (uint32_t i = 0; i < session->network->l2_bytes; ++i)
+        if (session->kept[i] != HOST_GARBAGE && session->kept[i] != session->l2[i])
+            host_fail("byte %u of L2, which init filled for good, has changed", i);
+}
+
 int tmc_open(tmc_session *session, const tmc_network *network, const char *weights)
 {
+    if (host_current.session != NULL)
+        host_fail("tmc_open while a network runs");
     *session = (tmc_session){.network = network};
     uint8_t *image = allocate(network->l3_bytes);
     session->l1 = allocate(network->l1_bytes);
     session->l2 = allocate(network->l2_bytes);
+    session->kept = allocate(network->l2_bytes);
     session->l3 = (uintptr_t)image;
     int status = TMC_OK;
 #ifdef TMC_TRACE
@@ -109,12 +146,14 @@ int tmc_open(tmc_session *session, const tmc_network *network, const char *weigh
     if (session->traced == NULL)
         status = TMC_ERROR_MEMORY;
 #endif
-    if (image == NULL || session->l1 == NULL || session->l2 == NULL)
+    if (image == NULL || session->l1 == NULL || session->l2 == NULL || session->kept == NULL)
         status = TMC_ERROR_MEMORY;
     if (status == TMC_OK)
         status = read_image(weights, image, network->l3_bytes);
     if (status == TMC_OK && tmc_checksum(0, image, network->l3_bytes) != network->l3_checksum)
         status = TMC_ERROR_WEIGHTS;
+    if (status == TMC_OK)
+        status = run_init(session);
     if (status != TMC_OK)
         tmc_close(session);
     return status;
@@ -125,15 +164,13 @@ int tmc_run(tmc_session *session, const void *input, void *output)
     const tmc_network *network = session->network;
     if (host_current.session != NULL)
         host_fail("tmc_run while a network runs");
-    /* Nothing is left from the run before. */
-    memset(session->l1, HOST_GARBAGE, network->l1_bytes);
-    memset(session->l2, HOST_GARBAGE, network->l2_bytes);
+    /* Nothing is left from the run before but what init left. */
+    fill_with_garbage(session);
+    memcpy(session->l2, session->kept, network->l2_bytes);
     if (session->traced != NULL)
         memset(session->traced, HOST_GARBAGE, traced_bytes(network));
-    host_current = (host_run){session, input, output};
-    tmc_context context = {session->l1, session->l2, input, output};
-    const int status = tmc_cluster_run(network->entry, &context);
-    host_current = (host_run){NULL, NULL, NULL};
+    const int status = run_entry(session, network->entry, input, output);
+    expect_kept(session);
     return status;
 }
 
@@ -141,6 +178,7 @@ void tmc_close(tmc_session *session)
 {
     free(session->l1);
     free(session->l2);
+    free(session->kept);
     free((void *)session->l3);
     free(session->traced);
     *session = (tmc_session){.network = NULL};
@@ -150,6 +188,7 @@ void tmc_close(tmc_session *session)
 void tmc_trace(uint32_t value, const void *data, uint32_t rows, uint32_t row_bytes, uint32_t pitch,
                uint32_t row0, uint32_t column0_bytes)
 {
+    tmc_barrier();
     if (core == 0u) {
         const tmc_network *network = host_current.session->network;
         if (value >= network->value_count)

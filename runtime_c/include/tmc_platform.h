@@ -48,7 +48,8 @@ typedef struct {
     uint32_t row_bytes;
 } tmc_traced_value;
 
-/** What the entry function of a network gets: the two arenas and the caller's buffers, all 4-byte aligned. */
+/** What the entry functions of a network get: the two arenas and, in a run, the caller's buffers; all 4-byte
+ *  aligned. */
 typedef struct {
     uint8_t *l1;
     uint8_t *l2;
@@ -66,6 +67,7 @@ typedef struct {
     uint32_t l3_bytes;              /* size of weights.bin, a multiple of 4 */
     uint32_t l3_checksum;           /* CRC-32 of weights.bin (polynomial 0xEDB88320, as zlib's) */
     void (*entry)(void *context);   /* tmc_context *; all cores run it */
+    void (*init)(void *context);    /* likewise, once, when the network is opened; NULL: nothing to do */
     const tmc_traced_value *values; /* indexed by the first argument of tmc_trace */
     uint32_t value_count;
 } tmc_network;
@@ -76,6 +78,7 @@ typedef struct {
     uint8_t *l1;
     uint8_t *l2;
     uintptr_t l3;    /* address of the image in L3 */
+    uint8_t *kept;   /* host: what init left in L2; else NULL */
     uint8_t *traced; /* with TMC_TRACE: images of the traced values, one after the other; else NULL */
     uint32_t cycles; /* cluster cycles of the last run; 0 where the platform has no counter */
 } tmc_session;
@@ -87,8 +90,9 @@ typedef enum {
     TMC_ERROR_DEVICE = -3   /* the cluster or a memory could not be opened */
 } tmc_status;
 
-/** Allocate the arenas and put the image `weights` into L3. `weights` is a path on the host and a name in the
- *  read-only file system on GAP9. Return TMC_OK or a tmc_status below 0, with nothing left allocated. */
+/** Allocate the arenas, put the image `weights` into L3 and run the network's init. What init leaves in L2
+ *  is there in every run. `weights` is a path on the host and a name in the read-only file system on GAP9.
+ *  Return TMC_OK or a tmc_status below 0, with nothing left allocated. */
 int tmc_open(tmc_session *session, const tmc_network *network, const char *weights);
 
 /** Run the network once: input and output hold input_bytes and output_bytes, in L2, 4-byte aligned. One run
@@ -103,8 +107,8 @@ int tmc_cluster_run(void (*entry)(void *), void *argument);
 
 #ifdef TMC_TRACE
 /** Copy a tile of value number `value` into its image: `rows` rows of `row_bytes`, `pitch` bytes apart, to
- *  row `row0` and on, byte `column0_bytes` of each. All cores call it, after the barrier behind which the
- *  tile is complete; core 0 copies, then all meet at a barrier. */
+ *  row `row0` and on, byte `column0_bytes` of each. All cores call it, right after the kernel that made the
+ *  tile: they meet at a barrier, core 0 copies, they meet again. */
 void tmc_trace(uint32_t value, const void *data, uint32_t rows, uint32_t row_bytes, uint32_t pitch,
                uint32_t row0, uint32_t column0_bytes);
 #else
