@@ -99,8 +99,8 @@ class Numbers:
             case Var(name):
                 return lambda variables: variables[name]
             case Lookup(name, index_expr):
-                table, index = self._tables[name], self._function(index_expr)
-                return lambda variables: _entry(name, table, index(variables))
+                index = self._function(index_expr)
+                return lambda variables: _entry(name, self._tables[name], index(variables))
             case Binary(sign, left_expr, right_expr):
                 left, right = self._function(left_expr), self._function(right_expr)
                 return lambda variables: _binary(sign, left(variables), right(variables))
