@@ -167,7 +167,7 @@ def gather(node: Node) -> Sequence[str]:
     shape = node.shape(0)
     axis = node.axis(node.attribute("axis", 0), len(shape))
     indices = node.known(1, "indices")
-    counted = tuple(int(index) + shape[axis] * (index < 0) for index in indices.reshape(-1))
+    counted = tuple(index + shape[axis] if index < 0 else index for index in indices.reshape(-1).tolist())
     attrs = GatherAttrs(axis, counted, tuple(indices.shape))
     return [node.emit(OpKind.GATHER, [node.value(0)], attrs)]
 

@@ -51,7 +51,8 @@ class Node:
         self._attributes = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
 
     def error(self, what: str, *notes: str) -> UnsupportedModel:
-        """Return an error about this node."""
+        """Return an error about this node; without a note of its own it gets a general one."""
+        notes = notes or ("change this node in the network, or the options of the export",)
         return UnsupportedModel(f"{self.loc} ({op_name(self.proto)})", what, *notes)
 
     def attribute(self, name: str, default: Any) -> Any:

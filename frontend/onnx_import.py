@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 from onnx import external_data_helper, inliner, numpy_helper
@@ -31,9 +30,7 @@ def load(path: Path, name: str | None = None) -> Graph:
     model = read_model(path)
     opset = _opset(model, path)
     graph = model.graph
-    known = {}
-    for tensor in graph.initializer:
-        known[tensor.name] = _array(tensor, f"initializer {tensor.name}")
+    known = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     if graph.sparse_initializer:
         raise UnsupportedModel(
             str(path.name), "found sparse initializers, allowed dense ones", "export them dense"
@@ -99,17 +96,6 @@ def _opset(model: onnx.ModelProto, path: Path) -> int:
                 )
             return int(entry.version)
     raise UnsupportedModel(path.name, "found no opset of ONNX's own domain, allowed one", "export it again")
-
-
-def _array(tensor: onnx.TensorProto, where: str) -> np.ndarray:
-    try:
-        return numpy_helper.to_array(tensor)
-    except (ValueError, TypeError, KeyError) as error:
-        raise UnsupportedModel(
-            where,
-            f"found data that do not fit shape {tuple(tensor.dims)}, allowed a whole tensor",
-            "the file is damaged: export it again",
-        ) from error
 
 
 def _input_type(value: onnx.ValueInfoProto) -> TensorType:

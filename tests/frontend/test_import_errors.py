@@ -1,0 +1,373 @@
+"""Every way in which an ONNX file is refused, with the text the user sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from tests.frontend.onnx_files import node, write
+from tmc.frontend import load
+from tmc.ir.errors import UnsupportedModel
+
+NAN = np.array([1.0, np.nan, np.inf], dtype=np.float32)
+
+
+def refused(path: Path) -> UnsupportedModel:
+    """Load a file that must be refused; return the error."""
+    with pytest.raises(UnsupportedModel) as caught:
+        load(path)
+    assert caught.value.notes, "an error says what to do"
+    return caught.value
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    assert "No such file" in refused(tmp_path / "none.onnx").what
+
+
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.9, 0.999])
+def test_truncated_file(tmp_path: Path, part: float) -> None:
+    path = write(
+        tmp_path / "m.onnx",
+        [node("MatMul", "x w", "y")],
+        {"x": [1, 64]},
+        constants={"w": np.ones((64, 64), dtype=np.float32)},
+    )
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * part)])
+    error = refused(path)
+    assert error.where == "m.onnx" and "allowed a readable ONNX file" in error.what
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\x00" * 100])
+def test_not_an_onnx_file(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "m.onnx"
+    path.write_bytes(content)
+    assert "allowed a readable ONNX file" in refused(path).what
+
+
+def test_external_data(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "m.onnx",
+        [node("MatMul", "x w", "y")],
+        {"x": [1, 64]},
+        constants={"w": np.eye(64, dtype=np.float32)},
+    )
+    onnx.save(onnx.load(path), path, save_as_external_data=True, location="w.bin", size_threshold=0)
+    assert np.array_equal(load(path).constants["w"], np.eye(64))
+    (tmp_path / "w.bin").unlink()
+    assert "w.bin" in refused(path).what
+
+
+def test_short_external_data(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "m.onnx",
+        [node("MatMul", "x w", "y")],
+        {"x": [1, 64]},
+        constants={"w": np.eye(64, dtype=np.float32)},
+    )
+    onnx.save(onnx.load(path), path, save_as_external_data=True, location="w.bin", size_threshold=0)
+    (tmp_path / "w.bin").write_bytes(b"\x00" * 100)
+    refused(path)
+
+
+def test_initializer_without_its_data(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "m.onnx",
+        [node("Add", "x w", "y")],
+        {"x": [1, 4]},
+        constants={"w": np.ones(4, dtype=np.float32)},
+    )
+    model = onnx.load(path)
+    model.graph.initializer[0].raw_data = b"\x00" * 8
+    path.write_bytes(model.SerializeToString())
+    refused(path)
+
+
+@pytest.mark.parametrize(("shape", "found"), [((1, "time"), "[1, time]"), ((0, 4), "[0, 4]")])
+def test_dynamic_shape(tmp_path: Path, shape: tuple[Any, ...], found: str) -> None:
+    error = refused(write(tmp_path / "m.onnx", [node("Neg", "x", "y")], {"x": shape}))
+    assert error.where == "input x" and f"found shape {found}" in error.what
+    assert "static shapes" in error.notes[0]
+
+
+def test_unnamed_dynamic_axis(tmp_path: Path) -> None:
+    path = write(tmp_path / "m.onnx", [node("Neg", "x", "y")], {"x": [1, 4]})
+    model = onnx.load(path)
+    model.graph.input[0].type.tensor_type.shape.dim[1].Clear()
+    path.write_bytes(model.SerializeToString())
+    assert "[1, ?]" in refused(path).what
+
+
+@pytest.mark.parametrize("element", [TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.INT64])
+def test_input_type(tmp_path: Path, element: int) -> None:
+    error = refused(write(tmp_path / "m.onnx", [node("Identity", "x", "y")], {"x": [2]}, element=element))
+    assert "allowed FLOAT" in error.what
+
+
+def test_all_unsupported_nodes_are_listed(tmp_path: Path) -> None:
+    nodes = [
+        node("Sin", "x", "a"),
+        node("Add", "a x", "b"),
+        node("LSTM", "b w r", "c"),
+        node("Cos", "x", "d"),
+        node("Neg", "d", "y"),
+        node("Shape", "a", "s"),
+        node("Range", "o s o", "t"),
+    ]
+    constants: dict[str, NDArray[Any]] = {name: np.ones((1, 4, 4), dtype=np.float32) for name in "wr"}
+    constants["o"] = np.array(1)
+    error = refused(write(tmp_path / "m.onnx", nodes, {"x": [1, 1, 4]}, constants=constants))
+    assert (
+        "found 3 unsupported nodes: node_a (Sin); node_c (LSTM); node_d (Cos); allowed Add, Attention"
+        in error.what
+    )
+
+
+def test_foreign_domain(tmp_path: Path) -> None:
+    error = refused(write(tmp_path / "m.onnx", [node("com.microsoft.QuickGelu", "x", "y")], {"x": [2]}))
+    assert "node_y (com.microsoft.QuickGelu)" in error.what
+
+
+def test_nodes_without_a_name_are_named_by_their_output(tmp_path: Path) -> None:
+    item = node("Sin", "x", "y")
+    item.name = ""
+    assert "Sin -> y (Sin)" in refused(write(tmp_path / "m.onnx", [item], {"x": [2]})).what
+
+
+def test_opset(tmp_path: Path) -> None:
+    path = write(tmp_path / "m.onnx", [node("Neg", "x", "y")], {"x": [2]}, opset=9)
+    assert "found opset 9, allowed 11 to 24" in refused(path).what
+
+
+def test_no_opset(tmp_path: Path) -> None:
+    graph = helper.make_graph(
+        [node("com.microsoft.Gelu", "x", "y")],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("com.microsoft", 1)], ir_version=10)
+    path = tmp_path / "m.onnx"
+    path.write_bytes(model.SerializeToString())
+    assert "found no opset" in refused(path).what
+
+
+def test_nan_weights(tmp_path: Path) -> None:
+    error = refused(write(tmp_path / "m.onnx", [node("Add", "x w", "y")], {"x": [3]}, constants={"w": NAN}))
+    assert error.where == "node_y (Add)"
+    assert "found 2 of 3 elements of w NaN or beyond float32, allowed finite" in error.what
+
+
+def test_double_weights_beyond_float32(tmp_path: Path) -> None:
+    constants = {"w": np.array([1e300])}
+    nodes = [
+        node("Cast", "x", "d", to=TensorProto.DOUBLE),
+        node("Add", "d w", "e"),
+        node("Cast", "e", "y", to=TensorProto.FLOAT),
+    ]
+    assert (
+        "beyond float32" in refused(write(tmp_path / "m.onnx", nodes, {"x": [3]}, constants=constants)).what
+    )
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float64])
+def test_other_float_weights_become_float32(tmp_path: Path, kind: type) -> None:
+    constants = {"w": np.array([0.5, -1.25], dtype=kind)}
+    nodes = [node("Cast", "w", "v", to=TensorProto.FLOAT), node("Add", "x v", "y")]
+    constant = load(write(tmp_path / "m.onnx", nodes, {"x": [2]}, constants=constants)).constants["v"]
+    assert constant.dtype == np.float32 and constant.tolist() == [0.5, -1.25]
+
+
+def test_constant_output(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "m.onnx",
+        [node("Neg", "x", "z"), node("Neg", "w", "y")],
+        {"x": [3]},
+        outputs=("z", "y"),
+        constants={"w": np.ones(3, dtype=np.float32)},
+    )
+    assert "output y: found a constant" in str(refused(path))
+
+
+def test_subgraph(tmp_path: Path) -> None:
+    value = helper.make_tensor_value_info("b", TensorProto.FLOAT, [2])
+    branch = helper.make_graph([node("Neg", "x", "b")], "branch", [], [value])
+    item = helper.make_node("If", ["c"], ["y"], name="choose", then_branch=branch, else_branch=branch)
+    error = refused(write(tmp_path / "m.onnx", [item], {"x": [2]}, constants={"c": np.array(True)}))
+    assert "choose (If)" in error.what
+
+
+def test_fold_that_fails(tmp_path: Path) -> None:
+    nodes = [node("Reshape", "w s", "v"), node("Add", "x v", "y")]
+    constants: dict[str, NDArray[Any]] = {"w": np.ones(3, dtype=np.float32), "s": np.array([2, 2])}
+    path = write(tmp_path / "m.onnx", nodes, {"x": [2, 2]}, constants=constants)
+    assert "node_v (Reshape): found constants that ONNX's reference evaluator cannot fold" in str(
+        refused(path)
+    )
+
+
+def test_sparse_initializer(tmp_path: Path) -> None:
+    path = write(tmp_path / "m.onnx", [node("Neg", "x", "y")], {"x": [2]})
+    model = onnx.load(path)
+    values = numpy_helper.from_array(np.ones(1, dtype=np.float32), "w")
+    indices = numpy_helper.from_array(np.zeros(1, dtype=np.int64), "w_indices")
+    model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, indices, [4]))
+    path.write_bytes(model.SerializeToString())
+    assert "sparse" in refused(path).what
+
+
+def eye(*shape: int) -> NDArray[np.float32]:
+    """Return an array of ones."""
+    return np.ones(shape, dtype=np.float32)
+
+
+REFUSED: tuple[tuple[str, onnx.NodeProto, tuple[int, ...], dict[str, NDArray[Any]], int, str], ...] = (
+    ("computed shape", node("Reshape", "x x", "y"), (2,), {}, 17, "found shape x computed at run time"),
+    (
+        "reshape",
+        node("Reshape", "x s", "y"),
+        (2, 3),
+        {"s": np.array([4, 2])},
+        17,
+        "found 6 elements for shape",
+    ),
+    ("reshape -1", node("Reshape", "x s", "y"), (2, 3), {"s": np.array([4, -1])}, 17, "allowed a divisor"),
+    (
+        "reshape 0",
+        node("Reshape", "x s", "y"),
+        (2, 3),
+        {"s": np.array([2, 3, 0])},
+        17,
+        "allowed 0 only for axes",
+    ),
+    ("axis", node("Softmax", "x", "y", axis=2), (2, 3), {}, 17, "found axis 2, allowed -2 to 1"),
+    ("softmax 11", node("Softmax", "x", "y", axis=0), (2, 3), {}, 11, "allowed the last axis"),
+    ("rank 0", node("MatMul", "x w", "y"), (2,), {"w": np.float32(1.0)}, 17, "found an operand of rank 0"),
+    ("matmul", node("MatMul", "x w", "y"), (2, 3), {"w": eye(4, 3)}, 17, "found shapes (2, 3) and (4, 3)"),
+    ("broadcast", node("Add", "x w", "y"), (2, 3), {"w": eye(4)}, 17, "export it again"),
+    ("conv 3-D", node("Conv", "x w", "y"), (1, 1, 2, 2, 2), {"w": eye(1, 1, 1, 1, 1)}, 17, "3 spatial axes"),
+    (
+        "dilation",
+        node("Conv", "x w", "y", dilations=[2]),
+        (1, 1, 9),
+        {"w": eye(1, 1, 3)},
+        17,
+        "dilations [2]",
+    ),
+    (
+        "auto_pad",
+        node("Conv", "x w", "y", auto_pad="SAME_UPPER"),
+        (1, 1, 9),
+        {"w": eye(1, 1, 3)},
+        17,
+        "auto_pad SAME_UPPER",
+    ),
+    ("conv weight", node("Conv", "x x", "y"), (1, 1, 1), {}, 17, "found weight x computed"),
+    (
+        "dropout",
+        node("Dropout", "x r t", "y"),
+        (2,),
+        {"r": np.float32(0.5), "t": np.array(True)},
+        17,
+        "dropout in training mode",
+    ),
+    ("cast", node("Cast", "x", "y", to=TensorProto.INT32), (2,), {}, 17, "a cast to INT32 at run time"),
+    ("cast like", node("CastLike", "x w", "y"), (2,), {"w": np.array(1)}, 17, "a cast to integers"),
+    ("squeeze", node("Squeeze", "x a", "y"), (2, 3), {"a": np.array([0])}, 17, "allowed axes of size 1"),
+    (
+        "slice step",
+        node("Slice", "x s e a t", "y"),
+        (4,),
+        {"s": np.array([0]), "e": np.array([4]), "a": np.array([0]), "t": np.array([0])},
+        17,
+        "found step 0",
+    ),
+    (
+        "empty slice",
+        node("Slice", "x s e", "y"),
+        (4,),
+        {"s": np.array([3]), "e": np.array([2])},
+        17,
+        "empty slice",
+    ),
+    ("split", node("Split", "x s", "y z"), (4,), {"s": np.array([3, 2])}, 17, "found parts [3, 2] of 4"),
+    ("gather", node("Gather", "x i", "y"), (4,), {"i": np.array([7])}, 17, "found indices [7]"),
+    (
+        "optional output",
+        node("LayerNormalization", "x w", "y mean"),
+        (2, 3),
+        {"w": eye(3)},
+        17,
+        "found optional output mean",
+    ),
+    (
+        "skip output",
+        node("com.microsoft.SkipLayerNormalization", "x x w", "y mean"),
+        (1, 2, 3),
+        {"w": eye(3)},
+        17,
+        "found optional outputs",
+    ),
+    ("mask", node("Attention", "x x x m", "y"), (1, 2, 3, 4), {"m": eye(3, 3)}, 23, "found attn_mask"),
+    ("causal", node("Attention", "x x x", "y", is_causal=1), (1, 2, 3, 4), {}, 23, "found is_causal 1"),
+    ("softcap", node("Attention", "x x x", "y", softcap=1.0), (1, 2, 3, 4), {}, 23, "found softcap"),
+    (
+        "head counts",
+        node("Attention", "x w w", "y"),
+        (1, 2, 3, 4),
+        {"w": eye(1, 1, 3, 4)},
+        23,
+        "heads of Q, K and V",
+    ),
+    (
+        "head width",
+        node("Attention", "x x x", "y", q_num_heads=3, kv_num_heads=3),
+        (1, 3, 8),
+        {},
+        23,
+        "found 3 heads in 8 columns",
+    ),
+    ("rank 2", node("Attention", "x x x", "y"), (3, 8), {}, 23, "found rank 2, allowed 3 or 4"),
+    (
+        "rotary scale",
+        node("com.microsoft.RotaryEmbedding", "x p c c", "y", scale=2.0),
+        (1, 2, 3, 4),
+        {"p": np.zeros((1, 3), dtype=np.int64), "c": eye(3, 2)},
+        17,
+        "found scale, allowed 1",
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("item", "shape", "constants", "opset", "message"),
+    [case[1:] for case in REFUSED],
+    ids=[case[0] for case in REFUSED],
+)
+def test_refused_node(
+    tmp_path: Path,
+    item: onnx.NodeProto,
+    shape: tuple[int, ...],
+    constants: dict[str, NDArray[Any]],
+    opset: int,
+    message: str,
+) -> None:
+    path = tmp_path / "m.onnx"
+    graph = helper.make_graph(
+        [item],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
+    )
+    imports = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
+    path.write_bytes(helper.make_model(graph, opset_imports=imports, ir_version=10).SerializeToString())
+    error = refused(path)
+    assert error.where == f"node_y ({'com.microsoft.' * bool(item.domain)}{item.op_type})"
+    assert message in error.what or message in error.notes[0]
