@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tmc.ir.errors import QuantisationError
+from tmc.ir.graph import Graph
+from tmc.ir.types import DType, Quant, TensorType
+from tmc.passes.codes import dequantise, quantise_inputs
+
+GRAPH = Graph("net", ("x",), (), (), {"x": TensorType(DType.S16, (1, 5), Quant((0.5,)))}, {})
+
+
+def test_inputs_round_half_to_even_and_clip_to_13_bits() -> None:
+    codes = quantise_inputs(GRAPH, {"x": np.array([[0.25, 0.75, -0.75, 1e9, -1e9]])})
+    assert codes["x"].dtype == np.int16
+    assert codes["x"].tolist() == [[0, 2, -2, 4095, -4096]]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_inputs_must_be_finite(value: float) -> None:
+    with pytest.raises(QuantisationError, match="input %x: found NaN or infinity"):
+        quantise_inputs(GRAPH, {"x": np.full((1, 5), value)})
+
+
+def test_codes_back_to_numbers() -> None:
+    kind = TensorType(DType.S8, (2, 2), Quant((0.5,), -3))
+    assert dequantise(kind, np.array([[-3, -1], [0, 127]], dtype=np.int8)).tolist() == [[0, 1], [1.5, 65]]
+
+
+@pytest.mark.parametrize(("axis", "expected"), [(0, [[1, 2], [30, 40]]), (1, [[1, 20], [3, 40]])])
+def test_codes_back_with_a_scale_per_index(axis: int, expected: list[list[float]]) -> None:
+    kind = TensorType(DType.S8, (2, 2), Quant((1.0, 10.0), 0, axis))
+    assert dequantise(kind, np.array([[1, 2], [3, 4]], dtype=np.int8)).tolist() == expected

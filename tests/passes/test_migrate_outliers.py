@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.passes.small_transformer import Size, transformer, windows
+from tmc.ir.graph import Graph, OpKind
+from tmc.ir.interpret import interpret
+from tmc.ir.verify import verify
+from tmc.passes.calibrate import calibrate
+from tmc.passes.migrate_outliers import OUTLIER_RATIO, migrate_outliers
+
+SIZE = Size(layers=1)
+PLANTED = transformer(SIZE, outlier=20.0)
+
+
+def constants_of(graph: Graph, value: str) -> list[np.ndarray]:
+    op = next(op for op in graph.ops if op.output == value)
+    return [graph.constants[name] for name in op.inputs[1:]]
+
+
+def test_function_is_preserved() -> None:
+    ranges = calibrate(PLANTED, {"emg": windows(PLANTED, 4)})
+    migrated, _ = migrate_outliers(PLANTED, ranges)
+    verify(migrated)
+    window = windows(PLANTED, 1, seed=9)[0]
+    before, after = interpret(PLANTED, {"emg": window}), interpret(migrated, {"emg": window})
+    for name, array in before.items():
+        assert np.allclose(array, after[name], rtol=0, atol=2e-5 * np.abs(array).max())
+
+
+def test_outliers_shrink_to_the_square_root() -> None:
+    ranges = calibrate(PLANTED, {"emg": windows(PLANTED, 4)})
+    _, after = migrate_outliers(PLANTED, ranges)
+    for name in ("0.norm1", "0.norm2"):
+        old, new = (found.values[name].column_magnitude for found in (ranges, after))
+        assert old.max() > 10 * np.median(old)
+        assert new.max() / np.median(new) < 2 * (old.max() / np.median(old)) ** 0.5
+
+
+def test_factor_is_the_published_one() -> None:
+    ranges = calibrate(PLANTED, {"emg": windows(PLANTED, 4)})
+    migrated, _ = migrate_outliers(PLANTED, ranges)
+    weights = np.concatenate([constants_of(PLANTED, f"0.{name}")[0] for name in "qkv"])
+    raw = np.sqrt(ranges.values["0.norm1"].column_magnitude / np.abs(weights).max(axis=0))
+    factor = raw / np.exp(np.log(raw).mean())
+    gamma, beta = constants_of(migrated, "0.norm1")
+    old_gamma, old_beta = constants_of(PLANTED, "0.norm1")
+    assert np.allclose(gamma, old_gamma / factor, rtol=1e-5)
+    assert np.allclose(beta, old_beta / factor, rtol=1e-5)
+    new, old = constants_of(migrated, "0.k")[0], constants_of(PLANTED, "0.k")[0]
+    assert np.allclose(new, old * factor, rtol=1e-5)
+
+
+def test_ranges_are_those_of_another_calibration() -> None:
+    samples = {"emg": windows(PLANTED, 4)}
+    migrated, moved = migrate_outliers(PLANTED, calibrate(PLANTED, samples))
+    again = calibrate(migrated, samples)
+    for name, found in again.values.items():
+        bound = 2e-5 * found.magnitude
+        assert np.allclose(found.column_low, moved.values[name].column_low, rtol=0, atol=bound)
+        assert np.allclose(found.column_high, moved.values[name].column_high, rtol=0, atol=bound)
+        assert np.allclose(found.sample, moved.values[name].sample, rtol=0, atol=bound)
+
+
+def test_without_outliers_nothing_changes() -> None:
+    graph = transformer(SIZE)
+    ranges = calibrate(graph, {"emg": windows(graph, 4)})
+    for name in ("0.norm1", "0.norm2"):
+        magnitude = ranges.values[name].column_magnitude
+        assert magnitude.max() < OUTLIER_RATIO * np.median(magnitude)
+    same, ranges_after = migrate_outliers(graph, ranges)
+    assert same.ops == graph.ops
+    assert set(same.constants) == set(graph.constants)
+    assert ranges_after.values == ranges.values
+
+
+@pytest.mark.parametrize("reason", ["graph output", "read by another op"])
+def test_a_norm_that_others_see_stays(reason: str) -> None:
+    graph = PLANTED
+    if reason == "graph output":
+        graph = replace(graph, outputs=(*graph.outputs, "0.norm1", "0.norm2"))
+        kept = ("0.norm1", "0.norm2")
+    else:  # the final norm feeds a mean
+        kept = ("tokens",)
+    migrated, _ = migrate_outliers(graph, calibrate(graph, {"emg": windows(graph, 2)}))
+    for name in kept:
+        op = next(op for op in migrated.ops if op.output == name)
+        assert op == next(op for op in graph.ops if op.output == name)
+
+
+def test_shared_constants_are_not_changed_under_their_other_readers() -> None:
+    ops = tuple(replace(op, inputs=("features", "0.q.w", "0.q.b")) if op.output == "logits" else op
+                for op in PLANTED.ops)
+    types = dict(PLANTED.types)
+    types["features"] = replace(types["features"], shape=(4, 48))
+    types["logits"] = replace(types["logits"], shape=(4, 48))
+    ops = tuple(replace(op, attrs=type(op.attrs)((4, 48))) if op.output == "features" else op for op in ops)
+    constants = {name: array for name, array in PLANTED.constants.items() if not name.startswith("logits.")}
+    types = {name: kind for name, kind in types.items() if not name.startswith("logits.")}
+    graph = replace(PLANTED, ops=ops, types=types, constants=constants)
+    verify(graph)
+    migrated, _ = migrate_outliers(graph, calibrate(graph, {"emg": windows(graph, 2)}))
+    verify(migrated)
+    assert np.array_equal(migrated.constants["0.q.w"], graph.constants["0.q.w"])
+    reader = next(op for op in migrated.ops if op.output == "0.q")
+    assert reader.kind is OpKind.LINEAR and reader.inputs[1] == "0.q.weight_migrated"
