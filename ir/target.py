@@ -23,10 +23,14 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Dma:
-    """Transfers between L2 and L1; a longer one than max_bytes is split, queue_entries may be in flight."""
+    """Transfers between L2 and L1 of at most max_bytes each; queue_entries may be in flight.
+
+    line_cycles come on top for every line after the first of a two-dimensional transfer.
+    """
 
     bytes_per_cycle: float
     startup_cycles: int
+    line_cycles: int
     max_bytes: int
     queue_entries: int
 
@@ -43,8 +47,8 @@ class L3Channel:
 class BlockCost:
     """A matrix product keeps rows x channels sums in registers.
 
-    One block takes ceil(depth / 4) * step_cycles + block_cycles on one core: four products of depth a step,
-    then requantisation and stores.
+    One block takes ceil(depth / 4) * step_cycles + block_cycles on one core: a step takes 4 bytes of each row
+    of depth, then come requantisation and stores.
     """
 
     rows: int
@@ -60,7 +64,7 @@ class KernelCosts:
     table_cycles and residual_cycles come on top of a linear's, per output. layernorm, rope and mean_rows
     are per element of their input. Attention: scores and values are blocks of `linear` (depth = head width,
     and depth = keys), the scores with score_block_cycles instead of its block_cycles; softmax_cycles is per
-    score, attention_row_cycles per query row.
+    score, attention_row_cycles per query row. call_cycles come once for every call of any kernel.
     """
 
     linear: BlockCost
@@ -73,6 +77,7 @@ class KernelCosts:
     layernorm_cycles: float
     rope_cycles: float
     mean_rows_cycles: float
+    call_cycles: int
     barrier_cycles: int
 
 

@@ -1,0 +1,112 @@
+"""What there is to decide about the tiles of one stage, as numbers.
+
+A stage runs turns (row tiles; in attention, row tiles of every head), a turn runs steps (ops, or the halves
+of an attention), a step runs over tiles of its streamed operand (weights; K; V transposed). The model:
+
+* The transfers of a tile, its streamed operand and its result, hide behind one tile's compute: its own, which
+  stands for the tile before it. What is longer is exposed; what is left over of the compute is slack.
+* Inputs of the next turn and whole results of the last one hide behind the slack of a turn; an input with one
+  buffer only behind the slack after its last reader.
+* The first loads and the last stores of a stage are exposed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class StepCost:
+    """One step with a given tile of its streamed operand, over all turns of a stage.
+
+    hiding_cycles: compute of all turns but the last one that is left over for transfers of other turns.
+    operand_bytes, result_bytes: the size of one slot of the streamed operand, of one streamed result.
+    """
+
+    tile: int
+    compute_cycles: int
+    dma_cycles: int
+    exposed_cycles: int
+    hiding_cycles: int
+    operand_bytes: int
+    result_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class InputCost:
+    """One input: bytes of a tile, cycles of loading it for all turns but the first, legal buffer counts."""
+
+    tile_bytes: int
+    ahead_cycles: int
+    buffers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RowChoice:
+    """A number of rows per tile, and what follows from it alone.
+
+    steps: for each step the choices of its tile. ahead_cycles: stores that hide like loads of double-buffered
+    inputs. dma_cycles: of inputs, whole results and tables; exposed_cycles: of those at both ends.
+    """
+
+    rows: int
+    fixed_bytes: int
+    dma_cycles: int
+    exposed_cycles: int
+    ahead_cycles: int
+    inputs: tuple[InputCost, ...]
+    steps: tuple[tuple[StepCost, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TileProblem:
+    """One stage. last_readers: for each input the number of the step that reads it last."""
+
+    choices: tuple[RowChoice, ...]
+    last_readers: tuple[int, ...]
+    budget_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class TileChoice:
+    """A solution: which row choice, the index of the tile chosen for each step, the buffers of each input."""
+
+    choice: int
+    tiles: tuple[int, ...]
+    buffers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TileCost:
+    """What a solution costs."""
+
+    compute_cycles: int
+    dma_cycles: int
+    exposed_cycles: int
+    l1_bytes: int
+
+
+def tile_cost(problem: TileProblem, solution: TileChoice) -> TileCost:
+    """Return modelled cycles and L1 bytes of a solution."""
+    choice = problem.choices[solution.choice]
+    steps = [costs[tile] for costs, tile in zip(choice.steps, solution.tiles, strict=True)]
+    inputs = list(zip(choice.inputs, solution.buffers, problem.last_readers, strict=True))
+    exposed = choice.exposed_cycles + sum(step.exposed_cycles for step in steps)
+    ahead = choice.ahead_cycles + sum(each.ahead_cycles for each, buffers, _ in inputs if buffers == 2)
+    exposed += _excess(ahead, steps)
+    for each, buffers, last_reader in inputs:
+        if buffers == 1:
+            exposed += _excess(each.ahead_cycles, steps[last_reader + 1 :])
+    l1_bytes = choice.fixed_bytes + sum(buffers * each.tile_bytes for each, buffers, _ in inputs)
+    l1_bytes += 2 * max(step.operand_bytes for step in steps) + 2 * max(step.result_bytes for step in steps)
+    return TileCost(
+        sum(step.compute_cycles for step in steps),
+        choice.dma_cycles + sum(step.dma_cycles for step in steps),
+        exposed,
+        l1_bytes,
+    )
+
+
+def _excess(cycles: int, steps: Sequence[StepCost]) -> int:
+    return max(0, cycles - sum(step.hiding_cycles for step in steps))
