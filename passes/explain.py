@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from tmc.ir.graph import Graph
 from tmc.passes.declined import Declined
@@ -15,9 +16,11 @@ from tmc.passes.fuse_mean_rows import fuse_mean_rows
 from tmc.passes.fuse_rope import fuse_rope
 from tmc.passes.gather_heads import gather_heads
 from tmc.passes.lower_linear import lower_linear
+from tmc.passes.pipeline import NamedPass, Pass, Pipeline, named
 
 Recogniser = Callable[[Graph, list[Declined] | None], Graph]
 
+# They raise on nothing that is left after they have run.
 RECOGNISERS: tuple[Recogniser, ...] = (
     fuse_layernorm,
     lower_linear,
@@ -32,11 +35,23 @@ RECOGNISERS: tuple[Recogniser, ...] = (
 
 
 def explain(graph: Graph) -> tuple[Declined, ...]:
-    """Run every recogniser on a graph, and return what they declined, in that order.
-
-    Run on what the passes left, it says why that is left; the graph itself stays as it is.
-    """
+    """Run every recogniser on a graph that the passes are done with; return why they leave what is left."""
     declined: list[Declined] = []
     for recognise in RECOGNISERS:
         recognise(graph, declined)
     return tuple(declined)
+
+
+def explaining(passes: Sequence[Pass | NamedPass], declined: list[Declined]) -> Pipeline:
+    """Return the same passes, whose recognisers add to `declined` what they leave alone while they run."""
+    recognisers = {recognise.__name__: recognise for recognise in RECOGNISERS}
+    return tuple(
+        NamedPass(entry.name, partial(_run, recognisers[entry.name], declined))
+        if entry.name in recognisers
+        else entry
+        for entry in map(named, passes)
+    )
+
+
+def _run(recognise: Recogniser, declined: list[Declined], graph: Graph) -> Graph:
+    return recognise(graph, declined)

@@ -42,7 +42,7 @@ def test_small_difference_is_reported_and_large_one_refused(tmp_path: Path) -> N
             assert 1e-5 < check_against_onnxruntime(path, other, samples({"x": [2, 3]})) < 1e-4
             continue
         with pytest.raises(
-            UnsupportedModel, match="output y: found a difference of .* in sample 0, allowed 1e-04"
+            UnsupportedModel, match=r"output y: found a difference of .* in sample 0, allowed 1e-04"
         ):
             check_against_onnxruntime(path, other, samples({"x": [2, 3]}))
 
