@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 
 from tests.repository import ROOT
@@ -24,6 +26,26 @@ def compile_c(sources: Iterable[Path], output: Path, *flags: str) -> Path:
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     return output
+
+
+@cache
+def fixed_addresses() -> tuple[str, ...]:
+    """Return a prefix of commands for programs with sanitizers.
+
+    Those of older compilers fail at the start where the kernel spreads addresses too far. Some containers do
+    not allow the prefix; there it is empty.
+    """
+    prefix = ("setarch", "--addr-no-randomize")
+    return prefix if subprocess.run([*prefix, "true"], capture_output=True).returncode == 0 else ()
+
+
+def run_program(*command: str | Path, folder: Path = ROOT,
+                variables: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a program, with or without sanitizers, for a minute at most."""
+    return subprocess.run(
+        [*fixed_addresses(), *map(str, command)],
+        cwd=folder, capture_output=True, text=True, timeout=60, env={**os.environ, **(variables or {})},
+    )
 
 
 def kernel_library(folder: Path, *flags: str) -> Path:

@@ -97,7 +97,7 @@ def check_linear(
         x_rows = Rows(x, int(rng.integers(3)))
         weights = packed_weights(weight, multiplier, None if grouped else bias[0], int(rng.integers(3)))
         pad = int(rng.integers(3))
-        y = blank(*expected.shape, y_dtype, pad) if before is None else Rows(before, pad)
+        y = blank(expected.shape[0], expected.shape[1], y_dtype, pad) if before is None else Rows(before, pad)
         named: dict[str, Any] = {}
         if lookup is not None:
             named["table"] = lookup
@@ -122,7 +122,8 @@ def check_layernorm(kernels: Kernels, rng: np.random.Generator, rows: int, chann
     norm_bits = 15 - ((channels - 1).bit_length() + 1) // 2
     gamma_shift = int(rng.integers(8, 21))
     # Constant rows are normalised by epsilon alone, which must leave no negative shift.
-    epsilon = max(4.0 ** max(0, norm_bits - 11), float(rng.choice([0.0, 0.7, 40.0])) * channels**3)
+    least = 4.0 ** (norm_bits - 11) if norm_bits > 11 else 0.0
+    epsilon = max(least, float(rng.choice([0.0, 0.7, 40.0])) * channels**3)
     room = 2**31 - 1 - channels * 4**center_bits
     attrs = QLayerNormAttrs(
         epsilon_by_shift=tuple(min(round(epsilon / 4**h), room) for h in range(32 - center_bits)),
@@ -134,6 +135,7 @@ def check_layernorm(kernels: Kernels, rng: np.random.Generator, rows: int, chann
     x = integers(rng, (rows, channels), np.int16)
     if rng.integers(3):
         x = (x.astype(np.int32) // int(2 ** rng.integers(16)) + spread).clip(-32768, 32767).astype(np.int16)
+    x[0] = x[0, 0]
     gamma = rng.integers(-(2**14), 2**14, channels).astype(np.int16)
     beta = rng.integers(-(2**29), 2**29, channels).astype(np.int32) >> int(rng.integers(12))
     expected = qlayernorm(x, gamma, beta, attrs)
@@ -217,7 +219,8 @@ def call_values(kernels: Kernels, rng: np.random.Generator, p: Rows, keys: int, 
 
 def random_exp_table(rng: np.random.Generator) -> Integers:
     """Return a table of exponentials of some step; [0] is 255."""
-    return np.round(255 * np.exp(-np.arange(1024) / rng.choice([0.5, 40.0, 300.0]))).astype(np.uint8)
+    table: Integers = np.round(255 * np.exp(-np.arange(1024) / rng.choice([0.5, 40.0, 300.0])))
+    return table.astype(np.uint8)
 
 
 def check_scores(kernels: Kernels, rng: np.random.Generator, rows: int, width: int, keys: int) -> None:
@@ -319,13 +322,31 @@ CASES: dict[str, Case] = {
 # Kernels that make up one op together.
 CHAINS: dict[str, Case] = {"attention": check_attention}
 
+# (kernel, sizes): tiles as the reference networks have them.
+REAL_SIZES = (
+    ("tmc_linear_s8s8s8", (80, 192, 192)),
+    ("tmc_linear_table_s8s8s8", (40, 192, 96)),
+    ("tmc_linear_add_s8s8s16", (40, 768, 48)),
+    ("tmc_linear_transposed_s8s8s8", (80, 192, 64)),
+    ("tmc_linear_grouped_s16s8s16", (400, 20, 192)),
+    ("tmc_linear_s16s8s32", (1, 192, 6)),
+    ("tmc_layernorm_s16s8", (80, 192, 0)),
+    ("tmc_layernorm_s16s8", (9, 768, 100)),
+    ("tmc_rope_s16s8", (80, 32, 50)),
+    ("tmc_attention_softmax_s16u8", (40, 800, 0)),
+    ("tmc_mean_rows_s8s16", (1, 400, 192)),
+    ("attention", (40, 64, 400)),
+    ("attention", (40, 64, 800)),
+)
+
 
 def main(library: str) -> None:
     """Check every kernel at every size."""
     kernels = Kernels(Path(library))
-    for number, (case, sizes) in enumerate(product((CASES | CHAINS).values(), product(SIZES, repeat=3))):
-        case(kernels, np.random.default_rng(number), *sizes)
-    print(f"{len(CASES)} kernels, {len(SIZES) ** 3} sizes each")
+    everything = [*product(CASES | CHAINS, product(SIZES, repeat=3)), *REAL_SIZES]
+    for number, (name, sizes) in enumerate(everything):
+        (CASES | CHAINS)[name](kernels, np.random.default_rng(number), *sizes)
+    print(f"{len(CASES)} kernels, {len(everything)} cases")
 
 
 if __name__ == "__main__":

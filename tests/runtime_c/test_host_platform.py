@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from tests.runtime_c.building import (
     THREAD_SANITIZER,
     compile_c,
     host_program,
+    run_program,
 )
 from tests.runtime_c.kernel_interface import packed_weights
 from tmc.ir.attrs import QLinearAttrs
@@ -58,7 +58,7 @@ ABORTS = (
     ("too long", "tmc_dma_in of 4096 x 16 bytes, allowed 1 to 65535"),
     ("nothing", "tmc_dma_in of 4 x 0 bytes, allowed 1 to 65535"),
     ("close lines", "tmc_dma_in of lines of 8 bytes, 4 bytes apart"),
-    ("source changed", "source of a transfer changed before its wait, line 1 of 16"),
+    ("source changed", "source of a transfer changed before its wait, line 0 of 16"),
     ("other core", "tmc_dma_wait called by core 3, allowed core 0"),
     ("fetch outside l3", "tmc_l3_fetch of 192 bytes from 4 of 192"),
     ("fetch outside l2", "tmc_l3_fetch to outside of L2"),
@@ -102,8 +102,8 @@ def run(program: Path, folder: Path, network_input: bytes, *, trace: bool = Fals
     files = {name: folder / f"{name}.bin" for name in ("weights", "input", "output", "trace")}
     files["weights"].write_bytes(weights)
     files["input"].write_bytes(network_input)
-    arguments = [str(path) for path in files.values()][: 4 if trace else 3]
-    result = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60)
+    arguments = list(files.values())[: 4 if trace else 3]
+    result = run_program(program, *arguments)
     output, traced = (path.read_bytes() if path.exists() else b"" for path in list(files.values())[2:])
     return Result(result.returncode, result.stderr, output, traced)
 
@@ -179,12 +179,12 @@ def test_sessions(tmp_path: Path, what: str, status: int, message: str) -> None:
         (TESTS / "sessions.c", TESTS / "small_network.c", *platform, *SCALAR_KERNELS), tmp_path / "sessions",
         "-std=c11", "-pthread", "-O1", f"-I{RUNTIME / 'host'}", CHECKSUM, *ADDRESS_SANITIZER,
     )
-    result = subprocess.run([program, what, weights], capture_output=True, text=True, timeout=60)
+    result = run_program(program, what, weights)
     assert (result.returncode, result.stderr) == (status, message)
 
 
 def test_usage(programs: dict[str, Path]) -> None:
-    result = subprocess.run([programs["plain"], "weights.bin"], capture_output=True, text=True)
+    result = run_program(programs["plain"], "weights.bin")
     assert result.returncode == 2
     assert result.stderr.endswith(" WEIGHTS.bin INPUT.bin OUTPUT.bin [TRACE.bin]\n")
 
@@ -219,7 +219,7 @@ def test_files_that_cannot_be_opened(
     (tmp_path / "input.bin").write_bytes(some_input()[0])
     paths = [tmp_path / f"{name}.bin" for name in ("weights", "input", "output", "trace")]
     paths[position] = tmp_path / "no such folder" / "file.bin"
-    result = subprocess.run([programs["address"], *paths], capture_output=True, text=True, timeout=60)
+    result = run_program(programs["address"], *paths)
     assert (result.returncode, result.stderr) == (1, f"error: {paths[position]}: {message}\n")
 
 
@@ -229,7 +229,7 @@ def test_disk_full(programs: dict[str, Path], tmp_path: Path, position: int) -> 
     (tmp_path / "input.bin").write_bytes(some_input()[0])
     paths = [tmp_path / f"{name}.bin" for name in ("weights", "input", "output", "trace")]
     paths[position] = Path("/dev/full")
-    result = subprocess.run([programs["address"], *paths], capture_output=True, text=True, timeout=60)
+    result = run_program(programs["address"], *paths)
     assert (result.returncode, result.stderr) == (1, "error: /dev/full: cannot write\n")
 
 
