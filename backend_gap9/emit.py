@@ -1,0 +1,84 @@
+"""The output directory: everything a firmware project needs to build, run and check a network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+from tmc.backend_gap9.emit_golden import golden_files, runtime_files
+from tmc.backend_gap9.emit_interface import interface_text
+from tmc.backend_gap9.emit_names import names_of
+from tmc.backend_gap9.emit_network import network_text
+from tmc.backend_gap9.emit_report import page_text
+from tmc.backend_gap9.emit_statements import ISA
+from tmc.backend_gap9.pack import PackedStage
+from tmc.backend_gap9.program import Program
+from tmc.backend_gap9.report import Report, calls
+from tmc.ir.graph import Graph
+from tmc.ir.types import Array
+
+
+def emit(
+    graph: Graph, program: Program, packed: tuple[PackedStage, ...], report: Report, golden_input: Array
+) -> dict[str, bytes]:
+    """Return the files of the output directory by relative path. Equal arguments give equal bytes.
+
+    The program must have passed `check_program`. golden_input is one integer input of the graph.
+    Raises: PlanError for a graph with several inputs or outputs.
+    """
+    names = names_of(program, graph)
+    image = weights_image(program, packed)
+    interface = interface_text(graph, report, names, image)
+    network = network_text(graph, program, report, names, image)
+    kernels = sorted({f"{call.kernel}_{ISA}" for stage in program.stages for call in calls(stage.body)})
+    context = {"n": network, "i": interface, "r": report, "page": page_text(report)}
+    content = {
+        "network.c": _render("network.c.j2", context),
+        "network.h": _render("network.h.j2", context),
+        "network.mk": f"# Beginning of the network's symbols.\nTMC_NAME := {names.network}\n".encode(),
+        "weights.bin": image,
+        "README.txt": _render("README.txt.j2", context),
+        "report.html": _render("report.html.j2", context),
+        "report.json": (json.dumps(report.to_json(), indent=1) + "\n").encode(),
+        **golden_files(graph, golden_input),
+        **runtime_files(kernels),
+    }
+    return dict(sorted(content.items()))
+
+
+def weights_image(program: Program, packed: tuple[PackedStage, ...]) -> bytes:
+    """Return the content of weights.bin: every constant block at its offset in L3."""
+    contents = {name: data for stage in packed for name, data in stage.contents.items()}
+    image = bytearray(program.l3_bytes)
+    for buffer in program.buffers:
+        if buffer.memory == "l3":
+            data = contents[buffer.name]
+            assert len(data) == buffer.size_bytes, buffer.name
+            image[buffer.offset_bytes : buffer.offset_bytes + len(data)] = data
+    return bytes(image)
+
+
+def _template(name: str) -> str:
+    return (files("tmc.backend_gap9") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _environment(autoescape: bool) -> Environment:
+    return Environment(
+        loader=FunctionLoader(_template),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+        autoescape=autoescape,
+    )
+
+
+_TEXT, _PAGE = _environment(autoescape=False), _environment(autoescape=True)
+
+
+def _render(template: str, context: Mapping[str, object]) -> bytes:
+    environment = _PAGE if template.endswith(".html.j2") else _TEXT
+    return environment.get_template(template).render(context).encode()

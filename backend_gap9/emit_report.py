@@ -1,0 +1,154 @@
+"""report.html: the memory map of L2 over the stages, and tables of stages and ops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tmc.backend_gap9.emit_interface import made_by
+from tmc.backend_gap9.report import MemoryRow, Report
+
+WIDTH, HEIGHT, LEFT, BOTTOM = 960, 420, 84, 24
+_COLOURS = ("#4e79a7", "#f28e2b", "#59a14f", "#b07aa1", "#76b7b2", "#e15759", "#9c755f", "#edc948")
+
+
+@dataclass(frozen=True, slots=True)
+class Rectangle:
+    """One buffer in the memory map."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    colour: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A number on an axis of the memory map; a line goes across it at y, its text stands at text_y."""
+
+    x: int
+    y: int
+    text_y: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table: its heads, and its rows of text."""
+
+    title: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PageText:
+    """What the template of report.html prints."""
+
+    made_by: str
+    summary: str
+    width: int
+    height: int
+    left: int
+    rectangles: tuple[Rectangle, ...]
+    stage_labels: tuple[Label, ...]
+    byte_labels: tuple[Label, ...]
+    tables: tuple[Table, ...]
+
+
+def page_text(report: Report) -> PageText:
+    """Return what report.html says."""
+    plot_bottom = HEIGHT - BOTTOM
+    columns = max(1, len(report.stages))
+    top_bytes = max(1, report.l2.budget_bytes, report.l2.peak_bytes)
+
+    def across(stage: int) -> int:
+        return LEFT + stage * (WIDTH - LEFT) // columns
+
+    def up(offset_bytes: int) -> int:
+        return plot_bottom - offset_bytes * plot_bottom // top_bytes
+
+    rectangles = []
+    for number, buffer in enumerate(report.l2_buffers):
+        first, last = max(0, buffer.first), min(columns - 1, buffer.last)
+        end = buffer.offset_bytes + buffer.size_bytes
+        place = f"{buffer.size_bytes:,} bytes at {buffer.offset_bytes:,}"
+        rectangles.append(
+            Rectangle(
+                across(first),
+                up(end),
+                across(last + 1) - across(first),
+                up(buffer.offset_bytes) - up(end),
+                _COLOURS[number % len(_COLOURS)],
+                f"{buffer.name}: {place}, stages {first} to {last}",
+            )
+        )
+    marks = (("budget", report.l2.budget_bytes), ("peak", report.l2.peak_bytes))
+    return PageText(
+        made_by(report),
+        f"{report.macs:,} multiply-accumulates, {report.weights_bytes:,} bytes of packed constants, "
+        f"{report.cycles_estimate:,} modelled cycles "
+        f"({report.cycles_estimate * 1000 / report.cluster_hz:.1f} ms at "
+        f"{report.cluster_hz // 1_000_000} MHz), {report.exposed_fetch_cycles:,} of them waiting for L3.",
+        WIDTH,
+        HEIGHT,
+        LEFT,
+        tuple(rectangles),
+        tuple(Label(across(n), HEIGHT - 8, HEIGHT - 8, str(n)) for n in range(columns)),
+        tuple(_byte_label(up(value), name, value) for name, value in marks),
+        (_memory_table(report), _stage_table(report), _op_table(report)),
+    )
+
+
+def _byte_label(y: int, name: str, size_bytes: int) -> Label:
+    """Return a line of the map; its text stays inside the picture."""
+    return Label(0, y, max(10, y + 3), f"{name} {size_bytes:,}")
+
+
+def _memory_table(report: Report) -> Table:
+    def row(name: str, memory: MemoryRow) -> tuple[str, ...]:
+        sizes = (memory.peak_bytes, memory.bound_bytes, memory.budget_bytes)
+        return (name, *(f"{size:,}" for size in sizes))
+
+    rows = (row("L1", report.l1), row("L2", report.l2), row("L3", report.l3))
+    return Table("Memory", ("memory", "peak bytes", "no plan below", "budget"), rows)
+
+
+def _stage_table(report: Report) -> Table:
+    heads = (
+        "stage", "ops", "tiles", "cycles", "kernels", "transfers", "exposed", "no tiles below",
+        "MAC per cycle", "L1 bytes",
+    )
+    rows = tuple(
+        (
+            stage.name,
+            ", ".join(stage.ops),
+            stage.tiles,
+            f"{stage.cycles:,}",
+            f"{stage.compute_cycles:,}",
+            f"{stage.dma_cycles:,}",
+            f"{stage.exposed_cycles:,}",
+            f"{stage.bound_cycles:,}",
+            f"{stage.macs / max(1, stage.cycles):.1f}",
+            f"{stage.l1_peak_bytes:,}",
+        )
+        for stage in report.stages
+    )
+    return Table("Stages, modelled cycles", heads, rows)
+
+
+def _op_table(report: Report) -> Table:
+    rows = tuple(
+        (
+            row.name,
+            row.op,
+            row.node,
+            str(row.stage),
+            f"{row.dtype} {'x'.join(map(str, row.shape))}",
+            f"{row.macs:,}",
+            ", ".join(row.kernels),
+        )
+        for row in report.ops
+    )
+    return Table("Ops", ("output", "op", "ONNX node", "stage", "type", "MACs", "kernels"), rows)

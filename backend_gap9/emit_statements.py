@@ -1,0 +1,224 @@
+"""Statements of a program as lines of C."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tmc.backend_gap9.emit_names import COLUMNS, GLUE, Names, wrapped
+from tmc.backend_gap9.expressions import div, mul
+from tmc.backend_gap9.kernels import KERNELS, Extent
+from tmc.backend_gap9.program import (
+    Address,
+    Barrier,
+    Binary,
+    Call,
+    Compare,
+    Const,
+    Dma,
+    Expr,
+    Fetch,
+    If,
+    Let,
+    Lookup,
+    Loop,
+    Slot,
+    Stmt,
+    Var,
+    Wait,
+)
+
+ISA = "scalar"
+INDENT = 4
+_STRENGTH = {"+": 1, "-": 1, "*": 2, "/": 2, "%": 2}
+_TRANSFERS = (Dma, Fetch, Wait)
+
+
+def expression(expr: Expr) -> str:
+    """Return an expression in unsigned arithmetic; a constant below 0 is an argument and stays signed."""
+    match expr:
+        case Const(value):
+            return f"{value}u" if value >= 0 else str(value)
+        case Var(name):
+            return name
+        case Lookup(table, index):
+            return f"{table}[{expression(index)}]"
+        case Binary("min", left, right):
+            return f"smaller({expression(left)}, {expression(right)})"
+        case Binary("+", left, Const(value)) if value < 0:
+            return expression(Binary("-", left, Const(-value)))
+        case Binary(operator, left, right):
+            return f"{_side(left, operator, False)} {operator} {_side(right, operator, True)}"
+
+
+def _side(expr: Expr, operator: str, is_right: bool) -> str:
+    """Return an operand, in brackets where C needs them or where a reader would have to think."""
+    text = expression(expr)
+    if not isinstance(expr, Binary) or expr.operator == "min":
+        return text
+    inner, outer = _STRENGTH[expr.operator], _STRENGTH[operator]
+    same = expr.operator == operator and operator in "+*"
+    bare = inner > outer or (inner == outer and (same or (not is_right and outer == 1)))
+    return text if bare else f"({text})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Symbol:
+    """A number of a call while its extent is worked out: an expression with the operators of an int."""
+
+    expr: Expr
+
+    def __mul__(self, other: _Symbol | int) -> _Symbol:
+        return _Symbol(mul(self.expr, _expr_of(other)))
+
+    def __floordiv__(self, other: _Symbol | int) -> _Symbol:
+        divisor = _expr_of(other)
+        if isinstance(divisor, Const):
+            return _Symbol(div(self.expr, divisor.value))
+        return _Symbol(Binary("/", self.expr, divisor))
+
+
+def _expr_of(number: _Symbol | int) -> Expr:
+    return Const(number) if isinstance(number, int) else number.expr
+
+
+@dataclass(frozen=True, slots=True)
+class StagePrinter:
+    """Print the statements of one stage. `l1` are the identifiers of its L1 buffers; views as in Program."""
+
+    names: Names
+    l1: Mapping[str, str]
+    slots: Mapping[str, int]
+    views: Mapping[str, str]
+
+    def lines(self, body: tuple[Stmt, ...], indent: int) -> list[str]:
+        """Return the lines of a body; what only core 0 does stands together."""
+        result: list[str] = []
+        for is_transfers, run in _runs(body):
+            if is_transfers:
+                result.append(f"{'':{indent}}if (core == 0u) {{")
+                result += [line for each in run for line in self.statement(each, indent + INDENT)]
+                result.append(f"{'':{indent}}}}")
+            else:
+                result += [line for each in run for line in self.statement(each, indent)]
+        return result
+
+    def statement(self, statement: Stmt, indent: int) -> list[str]:
+        """Return the lines of one statement."""
+        match statement:
+            case Loop(var, count):
+                head = f"for (uint32_t {var} = 0; {var} < {count}u; ++{var}) {{"
+                return self.block(head, statement, indent)
+            case If(condition):
+                return self.block(f"if ({_condition(condition)}) {{", statement, indent)
+            case Let(var, value):
+                return wrapped(f"const uint32_t {var} = {expression(value)};", indent)
+            case Dma():
+                ends = [self.in_l1(statement.l1), self.in_l2(statement.l2)]
+                if statement.direction == "out":
+                    ends.reverse()
+                sizes = (statement.lines, statement.line_bytes, statement.l2_pitch_bytes)
+                arguments = ", ".join((self.slot(statement.slot), *ends, *map(expression, sizes)))
+                return wrapped(f"tmc_dma_{statement.direction}({arguments});", indent)
+            case Fetch(slot, l2, l3, size_bytes):
+                source = _offset(self.names.l3[l3.buffer], l3.offset_bytes)
+                arguments = f"{self.slot(slot)}, {self.in_l2(l2)}, {source}, {size_bytes}u"
+                return wrapped(f"tmc_l3_fetch({arguments});", indent)
+            case Wait(slot, memory):
+                function = "tmc_dma_wait" if memory == "l2" else "tmc_l3_wait"
+                return wrapped(f"{function}({self.slot(slot)});", indent)
+            case Call():
+                return [*self.call(statement, indent), *self.traces(statement, indent)]
+            case Barrier():
+                return [f"{'':{indent}}tmc_barrier();"]
+
+    def block(self, head: str, statement: Loop | If, indent: int) -> list[str]:
+        """Return a loop or a condition; one that is for core 0 alone stands inside a test for that already."""
+        if moves_only(statement):
+            body = [line for each in statement.body for line in self.statement(each, indent + INDENT)]
+        else:
+            body = self.lines(statement.body, indent + INDENT)
+        return [*wrapped(head, indent), *body, f"{'':{indent}}}}"]
+
+    def slot(self, slot: Slot) -> str:
+        """Return the pointer to an instance of a slot."""
+        name = self.names.slots[slot.name]
+        return f"&{name}[{expression(slot.index)}]" if self.slots[slot.name] > 1 else f"&{name}"
+
+    def in_l1(self, address: Address) -> str:
+        """Return the pointer to a byte of L1."""
+        return f"&l1[{_offset(self.l1[address.buffer], address.offset_bytes)}]"
+
+    def in_l2(self, address: Address) -> str:
+        """Return the pointer to a byte of L2, of the arena or of the caller."""
+        if address.buffer in self.names.externals:
+            return f"&{self.names.externals[address.buffer]}[{expression(address.offset_bytes)}]"
+        return f"&l2[{_offset(self.names.l2[address.buffer], address.offset_bytes)}]"
+
+    def call(self, call: Call, indent: int) -> list[str]:
+        """Return a kernel call: a line for each pointer, the numbers as they fit."""
+        pad = " " * indent
+        lines = [f"{pad}{call.kernel}_{ISA}(&(const {KERNELS[call.kernel].struct}){{"]
+        for operand in call.operands:
+            lines += wrapped(f".{operand.field} = (void *){self.in_l1(operand.address)},", indent + INDENT)
+        numbers = [f".{argument.field} = {expression(argument.value)}," for argument in call.arguments]
+        # Spaces inside an initialiser do not part from it: lines break between initialisers only.
+        glued = " ".join(number.replace(" ", GLUE) for number in numbers)
+        width = COLUMNS - indent - INDENT
+        for line in textwrap.wrap(glued, width, break_long_words=False, break_on_hyphens=False):
+            lines += wrapped(line.replace(GLUE, " "), indent + INDENT)
+        return [*lines, f"{pad}}});"]
+
+    def traces(self, call: Call, indent: int) -> list[str]:
+        """Return the tracing of what a call computes of a value of the graph."""
+        kernel = KERNELS[call.kernel]
+        numbers: Any = {argument.field: _Symbol(argument.value) for argument in call.arguments}
+        lines: list[str] = []
+        rules = {rule.field: rule for rule in kernel.operands}
+        for operand in call.operands:
+            rule = rules[operand.field]
+            value = self.views.get(operand.part.value, operand.part.value)
+            if rule.access == "read" or value not in self.names.values:
+                continue
+            extent: Extent = rule.extent(numbers)
+            sizes: tuple[Any, ...] = (extent.rows, extent.row_bytes, extent.pitch_bytes)
+            arguments = ", ".join(
+                (
+                    self.names.values[value],
+                    self.in_l1(operand.address),
+                    *(expression(_expr_of(size)) for size in sizes),
+                    expression(operand.part.row),
+                    expression(operand.part.column_bytes),
+                )
+            )
+            lines += wrapped(f"tmc_trace({arguments});", indent)
+        return lines
+
+
+def _condition(condition: Compare) -> str:
+    left, right = expression(condition.left), expression(condition.right)
+    if condition.operator == "<" and isinstance(condition.left, Const):
+        return f"{right} > {left}"
+    return f"{left} {condition.operator} {right}"
+
+
+def moves_only(statement: Stmt) -> bool:
+    """Tell whether a statement is for core 0 alone: transfers, waits, and what holds nothing else."""
+    if isinstance(statement, Loop | If):
+        return all(moves_only(inner) for inner in statement.body)
+    return isinstance(statement, _TRANSFERS)
+
+
+def _runs(body: tuple[Stmt, ...]) -> Iterator[tuple[bool, tuple[Stmt, ...]]]:
+    """Yield runs of neighbours that are all, or all not, for core 0 alone."""
+    start = 0
+    for end in range(1, len(body) + 1):
+        if end == len(body) or moves_only(body[end]) != moves_only(body[start]):
+            yield moves_only(body[start]), body[start:end]
+            start = end
+
+
+def _offset(name: str, offset: Expr) -> str:
+    return name if offset == Const(0) else f"{name} + {_side(offset, '+', True)}"

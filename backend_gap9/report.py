@@ -1,0 +1,223 @@
+"""What a compile found out about a network: the facts of report.json, report.html and `compile --json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tmc.backend_gap9.pack import PackedStage
+from tmc.backend_gap9.plan import AttentionTiling, Plan, StagePlan
+from tmc.backend_gap9.program import Call, If, Loop, Program, Stmt
+from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.ops import VIEWS
+from tmc.ir.target import Memory, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an output comes from. `model` is a file name without its folder, the hash is of its bytes."""
+
+    model: str
+    model_sha256: str
+    compiler: str  # name and version
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRow:
+    """Use of one memory. bound: no plan needs less: the solver's proof for L2, elsewhere the use itself."""
+
+    peak_bytes: int
+    bound_bytes: int
+    budget_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpRow:
+    """One op of the integer graph: its output, the ONNX node, its stage and the kernels that run it."""
+
+    name: str
+    op: str
+    node: str
+    stage: int
+    dtype: str
+    shape: tuple[int, ...]
+    macs: int
+    kernels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StageRow:
+    """One stage: ops, tiles, memory and modelled cycles. bound_cycles: no tiling of it is modelled faster."""
+
+    name: str
+    ops: tuple[str, ...]
+    tiles: str
+    macs: int
+    l1_peak_bytes: int
+    cycles: int
+    compute_cycles: int
+    dma_cycles: int
+    exposed_cycles: int
+    bound_cycles: int
+
+
+@dataclass(frozen=True, slots=True)
+class BufferRow:
+    """One buffer in L2, in use from the start of stage `first` to the end of stage `last`."""
+
+    name: str
+    offset_bytes: int
+    size_bytes: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All facts of a compile but its times. cycles_estimate is of one inference, on the modelled target."""
+
+    network: str
+    origin: Origin
+    target: str
+    cores: int
+    cluster_hz: int
+    macs: int
+    weights_bytes: int
+    l1: MemoryRow
+    l2: MemoryRow
+    l3: MemoryRow
+    cycles_estimate: int
+    exposed_fetch_cycles: int
+    stages: tuple[StageRow, ...]
+    ops: tuple[OpRow, ...]
+    l2_buffers: tuple[BufferRow, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as a JSON object."""
+        facts = asdict(self)
+        origin: dict[str, Any] = facts.pop("origin")
+        memories = {
+            f"{name}_{key}": value
+            for name in ("l1", "l2", "l3")
+            for key, value in facts.pop(name).items()
+        }
+        return origin | facts | memories | {"l3_bytes": self.l3.peak_bytes}
+
+
+def build_report(
+    graph: Graph,
+    plan: Plan,
+    program: Program,
+    packed: tuple[PackedStage, ...],
+    target: Target,
+    origin: Origin,
+) -> Report:
+    """Return the report of a planned and scheduled network."""
+    ops = _op_rows(graph, program)
+    stages = tuple(
+        _stage_row(stage.name, planned, tuple(row for row in ops if row.stage == number))
+        for number, (stage, planned) in enumerate(zip(program.stages, plan.stages, strict=True))
+    )
+    ranges = {live.name: live for live in plan.l2_ranges}
+    return Report(
+        network=graph.name,
+        origin=origin,
+        target=target.name,
+        cores=target.cores,
+        cluster_hz=target.cluster_hz,
+        macs=sum(row.macs for row in ops),
+        weights_bytes=sum(block.size_bytes for stage in packed for block in stage.blocks),
+        l1=_memory(plan.l1_peak_bytes, plan.l1_peak_bytes, target.l1),
+        l2=_memory(plan.l2_peak_bytes, plan.l2_bound_bytes, target.l2),
+        l3=_memory(plan.l3_bytes, plan.l3_bytes, target.l3),
+        cycles_estimate=plan.cycles,
+        exposed_fetch_cycles=plan.exposed_fetch_cycles,
+        stages=stages,
+        ops=ops,
+        l2_buffers=tuple(
+            BufferRow(
+                buffer.name,
+                buffer.offset_bytes,
+                buffer.size_bytes,
+                ranges[buffer.name].first,
+                ranges[buffer.name].last,
+            )
+            for buffer in plan.l2
+        ),
+    )
+
+
+def _memory(peak_bytes: int, bound_bytes: int, memory: Memory) -> MemoryRow:
+    return MemoryRow(peak_bytes, bound_bytes, memory.usable_bytes)
+
+
+def macs(graph: Graph, op: Op) -> int:
+    """Return the multiply-accumulates of an integer op: of its matrix products, nothing else."""
+    shapes = [graph.types[name].shape for name in op.inputs]
+    if op.kind is OpKind.QLINEAR:
+        channels, depth = shapes[1]
+        return shapes[0][0] * channels * depth
+    if op.kind is OpKind.QATTENTION:
+        heads, rows, width = shapes[0]
+        return 2 * heads * rows * shapes[1][1] * width
+    return 0
+
+
+def _op_rows(graph: Graph, program: Program) -> tuple[OpRow, ...]:
+    stage_of: dict[str, int] = {}
+    kernels: dict[str, dict[str, None]] = {}
+    for number, stage in enumerate(program.stages):
+        for call in calls(stage.body):
+            stage_of[call.op] = number
+            kernels.setdefault(call.op, {})[call.kernel] = None
+    return tuple(
+        OpRow(
+            op.output,
+            op.kind.value,
+            op.loc,
+            stage_of[op.output],
+            graph.types[op.output].dtype.value,
+            graph.types[op.output].shape,
+            macs(graph, op),
+            tuple(kernels[op.output]),
+        )
+        for op in graph.ops
+        if op.kind not in VIEWS
+    )
+
+
+def calls(body: tuple[Stmt, ...]) -> Iterator[Call]:
+    """Yield the kernel calls of a body in order."""
+    for statement in body:
+        if isinstance(statement, Loop | If):
+            yield from calls(statement.body)
+        elif isinstance(statement, Call):
+            yield statement
+
+
+def _stage_row(name: str, planned: StagePlan, ops: tuple[OpRow, ...]) -> StageRow:
+    cycles = planned.cycles
+    return StageRow(
+        name,
+        tuple(row.name for row in ops),
+        tiles_text(planned),
+        sum(row.macs for row in ops),
+        planned.l1_peak_bytes,
+        cycles.total,
+        cycles.compute,
+        cycles.dma,
+        cycles.exposed,
+        cycles.bound,
+    )
+
+
+def tiles_text(planned: StagePlan) -> str:
+    """Return the tiles of a stage in words."""
+    tiling = planned.tiling
+    if isinstance(tiling, AttentionTiling):
+        return f"{tiling.rows} query rows, {tiling.keys} keys, {tiling.channels} channels of V"
+    parts = [f"{tiling.rows} rows"]
+    parts += [f"{channels} channels of {op}" for op, channels in tiling.channels]
+    parts += [f"{name} double-buffered" for name, buffers in tiling.input_buffers if buffers == 2]
+    return ", ".join(parts)
