@@ -16,12 +16,44 @@ static void run_again(void *argument)
         tmc_run(&session, input, output);
 }
 
+static void open_another(void *argument)
+{
+    (void)argument;
+    tmc_session another;
+    if (tmc_core_id() == 0u)
+        tmc_open(&another, &small_network, "");
+}
+
 static void start_transfer(void *argument)
 {
     (void)argument;
     static tmc_transfer slot;
     if (tmc_core_id() == 0u)
         tmc_dma_in(&slot, session.l1, session.l2, 1, 4, 0);
+}
+
+/** Count in output[0] the runs that find in memory what the run before left there. */
+static void leave_something(void *argument)
+{
+    const tmc_context *context = argument;
+    if (tmc_core_id() == 0u) {
+        output[0] = (uint8_t)(output[0] + (context->l1[0] == 1u) + (context->l2[0] == 1u));
+        context->l1[0] = context->l2[0] = 1u;
+    }
+}
+
+/** Open a network with another entry and no init, and run it three times. */
+static int run_instead(void (*entry)(void *), const char *weights)
+{
+    tmc_network network = small_network;
+    network.init = NULL;
+    network.entry = entry;
+    tmc_session other;
+    int status = tmc_open(&other, &network, weights);
+    for (int i = 0; i < 3; ++i)
+        status |= tmc_run(&other, input, output);
+    tmc_close(&other);
+    return status;
 }
 
 /** Two networks open at once run in turn and give the same result. */
@@ -44,10 +76,11 @@ int main(int count, char **arguments)
         return 2;
     int status = 0;
     if (strcmp(arguments[1], "nested") == 0) {
-        tmc_network nested = small_network;
-        nested.entry = run_again;
-        tmc_session outer;
-        status = tmc_open(&outer, &nested, arguments[2]) | tmc_run(&outer, input, output);
+        status = run_instead(run_again, arguments[2]);
+    } else if (strcmp(arguments[1], "open") == 0) {
+        status = run_instead(open_another, arguments[2]);
+    } else if (strcmp(arguments[1], "memory") == 0) {
+        status = run_instead(leave_something, arguments[2]) | output[0];
     } else if (strcmp(arguments[1], "outside") == 0) {
         status = tmc_cluster_run(start_transfer, NULL);
     } else {

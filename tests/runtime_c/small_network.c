@@ -1,7 +1,8 @@
 /* A small network for tests of a platform: a linear layer on double-buffered tiles and a copy of its result.
  *
- * Input: x [ROWS][DEPTH], X_PITCH bytes apart, then one byte that asks for a fault. Output: y [ROWS][CHANNELS].
+ * Input: x [ROWS][DEPTH], X_PITCH bytes apart, then a byte that asks for a fault. Output: y [ROWS][CHANNELS].
  * The weights come from L3; y passes through L2, where its rows are Y_PITCH bytes apart.
+ * One half of the weights is loaded by init and stays in L2, the other is loaded in every run.
  */
 #include "tmc_kernels.h"
 #include "tmc_platform.h"
@@ -10,13 +11,15 @@ enum { ROWS = 64, TILE = 16, TILES = ROWS / TILE, DEPTH = 16, CHANNELS = 8, SHIF
 enum { X_PITCH = DEPTH + 4, Y_PITCH = CHANNELS + 4, WEIGHT_PITCH = DEPTH + 8 };
 enum { WEIGHTS_BYTES = CHANNELS * WEIGHT_PITCH, X_BYTES = TILE * DEPTH, Y_BYTES = TILE * CHANNELS };
 enum { L1_BYTES = WEIGHTS_BYTES + 2 * X_BYTES + 2 * Y_BYTES, L2_BYTES = WEIGHTS_BYTES + ROWS * Y_PITCH };
+enum { KEPT_BYTES = WEIGHTS_BYTES / 2 };
 enum { INPUT_BYTES = ROWS * X_PITCH + 4 };
 
 /* The order is that of FAULTS in test_host_platform.py. */
 typedef enum {
     NO_FAULT,
     LATE_WAIT,
-    MISSING_BARRIER,
+    NO_BARRIER_BEFORE,
+    NO_BARRIER_AFTER,
     START_TWICE,
     WAIT_IDLE,
     WAIT_OTHER_KIND,
@@ -35,7 +38,8 @@ typedef enum {
     FETCH_ODD,
     L1_OVERRUN,
     TRACE_OUTSIDE,
-    TRACE_UNKNOWN
+    TRACE_UNKNOWN,
+    KEPT_CHANGED
 } fault_kind;
 
 static tmc_transfer slot_l3, slot_weights, slot_x[2], slot_y[2];
@@ -102,7 +106,7 @@ static void linear(const tmc_context *context, uint32_t fault)
     uint8_t *y = x + 2 * X_BYTES;
     uint8_t *l2_y = context->l2 + WEIGHTS_BYTES;
     if (tmc_core_id() == 0u) {
-        tmc_l3_fetch(&slot_l3, context->l2, 0, WEIGHTS_BYTES);
+        tmc_l3_fetch(&slot_l3, context->l2 + KEPT_BYTES, KEPT_BYTES, WEIGHTS_BYTES - KEPT_BYTES);
         tmc_dma_in(&slot_x[0], x, context->input, TILE, DEPTH, X_PITCH);
         tmc_l3_wait(&slot_l3);
         tmc_dma_in(&slot_weights, weights, context->l2, 1, WEIGHTS_BYTES, 0);
@@ -119,7 +123,7 @@ static void linear(const tmc_context *context, uint32_t fault)
             if (tile >= 2u)
                 tmc_dma_wait(&slot_y[b]);
         }
-        if (fault != MISSING_BARRIER)
+        if (fault != NO_BARRIER_BEFORE)
             tmc_barrier();
         const tmc_linear_args args = {
             .x = x + b * X_BYTES,
@@ -134,12 +138,15 @@ static void linear(const tmc_context *context, uint32_t fault)
             .shift = SHIFT,
         };
         tmc_linear_s8s8s8_scalar(&args);
-        tmc_barrier();
+        if (fault != NO_BARRIER_AFTER)
+            tmc_barrier();
         tmc_trace(fault == TRACE_UNKNOWN ? 2 : 0, y + b * Y_BYTES, TILE, CHANNELS, CHANNELS,
                   fault == TRACE_OUTSIDE ? ROWS : tile * TILE, 0);
         if (tmc_core_id() == 0u) {
             if (fault == LATE_WAIT)
                 tmc_dma_wait(&slot_x[b]);
+            if (fault == KEPT_CHANGED && tile == 0u)
+                context->l2[KEPT_BYTES - 8] ^= 1u;
             tmc_dma_out(&slot_y[b], l2_y + tile * TILE * Y_PITCH, y + b * Y_BYTES, TILE, CHANNELS, Y_PITCH);
             /* Volatile: the thread sanitizer does not see what the compiler makes of a plain fill. */
             for (uint32_t i = 0; fault == SOURCE_CHANGED && i < Y_BYTES; ++i)
@@ -148,14 +155,13 @@ static void linear(const tmc_context *context, uint32_t fault)
     }
     if (tmc_core_id() == 0u) {
         tmc_dma_wait(&slot_y[0]);
-        if (fault != NO_LAST_WAIT)
+        if (fault != NO_LAST_WAIT && fault != OTHER_CORE)
             tmc_dma_wait(&slot_y[1]);
-        if (fault == OTHER_CORE)
-            tmc_dma_out(&slot_y[0], l2_y, y, 1, 4, 0);
     }
     tmc_barrier();
     if (fault == OTHER_CORE && tmc_core_id() == 3u)
-        tmc_dma_wait(&slot_y[0]);
+        tmc_dma_wait(&slot_y[1]);
+    tmc_barrier();
 }
 
 /** Copy y from L2 to the output, the left and the right half of its columns on their own. */
@@ -174,6 +180,15 @@ static void copy(const tmc_context *context)
             tmc_dma_out(&slot_y[0], context->output + column, tile, ROWS, CHANNELS / 2, CHANNELS);
             tmc_dma_wait(&slot_y[0]);
         }
+    }
+}
+
+static void init(void *argument)
+{
+    const tmc_context *context = argument;
+    if (tmc_core_id() == 0u) {
+        tmc_l3_fetch(&slot_l3, context->l2, 0, KEPT_BYTES);
+        tmc_l3_wait(&slot_l3);
     }
 }
 
@@ -199,6 +214,7 @@ const tmc_network small_network = {
     .l3_bytes = WEIGHTS_BYTES,
     .l3_checksum = L3_CHECKSUM,
     .entry = entry,
+    .init = init,
     .values = values,
     .value_count = sizeof values / sizeof values[0],
 };
