@@ -12,7 +12,7 @@ import pytest
 
 from tests.runtime_c.building import ADDRESS_SANITIZER, SCALAR_KERNELS, kernel_library, run_program
 from tests.runtime_c.kernel_cases import CASES, CHAINS, REAL_SIZES, SIZES
-from tests.runtime_c.kernel_interface import Kernels
+from tests.runtime_c.kernel_interface import Kernels, Rows, blank, packed_weights
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +48,19 @@ def test_sanitizers_find_nothing(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr[-4000:]
     cases = len(CASES | CHAINS) * len(SIZES) ** 3 + len(REAL_SIZES)
     assert result.stdout == f"{len(CASES)} kernels, {cases} cases\n"
+
+
+@pytest.mark.parametrize("rows", [1, 7, 8, 9, 40, 41])
+def test_each_core_writes_its_own_chunk(kernels: Kernels, rows: int) -> None:
+    x = Rows(np.zeros((rows, 4), dtype=np.int8), 0)
+    ones = np.ones(1, dtype=np.int32)
+    weights = packed_weights(np.zeros((1, 4), dtype=np.int8), ones, 7 * ones, 0)
+    chunk = -(-rows // 8)
+    for core in range(8):
+        y = blank(rows, 1, np.int8, 0)
+        kernels(
+            "tmc_linear_s8s8s8_scalar", [core], x=x.memory, x_pitch=x.pitch, weight=weights.memory,
+            weight_pitch=weights.pitch, y=y.memory, y_pitch=y.pitch, rows=rows, depth=4, channels=1, shift=0,
+        )
+        written = np.flatnonzero(y.read()[:, 0] == 7).tolist()
+        assert written == list(range(rows))[core * chunk : (core + 1) * chunk]
