@@ -51,7 +51,6 @@ INSTRUCTION(p_beqimm, "p.beqimm", 0x00002063, 0x0000707f, BRANCH_IMM)
 INSTRUCTION(p_bneimm, "p.bneimm", 0x00003063, 0x0000707f, BRANCH_IMM)
 
 /* Comparison, minimum, maximum, extension, clipping. */
-INSTRUCTION(p_avgu, "p.avgu", 0x04001033, 0xfe00707f, RR)
 INSTRUCTION(p_slet, "p.slet", 0x04002033, 0xfe00707f, RR)
 INSTRUCTION(p_sletu, "p.sletu", 0x04003033, 0xfe00707f, RR)
 INSTRUCTION(p_min, "p.min", 0x04004033, 0xfe00707f, RR)

@@ -5,7 +5,6 @@ static int32_t minimum(int32_t a, int32_t b) { return a < b ? a : b; }
 static int32_t maximum(int32_t a, int32_t b) { return a > b ? a : b; }
 
 /* Comparison, minimum, maximum, extension. */
-EXECUTE(p_avgu) { RD = (RS1 + RS2) >> 1; }
 EXECUTE(p_slet) { RD = (int32_t)RS1 <= (int32_t)RS2; }
 EXECUTE(p_sletu) { RD = RS1 <= RS2; }
 EXECUTE(p_min) { RD = (uint32_t)minimum((int32_t)RS1, (int32_t)RS2); }
@@ -43,15 +42,15 @@ EXECUTE(p_ror)
     RD = amount == 0 ? value : value >> amount | value << (32 - amount);
 }
 
-/* Bit fields: a position, and a width from 1 to 32; bits above bit 31 read as 0 and are not written. */
+/* Bit fields: a position, and a width from 1 to 32; a field that reaches beyond bit 31 is cut there. */
 #define POSITION(field) ((field) & 31)
 #define WIDTH(field) (((field) >> 5 & 31) + 1)
 #define MASK(field) (0xffffffffu >> (32 - WIDTH(field)))
 
 static uint32_t extract_signed(uint32_t value, uint32_t field)
 {
-    uint32_t unused = 32 - WIDTH(field);
-    return (uint32_t)((int32_t)(value >> POSITION(field) << unused) >> unused);
+    uint32_t unused = 32 - WIDTH(field), shifted = (uint32_t)((int32_t)value >> POSITION(field));
+    return (uint32_t)((int32_t)(shifted << unused) >> unused);
 }
 
 static uint32_t extract(uint32_t value, uint32_t field) { return value >> POSITION(field) & MASK(field); }

@@ -35,8 +35,11 @@ static uint32_t repeat_b(uint32_t value) { return (value & 0xff) * 0x01010101u; 
 
 LANES_SIGNED(add, x + y)
 LANES_SIGNED(sub, x - y)
-LANES_SIGNED(avg, (x + y) >> 1)
-LANES_UNSIGNED(avgu, (x + y) >> 1)
+/* Half the sum, but the sum has the width of a lane: its carry is lost. */
+LANES(avg, h, 2, 16, int16_t, (int16_t)(x + y) >> 1)
+LANES(avg, b, 4, 8, int8_t, (int8_t)(x + y) >> 1)
+LANES(avgu, h, 2, 16, uint16_t, (uint16_t)(x + y) >> 1)
+LANES(avgu, b, 4, 8, uint8_t, (uint8_t)(x + y) >> 1)
 LANES_SIGNED(min, x < y ? x : y)
 LANES_UNSIGNED(minu, x < y ? x : y)
 LANES_SIGNED(max, x > y ? x : y)
@@ -91,27 +94,18 @@ DOT(dotsp, h, 2, 16, int16_t, int16_t)
 DOT(dotsp, b, 4, 8, int8_t, int8_t)
 
 /* Absolute value; that of the lowest number is itself. */
-static inline uint32_t magnitude_h(uint32_t d, uint32_t a, uint32_t b)
+static uint32_t magnitude(uint32_t value, unsigned bits)
 {
-    uint32_t low = a & 0xffff, high = a >> 16;
-    (void)d;
-    (void)b;
-    low = low & 0x8000 ? -low : low;
-    high = high & 0x8000 ? -high : high;
-    return (low & 0xffff) | high << 16;
-}
-
-EXECUTE(pv_abs_h) { RD = magnitude_h(0, RS1, 0); }
-
-EXECUTE(pv_abs_b)
-{
-    uint32_t result = 0, value = RS1;
-    for (unsigned i = 0; i < 32; i += 8) {
-        int8_t lane = (int8_t)(value >> i);
-        result |= (uint32_t)(uint8_t)(lane < 0 ? -lane : lane) << i;
+    uint32_t result = 0;
+    for (unsigned i = 0; i < 32; i += bits) {
+        int32_t lane = (int32_t)(value >> i << (32 - bits)) >> (32 - bits);
+        result |= ((uint32_t)(lane < 0 ? -lane : lane) & ((1u << bits) - 1)) << i;
     }
-    RD = result;
+    return result;
 }
+
+EXECUTE(pv_abs_h) { RD = magnitude(RS1, 16); }
+EXECUTE(pv_abs_b) { RD = magnitude(RS1, 8); }
 
 /* Single lanes. */
 EXECUTE(pv_extract_h) { RD = (uint32_t)(int16_t)(RS1 >> 16 * (UIMM & 1)); }

@@ -27,8 +27,8 @@ typedef struct Hart {
     uint32_t next_pc;
     Loop loop[2];
 
-    int32_t budget;    /* Instructions left in this turn; a hart ends its turn by setting it to 0. */
-    int32_t turn;      /* Instructions this turn began with. */
+    int32_t budget;    /* Instructions left in this turn. */
+    int32_t turn;      /* Instructions of this turn, past and left. */
     uint64_t retired;  /* Instructions before this turn. */
     uint32_t index;    /* 0 to 7: cluster core; FABRIC_CONTROLLER. */
     uint32_t mhartid;  /* What CSR 0xF14 reads. */
@@ -51,6 +51,22 @@ extern Hart harts[HARTS];
 static inline uint64_t hart_retired(const Hart *hart)
 {
     return hart->retired + (uint64_t)(hart->turn - hart->budget);
+}
+
+/* Give the rest of the turn away. */
+static inline void hart_end_turn(Hart *hart)
+{
+    hart->turn -= hart->budget;
+    hart->budget = 0;
+}
+
+/* Sleep, and execute the current instruction again after waking up; it does not count as completed. */
+static inline void hart_sleep(Hart *hart)
+{
+    hart_end_turn(hart);
+    hart->turn--;
+    hart->next_pc = hart->pc;
+    hart->state = HART_ASLEEP;
 }
 
 /* Set the program counter and state of a hart at its boot address; registers hold rubbish, as after power-up. */

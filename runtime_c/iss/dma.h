@@ -1,0 +1,20 @@
+/*
+ * MCHAN, the cluster's DMA between L1 and L2.
+ *
+ * A transfer completes when its id is freed: only then the bytes arrive, and until then its destination may not be
+ * touched and its source not be written. The status register reports a transfer busy once and idle afterwards.
+ */
+#ifndef TMC_ISS_DMA_H
+#define TMC_ISS_DMA_H
+
+#include <stdint.h>
+
+#include "hart.h"
+
+uint32_t dma_load(Hart *hart, uint32_t offset);
+void dma_store(Hart *hart, uint32_t offset, uint32_t value);
+
+/* Let every transfer reach its end and raise its event: time has passed, as when a core goes to sleep. */
+void dma_progress(void);
+
+#endif
