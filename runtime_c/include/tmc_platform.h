@@ -105,6 +105,16 @@ void tmc_close(tmc_session *session);
 /** Run entry(argument) on all cores and return when all have returned; TMC_OK or a tmc_status below 0. */
 int tmc_cluster_run(void (*entry)(void *), void *argument);
 
+#ifdef TMC_STAGES
+/** Say that stage `number` of the network begins: its cycles are counted from here. All cores call it. */
+void tmc_stage(uint32_t number);
+#else
+static inline void tmc_stage(uint32_t number)
+{
+    (void)number;
+}
+#endif
+
 #ifdef TMC_TRACE
 /** Copy a tile of value number `value` into its image: `rows` rows of `row_bytes`, `pitch` bytes apart, to
  *  row `row0` and on, byte `column0_bytes` of each. All cores call it, right after the kernel that made the

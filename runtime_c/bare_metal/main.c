@@ -1,0 +1,96 @@
+/* Runs a network once on the input that is linked in and prints what came out, a line per fact:
+ *
+ *   stage N            stage N begins (while it runs)
+ *   output HEX         bytes of the output, up to 32 per line
+ *   stage_cycles N C   stage N took C cycles
+ *   cycles C           the whole run
+ *   trace HEX NAME     with TMC_TRACE, the sum of a traced value (trace.c)
+ *   error: TEXT        what went wrong
+ *   end                nothing was cut off
+ *
+ * TMC_NETWORK names the network's descriptor.
+ */
+#include <stddef.h>
+
+#include "bare_metal.h"
+#include "registers.h"
+
+#ifndef TMC_NETWORK
+#error "TMC_NETWORK is the name of a network's descriptor, such as mynet_network"
+#endif
+
+#define LINE_BYTES 32u
+
+extern const tmc_network TMC_NETWORK;
+extern const uint8_t network_input[], network_input_end[];
+
+static int fail(const char *text)
+{
+    console_text("error: ");
+    console_text(text);
+    console_text("\n");
+    return 1;
+}
+
+static void print_output(const uint8_t *output, uint32_t bytes)
+{
+    for (uint32_t i = 0; i < bytes; ++i) {
+        if (i % LINE_BYTES == 0u)
+            console_text(i == 0u ? "output " : "\noutput ");
+        console_hex(output[i], 2);
+    }
+    console_text("\n");
+}
+
+static void print_cycles(const tmc_session *session)
+{
+    for (uint32_t i = 0; i < stages.begun; ++i) {
+        console_text("stage_cycles ");
+        console_decimal(stages.numbers[i]);
+        console_text(" ");
+        console_decimal(cluster_stage_cycles(i));
+        console_text("\n");
+    }
+    console_text("cycles ");
+    console_decimal(session->cycles);
+    console_text("\n");
+}
+
+static void print_traces(const tmc_network *network)
+{
+#ifdef TMC_TRACE
+    for (uint32_t i = 0; i < network->value_count; ++i) {
+        console_text("trace ");
+        console_hex(trace_sum(i), 8);
+        console_text(" ");
+        console_text(network->values[i].name);
+        console_text("\n");
+    }
+#else
+    (void)network;
+#endif
+}
+
+int main(void)
+{
+    const tmc_network *network = &TMC_NETWORK;
+    tmc_session session;
+    register_store(FABRIC_CACHE_ADDRESS, 0xFFFFFFFFu);
+    if ((uint32_t)(network_input_end - network_input) != network->input_bytes)
+        return fail("the size of the input is not that of the network's");
+    const int opened = tmc_open(&session, network, "weights.bin");
+    if (opened == TMC_ERROR_WEIGHTS)
+        return fail("the flash does not hold the weights of this network");
+    if (opened != TMC_OK)
+        return fail("the network does not fit the memories");
+    uint8_t *output = take_l2(network->output_bytes);
+    if (output == NULL)
+        return fail("no room for the output");
+    if (tmc_run(&session, network_input, output) != TMC_OK)
+        return fail("the run failed");
+    print_output(output, network->output_bytes);
+    print_cycles(&session);
+    print_traces(network);
+    console_text("end\n");
+    return 0;
+}

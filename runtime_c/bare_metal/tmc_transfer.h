@@ -1,0 +1,11 @@
+/* The state of a transfer slot on bare metal. All zero is idle. */
+#ifndef TMC_TRANSFER_H
+#define TMC_TRANSFER_H
+
+#include <stdint.h>
+
+typedef struct {
+    uint32_t ticket; /* 1 + id of the DMA or channel of the HyperBus */
+} tmc_transfer;
+
+#endif

@@ -1,0 +1,102 @@
+/* Transfers on bare metal: core 0 drives the cluster's DMA and the uDMA itself.
+ *
+ * The DMA has 16 ids. Where all of them are taken, a start waits until some transfer is complete and takes its
+ * id; that transfer's slot then says so. Waits poll: an event of the DMA would wake cores out of barriers.
+ */
+#include "bare_metal.h"
+#include "registers.h"
+
+#define COMPLETE 0xFFu
+
+static IN_L1 struct {
+    uint32_t used; /* bit i: id i belongs to a slot */
+    uint32_t channel; /* of the next fetch */
+    tmc_transfer *slots[DMA_IDS];
+} dma;
+
+void transfers_reset(void)
+{
+    dma.used = 0;
+    dma.channel = 0;
+}
+
+static void release(uint32_t id)
+{
+    register_store(DMA_STATUS_ADDRESS, 1u << id);
+    dma.used &= ~(1u << id);
+}
+
+/** Free the id of some transfer that is complete. */
+static void reclaim(void)
+{
+    uint32_t id = 0;
+    while ((register_load(DMA_STATUS_ADDRESS) >> id & 1u) != 0u)
+        id = (id + 1u) % DMA_IDS;
+    dma.slots[id]->ticket = COMPLETE;
+    release(id);
+}
+
+static void start(tmc_transfer *transfer, uint32_t direction, const void *l1, const void *l2, uint32_t lines,
+                  uint32_t line_bytes, uint32_t l2_pitch)
+{
+    const uint32_t command = lines * line_bytes | direction | DMA_INCREMENT;
+    if (dma.used == (1u << DMA_IDS) - 1u)
+        reclaim();
+    __asm__ volatile("" ::: "memory");
+    const uint32_t id = register_load(DMA_QUEUE_ADDRESS);
+    const int dense = lines == 1u || l2_pitch == line_bytes;
+    register_store(DMA_QUEUE_ADDRESS, dense ? command : command | DMA_LINES);
+    register_store(DMA_QUEUE_ADDRESS, (uint32_t)(uintptr_t)l1);
+    register_store(DMA_QUEUE_ADDRESS, (uint32_t)(uintptr_t)l2);
+    if (!dense) {
+        register_store(DMA_QUEUE_ADDRESS, line_bytes);
+        register_store(DMA_QUEUE_ADDRESS, l2_pitch);
+    }
+    dma.used |= 1u << id;
+    dma.slots[id] = transfer;
+    transfer->ticket = id + 1u;
+}
+
+void tmc_dma_in(tmc_transfer *transfer, void *l1, const void *l2, uint32_t lines, uint32_t line_bytes,
+                uint32_t l2_pitch)
+{
+    start(transfer, DMA_TO_L1, l1, l2, lines, line_bytes, l2_pitch);
+}
+
+void tmc_dma_out(tmc_transfer *transfer, void *l2, const void *l1, uint32_t lines, uint32_t line_bytes,
+                 uint32_t l2_pitch)
+{
+    start(transfer, 0u, l1, l2, lines, line_bytes, l2_pitch);
+}
+
+void tmc_dma_wait(tmc_transfer *transfer)
+{
+    if (transfer->ticket != COMPLETE) {
+        const uint32_t id = transfer->ticket - 1u;
+        while ((register_load(DMA_STATUS_ADDRESS) >> id & 1u) != 0u)
+            ;
+        release(id);
+    }
+    __asm__ volatile("" ::: "memory");
+}
+
+void tmc_l3_fetch(tmc_transfer *transfer, void *l2, uint32_t l3_offset, uint32_t bytes)
+{
+    const uint32_t channel = HYPER_ADDRESS + dma.channel * HYPER_CHANNEL_BYTES;
+    __asm__ volatile("" ::: "memory");
+    register_store(channel + HYPER_READ_ADDRESS, (uint32_t)(uintptr_t)l2);
+    register_store(channel + HYPER_READ_BYTES, bytes);
+    register_store(channel + HYPER_COMMAND, HYPER_COMMAND_READ);
+    register_store(channel + HYPER_EXTERNAL, l3_offset);
+    register_store(channel + HYPER_READ_START, HYPER_START);
+    transfer->ticket = dma.channel + 1u;
+    dma.channel = (dma.channel + 1u) % HYPER_CHANNELS;
+}
+
+void tmc_l3_wait(tmc_transfer *transfer)
+{
+    const uint32_t channel = HYPER_ADDRESS + (transfer->ticket - 1u) * HYPER_CHANNEL_BYTES;
+    while ((register_load(channel + HYPER_STATUS) & HYPER_BUSY) != 0u)
+        ;
+    __asm__ volatile("" ::: "memory");
+}
