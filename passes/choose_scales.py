@@ -47,7 +47,8 @@ def choose_scales(graph: Graph, ranges: Ranges) -> Scales:
     Input: 13 bits, whole range. Residual stream: one int16 scale, RESIDUAL_HEADROOM above the range. Q and K:
     symmetric, per head. V and attention output: symmetric. LayerNorm and GELU outputs, GELU inputs: with a
     zero point. Searched by mean square error (search_range).
-    Raises: QuantisationError if an op has no integer form, or the residual stream is too small for int16.
+    Raises: QuantisationError if an op has no integer form, numbers of heads disagree, or the residual
+    stream is too small for the epsilon of its LayerNorms.
     """
     roles = value_roles(graph)
     readers = uses(graph)
@@ -113,10 +114,13 @@ def _residual_scale(graph: Graph, ranges: Ranges, roles: Mapping[str, Role]) -> 
 
 
 def _heads(op: Op, readers: tuple[Op, ...]) -> int:
-    """Return the number of heads of a Q or K: its rotation's, or else that of the attention that reads it."""
-    attrs = op.attrs if isinstance(op.attrs, RopeAttrs) else readers[0].attrs
-    assert isinstance(attrs, RopeAttrs | AttentionAttrs)
-    return attrs.heads
+    """Return the number of heads of a Q or K, on which its rotation and the attentions that read it agree."""
+    ops = (op, *readers)
+    counts = [item.attrs.heads for item in ops if isinstance(item.attrs, RopeAttrs | AttentionAttrs)]
+    if len(set(counts)) > 1:
+        raise QuantisationError(readers[-1].loc, f"found attention over {counts[-1]} heads of a value of "
+                                                 f"{counts[0]} heads, allowed one number of heads")
+    return counts[0]
 
 
 def _unrotated_scales(graph: Graph, roles: Mapping[str, Role], quants: dict[str, Quant]) -> None:

@@ -82,6 +82,13 @@ def test_residual_stream_below_epsilon_is_refused() -> None:
         choose_scales(graph, ranges)
 
 
+def test_rotation_and_attention_must_agree_on_heads(ranges: Ranges) -> None:
+    two = a.AttentionAttrs(2, 0.2)
+    ops = tuple(replace(op, attrs=two) if op.output == "0.attended" else op for op in GRAPH.ops)
+    with pytest.raises(QuantisationError, match=r"^/0\.attended: found attention over 2 heads of"):
+        choose_scales(replace(GRAPH, ops=ops), ranges)
+
+
 def pooled_network(features: int, bias: float, hidden: bool) -> Graph:
     b = GraphBuilder.seeded(0)
     n = b.layernorm("n", b.linear("stream", b.input("x", 4 * features // 16, 4), 16))
