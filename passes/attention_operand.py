@@ -89,6 +89,8 @@ def _two_terms(traced: ElementMap, columns: Array) -> Operand | str:
         np.ones(shape, dtype=np.float32) if term.coefficient is None else np.array(term.coefficient)
         for term in traced.terms
     ]
+    if len(factors) == 1:
+        factors, columns = [*factors, np.zeros_like(factors[0])], np.repeat(columns, 2, axis=0)
     for later in range(len(factors)):
         for earlier in range(later):
             same = columns[earlier] == columns[later]
