@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tmc.passes.drop_common_rotation import drop_common_rotation
+from tmc.passes.drop_shared_rotation import drop_shared_rotation
 from tmc.passes.fold_bias import fold_bias
 from tmc.passes.fold_constants import fold_constants
 from tmc.passes.fold_gather import fold_gather
@@ -26,7 +26,7 @@ CANONICALISE: tuple[Pass, ...] = (
     fold_bias,  # so that a linear is the whole affine map
     fuse_gelu,
     fuse_attention,  # gives q, k and v as views, token by token
-    drop_common_rotation,  # before fuse_rope, which cannot express one that depends on the head
+    drop_shared_rotation,  # before fuse_rope, which cannot express one that depends on the head
     fuse_rope,
     gather_heads,  # the plumbing of q, k and v becomes one gather of columns each
     fuse_mean_rows,

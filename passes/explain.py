@@ -7,7 +7,7 @@ from functools import partial
 
 from tmc.ir.graph import Graph
 from tmc.passes.declined import Declined
-from tmc.passes.drop_common_rotation import drop_common_rotation
+from tmc.passes.drop_shared_rotation import drop_shared_rotation
 from tmc.passes.fold_bias import fold_bias
 from tmc.passes.fuse_attention import fuse_attention
 from tmc.passes.fuse_gelu import fuse_gelu
@@ -27,7 +27,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     fold_bias,
     fuse_gelu,
     fuse_attention,
-    drop_common_rotation,
+    drop_shared_rotation,
     fuse_rope,
     gather_heads,
     fuse_mean_rows,

@@ -1,4 +1,4 @@
-"""fuse_rope and drop_common_rotation on single operands: what is a rotation, and what is none."""
+"""fuse_rope and drop_shared_rotation on single operands: what is a rotation, and what is none."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from tests.passes.pass_checks import graph_of, same_numbers
 from tmc.passes.declined import Declined
-from tmc.passes.drop_common_rotation import drop_common_rotation
+from tmc.passes.drop_shared_rotation import drop_shared_rotation
 from tmc.passes.fuse_rope import fuse_rope
 
 ROWS = 4
@@ -59,19 +59,19 @@ def test_swapped_pairs_become_rope() -> None:
 
 
 def test_rotation_that_ignores_the_token_is_dropped() -> None:
-    after = same_numbers(graph_of(turned(FIXED), (ROWS, 4), FULL), drop_common_rotation, 1e-6)
+    after = same_numbers(graph_of(turned(FIXED), (ROWS, 4), FULL), drop_shared_rotation, 1e-6)
     assert [op.kind.value for op in after.ops] == ["attention"]
     assert after.ops[0].inputs == ("x", "x", "x")
 
 
 def test_rotation_that_sees_the_token_is_not_dropped() -> None:
     graph = graph_of(turned(ROTATION), (ROWS, 4), FULL)
-    assert same_numbers(graph, drop_common_rotation) == graph
+    assert same_numbers(graph, drop_shared_rotation) == graph
 
 
 def test_rotation_of_q_alone_is_not_dropped() -> None:
     graph = graph_of(turned(FIXED, "x"), (ROWS, 4), FULL)
-    assert same_numbers(graph, drop_common_rotation) == graph
+    assert same_numbers(graph, drop_shared_rotation) == graph
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Remove a rotation that Q and K of each head share for all tokens."""
+"""Remove a rotation that Q and K of each head have in common for all tokens."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tmc.passes.fuse_attention import snapped_scale
 _ROUNDING = 1e-6
 
 
-def drop_common_rotation(graph: Graph, declined: list[Declined] | None = None) -> Graph:
+def drop_shared_rotation(graph: Graph, declined: list[Declined] | None = None) -> Graph:
     """Rewrite attention(R q, R k, v) to attention(q, k, v) where R turns each head alike for all tokens.
 
     (R q) (R k)^T = q R R^T k^T = q k^T, because R is orthogonal. Proved per attention: both operands are
