@@ -1,0 +1,195 @@
+/* A network that only moves bytes: every kind of transfer that the platform has to get right.
+ *
+ * The input is INPUT_BYTES of any content, the image in L3 IMAGE_BYTES. Each stage writes the number of wrong bytes
+ * that it found to its word of the output.
+ */
+#include "tmc_platform.h"
+
+enum { INPUT_BYTES = 16384, IMAGE_BYTES = 1 << 20, LARGE_BYTES = 65535, SLOTS = 40 };
+enum { LINES = 61, LINE_BYTES = 37, PITCH = 101 };
+enum { L1_BYTES = 66 * 1024, L2_BYTES = IMAGE_BYTES + 2 * 65536 };
+enum { STAGES = 6 };
+
+static tmc_transfer slots[SLOTS];
+static volatile uint32_t wrong[STAGES][TMC_CORES];
+static volatile uint32_t turns[TMC_CORES];
+
+static uint8_t expected(uint32_t position)
+{
+    return (uint8_t)(position * 2654435761u >> 24);
+}
+
+/** Count, on all cores, the bytes of data that are not those of the image from `position`. */
+static void compare(uint32_t stage, const uint8_t *data, uint32_t bytes, uint32_t position)
+{
+    const uint32_t core = tmc_core_id();
+    uint32_t count = 0;
+    for (uint32_t i = core; i < bytes; i += TMC_CORES)
+        count += data[i] != expected(position + i);
+    wrong[stage][core] += count;
+}
+
+/** Stage 0: all of the image in one fetch, while the cores count how far they get. */
+static void fetch(const tmc_context *context)
+{
+    if (tmc_core_id() == 0u)
+        tmc_l3_fetch(&slots[0], context->l2, 0, IMAGE_BYTES);
+    for (uint32_t i = 0; i < 1000u; ++i)
+        ++turns[tmc_core_id()];
+    if (tmc_core_id() == 0u)
+        tmc_l3_wait(&slots[0]);
+    tmc_barrier();
+    compare(0, context->l2, IMAGE_BYTES / 16, 0);
+    compare(0, context->l2 + IMAGE_BYTES - 4096, 4096, IMAGE_BYTES - 4096);
+}
+
+/** Stage 1: the longest transfer, in and out, from and to odd addresses of L2. */
+static void large(const tmc_context *context)
+{
+    uint8_t *back = context->l2 + IMAGE_BYTES + 1;
+    if (tmc_core_id() == 0u) {
+        tmc_dma_in(&slots[0], context->l1 + 4, context->l2 + 3, 1, LARGE_BYTES, 0);
+        tmc_dma_wait(&slots[0]);
+    }
+    tmc_barrier();
+    compare(1, context->l1 + 4, LARGE_BYTES, 3);
+    tmc_barrier();
+    if (tmc_core_id() == 0u) {
+        tmc_dma_out(&slots[0], back, context->l1 + 4, 1, LARGE_BYTES, 0);
+        tmc_dma_wait(&slots[0]);
+    }
+    tmc_barrier();
+    compare(1, back, LARGE_BYTES, 3);
+}
+
+/** Stage 2: lines in, lines out; what lies between the lines stays. */
+static void lines(const tmc_context *context)
+{
+    uint8_t *area = context->l2 + IMAGE_BYTES;
+    const uint32_t core = tmc_core_id();
+    for (uint32_t i = core; i < LINES * PITCH; i += TMC_CORES)
+        area[i] = 0x5A;
+    if (core == 0u)
+        tmc_dma_in(&slots[0], context->l1, context->l2 + 777, LINES, LINE_BYTES, PITCH);
+    if (core == 0u)
+        tmc_dma_wait(&slots[0]);
+    tmc_barrier();
+    for (uint32_t line = 0; line < LINES; ++line)
+        compare(2, context->l1 + line * LINE_BYTES, LINE_BYTES, 777 + line * PITCH);
+    tmc_barrier();
+    if (core == 0u) {
+        tmc_dma_out(&slots[0], area, context->l1, LINES, LINE_BYTES, PITCH);
+        tmc_dma_wait(&slots[0]);
+    }
+    tmc_barrier();
+    for (uint32_t line = 0; line < LINES; ++line) {
+        compare(2, area + line * PITCH, LINE_BYTES, 777 + line * PITCH);
+        for (uint32_t i = LINE_BYTES + core; line + 1u < LINES && i < PITCH; i += TMC_CORES)
+            wrong[2][core] += area[line * PITCH + i] != 0x5A;
+    }
+}
+
+/** Stage 3: more transfers at once than the DMA has ids, waited for from the last to the first. */
+static void many(const tmc_context *context)
+{
+    if (tmc_core_id() == 0u) {
+        for (uint32_t i = 0; i < SLOTS; ++i)
+            tmc_dma_in(&slots[i], context->l1 + 1024u * i, context->l2 + 4099u * i, 1, 1024u - i, 0);
+        for (uint32_t i = SLOTS; i-- > 0u;)
+            tmc_dma_wait(&slots[i]);
+    }
+    tmc_barrier();
+    for (uint32_t i = 0; i < SLOTS; ++i)
+        compare(3, context->l1 + 1024u * i, 1024u - i, 4099u * i);
+}
+
+/** Stage 4: more fetches at once than the HyperBus has channels, with transfers between them. */
+static void mixed(const tmc_context *context)
+{
+    uint8_t *area = context->l2 + IMAGE_BYTES;
+    if (tmc_core_id() == 0u) {
+        for (uint32_t i = 0; i < 10u; ++i)
+            tmc_l3_fetch(&slots[i], area + 512u * i, 40000u + 8192u * i, 512u - 4u * i);
+        tmc_dma_in(&slots[10], context->l1, context->input, 1, INPUT_BYTES, 0);
+        tmc_dma_wait(&slots[10]);
+        for (uint32_t i = 10u; i-- > 0u;)
+            tmc_l3_wait(&slots[i]);
+    }
+    tmc_barrier();
+    for (uint32_t i = 0; i < 10u; ++i)
+        compare(4, area + 512u * i, 512u - 4u * i, 40000u + 8192u * i);
+    for (uint32_t i = tmc_core_id(); i < INPUT_BYTES; i += TMC_CORES)
+        wrong[4][tmc_core_id()] += context->l1[i] != context->input[i];
+}
+
+/** Stage 5: a value goes around all cores, one step a barrier, while transfers complete. */
+static void barriers(const tmc_context *context)
+{
+    volatile uint32_t *ring = (volatile uint32_t *)(void *)(context->l1 + 65536);
+    const uint32_t core = tmc_core_id();
+    ring[core] = core;
+    for (uint32_t i = 0; i < 64u; ++i) {
+        if (core == 0u)
+            tmc_dma_in(&slots[i % 2u], context->l1 + 4096u * (i % 2u), context->l2, 1, 40u + 60u * i, 0);
+        tmc_barrier();
+        const uint32_t next = ring[(core + 1u) % TMC_CORES] + 1u;
+        /* A core that is late on purpose. */
+        for (volatile uint32_t wait = 0; core == i % TMC_CORES && wait < 50u; ++wait)
+            ;
+        tmc_barrier();
+        ring[core] = next;
+        if (core == 0u)
+            tmc_dma_wait(&slots[i % 2u]);
+    }
+    wrong[5][core] += ring[core] != (core + 64u) % TMC_CORES + 64u;
+}
+
+static void entry(void *argument)
+{
+    const tmc_context *context = argument;
+    for (uint32_t stage = 0; stage < STAGES; ++stage)
+        wrong[stage][tmc_core_id()] = 0;
+    tmc_barrier();
+    tmc_stage(0);
+    fetch(context);
+    tmc_barrier();
+    tmc_stage(1);
+    large(context);
+    tmc_barrier();
+    tmc_stage(2);
+    lines(context);
+    tmc_barrier();
+    tmc_stage(3);
+    many(context);
+    tmc_barrier();
+    tmc_stage(4);
+    mixed(context);
+    tmc_barrier();
+    tmc_stage(5);
+    barriers(context);
+    tmc_barrier();
+    if (tmc_core_id() == 0u) {
+        uint32_t *output = (uint32_t *)(void *)context->output;
+        for (uint32_t stage = 0; stage < STAGES; ++stage) {
+            output[stage] = 0;
+            for (uint32_t core = 0; core < TMC_CORES; ++core)
+                output[stage] += wrong[stage][core];
+        }
+        output[STAGES] = 0;
+        for (uint32_t core = 0; core < TMC_CORES; ++core)
+            output[STAGES] += turns[core];
+    }
+    tmc_barrier();
+}
+
+extern const tmc_network transfers_network;
+const tmc_network transfers_network = {
+    .name = "transfers",
+    .input_bytes = INPUT_BYTES,
+    .output_bytes = 4 * (STAGES + 1),
+    .l1_bytes = L1_BYTES,
+    .l2_bytes = L2_BYTES,
+    .l3_bytes = IMAGE_BYTES,
+    .l3_checksum = WEIGHTS_CHECKSUM,
+    .entry = entry,
+};
