@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.passes.small_transformer import Size, transformer, windows
+from tests.passes.small_transformer import GraphBuilder, Size, transformer, windows
 from tmc.ir.errors import CalibrationError
 from tmc.ir.interpret import interpret
 from tmc.passes.calibrate import SAMPLE_ELEMENTS, calibrate
@@ -52,6 +52,15 @@ def test_a_large_value_is_thinned_out() -> None:
     found = calibrate(graph, {"emg": windows(graph, 8)}).values["0.gelu"]
     assert SAMPLE_ELEMENTS / 2 < len(found.sample) < 1.1 * SAMPLE_ELEMENTS
     assert np.bincount(found.sample_columns, minlength=128).min() > 100
+
+
+def test_no_column_is_missed_where_the_stride_is_a_multiple_of_their_number() -> None:
+    b = GraphBuilder.seeded(0)
+    b.linear("y", b.input("x", 20_000, 64), 2)
+    samples = np.random.default_rng(0).standard_normal((2, 20_000, 64), dtype=np.float32)
+    found = calibrate(b.graph(("x",), ("y",)), {"x": samples}).values["x"]
+    assert samples.size // SAMPLE_ELEMENTS == 64
+    assert np.bincount(found.sample_columns, minlength=64).min() > 500
 
 
 def test_columns_select_a_head() -> None:

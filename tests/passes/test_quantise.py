@@ -184,6 +184,21 @@ def test_every_extreme_input_stays_in_int32() -> None:
         interpret(integer, {"emg": pattern.astype(np.int16)})  # the interpreter asserts int32 at every step
 
 
+def test_proof_knows_the_range_of_the_input() -> None:
+    # Calibrated on windows whose sums cancel, then run on the input for which every product has one sign.
+    b = GraphBuilder.seeded(0)
+    x = b.op(OpKind.RESHAPE, "rows", b.input("emg", 1, 1, 80), attrs=a.ReshapeAttrs((4, 20)))
+    b.layernorm("n", b.linear("stream", x, 16))
+    b.constants["stream.w"][:] = 0.1
+    b.constants["stream.w"][0, 0] = 0.11
+    graph = b.graph(("emg",), ("n",))
+    window = np.tile(np.array([1.0, -1.0], dtype=np.float32), 40).reshape(1, 1, 1, 80)
+    integer = quantise(graph, choose_scales(graph, calibrate(graph, {"emg": window})))
+    assert integer.constants["stream.multiplier"].max() < 255
+    for code in (-4096, 4095):
+        interpret(integer, {"emg": np.full((1, 1, 80), code, dtype=np.int16)})
+
+
 def test_error_names_the_op() -> None:
     b = GraphBuilder.seeded(0)
     x = b.input("emg", 1, 1, 80)

@@ -62,6 +62,13 @@ def test_exp_table(q: float, k: float, width: int) -> None:
         assert np.array_equal(table[:-1], np.rint(255 * np.exp(-step * np.arange(1023))))
 
 
+def test_last_entry_is_zero_even_where_the_shift_ends() -> None:
+    quant = Quant((1e-6,), 0, 0)
+    codes = quantise_attention("/attn", quant, quant, 0.125, 64, 400, (1, 0))
+    assert codes.attrs.score_shift == (MAX_SCORE_SHIFT,)
+    assert codes.exp_table[0, -2] == 254 and codes.exp_table[0, -1] == 0
+
+
 @pytest.mark.parametrize("width", [2, 8, 16, 32, 48, 64, 96, 128])
 def test_smallest_score_shift_is_exact(width: int) -> None:
     shift = smallest_score_shift(width)

@@ -102,6 +102,21 @@ def test_each_step_of_the_proof_can_fail(field: str, value: int, what: str) -> N
     assert message is not None and message.startswith(f"{what} of channel 0 between")
 
 
+@pytest.mark.parametrize("x_codes", [INT8, CodeRange(-4096, 4095), CodeRange(-3, 900)])
+def test_bound_is_exact(x_codes: CodeRange) -> None:
+    weight = np.random.default_rng(0).integers(-127, 128, (1, 50))
+    low = int(np.where(weight > 0, x_codes.low, x_codes.high)[0] @ weight[0])
+    high = int(np.where(weight > 0, x_codes.high, x_codes.low)[0] @ weight[0])
+    task = replace(task_of(0, depth=50, channels=1), x_codes=x_codes)
+    codes = replace(quantise_linear(task), weight=weight, multiplier=np.full(1, 100))
+
+    def fits(bias: int) -> bool:
+        return overflow(task, replace(codes, bias=np.full((1, 1), bias, dtype=np.int64))) is None
+
+    assert fits(2**31 - 1 - 100 * high) and not fits(2**31 - 100 * high)
+    assert fits(-(2**31) - 100 * low) and not fits(-(2**31) - 1 - 100 * low)
+
+
 def test_residual_needs_room_for_its_summand() -> None:
     task = replace(task_of(0, depth=1, channels=1), residual=True)
     codes = replace(quantise_linear(task), weight=np.zeros((1, 1), dtype=np.int64), shift=0,
