@@ -12,6 +12,7 @@ from tmc.ir.graph import Graph, Op
 from tmc.ir.ops import VIEWS
 
 COLUMNS = 110
+INDENT = 4
 # Stands for a space at which no line may break.
 GLUE = "\0"
 # Functions of the run time begin with this; a network of that name would collide with them.
@@ -160,6 +161,14 @@ def _glue_arguments(text: str) -> str:
         depth += (char in "([{") - (char in ")]}")
         result.append(GLUE if char == " " and not (depth == 1 and before == ",") else char)
     return "".join(result)
+
+
+def filled(entries: Iterable[str], indent: int = INDENT) -> tuple[str, ...]:
+    """Return entries, each behind the one before as they fit into lines."""
+    text = " ".join(entry.replace(" ", GLUE) for entry in entries)
+    width = COLUMNS - indent
+    lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    return tuple(" " * indent + line.replace(GLUE, " ") for line in lines)
 
 
 def comment_lines(text: str) -> list[str]:

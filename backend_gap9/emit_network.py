@@ -7,8 +7,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tmc.backend_gap9.emit_interface import made_by
-from tmc.backend_gap9.emit_names import Names, c_string, comment_lines, l1_names, traced_ops
-from tmc.backend_gap9.emit_statements import INDENT, StagePrinter
+from tmc.backend_gap9.emit_names import (
+    INDENT,
+    Names,
+    c_string,
+    comment_lines,
+    filled,
+    l1_names,
+    traced_ops,
+)
+from tmc.backend_gap9.emit_statements import StagePrinter
 from tmc.backend_gap9.layout import value_shape
 from tmc.backend_gap9.program import Buffer, Program, Stage
 from tmc.backend_gap9.report import Report
@@ -57,13 +65,14 @@ class TracedValue:
 
 @dataclass(frozen=True, slots=True)
 class NetworkText:
-    """What the template of network.c prints; init has no or one stage."""
+    """What the template of network.c prints; l3, slots, value_numbers are lines, init is at most one."""
 
     name: str
     title: tuple[str, ...]
     l2: tuple[Offset, ...]
-    l3: tuple[Offset, ...]
+    l3: tuple[str, ...]
     slots: tuple[str, ...]
+    value_numbers: tuple[str, ...]
     values: tuple[TracedValue, ...]
     takes_smaller: bool
     init: tuple[StageText, ...]
@@ -85,10 +94,11 @@ def network_text(graph: Graph, program: Program, report: Report, names: Names, i
         name=names.network,
         title=tuple(line for fact in _network_facts(report) for line in comment_lines(fact)),
         l2=_offsets(names.l2, (b for b in program.buffers if b.memory == "l2" and not b.external)),
-        l3=_offsets(names.l3, (b for b in program.buffers if b.memory == "l3")),
-        slots=tuple(
-            names.slots[slot] + (f"[{count}]" if count > 1 else "") for slot, count in program.slots.items()
+        l3=filled(
+            f"{names.l3[b.name]} = {b.offset_bytes}," for b in program.buffers if b.memory == "l3"
         ),
+        slots=filled(_enumerated(_slot(names, *slot) for slot in program.slots.items())),
+        value_numbers=filled(f"{names.values[op.output]}," for op in traced_ops(graph)),
         values=tuple(
             TracedValue(names.values[op.output], c_string(op.output), shape.rows, shape.row_bytes)
             for op in traced_ops(graph)
@@ -102,6 +112,16 @@ def network_text(graph: Graph, program: Program, report: Report, names: Names, i
         l3_bytes=len(image),
         l3_checksum=f"0x{zlib.crc32(image):08X}u",
     )
+
+
+def _slot(names: Names, slot: str, instances: int) -> str:
+    return names.slots[slot] + (f"[{instances}]" if instances > 1 else "")
+
+
+def _enumerated(variables: Iterable[str]) -> tuple[str, ...]:
+    """Return variables with commas between them and a semicolon at the end."""
+    *others, last = variables
+    return (*(f"{other}," for other in others), f"{last};")
 
 
 def _offsets(identifiers: Mapping[str, str], buffers: Iterable[Buffer]) -> tuple[Offset, ...]:

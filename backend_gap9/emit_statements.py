@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tmc.backend_gap9.emit_names import COLUMNS, GLUE, Names, wrapped
+from tmc.backend_gap9.emit_names import INDENT, Names, filled, wrapped
 from tmc.backend_gap9.expressions import div, mul
 from tmc.backend_gap9.kernels import KERNELS, Extent
 from tmc.backend_gap9.program import (
@@ -31,7 +30,8 @@ from tmc.backend_gap9.program import (
 )
 
 ISA = "scalar"
-INDENT = 4
+# Operands that a kernel leaves in the place of another one: not a field of its arguments.
+IN_PLACE = frozenset({("tmc_attention_softmax_s16u8", "p")})
 _STRENGTH = {"+": 1, "-": 1, "*": 2, "/": 2, "%": 2}
 _TRANSFERS = (Dma, Fetch, Wait)
 
@@ -96,31 +96,36 @@ class StagePrinter:
     def lines(self, body: tuple[Stmt, ...], indent: int) -> list[str]:
         """Return the lines of a body; what only core 0 does stands together."""
         result: list[str] = []
-        for is_transfers, run in _runs(body):
-            if is_transfers:
-                result.append(f"{'':{indent}}if (core == 0u) {{")
-                result += [line for each in run for line in self.statement(each, indent + INDENT)]
-                result.append(f"{'':{indent}}}}")
+        for for_core_0, run in _runs(_joined(body)):
+            if for_core_0:
+                result += self.block_for_core_0(run, indent)
             else:
                 result += [line for each in run for line in self.statement(each, indent)]
         return result
 
+    def block_for_core_0(self, run: tuple[Stmt, ...], indent: int) -> list[str]:
+        """Return a run of transfers and waits under the test for core 0."""
+        if len(run) == 1 and isinstance(run[0], If):
+            return self.conditional(run[0], indent, ("core == 0u",))
+        return self.block("if (core == 0u)", run, indent)
+
     def statement(self, statement: Stmt, indent: int) -> list[str]:
         """Return the lines of one statement."""
         match statement:
-            case Loop(var, count):
-                head = f"for (uint32_t {var} = 0; {var} < {count}u; ++{var}) {{"
-                return self.block(head, statement, indent)
-            case If(condition):
-                return self.block(f"if ({_condition(condition)}) {{", statement, indent)
+            case Loop(var, count, body):
+                return self.block(f"for (uint32_t {var} = 0; {var} < {count}u; ++{var})", body, indent)
+            case If():
+                return self.conditional(statement, indent, ())
             case Let(var, value):
                 return wrapped(f"const uint32_t {var} = {expression(value)};", indent)
             case Dma():
                 ends = [self.in_l1(statement.l1), self.in_l2(statement.l2)]
                 if statement.direction == "out":
                     ends.reverse()
-                sizes = (statement.lines, statement.line_bytes, statement.l2_pitch_bytes)
-                arguments = ", ".join((self.slot(statement.slot), *ends, *map(expression, sizes)))
+                # One line has no pitch.
+                pitch = Const(0) if statement.lines == Const(1) else statement.l2_pitch_bytes
+                sizes = map(expression, (statement.lines, statement.line_bytes, pitch))
+                arguments = ", ".join((self.slot(statement.slot), *ends, *sizes))
                 return wrapped(f"tmc_dma_{statement.direction}({arguments});", indent)
             case Fetch(slot, l2, l3, size_bytes):
                 source = _offset(self.names.l3[l3.buffer], l3.offset_bytes)
@@ -134,13 +139,23 @@ class StagePrinter:
             case Barrier():
                 return [f"{'':{indent}}tmc_barrier();"]
 
-    def block(self, head: str, statement: Loop | If, indent: int) -> list[str]:
-        """Return a loop or a condition; one that is for core 0 alone stands inside a test for that already."""
-        if moves_only(statement):
-            body = [line for each in statement.body for line in self.statement(each, indent + INDENT)]
+    def conditional(self, statement: If, indent: int, conditions: tuple[str, ...]) -> list[str]:
+        """Return a condition, nested ones joined."""
+        conditions = (*conditions, _condition(statement.condition))
+        if len(statement.body) == 1 and isinstance(statement.body[0], If):
+            return self.conditional(statement.body[0], indent, conditions)
+        return self.block(f"if ({' && '.join(conditions)})", statement.body, indent)
+
+    def block(self, head: str, body: tuple[Stmt, ...], indent: int) -> list[str]:
+        """Return a head and its body; what is for core 0 alone stands behind a test for that already."""
+        pad, inner = " " * indent, indent + INDENT
+        if all(moves_only(each) for each in body):
+            lines = [line for each in _joined(body) for line in self.statement(each, inner)]
         else:
-            body = self.lines(statement.body, indent + INDENT)
-        return [*wrapped(head, indent), *body, f"{'':{indent}}}}"]
+            lines = self.lines(body, inner)
+        if len(body) == 1 and isinstance(body[0], Dma | Fetch | Wait | Barrier):
+            return [pad + head, *lines]
+        return [f"{pad}{head} {{", *lines, f"{pad}}}"]
 
     def slot(self, slot: Slot) -> str:
         """Return the pointer to an instance of a slot."""
@@ -162,14 +177,11 @@ class StagePrinter:
         pad = " " * indent
         lines = [f"{pad}{call.kernel}_{ISA}(&(const {KERNELS[call.kernel].struct}){{"]
         for operand in call.operands:
+            if (call.kernel, operand.field) in IN_PLACE:
+                continue
             lines += wrapped(f".{operand.field} = (void *){self.in_l1(operand.address)},", indent + INDENT)
         numbers = [f".{argument.field} = {expression(argument.value)}," for argument in call.arguments]
-        # Spaces inside an initialiser do not part from it: lines break between initialisers only.
-        glued = " ".join(number.replace(" ", GLUE) for number in numbers)
-        width = COLUMNS - indent - INDENT
-        for line in textwrap.wrap(glued, width, break_long_words=False, break_on_hyphens=False):
-            lines += wrapped(line.replace(GLUE, " "), indent + INDENT)
-        return [*lines, f"{pad}}});"]
+        return [*lines, *filled(numbers, indent + INDENT), f"{pad}}});"]
 
     def traces(self, call: Call, indent: int) -> list[str]:
         """Return the tracing of what a call computes of a value of the graph."""
@@ -209,6 +221,18 @@ def moves_only(statement: Stmt) -> bool:
     if isinstance(statement, Loop | If):
         return all(moves_only(inner) for inner in statement.body)
     return isinstance(statement, _TRANSFERS)
+
+
+def _joined(body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
+    """Join neighbours under one and the same condition; conditions only speak of loop variables."""
+    result: list[Stmt] = []
+    for statement in body:
+        last = result[-1] if result else None
+        if isinstance(statement, If) and isinstance(last, If) and last.condition == statement.condition:
+            result[-1] = If(last.condition, (*last.body, *statement.body))
+        else:
+            result.append(statement)
+    return tuple(result)
 
 
 def _runs(body: tuple[Stmt, ...]) -> Iterator[tuple[bool, tuple[Stmt, ...]]]:
