@@ -76,9 +76,6 @@ def _match(op: Op, graph: Graph, made: dict[str, Op]) -> _Match | str:
         below = made.get(value)
         if below is None:
             return "the scores are no matrix product"
-        if below.kind is OpKind.RESHAPE:
-            value = below.inputs[0]
-            continue
         step = _factor(below, graph)
         if isinstance(step, str):
             return step
@@ -89,6 +86,9 @@ def _match(op: Op, graph: Graph, made: dict[str, Op]) -> _Match | str:
 
 def _factor(op: Op, graph: Graph) -> tuple[str, float] | str:
     """Return the operand that op multiplies by a number, and the number; or the reason why not."""
+    if op.kind is OpKind.RESHAPE:
+        same = graph.types[op.inputs[0]].shape[-2:] == graph.types[op.output].shape[-2:]
+        return (op.inputs[0], 1.0) if same else f"the scores are reshaped, {op.loc}"
     pairs = [(op.inputs[0], op.inputs[-1])]
     if op.kind in (OpKind.MUL, OpKind.ADD):
         pairs.append((op.inputs[1], op.inputs[0]))

@@ -70,7 +70,8 @@ def _extended(op: Op, graph: Graph, norms: Mapping[str, _Norm], readers: Mapping
         if norm is None or factor is None or readers[name] > 1 or name in graph.outputs:
             continue
         width = graph.types[name].shape[-1]
-        if graph.types[op.output] != graph.types[name] or factor.size not in (1, factor.shape[-1], width):
+        per_column = factor.size == 1 or factor.shape[-1] == factor.size == width
+        if graph.types[op.output] != graph.types[name] or not per_column:
             continue
         row = np.broadcast_to(factor.reshape(-1), (width,))
         if op.kind is OpKind.ADD:

@@ -128,6 +128,12 @@ CASES = (
     rotary("RotaryEmbedding", (1, 5, 16), True, num_heads=2),
     rotary("com.microsoft.RotaryEmbedding", (1, 5, 16), True, 17, num_heads=2),
     rotary("com.microsoft.RotaryEmbedding", (1, 2, 5, 8), True, 17, interleaved=1),
+    Case(
+        "com.microsoft.RotaryEmbedding offset",
+        [node("com.microsoft.RotaryEmbedding", "x at cos sin", "y")],
+        (1, 2, 5, 8),
+        {"at": ints(2), "cos": np.cos(normal(12, 4)), "sin": np.sin(normal(12, 4))},
+    ),
     Case("Dropout", [node("Dropout", "x", "y")], (2, 3)),
     Case(
         "Dropout inference",

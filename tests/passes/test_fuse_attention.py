@@ -33,6 +33,11 @@ END = " y = matmul(p, v)"
         ("f = div(s, two)\n p = softmax(f) {axis=2}", 0.5),
         ("f = mul(s, third)\n z = add(f, zeros)\n p = softmax(z) {axis=2}", 1 / 3),
         (
+            "f = mul(s, third)\n r = reshape(f) {shape=(1, 2, 3, 3)}\n q = softmax(r) {axis=3}\n"
+            " p = reshape(q) {shape=(2, 3, 3)}",
+            1 / 3,
+        ),
+        (
             "r = reshape(s) {shape=(1, 2, 3, 3)}\n f = mul(r, third)\n q = softmax(f) {axis=3}\n"
             " p = reshape(q) {shape=(2, 3, 3)}",
             1 / 3,
@@ -52,6 +57,10 @@ def test_products_become_attention(middle: str, scale: float) -> None:
     [
         ("s = matmul(x, k)\n p = softmax(s) {axis=1}\n" + END, "not over the last axis"),
         ("s = matmul(x, k)\n a = add(s, mask)\n p = softmax(a) {axis=2}\n" + END, "a mask or bias, /a"),
+        (
+            "s = matmul(x, kt)\n r = reshape(s) {shape=(2, 4, 3)}\n p = softmax(r) {axis=2}\n" + END,
+            "reshaped, /r",
+        ),
         ("s = matmul(x, k)\n a = tanh(s)\n p = softmax(a) {axis=2}\n" + END, "go through tanh, /a"),
         ("s = matmul(x, k)\n a = mul(s, mask)\n p = softmax(a) {axis=2}\n" + END, "go through mul, /a"),
         ("p = softmax(x) {axis=2}\n y = matmul(p, k4)", "no matrix product"),
@@ -60,7 +69,7 @@ def test_products_become_attention(middle: str, scale: float) -> None:
     ],
 )
 def test_declined(text: str, reason: str) -> None:
-    graph = graph_of(text, (2, 3, 4), {**CONSTANTS, "k4": normal(2, 4, 4)})
+    graph = graph_of(text, (2, 3, 4), {**CONSTANTS, "k4": normal(2, 4, 4), "kt": normal(2, 4, 4)})
     declined: list[Declined] = []
     assert body(fuse_attention(graph, declined)) == body(graph)
     assert reason in declined[0].reason

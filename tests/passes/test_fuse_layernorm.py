@@ -70,3 +70,13 @@ def test_something_else_is_left_alone(text: str) -> None:
     declined: list[Declined] = []
     assert body(fuse_layernorm(graph, declined)) == body(graph)
     assert declined and "over the last axis" in declined[0].reason
+
+
+@pytest.mark.parametrize("factor", [(3, 1), (8, 1), (2, 3, 8), (1, 1, 1)])
+def test_only_factors_per_column_are_taken(factor: tuple[int, ...]) -> None:
+    text = "n = layernorm(x, g, b) {epsilon=0.001}\n w = mul(n, f)\n y = add(w, s)"
+    shape = (2, 8, 8) if factor == (8, 1) else (2, 3, 8)
+    graph = graph_of(text, shape, {**CONSTANTS, "f": normal(*factor), "s": 2.0})
+    after = same_numbers(graph, fuse_layernorm, 1e-6)
+    left = [] if factor == (1, 1, 1) else ["mul", "add"]
+    assert [op.kind.value for op in after.ops] == ["layernorm", *left]

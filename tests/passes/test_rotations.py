@@ -116,3 +116,18 @@ def test_q_and_k_in_different_pairs() -> None:
     declined: list[Declined] = []
     fuse_rope(graph_of(adjacent + turned(ROTATION, "k"), (ROWS, 4), FULL), declined)
     assert declined[0].reason == "Q and K are turned in different pairs of columns"
+
+
+@pytest.mark.parametrize("columns", ["(0, 2, 1, 3)", "(0, 3, 2, 1)"])
+def test_rotations_in_different_pairs_are_not_dropped(columns: str) -> None:
+    # K is the same rotation with its columns in another order.
+    text = turned(FIXED, "k").replace(
+        "\n y =", f"\n k = gather(q) {{axis=1, indices={columns}, shape=(4,)}}\n y ="
+    )
+    graph = graph_of(text, (ROWS, 4), FULL)
+    assert same_numbers(graph, drop_shared_rotation) == graph
+
+
+def test_what_is_no_rotation_is_not_dropped() -> None:
+    graph = graph_of(turned(FIXED.replace("mul(a, cosine1)", "mul(a, sine1)")), (ROWS, 4), FULL)
+    assert same_numbers(graph, drop_shared_rotation) == graph

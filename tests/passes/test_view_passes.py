@@ -115,12 +115,30 @@ def test_layernorm_becomes_2d_and_outputs_keep_shape_and_name() -> None:
             "t = tanh(x)\n s = slice(t) {starts=(0, 1), ends=(6, 3), steps=(1, 1)}\n y = tanh(s)",
             ["tanh", "gather", "tanh"],
         ),
+        (
+            TURN + "q = reshape(t) {shape=(4, 2, 3)}\n y = add(q, p)",
+            ["tanh", "reshape", "reshape", "gather", "add"],
+        ),
+        (
+            "a = slice(x) {starts=(0, 0), ends=(3, 4), steps=(1, 1)}\n t = tanh(a)\n"
+            "b = slice(x) {starts=(3, 0), ends=(6, 4), steps=(1, 1)}\n y = add(t, b)",
+            ["reshape", "gather", "tanh", "reshape", "gather", "add"],
+        ),
+        (
+            TURN
+            + "q = transpose(r) {permutation=(2, 1, 0)}\n z = reshape(q) {shape=(4, 2, 3)}\n y = add(z, p)",
+            ["tanh", "reshape", "gather", "reshape", "gather", "add"],
+        ),
+        ("y = add(x, c)", ["add"]),
         ("t = tanh(x)\n r = reshape(t) {shape=(6, 1, 4)}\n y = add(r, w)", ["tanh", "reshape", "add"]),
         (TURN + "y = reshape(p) {shape=(8, 3)}", ["tanh", "reshape", "gather"]),
     ],
 )
 def test_views_that_must_stay(text: str, expected: list[str]) -> None:
-    assert kinds(same_numbers(graph_of(text, (6, 4), {"w": normal(1, 5, 4)}), sink_views)) == expected
+    assert (
+        kinds(same_numbers(graph_of(text, (6, 4), {"w": normal(1, 5, 4), "c": normal(6, 4)}), sink_views))
+        == expected
+    )
 
 
 def test_order_is_depth_first_and_sums_are_sorted() -> None:
