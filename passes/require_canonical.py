@@ -44,6 +44,8 @@ def require_canonical(graph: Graph) -> Graph:
 
 
 def _violation(op: Op, graph: Graph) -> str | None:
+    if op.kind is OpKind.GATHER:
+        return "gather (elements needed in an order in which no op before computes them)"
     if op.kind not in CANONICAL:
         return op.kind.value
     computed = _COMPUTED.get(op.kind, 1)

@@ -195,6 +195,11 @@ def test_canonical_graph_passes() -> None:
     [
         ("y = tanh(x)", (2, 4), "/y: found /y: tanh; allowed reshape, linear"),
         ("y = add(x, c)", (2, 4), "add with constant y"),
+        (
+            "y = gather(x) {axis=1, indices=(1, 0), shape=(2,)}",
+            (2, 4),
+            "/y: gather (elements needed in an order",
+        ),
         ("n = neg(b)\n y = linear(x, w, n)", (2, 4), "/n: neg; /y: linear with computed bias"),
         ("y = add(x, x)", (2, 2, 4), "add of shape (2, 2, 4)"),
         (
