@@ -62,6 +62,11 @@ def weight_pitch(depth: int) -> int:
     return odd_pitch(weight_row_bytes(depth))
 
 
+def epsilon_entries(channels: int, center_bits: int) -> int:
+    """Return how many dynamic shifts a LayerNorm can need: |channels x - sum| <= 65535 channels."""
+    return max(0, (65535 * channels).bit_length() - center_bits) + 1
+
+
 def _x(element_bytes: int) -> OperandRule:
     return OperandRule("x", "read", lambda a: Extent(a["rows"], a["depth"] * element_bytes, a["x_pitch"]))
 
@@ -125,7 +130,7 @@ KERNELS: Mapping[str, Kernel] = {
                 OperandRule("x", "read", lambda a: Extent(a["rows"], a["channels"] * 2, a["x_pitch"])),
                 _flat("gamma", lambda a: a["channels"] * 2),
                 _flat("beta", lambda a: a["channels"] * 4),
-                _flat("epsilon", lambda a: (32 - a["center_bits"]) * 4),
+                _flat("epsilon", lambda a: epsilon_entries(a["channels"], a["center_bits"]) * 4),
                 _flat("rsqrt", lambda a: 96 * 2),
                 _y(1),
             ),

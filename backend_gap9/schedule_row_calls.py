@@ -55,9 +55,9 @@ class Tables:
     block: str
     offsets_bytes: Mapping[tuple[str, str], int]
 
-    def operand(self, op: Op, field: str, row_bytes: int = 0) -> Operand:
-        """Return the operand of a table of an op, `row_bytes` past its start."""
-        offset = self.offsets_bytes[op.output, field] + row_bytes
+    def operand(self, op: Op, field: str, within_bytes: Number = 0) -> Operand:
+        """Return the operand of a table of an op, from `within_bytes` of the table on."""
+        offset = add(within_bytes, self.offsets_bytes[op.output, field])
         return operand(field, at("tables", offset), part(self.block, 0, offset))
 
 
@@ -110,7 +110,7 @@ def linear_call(graph: Graph, op: Op, tile: Tile, weight: Address, tables: Table
     }
     if is_grouped(graph, op):
         groups = graph.types[op.inputs[3]].shape[0]
-        operands.append(tables.operand(op, "bias"))
+        operands.append(tables.operand(op, "bias", mul(tile.channel, 4)))
         numbers |= {
             "row0": tile.row,
             "group_rows": graph.types[op.inputs[0]].shape[0] // groups,

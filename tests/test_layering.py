@@ -25,6 +25,7 @@ LAYERS: dict[str, frozenset[str]] = {
 # `google` is protobuf, whose errors onnx raises.
 IMPORTERS: dict[str, tuple[str, ...]] = {
     "numpy": ("tmc/*", "frontend/*", "ir/*", "passes/*", "backend_gap9/*"),
+    "threadpoolctl": ("tmc/cli.py",),
     "networkx": ("frontend/*", "passes/*", "backend_gap9/*"),
     "safetensors": ("frontend/*", "passes/*", "backend_gap9/*"),
     "onnx": ("frontend/*",),

@@ -79,7 +79,7 @@ typedef struct {
     int8_t *y;              /* [rows][channels] */
     const int16_t *gamma;   /* [channels] */
     const int32_t *beta;    /* [channels] */
-    const int32_t *epsilon; /* [32 - center_bits], by the dynamic shift h */
+    const int32_t *epsilon; /* by the dynamic shift h, up to bits of 65535 * channels - center_bits */
     const uint16_t *rsqrt;  /* [96]: round(2^30 / sqrt((i + 32.5) 2^24)) */
     uint32_t x_pitch;
     uint32_t y_pitch;

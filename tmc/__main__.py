@@ -1,0 +1,8 @@
+"""Run the command line: python -m tmc."""
+
+import sys
+
+from tmc.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""Which samples a compile calibrates on: those given, those beside the model, or noise with a warning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tmc.ir.graph import Graph
+from tmc.ir.types import Array
+from tmc.passes.calibration_file import noise_calibration, read_calibration
+
+NOISE_SAMPLES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Samples: graph input -> [S, *shape]; where they come from; whether they mean anything."""
+
+    samples: Mapping[str, Array]
+    source: str
+    meaningful: bool
+
+    @property
+    def count(self) -> int:
+        """Return the number of samples."""
+        return min(len(array) for array in self.samples.values())
+
+    def first(self, count: int) -> tuple[dict[str, Array], ...]:
+        """Return the first samples one by one, each as inputs of the graph."""
+        return tuple(
+            {name: array[index] for name, array in self.samples.items()}
+            for index in range(min(count, self.count))
+        )
+
+
+def choose_calibration(model: Path, given: Path | None, graph: Graph) -> Calibration:
+    """Return the samples of `given`, or of MODEL.calibration.npz beside the model, or seeded noise.
+
+    Raises: CalibrationError if the file does not fit the graph.
+    """
+    beside = model.with_name(f"{model.stem}.calibration.npz")
+    path = given if given is not None else beside
+    if given is None and not beside.exists():
+        return Calibration(noise_calibration(graph, NOISE_SAMPLES, seed=0), "noise", meaningful=False)
+    return Calibration(read_calibration(path, graph), path.name, meaningful=True)

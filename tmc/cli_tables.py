@@ -1,0 +1,70 @@
+"""`tmc ops`, `tmc passes`, `tmc targets`: the tables of the compiler."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+from collections.abc import Callable, Sequence
+
+from tmc.backend_gap9.targets import TARGETS
+from tmc.ir.ops import OPS
+from tmc.passes.calibrate import calibrate
+from tmc.passes.canonicalise import CANONICALISE
+from tmc.passes.choose_scales import choose_scales
+from tmc.passes.migrate_outliers import migrate_outliers
+from tmc.passes.pipeline import named
+from tmc.passes.quantise import quantise
+
+
+def list_ops(options: argparse.Namespace) -> int:
+    """Print every op of the IR: name, operands, attributes, summary."""
+    rows = [
+        {
+            "op": kind.value,
+            "operands": " ".join(row.operands),
+            "attributes": " ".join(row.attrs.__dataclass_fields__),
+            "summary": row.summary,
+        }
+        for kind, row in OPS.items()
+    ]
+    return _print(options, "ops", rows)
+
+
+def list_passes(options: argparse.Namespace) -> int:
+    """Print the passes in the order they run, with the first line of their documentation."""
+    functions: list[Callable[..., object]] = [named(entry).run for entry in CANONICALISE]
+    functions += [calibrate, migrate_outliers, choose_scales, quantise]
+    rows = [
+        {"pass": function.__name__, "summary": (inspect.getdoc(function) or "").partition("\n")[0]}
+        for function in functions
+    ]
+    return _print(options, "passes", rows)
+
+
+def list_targets(options: argparse.Namespace) -> int:
+    """Print the targets: cores, clock and the bytes that a plan may use of each memory."""
+    rows = [
+        {
+            "target": target.name,
+            "cores": str(target.cores),
+            "MHz": str(target.cluster_hz // 1_000_000),
+            "L1": str(target.l1.usable_bytes),
+            "L2": str(target.l2.usable_bytes),
+            "L3": str(target.l3.usable_bytes),
+            "description": target.description,
+        }
+        for target in TARGETS.values()
+    ]
+    return _print(options, "targets", rows)
+
+
+def _print(options: argparse.Namespace, name: str, rows: Sequence[dict[str, str]]) -> int:
+    if options.json:
+        print(json.dumps({"ok": True, name: rows}))
+        return 0
+    columns = list(rows[0])
+    widths = {column: max(len(column), *(len(row[column]) for row in rows)) for column in columns}
+    for row in ({column: column for column in columns}, *rows):
+        print("  ".join(row[column].ljust(widths[column]) for column in columns).rstrip())
+    return 0

@@ -1,0 +1,148 @@
+"""The compiler from end to end: read this page first.
+
+    ONNX file --frontend--> float Graph --passes--> integer Graph
+              --planning--> Plan --schedule--> Program --emit--> directory of C
+
+Every arrow is checked: the imported graph against onnxruntime, every pass by the verifier, the plan and the
+program by checkers that share no code with what made them. Nothing is written unless all of it holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from tmc import __version__
+from tmc.backend_gap9.check_plan import check_plan
+from tmc.backend_gap9.check_program import CheckReport, check_program
+from tmc.backend_gap9.emit import emit
+from tmc.backend_gap9.output_directory import write_directory
+from tmc.backend_gap9.plan import Plan
+from tmc.backend_gap9.planning import make_plan
+from tmc.backend_gap9.program import Program
+from tmc.backend_gap9.report import Origin, Report, build_report
+from tmc.backend_gap9.schedule import build_program
+from tmc.calibration import Calibration, choose_calibration
+from tmc.frontend.onnx_import import load
+from tmc.frontend.reference import check_against_onnxruntime
+from tmc.ir.graph import Graph
+from tmc.ir.target import Target
+from tmc.passes.calibrate import calibrate
+from tmc.passes.canonicalise import CANONICALISE
+from tmc.passes.choose_scales import choose_scales
+from tmc.passes.codes import quantise_inputs
+from tmc.passes.migrate_outliers import migrate_outliers
+from tmc.passes.pipeline import NamedPass, Pass, run_passes
+from tmc.passes.quantise import quantise
+
+Value = Graph | Plan | Program
+ValueT = TypeVar("ValueT", Graph, Plan, Program)
+
+REFERENCE_SAMPLES = 2  # compared with onnxruntime, which takes as long as interpreting them
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to compile, for what, and where to: without an output nothing is written.
+
+    canonicalise: the passes to canonical form; researchers hand in their own.
+    """
+
+    model: Path
+    target: Target
+    output: Path | None = None
+    calibration: Path | None = None
+    name: str | None = None
+    canonicalise: tuple[Pass | NamedPass, ...] = CANONICALISE
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Look on: `stage` before each stage, `after` with what it made and the seconds it took."""
+
+    stage: Callable[[str], None] = lambda text: None
+    after: Callable[[str, Value, float], None] = lambda name, value, seconds: None
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What a compile made. reference_difference: imported graph to onnxruntime, relative to the range."""
+
+    graph: Graph
+    plan: Plan
+    program: Program
+    report: Report
+    calibration: Calibration
+    reference_difference: float
+    proof: CheckReport
+    files: Mapping[str, bytes] = field(repr=False)
+
+
+def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
+    """Compile an ONNX file and write the output directory.
+
+    Raises: TmcError naming the ONNX node, what was found, what is allowed and what to do; then nothing is
+    written.
+    """
+    watch = watch or Watch()
+    clock = _Clock(watch)
+
+    watch.stage(f"import {options.model.name}")
+    imported = clock.made("import", load(options.model, options.name))
+    calibration = choose_calibration(options.model, options.calibration, imported)
+    watch.stage("compare with onnxruntime")
+    difference = check_against_onnxruntime(options.model, imported, calibration.first(REFERENCE_SAMPLES))
+
+    watch.stage("bring to canonical form")
+    canonical = run_passes(imported, options.canonicalise, watch.after)
+
+    clock = _Clock(watch)
+    watch.stage(f"calibrate on {calibration.count} samples ({calibration.source})")
+    ranges = calibrate(canonical, calibration.samples)
+    migrated, ranges = migrate_outliers(canonical, ranges)
+    clock.made("migrate_outliers", migrated)
+    watch.stage("quantise")
+    scales = choose_scales(migrated, ranges)
+    integer = run_passes(migrated, (NamedPass("quantise", partial(quantise, scales=scales)),), watch.after)
+
+    clock = _Clock(watch)
+    watch.stage("plan tiles and memories")
+    plan, packed = make_plan(integer, options.target)
+    check_plan(plan, integer, options.target)
+    clock.made("plan", plan)
+    watch.stage("schedule, and prove the program")
+    program = build_program(integer, plan, packed)
+    contents = {name: data for stage in packed for name, data in stage.contents.items()}
+    proof = check_program(program, integer, plan, contents)
+    clock.made("program", program)
+
+    watch.stage("emit C")
+    report = build_report(integer, plan, program, packed, options.target, _origin(options.model))
+    golden = quantise_inputs(integer, calibration.first(1)[0])
+    files = emit(integer, program, packed, report, golden[integer.inputs[0]])
+    if options.output is not None:
+        write_directory(files, options.output)
+    return Compiled(integer, plan, program, report, calibration, difference, proof, files)
+
+
+def _origin(model: Path) -> Origin:
+    return Origin(model.name, hashlib.sha256(model.read_bytes()).hexdigest(), f"tmc {__version__}")
+
+
+class _Clock:
+    """Tell the watch what was made, and the seconds since the last time."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._start = time.perf_counter()
+
+    def made(self, name: str, value: ValueT) -> ValueT:
+        now = time.perf_counter()
+        self._watch.after(name, value, now - self._start)
+        self._start = now
+        return value
