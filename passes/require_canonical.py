@@ -47,7 +47,7 @@ def _violation(op: Op, graph: Graph) -> str | None:
     if op.kind is OpKind.GATHER:
         return "gather (elements needed in an order in which no op before computes them)"
     if op.kind not in CANONICAL:
-        return op.kind.value
+        return str(op.kind.value)
     computed = _COMPUTED.get(op.kind, 1)
     for name, operand in zip(op.inputs, OPS[op.kind].operands, strict=True):
         if (name in graph.constants) == (op.inputs.index(name) < computed):
