@@ -54,15 +54,16 @@ class ProgramWalk:
             self._declare(self._shared, "program", buffer)
             if buffer.memory == "l3":
                 self._hold(buffer, buffer.name)
+        self.state.memories.spaces["l3"].setflags(write=False)
         self.resident = self.state.memories.spaces["l2"]  # L2 behind init
         self._stage, self._number = program.init, INIT
         self._buffers: Buffers = {}
         self._numbers = Numbers({})
 
-    def copy(self) -> ProgramWalk:
-        """Return an independent copy, to go on from here more than once."""
+    def fork(self, program: Program) -> ProgramWalk:
+        """Return a walk that goes on from here, between two stages, with other stages and the same buffers."""
         twin = copy(self)
-        twin.state = self.state.copy()
+        twin.program, twin.state = program, self.state.copy()
         return twin
 
     def buffer(self, memory: MemoryName, name: str) -> Buffer:

@@ -1,0 +1,91 @@
+"""Modelled cycles of a plan, added up call by call and fetch by fetch, to compare with what solvers state."""
+
+from __future__ import annotations
+
+from tmc.backend_gap9.cost import (
+    fetch_cycles,
+    layernorm_cycles,
+    linear_cycles,
+    mean_rows_cycles,
+    rope_cycles,
+    scores_cycles,
+    softmax_cycles,
+    values_cycles,
+)
+from tmc.backend_gap9.plan import AttentionTiling, Plan, RowTiling
+from tmc.backend_gap9.stages import AnyStage, MeanStage, RowStage
+from tmc.ir.attrs import QLinearAttrs, QMeanRowsAttrs
+from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.target import Target
+
+
+def compute_cycles(graph: Graph, stage: AnyStage, tiling: RowTiling | AttentionTiling, target: Target) -> int:
+    """Return the modelled cycles of all kernel calls of a stage, added up one by one."""
+    if isinstance(stage, RowStage):
+        assert isinstance(tiling, RowTiling)
+        return sum(
+            _row_op_cycles(graph, op, rows, tiling, target)
+            for rows in _tiles(stage.rows, tiling.rows)
+            for op in stage.ops
+        )
+    x = graph.types[stage.op.inputs[0]].shape
+    if isinstance(stage, MeanStage):
+        assert isinstance(stage.op.attrs, QMeanRowsAttrs)
+        group = stage.op.attrs.group_rows
+        return sum(mean_rows_cycles(target, group, x[1]) for _ in range(x[0] // group))
+    assert isinstance(tiling, AttentionTiling)
+    heads, rows_total, width = x
+    keys = graph.types[stage.op.inputs[1]].shape[1]
+    cycles = 0
+    for rows in _tiles(rows_total, tiling.rows):
+        cycles += sum(scores_cycles(target, rows, tile, width) for tile in _tiles(keys, tiling.keys))
+        cycles += softmax_cycles(target, rows, keys)
+        cycles += sum(values_cycles(target, rows, keys, tile) for tile in _tiles(width, tiling.channels))
+    return heads * cycles
+
+
+def _row_op_cycles(graph: Graph, op: Op, rows: int, tiling: RowTiling, target: Target) -> int:
+    types = graph.types
+    if op.kind is OpKind.QLAYERNORM:
+        return layernorm_cycles(target, rows, types[op.output].shape[1])
+    if op.kind is OpKind.QROPE:
+        heads, _, width = types[op.output].shape
+        return heads * rope_cycles(target, rows, width)
+    channels, depth = types[op.inputs[1]].shape
+    kernel = _linear_kernel(graph, op)
+    return sum(
+        linear_cycles(target, kernel, rows, tile, depth)
+        for tile in _tiles(channels, tiling.channels_of(op.output))
+    )
+
+
+def _linear_kernel(graph: Graph, op: Op) -> str:
+    assert isinstance(op.attrs, QLinearAttrs)
+    x, y = graph.types[op.inputs[0]].dtype.value, graph.types[op.output].dtype.value
+    variant = "_table" * op.attrs.table + "_add" * op.attrs.residual
+    variant += "_transposed" * (op.attrs.layout == "transposed") + "_grouped" * ((x, y) == ("s16", "s16"))
+    return f"tmc_linear{variant}_{x}s8{y}"
+
+
+def _tiles(whole: int, tile: int) -> list[int]:
+    return [min(tile, whole - start) for start in range(0, whole, tile)]
+
+
+def waited_cycles(plan: Plan, target: Target) -> int:
+    """Return how long stages wait for L3: one transfer at a time, first asked for, first done."""
+    arrivals: dict[str, int] = {}
+    channel_free = clock = waited = 0
+    for number, stage in enumerate(plan.stages):
+        for entry in plan.residency:
+            if not entry.resident and entry.fetch_stage == number:
+                channel_free = max(channel_free, clock) + fetch_cycles(target, entry.block.size_bytes)
+                arrivals[entry.block.name] = channel_free
+        own = [
+            arrivals[each.block.name]
+            for each in plan.residency
+            if each.block.stage == number and not each.resident
+        ]
+        ready = max([clock, *own])
+        waited += ready - clock
+        clock = ready + stage.cycles.total
+    return waited
