@@ -1,0 +1,160 @@
+/* XpulpV2 instructions as functions: one instruction each on the cluster, portable C on a host.
+ *
+ * A word holds 4 bytes or 2 halves, the first in memory lowest. 32-bit results wrap.
+ */
+#ifndef TMC_XPULP_H
+#define TMC_XPULP_H
+
+#include <stdint.h>
+
+#include "tmc_arithmetic.h"
+
+#if defined(__riscv)
+#include "tmc_xpulp_text.h"
+
+/* d, a, b: lvalues and values of 32-bit types. */
+#define TMC_XPULP_ACCUMULATE(text, d, a, b) __asm__(text("%0", "%1", "%2") : "+r"(d) : "r"(a), "r"(b))
+#define TMC_XPULP_RESULT(text, d, a, b) __asm__(text("%0", "%1", "%2") : "=r"(d) : "r"(a), "r"(b))
+#endif
+
+/** Return the word at an address, a multiple of 4. */
+static inline uint32_t tmc_word(const void *address)
+{
+    return *(const uint32_t *)__builtin_assume_aligned(address, 4);
+}
+
+/** Return byte i of a word, sign-extended. */
+static inline int32_t tmc_byte_of(uint32_t word, uint32_t i)
+{
+    return (int8_t)(uint8_t)(word >> (8u * i));
+}
+
+/** Return half i of a word, sign-extended. */
+static inline int32_t tmc_half_of(uint32_t word, uint32_t i)
+{
+    return (int16_t)(uint16_t)(word >> (16u * i));
+}
+
+/** Return sum + a * b (p.mac). */
+static inline int32_t tmc_mac(int32_t sum, int32_t a, int32_t b)
+{
+#if defined(__riscv)
+    TMC_XPULP_ACCUMULATE(TMC_MAC, sum, a, b);
+    return sum;
+#else
+    return (int32_t)((uint32_t)sum + (uint32_t)a * (uint32_t)b);
+#endif
+}
+
+/** Return sum + the dot product of 4 signed bytes each (pv.sdotsp.b). */
+static inline int32_t tmc_sdot_s8s8(int32_t sum, uint32_t a, uint32_t b)
+{
+#if defined(__riscv)
+    TMC_XPULP_ACCUMULATE(TMC_SDOT_S8S8, sum, a, b);
+    return sum;
+#else
+    for (uint32_t i = 0; i < 4u; ++i)
+        sum += tmc_byte_of(a, i) * tmc_byte_of(b, i);
+    return sum;
+#endif
+}
+
+/** Return sum + the dot product of 4 unsigned and 4 signed bytes (pv.sdotusp.b). */
+static inline int32_t tmc_sdot_u8s8(int32_t sum, uint32_t a, uint32_t b)
+{
+#if defined(__riscv)
+    TMC_XPULP_ACCUMULATE(TMC_SDOT_U8S8, sum, a, b);
+    return sum;
+#else
+    for (uint32_t i = 0; i < 4u; ++i)
+        sum += (uint8_t)(a >> (8u * i)) * tmc_byte_of(b, i);
+    return sum;
+#endif
+}
+
+/** Return sum + the dot product of 2 signed halves each (pv.sdotsp.h). */
+static inline int32_t tmc_sdot_s16s16(int32_t sum, uint32_t a, uint32_t b)
+{
+#if defined(__riscv)
+    TMC_XPULP_ACCUMULATE(TMC_SDOT_S16S16, sum, a, b);
+    return sum;
+#else
+    for (uint32_t i = 0; i < 2u; ++i)
+        sum += tmc_half_of(a, i) * tmc_half_of(b, i);
+    return sum;
+#endif
+}
+
+/** Return (a + b) >> shift (p.addNr). */
+static inline int32_t tmc_add_shift(int32_t a, int32_t b, uint32_t shift)
+{
+#if defined(__riscv)
+    TMC_XPULP_ACCUMULATE(TMC_ADD_SHIFT, a, b, shift);
+    return a;
+#else
+    return (int32_t)((uint32_t)a + (uint32_t)b) >> shift;
+#endif
+}
+
+/** Return a, saturated to 8 bits (p.clip). */
+static inline int32_t tmc_clip_s8(int32_t a)
+{
+#if defined(__riscv)
+    __asm__(TMC_CLIP("%0", "%1", 8) : "=r"(a) : "r"(a));
+    return a;
+#else
+    return tmc_clip8(a);
+#endif
+}
+
+/** Return a, saturated to 16 bits (p.clip). */
+static inline int32_t tmc_clip_s16(int32_t a)
+{
+#if defined(__riscv)
+    __asm__(TMC_CLIP("%0", "%1", 16) : "=r"(a) : "r"(a));
+    return a;
+#else
+    return tmc_clip16(a);
+#endif
+}
+
+/** Return the low halves of two words as one word (pv.pack.h). */
+static inline uint32_t tmc_pack_halves(int32_t low, int32_t high)
+{
+#if defined(__riscv)
+    uint32_t word;
+    TMC_XPULP_RESULT(TMC_PACK_HALVES, word, high, low);
+    return word;
+#else
+    return ((uint32_t)low & 0xFFFFu) | (uint32_t)high << 16;
+#endif
+}
+
+/** Return bytes selected by the low 2 bits of each byte of `places` (pv.shuffle.b). */
+static inline uint32_t tmc_shuffle_bytes(uint32_t word, uint32_t places)
+{
+#if defined(__riscv)
+    uint32_t result;
+    TMC_XPULP_RESULT(TMC_SHUFFLE_BYTES, result, word, places);
+    return result;
+#else
+    uint32_t result = 0;
+    for (uint32_t i = 0; i < 4u; ++i)
+        result |= (word >> (8u * (places >> (8u * i) & 3u)) & 0xFFu) << (8u * i);
+    return result;
+#endif
+}
+
+/** Return both halves of a word shifted right, arithmetic (pv.sra.sc.h). */
+static inline uint32_t tmc_shift_halves(uint32_t word, uint32_t shift)
+{
+#if defined(__riscv)
+    uint32_t result;
+    TMC_XPULP_RESULT(TMC_SHIFT_HALVES, result, word, shift);
+    return result;
+#else
+    return ((uint32_t)(tmc_half_of(word, 0) >> shift) & 0xFFFFu) | (uint32_t)(tmc_half_of(word, 1) >> shift) << 16;
+#endif
+}
+
+#endif

@@ -1,0 +1,82 @@
+/* The XpulpV2 instructions that the kernels use, as assembly text.
+ *
+ * The assembler of the GAP9 SDK knows the mnemonics; stock binutils get the same words through .insn. Every macro
+ * is one instruction of 4 bytes. Operands are texts: registers ("a0", or "%0" of an asm statement) and numbers.
+ * "x" operands that the hardware reads as numbers are written as registers x0 to x31 for .insn.
+ */
+#ifndef TMC_XPULP_TEXT_H
+#define TMC_XPULP_TEXT_H
+
+#if defined(__pulp__) || defined(__gap9__)
+/* d, a, b: registers. n: a number, bare. */
+#define TMC_TEXT_R(mnemonic, opcode, funct3, funct7, d, a, b) mnemonic " " d ", " a ", " b "\n"
+#define TMC_TEXT_R1(mnemonic, opcode, funct3, funct7, d, a) mnemonic " " d ", " a "\n"
+#define TMC_TEXT_RN(mnemonic, opcode, funct3, funct7, d, a, n) mnemonic " " d ", " a ", " #n "\n"
+#define TMC_TEXT_LOAD_POST(mnemonic, funct3, d, base, n) mnemonic " " d ", " #n "(" base "!)\n"
+#define TMC_TEXT_STORE_POST(mnemonic, funct3, value, base, n) mnemonic " " value ", " #n "(" base "!)\n"
+#define TMC_TEXT_LOAD_AT(mnemonic, funct7, d, base, offset) mnemonic " " d ", " offset "(" base ")\n"
+#define TMC_TEXT_LOAD_STEP(mnemonic, funct7, d, base, step) mnemonic " " d ", " step "(" base "!)\n"
+#define TMC_TEXT_STORE_STEP(mnemonic, funct3, value, base, step) mnemonic " " value ", " step "(" base "!)\n"
+/* Repeats the next `instructions` instructions of 4 bytes; the last of them carries the label. */
+#define TMC_TEXT_LOOP(number, count, instructions, last) "lp.setup x" #number ", " count ", " #last "f\n"
+#else
+#define TMC_TEXT_R(mnemonic, opcode, funct3, funct7, d, a, b) \
+    ".insn r " #opcode ", " #funct3 ", " #funct7 ", " d ", " a ", " b "\n"
+#define TMC_TEXT_R1(mnemonic, opcode, funct3, funct7, d, a) \
+    ".insn r " #opcode ", " #funct3 ", " #funct7 ", " d ", " a ", x0\n"
+#define TMC_TEXT_RN(mnemonic, opcode, funct3, funct7, d, a, n) \
+    ".insn r " #opcode ", " #funct3 ", " #funct7 ", " d ", " a ", x" #n "\n"
+#define TMC_TEXT_LOAD_POST(mnemonic, funct3, d, base, n) \
+    ".insn i 0x0b, " #funct3 ", " d ", " base ", " #n "\n"
+#define TMC_TEXT_STORE_POST(mnemonic, funct3, value, base, n) \
+    ".insn s 0x2b, " #funct3 ", " value ", " #n "(" base ")\n"
+#define TMC_TEXT_LOAD_AT(mnemonic, funct7, d, base, offset) \
+    ".insn r 0x03, 7, " #funct7 ", " d ", " base ", " offset "\n"
+#define TMC_TEXT_LOAD_STEP(mnemonic, funct7, d, base, step) \
+    ".insn r 0x0b, 7, " #funct7 ", " d ", " base ", " step "\n"
+/* The step stands where a result would. */
+#define TMC_TEXT_STORE_STEP(mnemonic, funct3, value, base, step) \
+    ".insn r 0x2b, " #funct3 ", 0, " step ", " base ", " value "\n"
+#define TMC_TEXT_LOOP(number, count, instructions, last) \
+    ".insn i 0x7b, 4, x" #number ", " count ", 2*(" #instructions ")\n"
+#endif
+
+/* Loads and stores. _POST: at base, then base += n. _STEP: at base, then base += step. _AT: at base + offset. */
+#define TMC_LB_POST(d, base, n) TMC_TEXT_LOAD_POST("p.lb", 0, d, base, n)
+#define TMC_LH_POST(d, base, n) TMC_TEXT_LOAD_POST("p.lh", 1, d, base, n)
+#define TMC_LW_POST(d, base, n) TMC_TEXT_LOAD_POST("p.lw", 2, d, base, n)
+#define TMC_LBU_POST(d, base, n) TMC_TEXT_LOAD_POST("p.lbu", 4, d, base, n)
+#define TMC_LHU_POST(d, base, n) TMC_TEXT_LOAD_POST("p.lhu", 5, d, base, n)
+#define TMC_SB_POST(value, base, n) TMC_TEXT_STORE_POST("p.sb", 0, value, base, n)
+#define TMC_SH_POST(value, base, n) TMC_TEXT_STORE_POST("p.sh", 1, value, base, n)
+#define TMC_SW_POST(value, base, n) TMC_TEXT_STORE_POST("p.sw", 2, value, base, n)
+#define TMC_LB_AT(d, base, offset) TMC_TEXT_LOAD_AT("p.lb", 0x00, d, base, offset)
+#define TMC_LBU_AT(d, base, offset) TMC_TEXT_LOAD_AT("p.lbu", 0x20, d, base, offset)
+#define TMC_LW_STEP(d, base, step) TMC_TEXT_LOAD_STEP("p.lw", 0x10, d, base, step)
+#define TMC_SW_STEP(value, base, step) TMC_TEXT_STORE_STEP("p.sw", 6, value, base, step)
+
+/* Dot products of 4 bytes or 2 halves; _S adds to d. The letters are the signs of a and b. */
+#define TMC_DOT_S8S8(d, a, b) TMC_TEXT_R("pv.dotsp.b", 0x57, 1, 0x4c, d, a, b)
+#define TMC_SDOT_S8S8(d, a, b) TMC_TEXT_R("pv.sdotsp.b", 0x57, 1, 0x5c, d, a, b)
+#define TMC_DOT_U8S8(d, a, b) TMC_TEXT_R("pv.dotusp.b", 0x57, 1, 0x44, d, a, b)
+#define TMC_SDOT_U8S8(d, a, b) TMC_TEXT_R("pv.sdotusp.b", 0x57, 1, 0x54, d, a, b)
+#define TMC_SDOT_U8U8(d, a, b) TMC_TEXT_R("pv.sdotup.b", 0x57, 1, 0x50, d, a, b)
+#define TMC_SDOT_S16S16(d, a, b) TMC_TEXT_R("pv.sdotsp.h", 0x57, 0, 0x5c, d, a, b)
+
+/* d += a * b. */
+#define TMC_MAC(d, a, b) TMC_TEXT_R("p.mac", 0x33, 0, 0x21, d, a, b)
+/* d = (d + a) >> b, arithmetic, by the low 5 bits of b. */
+#define TMC_ADD_SHIFT(d, a, b) TMC_TEXT_R("p.addNr", 0x5b, 2, 0x20, d, a, b)
+/* d = a, saturated to n bits. */
+#define TMC_CLIP(d, a, n) TMC_TEXT_RN("p.clip", 0x33, 1, 0x0a, d, a, n)
+
+/* Low bytes of d: b, a. High bytes of d: b, a; the other two bytes stay. d = (low half of a, low half of b). */
+#define TMC_PACK_LOW(d, a, b) TMC_TEXT_R("pv.packlo.b", 0x57, 1, 0x70, d, a, b)
+#define TMC_PACK_HIGH(d, a, b) TMC_TEXT_R("pv.packhi.b", 0x57, 1, 0x6c, d, a, b)
+#define TMC_PACK_HALVES(d, a, b) TMC_TEXT_R("pv.pack.h", 0x57, 0, 0x68, d, a, b)
+/* Byte i of d: byte b[i] & 3 of a. */
+#define TMC_SHUFFLE_BYTES(d, a, b) TMC_TEXT_R("pv.shuffle.b", 0x57, 1, 0x60, d, a, b)
+/* Both halves of a, shifted right by the low 4 bits of b. */
+#define TMC_SHIFT_HALVES(d, a, b) TMC_TEXT_R("pv.sra.sc.h", 0x57, 4, 0x24, d, a, b)
+
+#endif
