@@ -71,17 +71,26 @@ def _upper(prefix: str, names: Iterable[str]) -> dict[str, str]:
 
 
 def _unique(prefix: str, names: Iterable[str]) -> dict[str, str]:
-    """Return identifiers that differ even without regard to case; a later name gives way by a number."""
+    distinct = tuple(dict.fromkeys(names))
+    return dict(zip(distinct, identifiers(distinct, f"{prefix}_"), strict=True))
+
+
+def identifiers(names: Iterable[str], prefix: str = "") -> tuple[str, ...]:
+    """Return C identifiers for names, all different even without regard to case.
+
+    Of two that would be the same the later one gets a number.
+    """
     taken: set[str] = set()
-    result: dict[str, str] = {}
-    for name in dict.fromkeys(names):
-        stem = f"{prefix}_" + re.sub(r"\W", "_", name, flags=re.ASCII)
+    result: list[str] = []
+    for name in names:
+        stem = prefix + re.sub(r"\W", "_", name, flags=re.ASCII)
+        stem = f"_{stem}" if stem[:1].isdigit() else stem
         identifier, number = stem, 2
         while identifier.upper() in taken:
             identifier, number = f"{stem}_{number}", number + 1
         taken.add(identifier.upper())
-        result[name] = identifier
-    return result
+        result.append(identifier)
+    return tuple(result)
 
 
 def _slot_names(program: Program, network: str) -> dict[str, str]:

@@ -3,54 +3,16 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tmc.backend_gap9.emit_interface import made_by
-from tmc.backend_gap9.emit_names import (
-    INDENT,
-    Names,
-    c_string,
-    comment_lines,
-    filled,
-    l1_names,
-    traced_ops,
-)
-from tmc.backend_gap9.emit_statements import StagePrinter
+from tmc.backend_gap9.emit_names import Names, c_string, comment_lines, filled, traced_ops
+from tmc.backend_gap9.emit_stages import Offset, StageText, init_text, offsets_of, stage_texts
 from tmc.backend_gap9.layout import value_shape
-from tmc.backend_gap9.program import Buffer, Program, Stage
+from tmc.backend_gap9.program import Program
 from tmc.backend_gap9.report import Report
 from tmc.ir.graph import Graph
-
-# What a stage function may need, in the order of its declarations: a name, and the declaration.
-LOCALS = (
-    ("core", "const uint32_t core = tmc_core_id();"),
-    ("l1", "uint8_t *const l1 = context->l1;"),
-    ("l2", "uint8_t *const l2 = context->l2;"),
-    ("input", "const uint8_t *const input = context->input;"),
-    ("output", "uint8_t *const output = context->output;"),
-)
-_USES = {"core": "core == 0u", "l1": "&l1[", "l2": "&l2[", "input": "&input[", "output": "&output["}
-
-
-@dataclass(frozen=True, slots=True)
-class Offset:
-    """One line of an enumeration of offsets."""
-
-    name: str
-    offset_bytes: int
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
-class StageText:
-    """One stage function."""
-
-    name: str
-    comment: tuple[str, ...]
-    offsets: tuple[Offset, ...]
-    declarations: tuple[str, ...]
-    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +39,7 @@ class NetworkText:
     takes_smaller: bool
     init: tuple[StageText, ...]
     stages: tuple[StageText, ...]
+    entry: tuple[str, ...]
     l1_bytes: int
     l2_bytes: int
     l3_bytes: int
@@ -85,15 +48,11 @@ class NetworkText:
 
 def network_text(graph: Graph, program: Program, report: Report, names: Names, image: bytes) -> NetworkText:
     """Return what network.c says. `image` is the content of weights.bin."""
-    stages = tuple(
-        _stage_text(stage, stage.name, program, names, _stage_facts(report, number))
-        for number, stage in enumerate(program.stages)
-    )
-    init = _stage_text(program.init, "resident", program, names, ("Runs once, before the first inference.",))
+    stages = stage_texts(program, report, names)
     return NetworkText(
         name=names.network,
         title=tuple(line for fact in _network_facts(report) for line in comment_lines(fact)),
-        l2=_offsets(names.l2, (b for b in program.buffers if b.memory == "l2" and not b.external)),
+        l2=offsets_of(names.l2, (b for b in program.buffers if b.memory == "l2" and not b.external)),
         l3=filled(
             f"{names.l3[b.name]} = {b.offset_bytes}," for b in program.buffers if b.memory == "l3"
         ),
@@ -105,8 +64,9 @@ def network_text(graph: Graph, program: Program, report: Report, names: Names, i
             for shape in (value_shape(graph.types[op.output]),)
         ),
         takes_smaller=any("smaller(" in line for stage in stages for line in stage.lines),
-        init=(init,) if program.init.body else (),
+        init=init_text(program, names),
         stages=stages,
+        entry=tuple(f"{names.network}_{stage.name}" for stage in program.stages),
         l1_bytes=program.l1_bytes,
         l2_bytes=program.l2_bytes,
         l3_bytes=len(image),
@@ -124,13 +84,6 @@ def _enumerated(variables: Iterable[str]) -> tuple[str, ...]:
     return (*(f"{other}," for other in others), f"{last};")
 
 
-def _offsets(identifiers: Mapping[str, str], buffers: Iterable[Buffer]) -> tuple[Offset, ...]:
-    return tuple(
-        Offset(identifiers[buffer.name], buffer.offset_bytes, f"{buffer.size_bytes:,} bytes")
-        for buffer in buffers
-    )
-
-
 def _network_facts(report: Report) -> tuple[str, ...]:
     """Return the paragraphs at the top of network.c."""
     return (
@@ -139,38 +92,3 @@ def _network_facts(report: Report) -> tuple[str, ...]:
         f"modelled cycles. L1 {report.l1.peak_bytes:,} of {report.l1.budget_bytes:,} bytes, "
         f"L2 {report.l2.peak_bytes:,} of {report.l2.budget_bytes:,}, L3 {report.l3.peak_bytes:,}.",
     )
-
-
-def _stage_facts(report: Report, number: int) -> tuple[str, ...]:
-    """Return what a stage's comment says besides its title."""
-    row = report.stages[number]
-    return (
-        f"Stage {number} of {len(report.stages)}.",
-        f"Tiles: {row.tiles}. L1: {row.l1_peak_bytes:,} bytes.",
-        f"Modelled: {row.cycles:,} cycles = {row.compute_cycles:,} of kernels + {row.exposed_cycles:,} of "
-        f"waiting for L2; at least {row.bound_cycles:,} with any tiles. {row.macs:,} multiply-accumulates.",
-    )
-
-
-def _stage_text(
-    stage: Stage, name: str, program: Program, names: Names, facts: tuple[str, ...]
-) -> StageText:
-    l1 = l1_names(buffer.name for buffer in stage.buffers)
-    printer = StagePrinter(names, l1, program.slots, program.views)
-    lines = printer.lines(stage.body, INDENT)
-    declarations = [text for name, text in LOCALS if any(_USES[name] in line for line in lines)]
-    paragraphs = (*facts[:1], *stage.title, *facts[1:])
-    return StageText(
-        f"{names.network}_{name}",
-        tuple(line for paragraph in paragraphs for line in comment_lines(paragraph)),
-        _offsets(l1, stage.buffers),
-        (*(_table(name, entries) for name, entries in stage.tables.items()), *declarations),
-        tuple(lines),
-    )
-
-
-def _table(name: str, entries: tuple[int, ...]) -> str:
-    """Return the declaration of a table of numbers that a stage looks up."""
-    kind, suffix = ("uint32_t", "u") if min(entries) >= 0 else ("int32_t", "")
-    listed = ", ".join(f"{entry}{suffix}" for entry in entries)
-    return f"static const {kind} {name}[{len(entries)}] = {{{listed}}};"
