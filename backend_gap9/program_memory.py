@@ -141,7 +141,9 @@ class Memories:
     def copy(self) -> Memories:
         """Return an independent copy; what nothing can write any more is shared."""
         twin = Memories.__new__(Memories)
-        twin.spaces = {name: tags.copy() if tags.flags.writeable else tags for name, tags in self.spaces.items()}
+        twin.spaces = {
+            name: tags.copy() if tags.flags.writeable else tags for name, tags in self.spaces.items()
+        }
         return twin
 
     def view(self, region: Region) -> Tags:

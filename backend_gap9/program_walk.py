@@ -61,7 +61,7 @@ class ProgramWalk:
         self._numbers = Numbers({})
 
     def fork(self, program: Program) -> ProgramWalk:
-        """Return a walk that goes on from here, between two stages, with other stages and the same buffers."""
+        """Return a walk that goes on from here, between two stages, with the same buffers in L2 and L3."""
         twin = copy(self)
         twin.program, twin.state = program, self.state.copy()
         return twin

@@ -58,7 +58,8 @@ ZERO, ONE = Const(0), Const(1)
 T = Var("t")
 
 # gamma, beta, epsilon, rsqrt: offsets in the table block, all multiples of 4
-GAMMA, BETA, EPSILON, RSQRT = 0, 32, 96, 96 + 4 * 17
+EPSILON_ENTRIES = 6  # shifts of 0 to 5: 65535 * 16 has 20 bits, 15 of them stay
+GAMMA, BETA, EPSILON, RSQRT = 0, 32, 96, 96 + 4 * EPSILON_ENTRIES
 TABLE_BYTES = RSQRT + 192
 
 
@@ -79,7 +80,7 @@ def graph() -> Graph:
         "n": TensorType(DType.S8, (ROWS, CHANNELS)),
         "y": TensorType(DType.S16, (ROWS, CHANNELS)),
     }
-    norm = QLayerNormAttrs(tuple(range(17)), center_bits=15, norm_bits=10, root=3, gamma_shift=8)
+    norm = QLayerNormAttrs(tuple(range(EPSILON_ENTRIES)), center_bits=15, norm_bits=10, root=3, gamma_shift=8)
     ops = (
         Op(OpKind.QLAYERNORM, ("x", "gamma", "beta"), "n", norm, "/norm/LayerNormalization"),
         Op(
@@ -101,7 +102,7 @@ def graph() -> Graph:
 def contents() -> dict[str, bytes]:
     """Return the packed constants."""
     constants = graph().constants
-    epsilon = np.arange(17, dtype="<i4")
+    epsilon = np.arange(EPSILON_ENTRIES, dtype="<i4")
     tables = b"".join(
         array.tobytes()
         for array in (constants["gamma"], constants["beta"], epsilon, RSQRT_TABLE.astype("<u2"))
