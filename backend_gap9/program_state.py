@@ -56,9 +56,6 @@ class ProgramState:
                 f"found slot {key[0]}[{key[1]}] busy with {self.races.in_flight[key].place}, "
                 "allowed an idle slot"
             )
-        byte = shared_byte(transfer.source, transfer.destination)
-        if byte is not None:
-            raise place.error(f"found byte {byte} in its source and in its destination")
         conflict = self.races.start(key, transfer)
         if conflict:
             raise place.error(f"found {conflict}")

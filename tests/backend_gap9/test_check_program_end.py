@@ -25,8 +25,10 @@ from tmc.backend_gap9.plan import Plan
 from tmc.backend_gap9.program import (
     Address,
     Binary,
+    Compare,
     Const,
     Dma,
+    If,
     Loop,
     Part,
     Program,
@@ -80,6 +82,19 @@ def test_every_output_is_complete() -> None:
         larger, LINEAR, replace(stage, body=edited(stage.body, path, replace(dma, l2=shifted)))
     )
     rejects("buffer output: found undefined bytes at byte 0 at the end, allowed y row 0 byte 0", moved)
+
+
+def test_an_output_has_room_for_its_value() -> None:
+    path = found_in(LINEAR, lambda statement: isinstance(statement, Dma), 3)
+    stage = with_buffer("output", "l2", size_bytes=128).stages[LINEAR]
+    first = Compare("==", Var("t"), Const(0))
+    found = dict(statements(stage.body))
+    behind = (*path[:-1], path[-1] + 1)
+    body = edited(edited(stage.body, behind), path, If(first, (found[path], found[behind])))
+    rejects(
+        "buffer output: found 128 bytes, allowed at least 320",
+        with_stage(with_buffer("output", "l2", size_bytes=128), LINEAR, replace(stage, body=body)),
+    )
 
 
 def test_weights_are_still_there_for_the_next_run() -> None:

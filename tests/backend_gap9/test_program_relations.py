@@ -13,7 +13,7 @@ from tests.backend_gap9.damage import Subject, tinyissimo
 from tests.backend_gap9.small_program import edited, statements, with_stage
 from tmc.backend_gap9.check_program import prove_program
 from tmc.backend_gap9.expressions import add
-from tmc.backend_gap9.program import Call, Expr, Program
+from tmc.backend_gap9.program import Call, Expr, Part, Program
 from tmc.ir.attrs import QLayerNormAttrs
 from tmc.ir.errors import CheckError
 
@@ -71,7 +71,9 @@ def test_only_the_pitches_of_a_single_row_do_not_matter() -> None:
     assert uncaught(tinyissimo(False), HEAD) == [(linear, "logits", "x_pitch"), (linear, "logits", "y_pitch")]
 
 
-def with_call(kernel: str, number: int, field: str, column_bytes: int = 0, **arguments: int) -> Program:
+def with_call(
+    kernel: str, number: int, field: str, column_bytes: int = 0, value: str = "", **arguments: int
+) -> Program:
     """Return TinyissimoMyo with a claim and some numbers of the first call of a kernel changed."""
     program = tinyissimo(False).planned.program
     stage = program.stages[number]
@@ -81,7 +83,10 @@ def with_call(kernel: str, number: int, field: str, column_bytes: int = 0, **arg
         if isinstance(call, Call) and call.kernel == kernel
     )
     operands = tuple(
-        replace(each, part=replace(each.part, column_bytes=add(each.part.column_bytes, column_bytes)))
+        replace(
+            each,
+            part=Part(value or each.part.value, each.part.row, add(each.part.column_bytes, column_bytes)),
+        )
         if each.field == field
         else each
         for each in call.operands
@@ -108,6 +113,18 @@ def with_call(kernel: str, number: int, field: str, column_bytes: int = 0, **arg
         (
             lambda: with_call("tmc_attention_values_u8s8s8", 2, "y", 40),
             "found channels 40 to 71, allowed those of one",
+        ),
+        (
+            lambda: with_call("tmc_linear_grouped_s16s8s16", 0, "", group_rows=-10),
+            "operand bias: found a division by 0 in its extent",
+        ),
+        (
+            lambda: with_call("tmc_attention_softmax_s16u8", 2, "p", value="block0.attn.mixed.scores"),
+            "operand p: found block0.attn.mixed.scores, allowed a value of its own in this stage",
+        ),
+        (
+            lambda: with_call("tmc_attention_softmax_s16u8", 2, "norm", value="block0.attn.mixed"),
+            "operand norm: found",
         ),
     ],
 )
