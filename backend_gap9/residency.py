@@ -43,9 +43,11 @@ def choose_residency(
     """
     assert all(a.stage <= b.stage for a, b in pairwise(blocks)), "blocks out of order"
     own = [LiveRange(block.name, block.size_bytes, block.stage, block.stage) for block in blocks]
-    for step, size in live_bytes((*activations, *own)).items():
-        if size > budget_bytes:
-            raise misfit((*activations, *own), step, steps, f"found {size} bytes live at once", budget_bytes)
+    needed = live_bytes((*activations, *own))
+    worst = max(needed, key=lambda stage: needed[stage], default=0)
+    if needed.get(worst, 0) > budget_bytes:
+        what = f"found {needed[worst]} bytes live at once"
+        raise misfit((*activations, *own), worst, steps, what, budget_bytes)
     live = live_bytes(activations)
     free = [budget_bytes - live.get(stage, 0) for stage in range(len(stage_cycles))]
     hidden = _Model(blocks, stage_cycles, free, target, 0).fewest_bytes()

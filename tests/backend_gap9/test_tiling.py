@@ -1,0 +1,227 @@
+"""Tiles of a stage: as good as trying every choice, inside L1 and the transfer limit, or a clear error."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.backend_gap9.integer_networks import integer_network
+from tmc.backend_gap9.cost import dma_cycles, layernorm_cycles, linear_cycles
+from tmc.backend_gap9.kernels import word_up
+from tmc.backend_gap9.l1_buffers import buffers_of_stage
+from tmc.backend_gap9.layout import l2_layouts, row_storage
+from tmc.backend_gap9.pack import pack_stage
+from tmc.backend_gap9.plan import AttentionTiling, RowTiling
+from tmc.backend_gap9.stages import AnyStage, RowStage, build_stages
+from tmc.backend_gap9.targets import target_named
+from tmc.backend_gap9.tile_problem import (
+    InputCost,
+    RowChoice,
+    StepCost,
+    TileChoice,
+    TileProblem,
+    tile_cost,
+)
+from tmc.backend_gap9.tiling import TiledStage, tile_stage
+from tmc.backend_gap9.tiling_rows import RowTiles, even_tiles, tile_sizes
+from tmc.backend_gap9.tiling_solver import TileSolver, solve_tiles
+from tmc.ir.errors import PlanError
+from tmc.ir.graph import Graph
+from tmc.ir.target import Target
+
+TARGET = target_named("gap9")
+
+
+def with_l1(size_bytes: int, max_bytes: int = 65_535) -> Target:
+    """Return the target with another L1 and another limit of transfers."""
+    return replace(
+        TARGET,
+        l1=replace(TARGET.l1, size_bytes=size_bytes, reserved_bytes=0),
+        dma=replace(TARGET.dma, max_bytes=max_bytes),
+    )
+
+
+def small_network(rope_period: int = 16) -> Graph:
+    """Return a network with every kind of stage, small enough to try all tiles."""
+    return integer_network(32, 1, 2, 128, 3, 5, rope_period, dim=16, heads=2, hidden=24)
+
+
+def tiled(graph: Graph, stage: AnyStage, target: Target, solver: TileSolver | None = None) -> TiledStage:
+    """Return the tiles of one stage of a graph."""
+    storage = row_storage(graph, stage) if isinstance(stage, RowStage) else None
+    return tile_stage(
+        graph, stage, l2_layouts(graph), storage, pack_stage(graph, stage), target, solver or TileSolver()
+    )
+
+
+def all_choices(problem: TileProblem) -> list[TileChoice]:
+    """Return every solution of a problem, whether it fits or not."""
+    return [
+        TileChoice(index, tiles, buffers)
+        for index, choice in enumerate(problem.choices)
+        for tiles in product(*(range(len(step)) for step in choice.steps))
+        for buffers in product(*(each.buffers for each in choice.inputs))
+    ]
+
+
+def least_cycles(problem: TileProblem) -> int | None:
+    """Return the least cycles of all solutions that fit, None if none does."""
+    costs = [tile_cost(problem, choice) for choice in all_choices(problem)]
+    fitting = [
+        each.compute_cycles + each.exposed_cycles for each in costs if each.l1_bytes <= problem.budget_bytes
+    ]
+    return min(fitting, default=None)
+
+
+NUMBER = st.integers(0, 60)
+STEP = st.builds(StepCost, st.integers(4, 64), NUMBER, NUMBER, NUMBER, NUMBER, NUMBER, NUMBER)
+INPUT = st.builds(InputCost, NUMBER, NUMBER, st.sampled_from([(1,), (2,), (1, 2)]))
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> TileProblem:
+    """Draw a problem of up to three row choices."""
+    steps, inputs = draw(st.integers(1, 3)), draw(st.integers(1, 2))
+    tiles = st.lists(STEP, min_size=1, max_size=3).map(tuple)
+    choice = st.builds(
+        RowChoice,
+        st.integers(1, 400),
+        NUMBER,
+        NUMBER,
+        NUMBER,
+        NUMBER,
+        st.tuples(*[INPUT] * inputs),
+        st.tuples(*[tiles] * steps),
+    )
+    last_readers = draw(st.tuples(*[st.integers(0, steps - 1)] * inputs))
+    return TileProblem(draw(st.lists(choice, max_size=3).map(tuple)), last_readers, draw(st.integers(0, 600)))
+
+
+@settings(max_examples=150, deadline=None)
+@given(problems())
+def test_solver_equals_trying_everything(problem: TileProblem) -> None:
+    least, solution = least_cycles(problem), solve_tiles(problem)
+    if solution is None:
+        assert least is None
+        return
+    cost = tile_cost(problem, solution.choice)
+    assert cost.l1_bytes <= problem.budget_bytes
+    assert cost.compute_cycles + cost.exposed_cycles == least == solution.bound_cycles
+    assert solution.optimal
+    assert solve_tiles(problem) == solution
+
+
+@pytest.mark.parametrize("l1_bytes", [9_000, 11_000, 16_000, 60_000])
+@pytest.mark.parametrize("rope_period", [0, 16, 32])
+def test_stages_of_a_network_get_the_best_tiles(l1_bytes: int, rope_period: int) -> None:
+    graph, target = small_network(rope_period), with_l1(l1_bytes)
+    for stage in build_stages(graph):
+        found = tiled(graph, stage, target)
+        assert found.optimal
+        assert found.cycles.total == found.cycles.bound
+        if isinstance(stage, RowStage):
+            storage, packed = row_storage(graph, stage), pack_stage(graph, stage)
+            problem = RowTiles(graph, stage, l2_layouts(graph), storage, packed, target).problem()
+            assert found.cycles.total == least_cycles(problem)
+
+
+def test_a_row_stage_by_hand() -> None:
+    """LayerNorm and V in a stage of 32 rows, as 4 tiles of 8 rows and all channels at once."""
+    graph = small_network()
+    stage = build_stages(graph)[1]
+    assert isinstance(stage, RowStage)
+    storage, packed = row_storage(graph, stage), pack_stage(graph, stage)
+    rows = RowTiles(graph, stage, l2_layouts(graph), storage, packed, TARGET)
+    problem = rows.problem()
+    choice = problem.choices[0]
+    assert choice.rows == 8
+    norm, _, _, v = choice.steps
+    assert norm[0].compute_cycles == 4 * layernorm_cycles(TARGET, 8, 16)
+    kernel, whole = "tmc_linear_transposed_s8s8s8", v[-1]
+    compute = linear_cycles(TARGET, kernel, 8, 16, 16)
+    moved = dma_cycles(TARGET, 16 * 28) + dma_cycles(TARGET, 16 * 8, lines=16)
+    assert (whole.tile, whole.compute_cycles, whole.dma_cycles) == (16, 4 * compute, 4 * moved)
+    assert whole.exposed_cycles == 4 * max(0, moved - compute) + dma_cycles(TARGET, 16 * 8, lines=16)
+    assert whole.hiding_cycles == 3 * max(0, compute - moved)
+    assert problem.last_readers == (0,)
+
+
+def test_full_size_stages_fit_and_respect_the_transfer_limit() -> None:
+    graph = integer_network(800, 1, 16, 1000, 6, 1, 50)
+    layouts = l2_layouts(graph)
+    for stage in build_stages(graph):
+        storage = row_storage(graph, stage) if isinstance(stage, RowStage) else None
+        packed = pack_stage(graph, stage)
+        tiling = tiled(graph, stage, TARGET).tiling
+        sizes = buffers_of_stage(graph, stage, layouts, storage, packed, tiling)
+        assert sum(word_up(size) for _, size in sizes) <= TARGET.l1.usable_bytes
+        buffers = dict(sizes)
+        assert all(
+            size <= 2 * TARGET.dma.max_bytes for name, size in sizes if name in ("kv", "weight", "out")
+        )
+        if isinstance(tiling, RowTiling):
+            for name, count in tiling.input_buffers:
+                size = buffers.get(f"in.{name}", buffers.get("in", 0))
+                assert size // count <= TARGET.dma.max_bytes
+
+
+def test_long_attention_streams_keys_and_values() -> None:
+    graph = integer_network(800, 1, 16, 1000, 6, 1, 50)
+    tiling = tiled(graph, build_stages(graph)[2], TARGET).tiling
+    assert isinstance(tiling, AttentionTiling)
+    assert tiling.keys < 800 and tiling.channels < 64
+
+
+def test_identical_stages_are_solved_once() -> None:
+    graph, solver = integer_network(80, 4, 8, 200, 6, 1, 10), TileSolver()
+    found = [tiled(graph, stage, TARGET, solver) for stage in build_stages(graph)]
+    assert len(found) == 15
+    assert len(solver.solved) == 6  # patch, Q K V, attention, MLP, last MLP with the final norm, logits
+    assert [each.cycles for each in found[1:4]] == [each.cycles for each in found[4:7]]
+
+
+def test_tile_sizes() -> None:
+    assert tile_sizes(20, 8) == (8, 16, 20)
+    assert tile_sizes(5, 8) == (5,)
+    assert even_tiles(20, 4) == (4, 8, 12, 20)
+    assert even_tiles(3, 4) == (3,)
+
+
+def test_a_row_stage_that_does_not_fit_names_its_tensors() -> None:
+    graph = small_network()
+    stage = build_stages(graph)[3]
+    with pytest.raises(PlanError) as caught:
+        tiled(graph, stage, with_l1(1_000))
+    message = str(caught.value)
+    assert message.startswith("/block0/attn/proj/MatMul, /block0/mlp/norm/LayerNorm, /block0/mlp/fc1/MatMul")
+    assert "bytes of L1 for the smallest tile of 8 rows (" in message
+    assert "in.patch" in message and "weight" in message and message.endswith("allowed 1000")
+    assert "narrower hidden layer" in caught.value.notes[0]
+
+
+def test_an_attention_that_does_not_fit_names_its_tensors() -> None:
+    graph = small_network()
+    with pytest.raises(PlanError, match=r"/block0/attn/Softmax: found .* scores \d+.*allowed 2500") as caught:
+        tiled(graph, build_stages(graph)[2], with_l1(2_500))
+    assert "fewer tokens" in caught.value.notes[0]
+
+
+def test_a_mean_that_does_not_fit_names_its_tensors() -> None:
+    graph = small_network()
+    stage = build_stages(graph)[-2]
+    with pytest.raises(
+        PlanError, match=r"/head/ReduceMean: found .*\(in 640, out 64\), allowed 100"
+    ) as caught:
+        tiled(graph, stage, with_l1(100))
+    assert "average fewer rows" in caught.value.notes[0]
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 3, -2, -1])
+def test_a_transfer_that_is_too_long_is_an_error(number: int) -> None:
+    graph = small_network(32)
+    with pytest.raises(PlanError, match=r"found a transfer of \d+ bytes for .* allowed 8$"):
+        tiled(graph, build_stages(graph)[number], with_l1(100_000, max_bytes=8))
