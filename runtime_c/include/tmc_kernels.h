@@ -69,6 +69,10 @@ void tmc_linear_transposed_s8s8s8_scalar(const tmc_linear_args *args);
  *  x s16, y s16. Splits rows. */
 void tmc_linear_grouped_s16s8s16_scalar(const tmc_linear_args *args);
 
+/** Linear layer of wide result, not saturated: y = (...) >> shift, otherwise as tmc_linear_s8s8s8.
+ *  x s8, y s32. Splits channels. */
+void tmc_linear_s8s8s32_scalar(const tmc_linear_args *args);
+
 /** Linear layer of wide input and result, not saturated: y = (...) >> shift.
  *  x s16, y s32. Splits channels. */
 void tmc_linear_s16s8s32_scalar(const tmc_linear_args *args);

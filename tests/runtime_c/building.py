@@ -15,6 +15,7 @@ TESTS = ROOT / "tests" / "runtime_c"
 INCLUDE = f"-I{RUNTIME / 'include'}"
 HOST = tuple(sorted((RUNTIME / "host").glob("*.c")))
 SCALAR_KERNELS = tuple(sorted((RUNTIME / "kernels").glob("*_scalar.c")))
+XPULP_KERNELS = tuple(sorted((RUNTIME / "kernels").glob("*_xpulp.c")))
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror")
 ADDRESS_SANITIZER = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 THREAD_SANITIZER = ("-g", "-fsanitize=thread", "-DTMC_DMA_THREADS")
@@ -48,10 +49,10 @@ def run_program(*command: str | Path, folder: Path = ROOT,
     )
 
 
-def kernel_library(folder: Path, *flags: str) -> Path:
-    """Build the scalar kernels as a shared library whose core number the test sets."""
+def kernel_library(folder: Path, *flags: str, kernels: Iterable[Path] = SCALAR_KERNELS) -> Path:
+    """Build kernels, the scalar ones if not told otherwise, as a shared library whose core number the test sets."""
     return compile_c(
-        (*SCALAR_KERNELS, TESTS / "sequential_cores.c"),
+        (*kernels, TESTS / "sequential_cores.c"),
         folder / "kernels.so",
         "-std=c99", "-fPIC", "-shared", *flags,
     )

@@ -32,7 +32,6 @@ Integers = NDArray[Any]
 Case = Callable[[Kernels, np.random.Generator, int, int, int], None]
 
 SIZES = (1, 3, 4, 5, 31, 32, 33)
-SCALAR = "scalar"
 
 
 def integers(
@@ -106,7 +105,7 @@ def check_linear(
             named |= {"bias": table_of_bias, "bias_channels": 2 * channels, "group_rows": rows // groups,
                       "row0": row0}
         kernels(
-            f"{name}_{SCALAR}", cores_in_some_order(rng),
+            name, cores_in_some_order(rng),
             x=x_rows.memory, x_pitch=x_rows.pitch, weight=weights.memory, weight_pitch=weights.pitch,
             y=y.memory, y_pitch=y.pitch, rows=len(x), depth=depth, channels=channels, shift=shift, **named,
         )
@@ -141,7 +140,7 @@ def check_layernorm(kernels: Kernels, rng: np.random.Generator, rows: int, chann
     expected = qlayernorm(x, gamma, beta, attrs)
     x_rows, y = Rows(x, int(rng.integers(3))), blank(rows, channels, np.int8, int(rng.integers(3)))
     kernels(
-        f"tmc_layernorm_s16s8_{SCALAR}", cores_in_some_order(rng),
+        "tmc_layernorm_s16s8", cores_in_some_order(rng),
         x=x_rows.memory, x_pitch=x_rows.pitch, y=y.memory, y_pitch=y.pitch, gamma=gamma, beta=beta,
         epsilon=np.array(attrs.epsilon_by_shift, dtype=np.int32), rsqrt=RSQRT_TABLE.astype(np.uint16),
         rows=rows, channels=channels, center_bits=center_bits, norm_bits=norm_bits, root=attrs.root,
@@ -162,7 +161,7 @@ def check_rope(kernels: Kernels, rng: np.random.Generator, rows: int, pairs: int
     x_rows, table_rows = Rows(x, int(rng.integers(3))), Rows(table, int(rng.integers(3)))
     y = blank(rows, 2 * pairs, np.int8, int(rng.integers(3)))
     kernels(
-        f"tmc_rope_s16s8_{SCALAR}", cores_in_some_order(rng),
+        "tmc_rope_s16s8", cores_in_some_order(rng),
         x=x_rows.memory, x_pitch=x_rows.pitch, y=y.memory, y_pitch=y.pitch, table=table_rows.memory,
         table_pitch=table_rows.pitch, rows=rows, width=2 * pairs, period=period, row0=row0, shift=shift,
     )
@@ -184,7 +183,7 @@ def call_scores(kernels: Kernels, rng: np.random.Generator, q: Integers, k: Inte
             continue
         k_rows = Rows(k[first:last], int(rng.integers(3)))
         kernels(
-            f"tmc_attention_scores_s8s8s16_{SCALAR}", cores_in_some_order(rng),
+            "tmc_attention_scores_s8s8s16", cores_in_some_order(rng),
             q=q_rows.memory, q_pitch=q_rows.pitch, k=k_rows.memory, k_pitch=k_rows.pitch,
             scores=scores.memory, scores_pitch=scores.pitch, rows=len(q), keys=last - first,
             width=q.shape[1], key0=first, shift=shift,
@@ -197,7 +196,7 @@ def call_softmax(kernels: Kernels, rng: np.random.Generator, scores: Rows, exp_t
     rows, keys = scores.shape
     norm = np.zeros((rows, 2), dtype=np.int32)
     kernels(
-        f"tmc_attention_softmax_s16u8_{SCALAR}", cores_in_some_order(rng),
+        "tmc_attention_softmax_s16u8", cores_in_some_order(rng),
         scores=scores.memory, scores_pitch=scores.pitch, exp_table=exp_table, norm=norm, rows=rows,
         keys=keys, out_multiplier=out_multiplier,
     )
@@ -210,7 +209,7 @@ def call_values(kernels: Kernels, rng: np.random.Generator, p: Rows, keys: int, 
     vt_rows = Rows(vt, int(rng.integers(3)))
     y = blank(p.shape[0], len(vt), np.int8, int(rng.integers(3)))
     kernels(
-        f"tmc_attention_values_u8s8s8_{SCALAR}", cores_in_some_order(rng),
+        "tmc_attention_values_u8s8s8", cores_in_some_order(rng),
         p=p.memory, p_pitch=p.pitch, vt=vt_rows.memory, vt_pitch=vt_rows.pitch, norm=norm, y=y.memory,
         y_pitch=y.pitch, rows=p.shape[0], keys=keys, channels=len(vt), out_shift=out_shift,
     )
@@ -295,7 +294,7 @@ def check_mean_rows(kernels: Kernels, rng: np.random.Generator, groups: int, gro
     expected = qmean_rows(x, attrs)
     x_rows, y = Rows(x, int(rng.integers(3))), blank(groups, channels, np.int16, int(rng.integers(3)))
     kernels(
-        f"tmc_mean_rows_s8s16_{SCALAR}", cores_in_some_order(rng),
+        "tmc_mean_rows_s8s16", cores_in_some_order(rng),
         x=x_rows.memory, x_pitch=x_rows.pitch, y=y.memory, y_pitch=y.pitch, rows=rows, channels=channels,
         group_rows=group_rows, multiplier=attrs.multiplier, bias=attrs.bias, shift=attrs.shift,
     )
@@ -311,6 +310,7 @@ CASES: dict[str, Case] = {
     "tmc_linear_transposed_s8s8s8":
         check_linear("tmc_linear_transposed_s8s8s8", np.int8, "s8", transposed=True),
     "tmc_linear_grouped_s16s8s16": check_linear("tmc_linear_grouped_s16s8s16", np.int16, "s16", grouped=True),
+    "tmc_linear_s8s8s32": check_linear("tmc_linear_s8s8s32", np.int8, "s32"),
     "tmc_linear_s16s8s32": check_linear("tmc_linear_s16s8s32", np.int16, "s32"),
     "tmc_layernorm_s16s8": check_layernorm,
     "tmc_rope_s16s8": check_rope,
@@ -329,6 +329,7 @@ REAL_SIZES = (
     ("tmc_linear_add_s8s8s16", (40, 768, 48)),
     ("tmc_linear_transposed_s8s8s8", (80, 192, 64)),
     ("tmc_linear_grouped_s16s8s16", (400, 20, 192)),
+    ("tmc_linear_s8s8s32", (1, 192, 6)),
     ("tmc_linear_s16s8s32", (1, 192, 6)),
     ("tmc_layernorm_s16s8", (80, 192, 0)),
     ("tmc_layernorm_s16s8", (9, 768, 100)),

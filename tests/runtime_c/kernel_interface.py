@@ -20,6 +20,8 @@ HEADER = (RUNTIME / "include" / "tmc_kernels.h").read_text()
 CORES = 8
 # Content of bytes that a kernel must not write.
 UNTOUCHED = 0x5C
+# Size of the largest elements of which kernels may read up to the next multiple of 4.
+WIDEST_BYTES = 2
 # Value of scalar arguments that a kernel does not name.
 UNUSED = 0x3FFFFFF1
 
@@ -43,23 +45,42 @@ STRUCTURES = {match["name"]: _structure(match["name"], match["fields"]) for matc
 
 
 class Kernels:
-    """A shared library of kernels with its set_core()."""
+    """A shared library of the kernels of one isa, with its set_core()."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, isa: str = "scalar") -> None:
         self._library = ctypes.CDLL(str(path))
+        self._isa = isa
 
-    def __call__(self, name: str, cores: Sequence[int] = range(CORES), **arguments: Any) -> None:
-        """Call a kernel for each core in turn; arrays are passed by address, the rest by value."""
+    def __call__(self, op: str, cores: Sequence[int] = range(CORES), **arguments: Any) -> None:
+        """Call a kernel, named without its isa, for each core in turn; arrays by address, the rest by value."""
+        name = f"{op}_{self._isa}"
         args = STRUCTURES[PROTOTYPES[name]]()
         for field, kind in args._fields_:  # type: ignore[misc]
             setattr(args, field, None if kind is ctypes.c_void_p else UNUSED)
+        arrays = {}
         for field, value in arguments.items():
             assert hasattr(args, field), field
-            setattr(args, field, value.ctypes.data if isinstance(value, np.ndarray) else int(value))
+            if isinstance(value, np.ndarray):
+                arrays[value.ctypes.data] = (value, _extended(value) if self._isa != "scalar" else value)
+                setattr(args, field, arrays[value.ctypes.data][1].ctypes.data)
+            else:
+                setattr(args, field, int(value))
         kernel = getattr(self._library, name)
         for core in cores:
             self._library.set_core(core)
             kernel(ctypes.byref(args))
+        for value, passed in arrays.values():
+            if passed is not value:
+                content = value.reshape(-1).view(np.uint8)
+                content[:] = passed[: content.size]
+                assert (passed[content.size :] == UNTOUCHED).all(), "written behind the last row"
+
+
+def _extended(array: NDArray[Any]) -> NDArray[Any]:
+    """Return the bytes of an array and those up to the next multiple of 4 elements, which may be read."""
+    content = array.reshape(-1).view(np.uint8)
+    behind = -content.size % (4 * WIDEST_BYTES)
+    return np.append(content, np.full(behind, UNTOUCHED, dtype=np.uint8))
 
 
 class Rows:

@@ -59,7 +59,7 @@ def test_each_core_writes_its_own_chunk(kernels: Kernels, rows: int) -> None:
     for core in range(8):
         y = blank(rows, 1, np.int8, 0)
         kernels(
-            "tmc_linear_s8s8s8_scalar", [core], x=x.memory, x_pitch=x.pitch, weight=weights.memory,
+            "tmc_linear_s8s8s8", [core], x=x.memory, x_pitch=x.pitch, weight=weights.memory,
             weight_pitch=weights.pitch, y=y.memory, y_pitch=y.pitch, rows=rows, depth=4, channels=1, shift=0,
         )
         written = np.flatnonzero(y.read()[:, 0] == 7).tolist()
