@@ -172,7 +172,8 @@ def _plan_l2(
             # With less room the first answer is the one that tells what really does not fit.
             problem = problem or found
     assert problem is not None
-    raise problem
+    callers = f"the caller's inputs and outputs take another {external_bytes(graph, layouts)} bytes of L2"
+    raise PlanError(problem.where, problem.what, *problem.notes, callers)
 
 
 def _block_range(residency: Residency, stages: int) -> LiveRange:

@@ -50,12 +50,14 @@ def choose_residency(
         raise misfit((*activations, *own), worst, steps, what, budget_bytes)
     live = live_bytes(activations)
     free = [budget_bytes - live.get(stage, 0) for stage in range(len(stage_cycles))]
-    hidden = _Model(blocks, stage_cycles, free, target, 0).fewest_bytes()
-    if hidden is None:
-        exposed = _Model(blocks, stage_cycles, free, target, None).least_exposed()
-        hidden = _Model(blocks, stage_cycles, free, target, exposed).fewest_bytes()
-    assert hidden is not None, "fetching every block at its own stage is always possible"
-    return hidden, exposed_fetch_cycles(hidden, stage_cycles, target)
+    chosen = _Model(blocks, stage_cycles, free, target, 0).fewest_bytes()
+    if chosen is None:
+        least = _Model(blocks, stage_cycles, free, target, None).least_exposed()
+        chosen = _Model(blocks, stage_cycles, free, target, least).fewest_bytes()
+    if chosen is None:
+        # The solver ran out of time without any answer; this one is always possible.
+        chosen = tuple(Residency(block, False, block.stage) for block in blocks)
+    return chosen, exposed_fetch_cycles(chosen, stage_cycles, target)
 
 
 def exposed_fetch_cycles(
@@ -100,8 +102,10 @@ class _Model:
             stages = range(max(0, block.stage - MAX_STAGES_AHEAD), block.stage + 1)
             picks = {stage: self.model.new_bool_var("") for stage in stages}
             self.model.add_exactly_one((resident, *picks.values()))
-            # Where nothing better is found: every block at its own stage.
-            self.model.add_hint(picks[block.stage], True)
+            # Every block at its own stage keeps the budget always: where the search starts.
+            self.model.add_hint(resident, False)
+            for stage, pick in picks.items():
+                self.model.add_hint(pick, stage == block.stage)
             self.fetched.append(picks)
         self._limit_memory(free_bytes)
         self._keep_order()
@@ -150,12 +154,11 @@ class _Model:
             done = finished
         return exposed[-1]
 
-    def least_exposed(self) -> int:
-        """Return the least exposed cycles found."""
+    def least_exposed(self) -> int | None:
+        """Return the least exposed cycles found, None if nothing was found in time."""
         self.model.minimize(self.exposed)
         solver = self._solve(0.0)
-        assert solver is not None, "fetching every block at its own stage is always possible"
-        return round(solver.objective_value)
+        return None if solver is None else round(solver.objective_value)
 
     def fewest_bytes(self) -> tuple[Residency, ...] | None:
         """Return a choice of fewest bytes from L3, then latest fetches; None if none keeps the limit."""

@@ -48,6 +48,7 @@ def solve_tiles(problem: TileProblem) -> TileSolution | None:
     solver.parameters.max_deterministic_time = MAX_DETERMINISTIC_TIME
     status = solver.solve(model.model)
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        assert status == cp_model.INFEASIBLE, "no tiles found, and no proof that there are none"
         return None
     solution = model.solution(solver)
     cost = tile_cost(problem, solution)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tmc.backend_gap9 import residency
 from tmc.backend_gap9.plan import ConstantBlock, LiveRange, Residency
 from tmc.backend_gap9.residency import choose_residency, exposed_fetch_cycles
 from tmc.backend_gap9.targets import target_named
@@ -137,6 +138,14 @@ def test_what_cannot_be_hidden_is_counted() -> None:
     found, waited = choose_residency(blocks, [50, 50], (), TARGET, 156)
     assert waited == 160
     assert [(each.resident, each.fetch_stage) for each in found] == [(False, 0), (False, 1)]
+
+
+def test_a_solver_out_of_time_still_gives_a_sound_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(residency, "MAX_DETERMINISTIC_TIME", 0.0)
+    blocks = blocks_of([(stage, 20) for stage in range(8)])
+    found, waited = choose_residency(blocks, [50] * 8, (), TARGET, 156)
+    assert all(live(found, (), stage) <= 156 for stage in range(8))
+    assert waited == exposed(found, [50] * 8) > 0
 
 
 def test_a_stage_that_does_not_fit_names_what_lives() -> None:
