@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +15,25 @@ from tmc.ir.errors import TmcError
 MARKER, MARKER_KEYS = "report.json", frozenset({"compiler", "network", "l3_bytes"})
 
 
+def check_output(path: Path) -> None:
+    """Refuse what `write_directory` would refuse, as far as it shows before anything is made.
+
+    Raises: TmcError if something else is there, or nothing can be made there.
+    """
+    path = path.resolve()
+    try:
+        _check_free(path)
+        parent = path.parent
+        while not parent.exists():
+            parent = parent.parent
+    except OSError as error:
+        raise _cannot_write(path, error.strerror) from error
+    if not parent.is_dir():
+        raise _cannot_write(path, f"{parent} is not a directory")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise _cannot_write(path, f"no permission to write to {parent}")
+
+
 def write_directory(files: Mapping[str, bytes], path: Path) -> None:
     """Write files by relative path into a new directory at `path`, complete or not at all.
 
@@ -20,14 +41,10 @@ def write_directory(files: Mapping[str, bytes], path: Path) -> None:
     Raises: TmcError if something else is there, or it cannot be written.
     """
     path = path.resolve()
-    if not _may_be_replaced(path):
-        raise TmcError(
-            str(path),
-            "found files that are no earlier output, allowed a new or empty directory",
-            "name another directory, or empty this one",
-        )
     fresh, old = path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
+    made = [parent for parent in path.parents if not parent.exists()]
     try:
+        _check_free(path)
         for leftover in (fresh, old):
             if leftover.exists():
                 shutil.rmtree(leftover)
@@ -40,11 +57,16 @@ def write_directory(files: Mapping[str, bytes], path: Path) -> None:
             path.rename(old)
         fresh.rename(path)
         shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
+    except BaseException as error:  # an interrupt must not leave half of it either
         if old.exists() and not path.exists():
             old.rename(path)
         shutil.rmtree(fresh, ignore_errors=True)
-        raise TmcError(str(path), f"cannot be written: {error.strerror}") from error
+        with contextlib.suppress(OSError):  # the parents stay where something else came to lie in them
+            for parent in made:
+                parent.rmdir()
+        if isinstance(error, OSError):
+            raise _cannot_write(path, error.strerror) from error
+        raise
 
 
 def is_output(path: Path) -> bool:
@@ -56,7 +78,16 @@ def is_output(path: Path) -> bool:
     return isinstance(facts, dict) and facts.keys() >= MARKER_KEYS
 
 
-def _may_be_replaced(path: Path) -> bool:
-    if not path.exists():
-        return True
-    return path.is_dir() and (is_output(path) or not any(path.iterdir()))
+def _check_free(path: Path) -> None:
+    """Raise: TmcError unless there is nothing at `path`, an empty directory, or an earlier output."""
+    if not path.exists() or (path.is_dir() and (is_output(path) or not any(path.iterdir()))):
+        return
+    raise TmcError(
+        str(path),
+        "found files that are no earlier output, allowed a new or empty directory",
+        "name another directory, or empty this one",
+    )
+
+
+def _cannot_write(path: Path, reason: str | None) -> TmcError:
+    return TmcError(str(path), f"cannot be written: {reason}", "name another directory")

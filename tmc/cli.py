@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -24,29 +25,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # One thread: a second one spins while it waits, which costs more CPU time than it saves.
         with threadpool_limits(limits=1, user_api="blas"):
             status: int = options.verb(options)
+        sys.stdout.flush()
         return status
-    except TmcError as error:
-        if options.debug:
-            raise
-        if options.json:
-            print(json.dumps({"ok": False, "error": _as_json(error)}))
-        else:
-            print(f"error: {error}", file=sys.stderr)
-            for note in error.notes:
-                print(f"note: {note}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # Who read the output, such as `head`, has gone; the flush at exit must not fail on it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if options.debug:
+            raise
+        _report(error, options.json)
+        return 1
 
 
-def _as_json(error: TmcError) -> dict[str, Any]:
-    return {
-        "kind": type(error).__name__,
-        "where": error.where,
-        "what": error.what,
-        "notes": list(error.notes),
-    }
+def _report(error: Exception, as_json: bool) -> None:
+    """Print an error with its notes; one that no check foresaw is a defect of tmc."""
+    known = error if isinstance(error, TmcError) else _defect(error)
+    if as_json:
+        facts = {"kind": type(error).__name__, "where": known.where, "what": known.what}
+        print(json.dumps({"ok": False, "error": {**facts, "notes": list(known.notes)}}))
+        return
+    print(f"error: {known}", file=sys.stderr)
+    for note in known.notes:
+        print(f"note: {note}", file=sys.stderr)
+
+
+def _defect(error: Exception) -> TmcError:
+    what = " ".join(str(error).split())
+    return TmcError(
+        "tmc",
+        f"found a defect of its own: {type(error).__name__}{what and f' ({what})'}",
+        "please report it with the model; --debug shows where it happened",
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,15 +8,15 @@ import sys
 import time
 from pathlib import Path
 
-from tmc.backend_gap9.plan import Plan
-from tmc.backend_gap9.plan_text import print_plan
-from tmc.backend_gap9.program_text import print_program
+from tmc.backend_gap9.check_program import CheckReport
 from tmc.backend_gap9.targets import target_named
-from tmc.driver import Compiled, Options, Value, Watch, compile_model
+from tmc.driver import Compiled, Options, Value, Watch, compile_model, value_names
 from tmc.ir.errors import TmcError
 from tmc.ir.graph import Graph
-from tmc.ir.text import print_graph
-from tmc.passes.explain import explain
+from tmc.passes.canonicalise import CANONICALISE
+from tmc.passes.declined import Declined
+from tmc.passes.explain import explaining
+from tmc.value_text import print_value
 
 
 class _Stop(Exception):
@@ -62,16 +62,24 @@ def check(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace, output: Path | None) -> int:
+    for option in ("print_ir_after", "stop_after"):
+        _check_name(option, getattr(options, option))
+    target = target_named(options.target)
+    declined: list[Declined] = []
+    passes = explaining(CANONICALISE, declined) if options.explain else CANONICALISE
     log = _Log(options)
-    request = Options(options.model, target_named(options.target), output, options.calibration, options.name)
     try:
-        compiled = compile_model(request, Watch(log.stage, log.after))
+        compiled = compile_model(
+            Options(options.model, target, output, options.calibration, options.name, passes),
+            Watch(log.stage, log.after),
+        )
     except _Stop:
         if options.json:
             print(json.dumps({"ok": True, "stopped_after": options.stop_after, "seconds": log.seconds}))
         return 0
-    if options.stop_after is not None:
-        raise TmcError("--stop-after", f"found {options.stop_after}, allowed {', '.join(log.seconds)}")
+    finally:
+        for reason in dict.fromkeys(declined):
+            print(f"declined: {reason}", file=sys.stderr)
     if not compiled.calibration.meaningful:
         print(
             "warning: calibrated on noise, for want of samples: scales and accuracy mean nothing.\n"
@@ -85,41 +93,51 @@ def _run(options: argparse.Namespace, output: Path | None) -> int:
     return 0
 
 
+def _check_name(option: str, name: str | None) -> None:
+    """Refuse a pass or stage that does not exist, before any work is done."""
+    allowed = (*value_names(), "all") if option == "print_ir_after" else value_names()
+    if name is not None and name not in allowed:
+        where = f"--{option.replace('_', '-')}"
+        raise TmcError(where, f"found {name}, allowed {', '.join(allowed)}", "see `tmc passes`")
+
+
 class _Log:
     """Print progress to standard error and what the debugging options ask for; keep the seconds."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
         self._start = time.perf_counter()
+        self._shown = 0
         self.seconds: dict[str, float] = {}
-        if options.dump_dir is not None:
-            options.dump_dir.mkdir(parents=True, exist_ok=True)
 
     def stage(self, text: str) -> None:
         print(f"[{time.perf_counter() - self._start:6.1f} s] {text}", file=sys.stderr, flush=True)
 
-    def after(self, name: str, value: Value, seconds: float) -> None:
+    def after(self, name: str, value: Value | None, seconds: float) -> None:
         options = self._options
-        number = len(self.seconds)
         self.seconds[name] = round(seconds, 3)
         if options.time_passes:
             print(f"{seconds:9.3f} s  {name}", file=sys.stderr)
+        if value is None:
+            return
         if options.print_ir_after in (name, "all"):
-            print(f"# after {name}\n{_text(value)}", file=sys.stderr if options.json else sys.stdout)
+            print(f"# after {name}\n{print_value(value)}", file=sys.stderr if options.json else sys.stdout)
         if options.dump_dir is not None:
             suffix = "ir" if isinstance(value, Graph) else "txt"
-            (options.dump_dir / f"{number:02}_{name}.{suffix}").write_text(_text(value), encoding="utf-8")
-        if options.explain and isinstance(value, Graph) and name == "remove_dead_ops":
-            for declined in explain(value):
-                print(f"declined: {declined.loc}: {declined.reason}", file=sys.stderr)
+            _write(options.dump_dir / f"{self._shown:02}_{name}.{suffix}", print_value(value))
+        self._shown += 1
         if options.stop_after == name:
             raise _Stop
 
 
-def _text(value: Value) -> str:
-    if isinstance(value, Graph):
-        return print_graph(value)
-    return print_plan(value) if isinstance(value, Plan) else print_program(value)
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise TmcError(
+            "--dump-dir", f"{path} cannot be written: {error.strerror}", "name another directory"
+        ) from error
 
 
 def _as_json(
@@ -154,7 +172,7 @@ def _summarise(compiled: Compiled, output: Path | None) -> None:
             f"{report.cycles_estimate / report.cluster_hz * 1e3:.1f} ms at "
             f"{report.cluster_hz / 1e6:.0f} MHz",
         ),
-        ("proved", f"{compiled.proof}"),
+        ("proved", _proof_text(compiled.proof)),
         (
             "imported",
             f"equal to onnxruntime within {compiled.reference_difference:.1e} of the output's range",
@@ -163,3 +181,10 @@ def _summarise(compiled: Compiled, output: Path | None) -> None:
     )
     for name, text in rows:
         print(f"{name:9} {text}")
+
+
+def _proof_text(proof: CheckReport) -> str:
+    return (
+        f"{proof.transfers:,} transfers and {proof.calls:,} kernel calls, {proof.bytes_proved:,} bytes read: "
+        "no race, nothing out of bounds"
+    )

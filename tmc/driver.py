@@ -11,37 +11,36 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from tmc import __version__
 from tmc.backend_gap9.check_plan import check_plan
 from tmc.backend_gap9.check_program import CheckReport, check_program
 from tmc.backend_gap9.emit import emit
-from tmc.backend_gap9.output_directory import write_directory
+from tmc.backend_gap9.output_directory import check_output, write_directory
 from tmc.backend_gap9.plan import Plan
 from tmc.backend_gap9.planning import make_plan
 from tmc.backend_gap9.program import Program
 from tmc.backend_gap9.report import Origin, Report, build_report
 from tmc.backend_gap9.schedule import build_program
 from tmc.calibration import Calibration, choose_calibration
-from tmc.frontend.onnx_import import load
+from tmc.frontend.onnx_import import identifier, load
 from tmc.frontend.reference import check_against_onnxruntime
+from tmc.ir.errors import TmcError
 from tmc.ir.graph import Graph
 from tmc.ir.target import Target
-from tmc.passes.calibrate import calibrate
+from tmc.passes.calibrate import Ranges, calibrate
 from tmc.passes.canonicalise import CANONICALISE
-from tmc.passes.choose_scales import choose_scales
+from tmc.passes.choose_scales import Scales, choose_scales
 from tmc.passes.codes import quantise_inputs
 from tmc.passes.migrate_outliers import migrate_outliers
-from tmc.passes.pipeline import NamedPass, Pass, run_passes
+from tmc.passes.pipeline import NamedPass, Pass, named, run_passes
 from tmc.passes.quantise import quantise
 
-Value = Graph | Plan | Program
-ValueT = TypeVar("ValueT", Graph, Plan, Program)
+Value = Graph | Ranges | Scales | Plan | Program
 
 REFERENCE_SAMPLES = 2  # compared with onnxruntime, which takes as long as interpreting them
 
@@ -63,10 +62,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Look on: `stage` before each stage, `after` with what it made and the seconds it took."""
+    """Look on: `stage` before each stage, `after` with what it made (if that prints) and its seconds."""
 
     stage: Callable[[str], None] = lambda text: None
-    after: Callable[[str, Value, float], None] = lambda name, value, seconds: None
+    after: Callable[[str, Value | None, float], None] = lambda name, value, seconds: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +82,13 @@ class Compiled:
     files: Mapping[str, bytes] = field(repr=False)
 
 
+def value_names(canonicalise: Sequence[Pass | NamedPass] = CANONICALISE) -> tuple[str, ...]:
+    """Return the names under which a compile shows a value to `Watch.after`, in order."""
+    passes = (named(entry).name for entry in canonicalise)
+    quantisation = ("calibrate", "migrate_outliers", "choose_scales", "quantise")
+    return ("import", *passes, *quantisation, "plan", "program")
+
+
 def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     """Compile an ONNX file and write the output directory.
 
@@ -90,36 +96,42 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     written.
     """
     watch = watch or Watch()
-    clock = _Clock(watch)
+    done = _Clock(watch).done
+    _check_request(options)
 
     watch.stage(f"import {options.model.name}")
-    imported = clock.made("import", load(options.model, options.name))
+    imported = load(options.model, options.name)
+    done("import", imported)
     calibration = choose_calibration(options.model, options.calibration, imported)
     watch.stage("compare with onnxruntime")
     difference = check_against_onnxruntime(options.model, imported, calibration.first(REFERENCE_SAMPLES))
+    done("compare")
 
     watch.stage("bring to canonical form")
-    canonical = run_passes(imported, options.canonicalise, watch.after)
+    canonical = run_passes(imported, options.canonicalise, lambda name, graph, _: done(name, graph))
 
-    clock = _Clock(watch)
     watch.stage(f"calibrate on {calibration.count} samples ({calibration.source})")
     ranges = calibrate(canonical, calibration.samples)
+    done("calibrate", ranges)
     migrated, ranges = migrate_outliers(canonical, ranges)
-    clock.made("migrate_outliers", migrated)
+    done("migrate_outliers", migrated)
     watch.stage("quantise")
     scales = choose_scales(migrated, ranges)
-    integer = run_passes(migrated, (NamedPass("quantise", partial(quantise, scales=scales)),), watch.after)
+    done("choose_scales", scales)
+    quantisation = NamedPass("quantise", partial(quantise, scales=scales))
+    integer = run_passes(migrated, (quantisation,), lambda name, graph, _: done(name, graph))
 
-    clock = _Clock(watch)
     watch.stage("plan tiles and memories")
     plan, packed = make_plan(integer, options.target)
+    done("plan", plan)
     check_plan(plan, integer, options.target)
-    clock.made("plan", plan)
+    done("check_plan")
     watch.stage("schedule, and prove the program")
     program = build_program(integer, plan, packed)
+    done("program", program)
     contents = {name: data for stage in packed for name, data in stage.contents.items()}
     proof = check_program(program, integer, plan, contents)
-    clock.made("program", program)
+    done("check_program")
 
     watch.stage("emit C")
     report = build_report(integer, plan, program, packed, options.target, _origin(options.model))
@@ -127,7 +139,28 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     files = emit(integer, program, packed, report, golden[integer.inputs[0]])
     if options.output is not None:
         write_directory(files, options.output)
+    done("emit")
     return Compiled(integer, plan, program, report, calibration, difference, proof, files)
+
+
+def _check_request(options: Options) -> None:
+    """Refuse, before any work, a name that C cannot take and an output that could not be written."""
+    if options.name is not None and options.name != identifier(options.name):
+        raise TmcError(
+            "--name",
+            f"found {options.name!r}, allowed letters, digits and _, no digit first",
+            f"for example --name {identifier(options.name)}",
+        )
+    if options.output is None:
+        return
+    check_output(options.output)
+    for path in (options.model, options.calibration):
+        if path is not None and options.output.resolve() in path.resolve().parents:
+            raise TmcError(
+                str(options.output),
+                f"found {path.name} inside of it, allowed an output directory of its own",
+                "a compile replaces its output directory as a whole: keep sources elsewhere",
+            )
 
 
 def _origin(model: Path) -> Origin:
@@ -135,14 +168,13 @@ def _origin(model: Path) -> Origin:
 
 
 class _Clock:
-    """Tell the watch what was made, and the seconds since the last time."""
+    """Tell the watch what was done, and the seconds since the last time."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
         self._start = time.perf_counter()
 
-    def made(self, name: str, value: ValueT) -> ValueT:
+    def done(self, name: str, value: Value | None = None) -> None:
         now = time.perf_counter()
         self._watch.after(name, value, now - self._start)
         self._start = now
-        return value

@@ -1,0 +1,42 @@
+"""The text of everything that a compile shows: for --print-ir-after and --dump-dir."""
+
+from __future__ import annotations
+
+from tmc.backend_gap9.plan import Plan
+from tmc.backend_gap9.plan_text import print_plan
+from tmc.backend_gap9.program import Program
+from tmc.backend_gap9.program_text import print_program
+from tmc.driver import Value
+from tmc.ir.graph import Graph
+from tmc.ir.text import print_graph
+from tmc.passes.calibrate import Ranges
+from tmc.passes.choose_scales import Scales
+
+
+def print_value(value: Value) -> str:
+    """Return a graph, ranges, scales, a plan or a program as text."""
+    match value:
+        case Graph():
+            return print_graph(value)
+        case Ranges():
+            return _print_ranges(value)
+        case Scales():
+            return _print_scales(value)
+        case Plan():
+            return print_plan(value)
+        case Program():
+            return print_program(value)
+
+
+def _print_ranges(ranges: Ranges) -> str:
+    lines = [f"ranges over {ranges.samples} samples"]
+    lines += [f"%{name}: {found.low:.6g} to {found.high:.6g}" for name, found in ranges.values.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _print_scales(scales: Scales) -> str:
+    lines = ["real = scale * (code - zero point); several scales are those of heads or columns"]
+    for name, quant in scales.quants.items():
+        parts = [f"{scale:.6g}" for scale in dict.fromkeys(quant.scale)]
+        lines.append(f"%{name}: {scales.roles[name].value}, zero point {quant.zero_point}, {' '.join(parts)}")
+    return "\n".join(lines) + "\n"
