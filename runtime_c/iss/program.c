@@ -11,6 +11,7 @@
 
 typedef struct Symbol {
     uint32_t address;
+    bool typed; /* A function or object, not a mere label: the better name of two at one address. */
     uint32_t section;
     const char *name;
 } Symbol;
@@ -81,7 +82,10 @@ static void load_segments(const char *path, const Elf32_Ehdr *header)
 static int compare_symbols(const void *left, const void *right)
 {
     const Symbol *a = left, *b = right;
-    return a->address < b->address ? -1 : a->address > b->address;
+    if (a->address != b->address) {
+        return a->address < b->address ? -1 : 1;
+    }
+    return (int)a->typed - (int)b->typed;
 }
 
 /* Mapping symbols ($x, $d) and the assembler's local labels say nothing to a reader. */
@@ -103,10 +107,11 @@ static void load_symbols(const char *path, const Elf32_Shdr *table)
     for (size_t i = 0; i < count; i++) {
         unsigned type = ELF32_ST_TYPE(entries[i].st_info);
         bool named = entries[i].st_name != 0 && entries[i].st_name < names->sh_size;
-        bool typed = type == STT_FUNC || type == STT_OBJECT || type == STT_NOTYPE;
-        if (named && typed && is_name(text + entries[i].st_name) && entries[i].st_shndx != SHN_UNDEF && entries[i].st_shndx < section_count) {
+        bool typed = type == STT_FUNC || type == STT_OBJECT;
+        bool wanted = (typed || type == STT_NOTYPE) && named && is_name(text + entries[i].st_name);
+        if (wanted && entries[i].st_shndx != SHN_UNDEF && entries[i].st_shndx < section_count) {
             symbols[symbol_count++] =
-                (Symbol){entries[i].st_value, entries[i].st_shndx, text + entries[i].st_name};
+                (Symbol){entries[i].st_value, typed, entries[i].st_shndx, text + entries[i].st_name};
         }
     }
     qsort(symbols, symbol_count, sizeof *symbols, compare_symbols);

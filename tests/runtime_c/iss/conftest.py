@@ -22,7 +22,19 @@ def iss(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 def qemu() -> Engine:
     """Return QEMU's virt machine, without the extensions that some custom opcodes could be taken for."""
     binary = tool("qemu-system-riscv32", "qemu-system-misc")
-    machine = ("-M", "virt", "-bios", "none", "-nographic", "-monitor", "none", "-serial", "stdio", "-net", "none")
+    machine = (
+        "-M",
+        "virt",
+        "-bios",
+        "none",
+        "-nographic",
+        "-monitor",
+        "none",
+        "-serial",
+        "stdio",
+        "-net",
+        "none",
+    )
     cpu = ("-cpu", "rv32,a=false,f=false,d=false,zba=false,zbb=false,zbc=false,zbs=false")
     return Engine("qemu", VIRT, lambda program: (binary, *machine, *cpu, "-kernel", program))
 
@@ -47,7 +59,12 @@ def rtl() -> Engine:
         run_quietly([verilator, *target, *options, *checks, f"+incdir+{sources / 'include'}", *files])
 
     version = run_quietly([verilator, "--version"])
-    key = (harness.read_bytes(), version.encode(), *(path.read_bytes() for path in modules), repr(options).encode())
+    key = (
+        harness.read_bytes(),
+        version.encode(),
+        *(path.read_bytes() for path in modules),
+        repr(options).encode(),
+    )
     binary = build_once("rtl", key, build) / "rtl"
     return Engine("rtl", PULP, lambda program: (binary, program))
 

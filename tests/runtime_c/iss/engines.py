@@ -21,8 +21,8 @@ ISS_SOURCES = ROOT / "runtime_c" / "iss"
 GCC = "riscv64-unknown-elf-gcc"
 TIMEOUT_S = 120
 
-# The compressed calls of the Verilated core link to the wrong address (a signal in its sources has no driver):
-# what it runs is compiled without them.
+# Compressed calls of the Verilated core link to a wrong address: a signal in its sources has no driver.
+# What it runs is compiled without compressed instructions.
 UNCOMPRESSED = "rv32im_zicsr"
 
 PULP = ("start.S", "platform.c", "report.c")
@@ -33,7 +33,9 @@ def tool(name: str, package: str) -> str:
     """Return the path of a program that these tests need; a missing one is a failure, never a skip."""
     found = shutil.which(name)
     if found is None:
-        pytest.fail(f"found no {name}, which these tests need\nnote: apt-get install {package}", pytrace=False)
+        pytest.fail(
+            f"found no {name}, which these tests need\nnote: apt-get install {package}", pytrace=False
+        )
     return found
 
 
@@ -60,7 +62,16 @@ def build_once(name: str, inputs: Sequence[bytes], build: Callable[[Path], None]
 def build_iss(folder: Path, flags: Sequence[str] = ("-O2",)) -> Path:
     """Compile the simulator with the host compiler, warnings being errors."""
     binary = folder / "iss"
-    command = [tool("gcc", "gcc"), "-std=c11", *flags, "-Wall", "-Wextra", "-Werror", "-o", binary]
+    command: list[str | Path] = [
+        tool("gcc", "gcc"),
+        "-std=c11",
+        *flags,
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-o",
+        binary,
+    ]
     run_quietly([*command, *sorted(ISS_SOURCES.glob("*.c"))])
     return binary
 
@@ -80,7 +91,16 @@ def compile_program(
     binary = folder / f"{sources[0].stem}-{script.stem}-{march}.elf"
     freestanding = ("-O2", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-nostdlib", "-nostartfiles")
     layout = ("-Wl,--no-warn-rwx-segments", f"-I{PLATFORM}", f"-T{script}")
-    command = [gcc, f"-march={march}", "-mabi=ilp32", *freestanding, *layout, *flags, "-o", binary]
+    command: list[str | Path] = [
+        gcc,
+        f"-march={march}",
+        "-mabi=ilp32",
+        *freestanding,
+        *layout,
+        *flags,
+        "-o",
+        binary,
+    ]
     run_quietly([*command, *(PLATFORM / name for name in platform), *sources, libgcc])
     return binary
 

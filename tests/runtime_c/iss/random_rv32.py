@@ -1,29 +1,42 @@
 """Random RV32IMC programs: straight lines, skipped blocks, loops, jumps, loads and stores in a scratch area.
 
-A program prints one hash of all its registers and of the scratch area. Nothing in it depends on where code and data
-lie: addresses are subtracted from each other before they can reach the hash.
+A program prints one hash of all its registers and of the scratch area. Nothing in it depends on where code
+and data lie: addresses are subtracted from each other before they can reach the hash.
 """
 
 from __future__ import annotations
 
 import random
 
-# Of the 31 registers, some have a task. x8 and sp point into the scratch area, so that compressed loads and stores
-# of both kinds appear; x9 counts loops, so that compressed branches appear; ra is the link register.
+# Some registers have a task. x8 and sp point into the scratch area, so that compressed loads and stores of
+# both kinds appear; x9 counts loops, so that compressed branches appear; ra is the link register.
 SCRATCH_BYTES = 256
 POINTER, STACK, COUNTER, LINK = "x8", "sp", "x9", "ra"
 FREE = tuple(f"x{i}" for i in (*range(3, 8), *range(10, 32)))
 SHORT = tuple(f"x{i}" for i in range(10, 16))
 
-REGISTER_OPS = (
-    "add sub sll slt sltu xor srl sra or and mul mulh mulhsu mulhu div divu rem remu"
-).split()
+REGISTER_OPS = ("add sub sll slt sltu xor srl sra or and mul mulh mulhsu mulhu div divu rem remu").split()
 IMMEDIATE_OPS = "addi slti sltiu xori ori andi".split()
 SHIFTS = "slli srli srai".split()
 BRANCHES = "beq bne blt bge bltu bgeu".split()
 LOADS = {"lb": 1, "lbu": 1, "lh": 2, "lhu": 2, "lw": 4}
 STORES = {"sb": 1, "sh": 2, "sw": 4}
-CORNERS = (0, 1, 2, 31, 32, 0x7F, 0x80, 0xFFFF, 0x7FFF, 0x8000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFF80)
+CORNERS = (
+    0,
+    1,
+    2,
+    31,
+    32,
+    0x7F,
+    0x80,
+    0xFFFF,
+    0x7FFF,
+    0x8000,
+    0x7FFFFFFF,
+    0x80000000,
+    0xFFFFFFFF,
+    0xFFFFFF80,
+)
 
 
 def value(rng: random.Random) -> int:
@@ -137,14 +150,26 @@ class Program:
             self.straight(10)
             self.rng.choices(kinds, (4, 3, 2, 1, 1))[0]()
         loads = [f"li {register}, {value(self.rng):#x}" for register in FREE]
-        return "\n".join([f"{self.name}:", "j save_registers_" + self.name, f"{self.name}_body:", *loads,
-                          *self.lines, "j finish_program",
-                          f"save_registers_{self.name}:", f"la t0, {self.name}_body", "j begin_program", ""])
+        return "\n".join(
+            [
+                f"{self.name}:",
+                "j save_registers_" + self.name,
+                f"{self.name}_body:",
+                *loads,
+                *self.lines,
+                "j finish_program",
+                f"save_registers_{self.name}:",
+                f"la t0, {self.name}_body",
+                "j begin_program",
+                "",
+            ]
+        )
 
 
-# Saves what the caller owns, sets the pointers, and afterwards stores the registers and hashes everything. The two
-# pointers and the link hold addresses: the hash has their distance from where they began.
-FRAME = f"""
+# Saves what the caller owns, sets the pointers, and afterwards stores the registers and hashes everything.
+# Two pointers and the link hold addresses: the hash has their distance from where they began.
+FRAME = (
+    f"""
     .option norelax
     .text
 begin_program:
@@ -183,7 +208,9 @@ finish_program:
     sub x8, x8, sp
     la ra, registers
     sw x3, 0(ra)
-""" + "\n".join(f"    sw x{i}, {4 * (i - 3)}(ra)" for i in range(4, 32)) + f"""
+"""
+    + "\n".join(f"    sw x{i}, {4 * (i - 3)}(ra)" for i in range(4, 32))
+    + f"""
     la t0, scratch
     sub sp, sp, t0
     sw sp, 116(ra)
@@ -224,6 +251,7 @@ hashed_end:
 saved: .fill 16, 4, 0
     .text
 """
+)
 
 
 def assembly(seed: int, programs: int, blocks: int = 8) -> str:
@@ -234,7 +262,19 @@ def assembly(seed: int, programs: int, blocks: int = 8) -> str:
     calls = []
     for name in names:
         calls += [f"call {name}", "mv a1, a0", f"la a0, text_{name}", "call report"]
-    main = "\n".join(["    .globl main", "main:", "addi sp, sp, -16", "sw ra, 0(sp)", *calls,
-                      "li a0, 0", "lw ra, 0(sp)", "addi sp, sp, 16", "tail finish", ""])
+    main = "\n".join(
+        [
+            "    .globl main",
+            "main:",
+            "addi sp, sp, -16",
+            "sw ra, 0(sp)",
+            *calls,
+            "li a0, 0",
+            "lw ra, 0(sp)",
+            "addi sp, sp, 16",
+            "tail finish",
+            "",
+        ]
+    )
     texts = "\n".join(f'text_{name}: .string "{name}"' for name in names)
     return FRAME + main + "\n".join(bodies) + "\n    .section .rodata\n" + texts + "\n"

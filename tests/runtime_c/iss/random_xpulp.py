@@ -1,7 +1,7 @@
 """Random XpulpV2 programs: every instruction on random operands, and mixtures of them.
 
-The first kind prints one hash per mnemonic, so that a difference names the instruction. Hardware loops and p.elw are
-left out: they are not arithmetic, and have tests of their own.
+The first kind prints one hash per mnemonic, so that a difference names the instruction. Hardware loops and
+p.elw are left out: they are not arithmetic, and have tests of their own.
 """
 
 from __future__ import annotations
@@ -11,12 +11,21 @@ import random
 from tests.runtime_c.iss.instruction_table import IMMEDIATES, RV32, SIMD, XPULP, Row, encode
 from tests.runtime_c.iss.random_rv32 import value
 
-LOADS_AND_STORES = tuple(row for row in XPULP if row.mnemonic[:4] in {"p.lb", "p.lh", "p.lw", "p.sb", "p.sh", "p.sw"})
+LOADS_AND_STORES = tuple(
+    row for row in XPULP if row.mnemonic[:4] in {"p.lb", "p.lh", "p.lw", "p.sb", "p.sh", "p.sw"}
+)
 BRANCHES = tuple(row for row in XPULP if row.operands == "BRANCH_IMM")
-ARITHMETIC = (*(
-    row for row in XPULP
-    if row not in LOADS_AND_STORES and row not in BRANCHES and row.operands != "LOOP" and row.mnemonic != "p.elw"
-), *SIMD)
+ARITHMETIC = (
+    *(
+        row
+        for row in XPULP
+        if row not in LOADS_AND_STORES
+        and row not in BRANCHES
+        and row.operands != "LOOP"
+        and row.mnemonic != "p.elw"
+    ),
+    *SIMD,
+)
 TESTED = (*LOADS_AND_STORES, *BRANCHES, *ARITHMETIC)
 BASE = tuple(row for row in RV32 if row.operands == "RR")
 
@@ -39,8 +48,12 @@ def access_bytes(row: Row) -> int:
 
 def mix(register: int) -> list[str]:
     """Add a register to the hash."""
-    return [f"xor x{HASH}, x{HASH}, x{register}", f"mul x{HASH}, x{HASH}, x{MULTIPLIER}",
-            f"srli x5, x{HASH}, 13", f"xor x{HASH}, x{HASH}, x5"]
+    return [
+        f"xor x{HASH}, x{HASH}, x{register}",
+        f"mul x{HASH}, x{HASH}, x{MULTIPLIER}",
+        f"srli x5, x{HASH}, 13",
+        f"xor x{HASH}, x{HASH}, x5",
+    ]
 
 
 def instance(rng: random.Random, row: Row, label: str) -> list[str]:
@@ -51,8 +64,15 @@ def instance(rng: random.Random, row: Row, label: str) -> list[str]:
         rd, rs1, rs2 = rng.sample(OPERANDS, 3)
     elif rng.random() < 0.05:
         rd, rs1 = rng.choice(((0, rs1), (rd, 0)))
-    lines = [f"li x{HASH}, {rng.getrandbits(32):#x}", f"la x{VECTOR}, vectors", f"la x{VECTOR_END}, vectors_end",
-             f"{label}:", f"lw x{rd}, 0(x{VECTOR})", f"lw x{rs1}, 4(x{VECTOR})", f"lw x{rs2}, 8(x{VECTOR})"]
+    lines = [
+        f"li x{HASH}, {rng.getrandbits(32):#x}",
+        f"la x{VECTOR}, vectors",
+        f"la x{VECTOR_END}, vectors_end",
+        f"{label}:",
+        f"lw x{rd}, 0(x{VECTOR})",
+        f"lw x{rs1}, 4(x{VECTOR})",
+        f"lw x{rs2}, 8(x{VECTOR})",
+    ]
     imm = immediate(rng, row)
     if row in LOADS_AND_STORES:
         size = access_bytes(row)
@@ -70,8 +90,15 @@ def instance(rng: random.Random, row: Row, label: str) -> list[str]:
 
 def scratch_hash(label: str) -> list[str]:
     """Add the scratch area to the hash."""
-    return [f"mv x6, x{SCRATCH}", f"addi x7, x{SCRATCH}, {SCRATCH_BYTES // 2}", f"{label}:", "lw x28, 0(x6)",
-            *mix(28), "addi x6, x6, 4", f"bltu x6, x7, {label}"]
+    return [
+        f"mv x6, x{SCRATCH}",
+        f"addi x7, x{SCRATCH}, {SCRATCH_BYTES // 2}",
+        f"{label}:",
+        "lw x28, 0(x6)",
+        *mix(28),
+        "addi x6, x6, 4",
+        f"bltu x6, x7, {label}",
+    ]
 
 
 FRAME_BYTES = 128
@@ -82,15 +109,39 @@ def function(name: str, body: list[str]) -> list[str]:
     """Wrap lines into a function that saves registers and returns the hash."""
     save = [f"sw x{r}, {4 * i}(sp)" for i, r in enumerate(SAVED)]
     load = [f"lw x{r}, {4 * i}(sp)" for i, r in enumerate(SAVED)]
-    return [f"{name}:", f"addi sp, sp, -{FRAME_BYTES}", *save, f"la x{SCRATCH}, scratch",
-            f"li x{MULTIPLIER}, 0x01000193", *body, f"mv a0, x{HASH}", *load, f"addi sp, sp, {FRAME_BYTES}", "ret"]
+    return [
+        f"{name}:",
+        f"addi sp, sp, -{FRAME_BYTES}",
+        *save,
+        f"la x{SCRATCH}, scratch",
+        f"li x{MULTIPLIER}, 0x01000193",
+        *body,
+        f"mv a0, x{HASH}",
+        *load,
+        f"addi sp, sp, {FRAME_BYTES}",
+        "ret",
+    ]
 
 
 def source(functions: list[tuple[str, list[str]]], vectors: list[int]) -> str:
     """Return a source file whose main calls the functions and prints a line for each."""
-    lines = [".option norelax", ".text", ".globl main", "main:", "addi sp, sp, -16", "sw ra, 0(sp)",
-             "la t0, scratch", f"addi t1, t0, {SCRATCH_BYTES // 2}", "li t2, 0x1234567", "fill:", "sw t2, 0(t0)",
-             "mul t2, t2, t2", "addi t2, t2, 77", "addi t0, t0, 4", "bltu t0, t1, fill"]
+    lines = [
+        ".option norelax",
+        ".text",
+        ".globl main",
+        "main:",
+        "addi sp, sp, -16",
+        "sw ra, 0(sp)",
+        "la t0, scratch",
+        f"addi t1, t0, {SCRATCH_BYTES // 2}",
+        "li t2, 0x1234567",
+        "fill:",
+        "sw t2, 0(t0)",
+        "mul t2, t2, t2",
+        "addi t2, t2, 77",
+        "addi t0, t0, 4",
+        "bltu t0, t1, fill",
+    ]
     for i, _ in enumerate(functions):
         lines += [f"call function_{i}", "mv a1, a0", f"la a0, text_{i}", "call report"]
     lines += ["li a0, 0", "lw ra, 0(sp)", "addi sp, sp, 16", "ret"]

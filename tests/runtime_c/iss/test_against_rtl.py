@@ -13,7 +13,7 @@ from tests.runtime_c.iss.instruction_table import RV32, SIMD, XPULP
 
 SEEDS = range(1, 3)
 MIXTURES = 200
-# GVSoC computes these otherwise, where the bound is negative or the sum does not fit 32 bits; the RTL agrees with us.
+# GVSoC differs where the bound is negative or the sum does not fit 32 bits; the RTL agrees with us.
 GVSOC_DIFFERS = {"p.clipu", "p.macuRN", "p.machhuRN"}
 
 

@@ -1,4 +1,4 @@
-"""Programs written by hand: instructions by example, hardware loops, the cluster; here and on other engines."""
+"""Programs written by hand: instructions by example, hardware loops, the cluster, on every engine."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def expected_cluster() -> list[str]:
         back = bytes(tile[: columns * 10 + 3])
         spread = bytearray((11 * 64) + columns)
         for line in range(12):
-            spread[line * 64 : line * 64 + columns] = bytes(tile[480 + line * columns : 480 + (line + 1) * columns])
+            spread[line * 64 : line * 64 + columns] = bytes(
+                tile[480 + line * columns : 480 + (line + 1) * columns]
+            )
         tile[3], tile[5] = 77, 78
         seen = b"".join((total + core).to_bytes(4, "little") for core in range(8))
         values = (fnv(bytes(tile)), total, fnv(seen), fnv(back), fnv(bytes(spread)), 78)
