@@ -45,7 +45,7 @@ class RunResult:
     """Outputs [runs, ...] of a platform, and the comparison of every op in execution order.
 
     ops is empty for a run without tracing; then only the outputs were compared. cycles is None where the
-    platform counts none.
+    platform counts none, and stage_cycles, one number for each stage of the program, is empty there.
     """
 
     platform: str
@@ -54,6 +54,7 @@ class RunResult:
     ops: tuple[OpComparison, ...]
     cycles: int | None
     seconds: float
+    stage_cycles: tuple[int, ...] = ()
 
     @property
     def mismatches(self) -> int:

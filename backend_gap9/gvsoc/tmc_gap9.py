@@ -3,8 +3,8 @@
     gvsoc --target-dir THIS_FOLDER --target tmc_gap9 --binary network.elf run
 
 GVSoC imports this file, with its own Python and its own packages on the path; nothing of tmc is used here. No
-description of the GAP9 chip is public: this is GVSoC's pulp-open with what is known of GAP9 in place of its own
-numbers. Nothing is compiled again.
+description of the GAP9 chip is public: this is GVSoC's pulp-open with what is known of GAP9 in place of its
+own numbers. Nothing is compiled again.
 
 Sources
   [DORY]   github.com/pulp-platform/dory, Hardware_targets/PULP/GAP9/HW_description.json
@@ -13,10 +13,14 @@ Sources
   [RAM]    datasheet of S27KS0641, the HyperRAM that GVSoC models: 8 MiB, 333 MB/s at 166 MHz
 """
 
+# Those packages have no types, and are not there where this file is checked.
+# mypy: disable-error-code="import-not-found, misc"
+
 import json
 import os
 import sys
 import tempfile
+from typing import Any
 
 import gvsoc.runner
 import gvsoc.systree
@@ -38,31 +42,32 @@ RAM_BYTES = 8 * 1024 * 1024  # [RAM]
 
 CLUSTER_HZ = 370_000_000  # [DORY: core frequency]
 SOC_HZ = 370_000_000  # fabric controller and L2 [DORY: core frequency]
-# The HyperBus moves one byte per peripheral clock. [DORY] lists 370 MHz as the limit of that clock, which would be
-# more than the RAM can do [RAM]; half of it is 185 MB/s, what a HyperRAM gives at 92.5 MHz.
+# The HyperBus moves one byte per peripheral clock. [DORY] lists 370 MHz for that clock, which would be more
+# than the RAM can do [RAM]; half of it is 185 MB/s, what a HyperRAM gives at 92.5 MHz.
 PERIPH_HZ = 185_000_000
 
-# With free transfers the clocks of L3 and of the DMA are so many times as fast as the cluster's: 64 B/cycle and more.
+# With free transfers the clocks of L3 and of the DMA are so many times as fast as the cluster's: 64 bytes a
+# cycle and more.
 FREE_RATIO = 64
 L1_BANKS = 16
 DMA_PORTS = 4
 
 
-def oscillator_hz(code):
-    """Return the frequency of the clock generator's oscillator, as GVSoC models it (pulp/fll/fll_v1_impl.cpp)."""
+def oscillator_hz(code: int) -> float:
+    """Return the frequency of a clock generator's oscillator, as GVSoC has it (pulp/fll/fll_v1_impl.cpp)."""
     if code < 512:
         return (21.897 - 33.1341 - 0.752 * code + 0.003674 * code**2) * 1e6
     return (-642.570 + 2.590 * code - 0.000445 * code**2) * 1e6
 
 
-def clock_register(hz):
-    """Return the register value with the nearest clock: oscillator code in bits 16 to 25, divider from bit 26."""
+def clock_register(hz: float) -> int:
+    """Return the register value of the nearest clock: oscillator code from bit 16, divider from bit 26."""
     settings = ((code, divider) for divider in range(16) for code in range(219, 1024))
     code, divider = min(settings, key=lambda each: abs(oscillator_hz(each[0]) / 2 ** each[1] - hz))
     return code << 16 | divider << 26
 
 
-def write_cluster_config(path):
+def write_cluster_config(path: str) -> None:
     """Write the stock cluster's configuration, with L1 of GAP9's size, to a file."""
     folder = next(each for each in sys.path if os.path.isfile(os.path.join(each, CLUSTER_CONFIG)))
     with open(os.path.join(folder, CLUSTER_CONFIG)) as stock:
@@ -76,7 +81,7 @@ def write_cluster_config(path):
 class Board(gvsoc.systree.Component):
     """The chip with its HyperRAM and HyperFlash."""
 
-    def __init__(self, parent, name, parser, options):
+    def __init__(self, parent: Any, name: str, parser: Any, options: Any) -> None:
         super().__init__(parent, name, options=options)
         self.set_target_name("tmc_gap9")
         attributes = PulpOpenAttr(self)
@@ -94,10 +99,10 @@ class Board(gvsoc.systree.Component):
             "periph_hz", PERIPH_HZ, "bytes per second of the external memory", cast=int
         )
         free = self.declare_user_property(
-            "free_transfers", 0, "1: transfers take next to no time; shows what waiting for them costs", cast=int
+            "free_transfers", 0, "1: transfers take no time; shows what waiting for them costs", cast=int
         )
         soc, cluster = chip.get_component("soc"), chip.get_component("cluster")
-        clocks = {"cluster": CLUSTER_HZ, "soc": SOC_HZ, "periph": periph_hz}
+        clocks: dict[str, float] = {"cluster": CLUSTER_HZ, "soc": SOC_HZ, "periph": periph_hz}
         if free:
             # Only ratios matter, and the oscillator has an upper limit.
             fast = oscillator_hz(1023)
@@ -113,15 +118,16 @@ class Board(gvsoc.systree.Component):
                 l1.get_component(f"bank{number}").add_property("width_bits", L1_BANK_WIDTH_LOG2)
 
 
-def free_dma(cluster, l1, cluster_hz):
+def free_dma(cluster: Any, l1: Any, cluster_hz: float) -> None:
     """Give the DMA a fast clock, and a way to the banks on which it does not take the cores' turns."""
     dma, interleaver = cluster.get_component("dma"), l1.get_component("interleaver")
     clock = Clock_domain(cluster, "dma_clock", frequency=int(FREE_RATIO * cluster_hz))
     cluster.bind(clock, "out", dma, "clock")
 
-    def is_replaced(binding):
+    def is_replaced(binding: Any) -> bool:
         master, port, slave = binding[:3]
-        return master is interleaver or (master is l1 and port.startswith("dma_in_") and slave is interleaver)
+        from_dma = master is l1 and port.startswith("dma_in_") and slave is interleaver
+        return master is interleaver or from_dma
 
     l1.bindings = [binding for binding in l1.bindings if not is_replaced(binding)]
     way = L1_interleaver(l1, "dma_interleaver", nb_slaves=L1_BANKS, nb_masters=1, interleaving_bits=2)
@@ -144,5 +150,5 @@ class Target(gvsoc.runner.Target):
     model = Board
     name = "tmc_gap9"
 
-    def __init__(self, parser, options=None, name=None):
+    def __init__(self, parser: Any, options: Any = None, name: Any = None) -> None:
         super().__init__(parser, options, model=Board, name=name)

@@ -1,25 +1,39 @@
-# Builds network.elf for the simulators of the PULP cluster: make -f riscv.mk INPUT=FILE [TRACE=1]
+# Builds a generated network for the simulators of the cluster: make -f riscv.mk BARE_METAL=... [TRACE=1]
 #
-# Run from the folder with network.c, network.mk, kernels/, include/ and bare_metal/. INPUT is the network's input,
-# linked in. TRACE=1 sums up every traced value. SANDBOX is where the objects go.
+# Run from the folder with network.c, network.mk, kernels/ and include/. BARE_METAL is the folder of this file. INPUT
+# is the network's input: it is linked in. OBJECTS is where everything goes; TRACE=1 sums up every traced value.
 
 include network.mk
 
 CROSS = riscv64-unknown-elf-
-OPTIMISE = -O2
+CFLAGS = -O2
 BARE_METAL = bare_metal
 INPUT = golden/input.bin
-OUTPUT = network.elf
+OBJECTS = .
+OUTPUT = $(OBJECTS)/network.elf
 
-FLAGS := -march=rv32imc -mabi=ilp32 -std=gnu11 -ffreestanding -fno-common -g -Wall -Wextra -Werror \
-	-Iinclude -I$(BARE_METAL) -I. -DTMC_NETWORK=$(TMC_NAME)_network -DTMC_STAGES
+# The compiler's library follows the architecture: to name zicsr here would link the one for 64 bits.
+FLAGS := -march=rv32imc -mabi=ilp32 -std=gnu11 -ffreestanding -fno-common -g -Wall -Wextra -Iinclude \
+	-I$(BARE_METAL) -I. -DTMC_NETWORK=$(TMC_NAME)_network -DTMC_STAGES
 ifdef TRACE
 FLAGS += -DTMC_TRACE
 endif
 
 SOURCES := network.c $(sort $(wildcard kernels/*.c $(BARE_METAL)/*.c))
+HEADERS := $(wildcard *.h include/*.h $(BARE_METAL)/*.h)
+PARTS := $(addprefix $(OBJECTS)/,$(patsubst %.c,%.o,$(notdir $(SOURCES))) start.o input.o)
 
-$(OUTPUT): $(SOURCES) $(INPUT) $(wildcard *.h include/*.h $(BARE_METAL)/*)
-	$(CROSS)gcc $(FLAGS) $(OPTIMISE) -fno-tree-loop-distribute-patterns -DINPUT_FILE='"$(INPUT)"' \
-		-nostdlib -nostartfiles -T$(BARE_METAL)/bare_metal.ld \
-		$(BARE_METAL)/start.S $(BARE_METAL)/input.S $(SOURCES) -lgcc -o $@
+vpath %.c . kernels $(BARE_METAL)
+vpath %.S $(BARE_METAL)
+
+$(OUTPUT): $(PARTS) $(BARE_METAL)/bare_metal.ld
+	$(CROSS)gcc $(FLAGS) -nostdlib -nostartfiles -T$(BARE_METAL)/bare_metal.ld $(PARTS) -lgcc -o $@
+
+$(OBJECTS)/%.o: %.c $(HEADERS)
+	$(CROSS)gcc $(FLAGS) $(CFLAGS) -fno-tree-loop-distribute-patterns -c $< -o $@
+
+$(OBJECTS)/start.o: start.S
+	$(CROSS)gcc $(FLAGS) -c $< -o $@
+
+$(OBJECTS)/input.o: input.S $(INPUT)
+	$(CROSS)gcc $(FLAGS) -DINPUT_FILE='"$(INPUT)"' -c $< -o $@

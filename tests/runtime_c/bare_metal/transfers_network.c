@@ -1,18 +1,26 @@
 /* A network that only moves bytes: every kind of transfer that the platform has to get right.
  *
- * The input is INPUT_BYTES of any content, the image in L3 IMAGE_BYTES. Each stage writes the number of wrong bytes
- * that it found to its word of the output.
+ * The input is INPUT_BYTES of any content, the image in L3 IMAGE_BYTES of expected(). Each stage writes the number
+ * of wrong bytes that it found to its word of the output. FAULT breaks one rule.
  */
 #include "tmc_platform.h"
 
 enum { INPUT_BYTES = 16384, IMAGE_BYTES = 1 << 20, LARGE_BYTES = 65535, SLOTS = 40 };
 enum { LINES = 61, LINE_BYTES = 37, PITCH = 101 };
 enum { L1_BYTES = 66 * 1024, L2_BYTES = IMAGE_BYTES + 2 * 65536 };
-enum { STAGES = 6 };
+enum { STAGES = 9 };
+
+/* The order is that of FAULTS in test_bare_metal.py. */
+enum { NO_FAULT, NO_DMA_WAIT, NO_L3_WAIT, NO_BARRIER, WILD_ACCESS, DEEP_STACK };
+#ifndef FAULT
+#define FAULT NO_FAULT
+#endif
+#ifndef EXTRA_L2_BYTES
+#define EXTRA_L2_BYTES 0
+#endif
 
 static tmc_transfer slots[SLOTS];
 static volatile uint32_t wrong[STAGES][TMC_CORES];
-static volatile uint32_t turns[TMC_CORES];
 
 static uint8_t expected(uint32_t position)
 {
@@ -29,15 +37,14 @@ static void compare(uint32_t stage, const uint8_t *data, uint32_t bytes, uint32_
     wrong[stage][core] += count;
 }
 
-/** Stage 0: all of the image in one fetch, while the cores count how far they get. */
+/** Stage 0: all of the image in one fetch. */
 static void fetch(const tmc_context *context)
 {
-    if (tmc_core_id() == 0u)
+    if (tmc_core_id() == 0u) {
         tmc_l3_fetch(&slots[0], context->l2, 0, IMAGE_BYTES);
-    for (uint32_t i = 0; i < 1000u; ++i)
-        ++turns[tmc_core_id()];
-    if (tmc_core_id() == 0u)
-        tmc_l3_wait(&slots[0]);
+        if (FAULT != NO_L3_WAIT)
+            tmc_l3_wait(&slots[0]);
+    }
     tmc_barrier();
     compare(0, context->l2, IMAGE_BYTES / 16, 0);
     compare(0, context->l2 + IMAGE_BYTES - 4096, 4096, IMAGE_BYTES - 4096);
@@ -49,9 +56,11 @@ static void large(const tmc_context *context)
     uint8_t *back = context->l2 + IMAGE_BYTES + 1;
     if (tmc_core_id() == 0u) {
         tmc_dma_in(&slots[0], context->l1 + 4, context->l2 + 3, 1, LARGE_BYTES, 0);
-        tmc_dma_wait(&slots[0]);
+        if (FAULT != NO_DMA_WAIT)
+            tmc_dma_wait(&slots[0]);
     }
-    tmc_barrier();
+    if (FAULT != NO_BARRIER)
+        tmc_barrier();
     compare(1, context->l1 + 4, LARGE_BYTES, 3);
     tmc_barrier();
     if (tmc_core_id() == 0u) {
@@ -144,51 +153,82 @@ static void barriers(const tmc_context *context)
     wrong[5][core] += ring[core] != (core + 64u) % TMC_CORES + 64u;
 }
 
+/** Stages 6 to 8: cores at work, a fetch and transfers on their own, and all at the same time. */
+static void overlap(const tmc_context *context, uint32_t stage)
+{
+    const uint32_t core = tmc_core_id();
+    volatile uint32_t *sums = (volatile uint32_t *)(void *)(context->l1 + 65536);
+    sums[core] = 0;
+    for (uint32_t round = 0; round < 8u; ++round) {
+        if (core == 0u && stage != 6u && round == 0u)
+            tmc_l3_fetch(&slots[2], context->l2, 0, 32768);
+        if (core == 0u && stage != 6u)
+            for (uint32_t i = 0; i < 2u; ++i)
+                tmc_dma_in(&slots[i], context->l1 + 32768u * i, context->l2 + 65536u, 1, 32768, 0);
+        for (uint32_t i = 0; stage != 7u && i < 1000u; ++i)
+            sums[core] += i;
+        if (core == 0u && stage != 6u)
+            for (uint32_t i = 0; i < 2u; ++i)
+                tmc_dma_wait(&slots[i]);
+        tmc_barrier();
+    }
+    if (core == 0u && stage != 6u)
+        tmc_l3_wait(&slots[2]);
+    tmc_barrier();
+    wrong[stage][core] += sums[core] != (stage == 7u ? 0u : 8u * 499500u);
+    if (stage != 6u)
+        compare(stage, context->l2, 4096, 0);
+}
+
+/** Use more stack than a core has. */
+static uint32_t __attribute__((noinline)) dig(void)
+{
+    volatile uint32_t hole[232];
+    for (uint32_t i = 0; i < 232u; ++i)
+        hole[i] = i;
+    return hole[7];
+}
+
+static void misuse(const tmc_context *context)
+{
+    if (FAULT == WILD_ACCESS && tmc_core_id() == 2u)
+        *(volatile uint32_t *)(void *)(context->l1 + 131072) = 1;
+    if (FAULT == DEEP_STACK && tmc_core_id() == 7u)
+        wrong[0][7] += dig() != 7u;
+    tmc_barrier();
+}
+
+static void (*const checks[])(const tmc_context *) = {fetch, large, lines, many, mixed, barriers};
+
 static void entry(void *argument)
 {
     const tmc_context *context = argument;
     for (uint32_t stage = 0; stage < STAGES; ++stage)
         wrong[stage][tmc_core_id()] = 0;
-    tmc_barrier();
-    tmc_stage(0);
-    fetch(context);
-    tmc_barrier();
-    tmc_stage(1);
-    large(context);
-    tmc_barrier();
-    tmc_stage(2);
-    lines(context);
-    tmc_barrier();
-    tmc_stage(3);
-    many(context);
-    tmc_barrier();
-    tmc_stage(4);
-    mixed(context);
-    tmc_barrier();
-    tmc_stage(5);
-    barriers(context);
-    tmc_barrier();
-    if (tmc_core_id() == 0u) {
-        uint32_t *output = (uint32_t *)(void *)context->output;
-        for (uint32_t stage = 0; stage < STAGES; ++stage) {
-            output[stage] = 0;
-            for (uint32_t core = 0; core < TMC_CORES; ++core)
-                output[stage] += wrong[stage][core];
-        }
-        output[STAGES] = 0;
-        for (uint32_t core = 0; core < TMC_CORES; ++core)
-            output[STAGES] += turns[core];
+    misuse(context);
+    for (uint32_t stage = 0; stage < STAGES; ++stage) {
+        tmc_stage(stage);
+        if (stage < sizeof checks / sizeof checks[0])
+            checks[stage](context);
+        else
+            overlap(context, stage);
+        tmc_barrier();
     }
-    tmc_barrier();
+    uint32_t *output = (uint32_t *)(void *)context->output;
+    for (uint32_t stage = 0; tmc_core_id() == 0u && stage < STAGES; ++stage) {
+        output[stage] = 0;
+        for (uint32_t core = 0; core < TMC_CORES; ++core)
+            output[stage] += wrong[stage][core];
+    }
 }
 
 extern const tmc_network transfers_network;
 const tmc_network transfers_network = {
     .name = "transfers",
     .input_bytes = INPUT_BYTES,
-    .output_bytes = 4 * (STAGES + 1),
+    .output_bytes = 4 * STAGES,
     .l1_bytes = L1_BYTES,
-    .l2_bytes = L2_BYTES,
+    .l2_bytes = EXTRA_L2_BYTES + L2_BYTES,
     .l3_bytes = IMAGE_BYTES,
     .l3_checksum = WEIGHTS_CHECKSUM,
     .entry = entry,
