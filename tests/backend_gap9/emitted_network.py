@@ -1,0 +1,40 @@
+"""Output directories of integer networks of TinyMyo's structure, by a plan without a solver."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from tests.backend_gap9.simple_plan import Planned, Tiles, simple_plan
+from tmc.backend_gap9.check_program import check_program
+from tmc.backend_gap9.emit import emit
+from tmc.backend_gap9.pack import pack_stage
+from tmc.backend_gap9.report import Origin, Report, build_report
+from tmc.backend_gap9.stages import build_stages
+from tmc.backend_gap9.targets import target_named
+from tmc.ir.graph import Graph
+from tmc.ir.types import Array
+
+ORIGIN = Origin("network.onnx", "0123456789abcdef" * 4, "tmc 0")
+
+
+def some_input(graph: Graph, seed: int = 0) -> Array:
+    """Return an input of 13 bits."""
+    tensor = graph.types[graph.inputs[0]]
+    return np.random.default_rng(seed).integers(-4096, 4096, tensor.shape).astype(tensor.dtype.numpy)
+
+
+def report_of(planned: Planned) -> Report:
+    """Return the report of a planned network."""
+    packed = tuple(pack_stage(planned.graph, stage) for stage in build_stages(planned.graph))
+    return build_report(planned.graph, planned.plan, planned.program, packed, target_named("gap9"), ORIGIN)
+
+
+def emitted(graph: Graph, tiles: Tiles, name: str = "network") -> dict[str, bytes]:
+    """Return the output directory of a graph under given tiles, its program proved."""
+    named = replace(graph, name=name)
+    planned = simple_plan(named, tiles)
+    check_program(planned.program, named, planned.plan, planned.contents)
+    packed = tuple(pack_stage(named, stage) for stage in build_stages(named))
+    return emit(named, planned.program, packed, report_of(planned), some_input(named))
