@@ -33,6 +33,8 @@ IMPORTERS: dict[str, tuple[str, ...]] = {
     "google": ("frontend/*",),
     "ortools": tuple(f"backend_gap9/{stem}*.py" for stem in ("tiling", "place", "residency", "solve")),
     "jinja2": ("backend_gap9/emit*.py",),
+    # GVSoC's own packages: it imports the description of its target itself.
+    **dict.fromkeys(("devices", "gvsoc", "interco", "pulp", "vp"), ("backend_gap9/gvsoc/*",)),
 }
 
 TORCH_USERS = ("examples/*", "tests/examples/*")
