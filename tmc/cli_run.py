@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,30 @@ import numpy as np
 from tmc.backend_gap9.output_directory import MARKER
 from tmc.backend_gap9.run_host import run_host
 from tmc.backend_gap9.run_result import RunResult, load_golden
+from tmc.backend_gap9.run_riscv import run_gvsoc, run_iss
 from tmc.ir.errors import PlatformError
 from tmc.ir.graph import Graph
 from tmc.ir.types import Array
 from tmc.passes.codes import dequantise, quantise_inputs
 
-PLATFORMS: Mapping[str, Callable[[Path, Array | None], RunResult]] = {"host": run_host}
+Run = Callable[[argparse.Namespace, Array | None], RunResult]
+
+
+def _gvsoc(options: argparse.Namespace, codes: Array | None) -> RunResult:
+    return run_gvsoc(
+        options.directory,
+        codes,
+        trace=not options.no_trace,
+        gvsoc=options.gvsoc,
+        properties=options.property,
+    )
+
+
+PLATFORMS: Mapping[str, Run] = {
+    "host": lambda options, codes: run_host(options.directory, codes, trace=not options.no_trace),
+    "iss": lambda options, codes: run_iss(options.directory, codes, trace=not options.no_trace),
+    "gvsoc": _gvsoc,
+}
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +56,15 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="write the outputs: real numbers for a real input, codes for codes",
     )
+    parser.add_argument("--no-trace", action="store_true", help="compare the outputs only, not every op")
+    parser.add_argument("--gvsoc", metavar="PROGRAM", type=Path, help="GVSoC, if it is not on the path")
+    parser.add_argument(
+        "--property",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="of the GVSoC target, such as free_transfers=1",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -45,16 +73,17 @@ def run(options: argparse.Namespace) -> int:
     graph = load_golden(options.directory).graph
     if options.input is not None:
         codes, real = _read_input(options.input, graph)
-    result = PLATFORMS[options.on](options.directory, codes)
+    result = PLATFORMS[options.on](options, codes)
+    stages = _stages(options.directory, result)
     if options.output is not None:
         kind = graph.types[graph.outputs[0]]
         outputs = dequantise(kind, result.outputs).astype(np.float32) if real else result.outputs
         with options.output.open("wb") as file:  # numpy would add .npy to a name without it
             np.save(file, outputs, allow_pickle=False)
     if options.json:
-        print(json.dumps(_as_json(result)))
+        print(json.dumps(_as_json(result, stages)))
     else:
-        _summarise(result)
+        _summarise(result, stages)
     return 0 if result.bit_exact else 1
 
 
@@ -84,7 +113,29 @@ def _read_input(path: Path, graph: Graph) -> tuple[Array, bool]:
     return np.stack([quantise_inputs(graph, {name: sample})[name] for sample in array]), True
 
 
-def _as_json(result: RunResult) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _StageCycles:
+    """Measured and modelled cycles of one stage. The model's waiting for L3 is not part of any stage."""
+
+    name: str
+    ops: tuple[str, ...]
+    cycles: int
+    modelled_cycles: int
+    mac_per_cycle: float
+
+
+def _stages(directory: Path, result: RunResult) -> tuple[_StageCycles, ...]:
+    """Return the stages of a run whose platform counts cycles, else nothing."""
+    facts = json.loads((directory / MARKER).read_text(encoding="utf-8"))
+    return tuple(
+        _StageCycles(
+            stage["name"], tuple(stage["ops"]), cycles, stage["cycles"], round(stage["macs"] / cycles, 2)
+        )
+        for stage, cycles in zip(facts["stages"], result.stage_cycles, strict=False)
+    )
+
+
+def _as_json(result: RunResult, stages: tuple[_StageCycles, ...]) -> dict[str, Any]:
     ops = [
         {"name": op.name, "op": op.op, "node": op.node, "elements": op.elements, "mismatches": op.mismatches}
         for op in result.ops
@@ -98,12 +149,26 @@ def _as_json(result: RunResult) -> dict[str, Any]:
         "cycles": result.cycles,
         "seconds": round(result.seconds, 3),
         "layers": ops,
+        "stages": [asdict(stage) for stage in stages],
     }
 
 
-def _summarise(result: RunResult) -> None:
+def _summarise(result: RunResult, stages: tuple[_StageCycles, ...]) -> None:
+    if stages:
+        print(f"{'stage':<10} {'measured':>12} {'modelled':>12} {'error':>7} {'MAC/cycle':>10}  ops")
+    for stage in stages:
+        error = stage.modelled_cycles / stage.cycles - 1
+        print(
+            f"{stage.name:<10} {stage.cycles:>12,} {stage.modelled_cycles:>12,} {error:>7.1%} "
+            f"{stage.mac_per_cycle:>10.2f}  {', '.join(stage.ops)}"
+        )
+    if result.cycles is not None:
+        print(f"cycles: {result.cycles:,}")
     elements = sum(op.elements for op in result.ops)
     print(f"{result.platform}: {len(result.outputs)} runs in {result.seconds:.2f} s")
+    if result.bit_exact and not result.ops:
+        print("bit-exact: the outputs equal the interpreter's; ops were not compared")
+        return
     if result.bit_exact:
         print(f"bit-exact: {elements:,} elements of {len(result.ops)} ops equal the interpreter's")
         return
