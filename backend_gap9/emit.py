@@ -8,11 +8,12 @@ from importlib.resources import files
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from tmc.backend_gap9.emit_golden import golden_files, runtime_files
+from tmc.backend_gap9.emit_golden import golden_files
 from tmc.backend_gap9.emit_interface import interface_text
 from tmc.backend_gap9.emit_names import names_of
 from tmc.backend_gap9.emit_network import network_text
 from tmc.backend_gap9.emit_report import page_text
+from tmc.backend_gap9.emit_runtime import runtime_files
 from tmc.backend_gap9.emit_statements import ISA
 from tmc.backend_gap9.pack import PackedStage
 from tmc.backend_gap9.program import Program
@@ -35,8 +36,9 @@ def emit(
     network = network_text(graph, program, report, names, image)
     kernels = sorted({f"{call.kernel}_{ISA}" for stage in program.stages for call in calls(stage.body)})
     context = {"n": network, "i": interface, "r": report, "page": page_text(report)}
+    network_c = _render("network.c.j2", context)
     content = {
-        "network.c": _render("network.c.j2", context),
+        "network.c": network_c,
         "network.h": _render("network.h.j2", context),
         "network.mk": f"# Beginning of the network's symbols.\nTMC_NAME := {names.network}\n".encode(),
         "weights.bin": image,
@@ -44,7 +46,7 @@ def emit(
         "report.html": _render("report.html.j2", context),
         "report.json": (json.dumps(report.to_json(), indent=1) + "\n").encode(),
         **golden_files(graph, golden_input),
-        **runtime_files(kernels),
+        **runtime_files(network_c, kernels),
     }
     return dict(sorted(content.items()))
 

@@ -1,12 +1,10 @@
-"""golden/: the integer graph, one input and what every op makes of it; and the files of the run time."""
+"""golden/: the integer graph, one input and what every op makes of it."""
 
 from __future__ import annotations
 
 import json
 import tempfile
 import zlib
-from collections.abc import Iterable
-from importlib.resources import files
 from pathlib import Path
 
 from tmc.backend_gap9.emit_names import traced_ops
@@ -58,16 +56,3 @@ def _graph_files(graph: Graph) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         save_graph(graph, Path(folder), STEM)
         return {f"golden/{path.name}": path.read_bytes() for path in sorted(Path(folder).iterdir())}
-
-
-def runtime_files(kernels: Iterable[str]) -> dict[str, bytes]:
-    """Return the C sources and makefiles that a network needs: its kernels, all headers, all platforms."""
-    source = files("tmc.runtime_c")
-    copied = {f"kernels/{kernel}.c": (source / "kernels" / f"{kernel}.c").read_bytes() for kernel in kernels}
-    for folder in ("include", "host", "gap9"):
-        for entry in sorted((source / folder).iterdir(), key=lambda entry: entry.name):
-            if entry.name.endswith((".c", ".h")):
-                copied[f"{folder}/{entry.name}"] = entry.read_bytes()
-    copied["Makefile"] = (source / "gap9" / "gap9.mk").read_bytes()
-    copied["host.mk"] = (source / "host" / "host.mk").read_bytes()
-    return copied

@@ -91,10 +91,13 @@ def test_every_include_is_there() -> None:
     }
 
 
-def test_only_kernels_in_use() -> None:
+def test_only_kernels_and_headers_in_use() -> None:
     files = small_output.output()
     kernels = {name for name in files if name.startswith("kernels/")}
     assert kernels == {"kernels/tmc_layernorm_s16s8_scalar.c", "kernels/tmc_linear_add_s8s8s16_scalar.c"}
+    assert {name for name in files if name.startswith("include/")} == {
+        f"include/tmc_{stem}.h" for stem in ("arithmetic", "checksum", "cores", "kernels", "platform")
+    }
 
 
 def test_tinymyo_is_short_enough_to_read() -> None:

@@ -1,0 +1,37 @@
+"""The C sources of the run time that an output directory holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from importlib.resources import files
+
+_INCLUDE = re.compile(rb'^#include "(.+)"', re.MULTILINE)
+
+
+def runtime_files(network: bytes, kernels: Iterable[str]) -> dict[str, bytes]:
+    """Return what network.c needs: kernels, platforms with their makefiles, and the headers of all these."""
+    source = files("tmc.runtime_c")
+    copied = {f"kernels/{kernel}.c": (source / "kernels" / f"{kernel}.c").read_bytes() for kernel in kernels}
+    for folder in ("host", "gap9"):
+        for entry in sorted((source / folder).iterdir(), key=lambda entry: entry.name):
+            if entry.name.endswith((".c", ".h")):
+                copied[f"{folder}/{entry.name}"] = entry.read_bytes()
+    copied |= _headers([network, *copied.values()])
+    copied["Makefile"] = (source / "gap9" / "gap9.mk").read_bytes()
+    copied["host.mk"] = (source / "host" / "host.mk").read_bytes()
+    return copied
+
+
+def _headers(texts: list[bytes]) -> dict[str, bytes]:
+    """Return the files of include/ that C sources include, directly or not."""
+    folder = files("tmc.runtime_c") / "include"
+    found: dict[str, bytes] = {}
+    while texts:
+        for name in _INCLUDE.findall(texts.pop()):
+            header = folder / name.decode()
+            path = f"include/{header.name}"
+            if path not in found and header.is_file():
+                found[path] = header.read_bytes()
+                texts.append(found[path])
+    return found
