@@ -122,6 +122,7 @@ KERNELS: Mapping[str, Kernel] = {
             ),
             (*_LINEAR, "row0", "group_rows", "bias_channels"),
         ),
+        Kernel("tmc_linear_s8s8s32", "tmc_linear_args", (_x(1), _WEIGHT, _y(4)), _LINEAR),
         Kernel("tmc_linear_s16s8s32", "tmc_linear_args", (_x(2), _WEIGHT, _y(4)), _LINEAR),
         Kernel(
             "tmc_layernorm_s16s8",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tmc.backend_gap9.kernel_limits import check_kernel_limits
 from tmc.backend_gap9.kernels import word_up
 from tmc.backend_gap9.l1_buffers import Sizes, buffers_of_stage
 from tmc.backend_gap9.layout import Rows, l2_layouts, row_storage
@@ -48,6 +49,7 @@ def make_plan(graph: Graph, target: Target) -> tuple[Plan, tuple[PackedStage, ..
     Raises: PlanError, naming ONNX nodes, tensors and bytes, for what does not fit L1, L2 or L3.
     """
     stages, layouts = build_stages(graph), l2_layouts(graph)
+    check_kernel_limits(graph, layouts)
     packed = tuple(pack_stage(graph, stage) for stage in stages)
     solver = TileSolver()
     planned = tuple(

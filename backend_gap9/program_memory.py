@@ -40,6 +40,12 @@ class Region:
         return self.rows * self.row_bytes
 
 
+def rows_agree(a: Region, b: Region) -> bool:
+    """Tell whether the rows of two regions start at the same addresses."""
+    pitches_agree = a.rows == 1 or a.pitch_bytes == b.pitch_bytes
+    return (a.space, a.start, a.rows) == (b.space, b.start, b.rows) and pitches_agree
+
+
 def shared_byte(a: Region, b: Region) -> int | None:
     """Return the lowest address that both regions hold, or None. Rows of one region do not overlap."""
     if a.space != b.space or a.end <= b.start or b.end <= a.start:

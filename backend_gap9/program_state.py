@@ -9,7 +9,15 @@ import numpy as np
 
 from tmc.backend_gap9.program import Program
 from tmc.backend_gap9.program_claims import CheckedCall, Claim
-from tmc.backend_gap9.program_memory import UNDEFINED, Memories, Region, ValueTags, shared_byte, view
+from tmc.backend_gap9.program_memory import (
+    UNDEFINED,
+    Memories,
+    Region,
+    ValueTags,
+    rows_agree,
+    shared_byte,
+    view,
+)
 from tmc.backend_gap9.program_place import Place
 from tmc.backend_gap9.program_races import Access, Races, RunningCall, SlotKey, Transfer
 
@@ -118,11 +126,7 @@ class ProgramState:
                 if byte is None:
                     continue
                 a, b = (one, other) if one.field == spoiled else (other, one)
-                in_place = (a.field, b.field) == (spoiled, made) and (
-                    a.region.start,
-                    a.region.rows,
-                    a.region.pitch_bytes,
-                ) == (b.region.start, b.region.rows, b.region.pitch_bytes)
+                in_place = (a.field, b.field) == (spoiled, made) and rows_agree(a.region, b.region)
                 if not in_place:
                     raise place.error(f"found operands {other.field} and {one.field} share byte {byte}")
 

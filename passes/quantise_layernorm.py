@@ -17,8 +17,8 @@ MAX_GAMMA_SHIFT = 26
 # n = R(e c, 26 - norm_bits - k / 2) with k up to 30: more norm bits would need a left shift.
 MAX_NORM_BITS = 11
 MIN_CHANNELS = 4
-# r * root has to fit uint32.
-MAX_CHANNELS = 1024
+# root has to fit uint16, so that r * root fits uint32.
+MAX_CHANNELS = 1023
 
 
 @dataclass(frozen=True, slots=True, eq=False)

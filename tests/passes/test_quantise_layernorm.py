@@ -31,7 +31,7 @@ def constants(channels: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @settings(max_examples=80, deadline=None)
-@given(channels=st.sampled_from([4, 5, 16, 32, 48, 64, 128, 192, 200, 384, 512, 768, 1024]),
+@given(channels=st.sampled_from([4, 5, 16, 32, 48, 64, 128, 192, 200, 384, 512, 768, 1023]),
        amplitude=st.floats(2, 32767), seed=st.integers(0, 10**6), zero_point=st.integers(-128, 127))
 def test_within_one_step_of_float(channels: int, amplitude: float, seed: int, zero_point: int) -> None:
     gamma, beta = constants(channels, seed)
@@ -64,7 +64,7 @@ def test_extreme_rows_stay_in_32_bits(channels: int, rows: str) -> None:
     qlayernorm(x.astype(np.int16), codes.gamma, codes.beta, codes.attrs)  # asserts int32 at every step
 
 
-@pytest.mark.parametrize("channels", [4, 32, 48, 192, 384, 1024])
+@pytest.mark.parametrize("channels", [4, 32, 48, 192, 384, 1023])
 def test_normalised_values_keep_to_their_bound(channels: int) -> None:
     # |n| is largest, sqrt(C - 1), for a row with one spike.
     codes = quantise_layernorm("/norm", np.ones(channels), np.zeros(channels), 0.0, 1.0, Quant((0.5,)))

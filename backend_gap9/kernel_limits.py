@@ -1,0 +1,41 @@
+"""What the kernels cannot take, said about the network before anything is planned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tmc.backend_gap9.layout import Rows
+from tmc.ir.errors import PlanError
+from tmc.ir.graph import Graph, OpKind, producers
+from tmc.ir.ops import VIEWS
+
+WORD_BYTES = 4
+
+
+def check_kernel_limits(graph: Graph, layouts: Mapping[str, Rows]) -> None:
+    """Refuse rows that do not start at words: kernels read and write four bytes at a time.
+
+    Raises: PlanError naming the ONNX node.
+    """
+    for op in graph.ops:
+        if op.kind is OpKind.QATTENTION:
+            width = graph.types[op.inputs[0]].shape[2]
+            if width % WORD_BYTES:
+                raise PlanError(
+                    op.loc,
+                    f"found heads of {width} columns, allowed multiples of {WORD_BYTES}",
+                    "use another number of heads, or pad their columns with zeros",
+                )
+    made_by = producers(graph)
+    touched = (name for op in graph.ops if op.kind not in VIEWS for name in (*op.inputs, op.output))
+    for name in touched:
+        rows = layouts.get(name)
+        if rows is not None and rows.rows > 1 and rows.pitch_bytes % WORD_BYTES:
+            columns, dtype = graph.types[name].shape[-1], graph.types[name].dtype
+            raise PlanError(
+                made_by[name].loc if name in made_by else f"input %{name}",
+                f"found rows of {columns} elements of {dtype.value} in %{name}, "
+                f"allowed multiples of {WORD_BYTES // dtype.size_bytes}",
+                "nothing lies between the rows of what the caller gives and gets, or a Reshape reads: "
+                "choose another size, or pad the rows with zeros",
+            )
