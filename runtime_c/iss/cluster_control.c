@@ -31,6 +31,10 @@ static void enable_fetch(Hart *hart, uint32_t mask)
         Hart *core = &harts[i];
         bool enable = mask >> i & 1;
         if (enable && core->state == HART_OFF) {
+            if (core->gated) {
+                trap(hart, "cluster core %u is switched on, but was asleep in p.elw when switched off: it would "
+                           "sleep on; wake it by an event instead", i);
+            }
             hart_start(core, core->boot_address);
             core->epoch = core->own_lanes != 0 ? epoch : 0;
         } else if (!enable && core->state != HART_OFF) {
@@ -39,6 +43,7 @@ static void enable_fetch(Hart *hart, uint32_t mask)
                      core->state == HART_RUNNING ? "runs" : "waits at a barrier", place(core->pc));
             }
             event_unit_cancel(core);
+            core->gated = true;
             core->state = HART_OFF;
         }
     }

@@ -33,6 +33,7 @@ typedef struct Hart {
     uint32_t index;    /* 0 to 7: cluster core; FABRIC_CONTROLLER. */
     uint32_t mhartid;  /* What CSR 0xF14 reads. */
     HartState state;
+    bool gated; /* Was asleep when it was switched off: the event unit still holds its clock. */
 
     /* Synchronisation that this hart has seen, for the detection of races: see memory.h. */
     uint32_t epoch;

@@ -128,6 +128,12 @@ CASES: tuple[Case, ...] = (
         "cluster_start(1); for (volatile int i = 0; i < 999; i++) { } REGISTER(CLUSTER_FETCH_ENABLE) = 0;",
         "(void)core; core_begin(2); barrier();",
     ),
+    Case(
+        "switched_on_asleep",
+        FC + "cluster core 0 is switched on, but was asleep in p.elw when switched off",
+        "cluster_start(1); cluster_wait(1); for (volatile int i = 0; i < 999; i++) { }"
+        "REGISTER(CLUSTER_FETCH_ENABLE) = 0; cluster_start(1);",
+    ),
     core("elw_nowhere", "event_load((uint32_t)buffer);", "p.elw at .*<buffer.*no wait register of this hart"),
     core("elw_no_wait", "event_load(EVENT_MASK);", "p.elw at 0x00204000, which is no wait register"),
     core(
