@@ -88,12 +88,11 @@ def test_a_wrong_kernel_is_found(directory: Path) -> None:
 
 
 def test_resident_weights_are_watched(directory: Path) -> None:
-    edit(
-        directory / "network.c",
-        "{\n    const tmc_context *context = argument;\n    small_stage_0(context);\n",
-        "{\n    const tmc_context *context = argument;\n    small_stage_0(context);\n    tmc_barrier();\n"
-        "    if (tmc_core_id() == 0u)\n        context->l2[L2_TABLES + 4] ^= 1u;\n",
+    call = "    small_stage_0(context);\n"
+    damage = (
+        "    tmc_barrier();\n    if (tmc_core_id() == 0u)\n        context->l2[L2_TABLES + 4] ^= 1u;\n"
     )
+    edit(directory / "network.c", call, call + damage)
     with pytest.raises(PlatformError, match="the run failed with status -6") as caught:
         run_host(directory)
     assert "host platform: byte 4 of L2, which init filled for good, has changed" in caught.value.notes[-1]
