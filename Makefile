@@ -28,7 +28,10 @@ help:
 	@echo "make bench-compile  compile times of the reference networks; ends with one JSON line"
 	@echo "make clean          remove what these targets made"
 
-# A C compiler and the venv module: installed where this user may, named where not.
+# A C compiler and the venv module: installed where this user may, named where not. Tests take more: a
+# cross compiler, and engines that are independent of the project's own simulator.
+test lint: TEST_TOOLS := riscv64-unknown-elf-gcc:gcc-riscv64-unknown-elf \
+	qemu-system-riscv32:qemu-system-misc verilator:verilator g++:g++
 system:
 	@set -eu; \
 	if ! $(or $(PYTHON),false) -c '$(NEW_ENOUGH)' 2>/dev/null; then \
@@ -38,6 +41,8 @@ system:
 	fi; \
 	missing=; \
 	command -v gcc >/dev/null || missing="gcc libc6-dev"; \
+	$(foreach each,$(TEST_TOOLS),command -v $(word 1,$(subst :, ,$(each))) >/dev/null \
+		|| missing="$$missing $(word 2,$(subst :, ,$(each)))"; ) \
 	if ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
 		missing="$$missing $$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"; \
 	fi; \

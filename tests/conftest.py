@@ -9,3 +9,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="write the texts under tests/golden instead of comparing"
     )
+    parser.addoption("--gvsoc", metavar="PROGRAM", help="GVSoC, if it is not on the path")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests recorded as "ran": how many networks, kernels, sizes and random programs."""
+    reports = terminalreporter.getreports("passed")
+    lines = [str(text) for report in reports for name, text in report.user_properties if name == "ran"]
+    if lines:
+        terminalreporter.section("ran")
+    for line in sorted(lines):
+        terminalreporter.write_line(line)
