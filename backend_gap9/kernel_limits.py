@@ -13,10 +13,14 @@ WORD_BYTES = 4
 
 
 def check_kernel_limits(graph: Graph, layouts: Mapping[str, Rows]) -> None:
-    """Refuse rows that do not start at words: kernels read and write four bytes at a time.
+    """Refuse a graph that computes nothing, and rows that do not start at words.
 
-    Raises: PlanError naming the ONNX node.
+    Kernels read and write four bytes at a time. Raises: PlanError naming the ONNX node.
     """
+    if all(op.kind in VIEWS for op in graph.ops):
+        raise PlanError(
+            f"graph @{graph.name}", "found nothing to compute, allowed one op or more", "check the export"
+        )
     for op in graph.ops:
         if op.kind is OpKind.QATTENTION:
             width = graph.types[op.inputs[0]].shape[2]

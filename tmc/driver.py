@@ -29,7 +29,7 @@ from tmc.backend_gap9.schedule import build_program
 from tmc.calibration import Calibration, choose_calibration
 from tmc.frontend.onnx_import import identifier, load
 from tmc.frontend.reference import check_against_onnxruntime
-from tmc.ir.errors import TmcError
+from tmc.ir.errors import TmcError, UnsupportedModel
 from tmc.ir.graph import Graph
 from tmc.ir.target import Target
 from tmc.passes.calibrate import Ranges, calibrate
@@ -101,6 +101,7 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
 
     watch.stage(f"import {options.model.name}")
     imported = load(options.model, options.name)
+    _check_interface(options.model, imported)
     done("import", imported)
     calibration = choose_calibration(options.model, options.calibration, imported)
     watch.stage("compare with onnxruntime")
@@ -144,7 +145,9 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
 
 
 def _check_request(options: Options) -> None:
-    """Refuse, before any work, a name that C cannot take and an output that could not be written."""
+    """Refuse, before any work, a missing model, a name that C cannot take, an output without a place."""
+    if not options.model.is_file():
+        raise UnsupportedModel(str(options.model), "found no file of this name", "check the path")
     if options.name is not None and options.name != identifier(options.name):
         raise TmcError(
             "--name",
@@ -160,6 +163,16 @@ def _check_request(options: Options) -> None:
                 str(options.output),
                 f"found {path.name} inside of it, allowed an output directory of its own",
                 "a compile replaces its output directory as a whole: keep sources elsewhere",
+            )
+
+
+def _check_interface(model: Path, graph: Graph) -> None:
+    for kind, names in (("inputs", graph.inputs), ("outputs", graph.outputs)):
+        if len(names) != 1:
+            raise UnsupportedModel(
+                model.name,
+                f"found {len(names)} {kind} ({', '.join(names) or 'none'}), allowed 1",
+                "join them into one tensor, or export a part of the network",
             )
 
 
