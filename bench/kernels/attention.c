@@ -1,0 +1,102 @@
+/* Cycles of the attention kernels on tiles in L1: 40 queries, one head of width 64. Warm, with the barriers.
+ *
+ * 400 and 80 keys: K and V^T whole. 800 keys: K in tiles of 200 keys, V^T in tiles of 16 channels.
+ */
+#include "cycles.h"
+#include "tmc_kernels.h"
+
+enum { ROWS = 40, WIDTH = 64, Q_PITCH = 68 };
+
+typedef struct {
+    const char *name;
+    uint32_t keys;
+    uint32_t tile_keys;
+    uint32_t tile_channels;
+    uint32_t scores_pitch;
+    uint32_t vt_pitch;
+} attention;
+
+static const attention SHAPES[] = {
+    {"400", 400, 400, 64, 804, 404}, {"800", 800, 200, 16, 1604, 804}, {"80", 80, 80, 64, 164, 84},
+};
+
+IN_L1 static int8_t q[ROWS * Q_PITCH] __attribute__((aligned(4)));
+/* K, V^T and the scores of a shape, one after the other. */
+IN_L1 static int8_t operands[92 * 1024] __attribute__((aligned(4)));
+IN_L1 static uint8_t exp_table[1024] __attribute__((aligned(4)));
+IN_L1 static int8_t y[ROWS * WIDTH] __attribute__((aligned(4)));
+IN_L1 static tmc_attention_norm norm[ROWS];
+
+static int8_t *vt_of(const attention *shape)
+{
+    return operands + shape->tile_keys * Q_PITCH;
+}
+
+static void *scores_of(const attention *shape)
+{
+    return vt_of(shape) + shape->tile_channels * shape->vt_pitch;
+}
+
+static void compute_scores(const attention *shape)
+{
+    tmc_attention_scores_args args = {
+        .q = q, .k = operands, .scores = scores_of(shape), .q_pitch = Q_PITCH, .k_pitch = Q_PITCH,
+        .scores_pitch = shape->scores_pitch, .rows = ROWS, .keys = shape->tile_keys, .width = WIDTH, .shift = 8,
+    };
+    for (args.key0 = 0; args.key0 < shape->keys; args.key0 += shape->tile_keys) {
+        tmc_attention_scores_s8s8s16_xpulp(&args);
+        if (shape->tile_keys < shape->keys)
+            tmc_barrier();
+    }
+}
+
+static void compute_softmax(const attention *shape)
+{
+    const tmc_attention_softmax_args args = {
+        .scores = scores_of(shape), .exp_table = exp_table, .norm = norm, .scores_pitch = shape->scores_pitch,
+        .rows = ROWS, .keys = shape->keys, .out_multiplier = 20000,
+    };
+    tmc_attention_softmax_s16u8_xpulp(&args);
+}
+
+static void compute_values(const attention *shape)
+{
+    tmc_attention_values_args args = {
+        .p = scores_of(shape), .vt = vt_of(shape), .norm = norm, .p_pitch = shape->scores_pitch,
+        .vt_pitch = shape->vt_pitch, .y_pitch = WIDTH, .rows = ROWS, .keys = shape->keys,
+        .channels = shape->tile_channels, .out_shift = 14,
+    };
+    for (uint32_t channel = 0; channel < WIDTH; channel += shape->tile_channels) {
+        args.y = y + channel;
+        tmc_attention_values_u8s8s8_xpulp(&args);
+        if (shape->tile_channels < WIDTH)
+            tmc_barrier();
+    }
+}
+
+void measure(void)
+{
+    fill_random(q, sizeof q);
+    fill_random(operands, sizeof operands);
+    fill_random(exp_table, sizeof exp_table);
+    for (uint32_t i = 0; i < sizeof SHAPES / sizeof *SHAPES; ++i) {
+        const attention *shape = &SHAPES[i];
+        const uint32_t each = ROWS * shape->keys;
+        for (uint32_t round = 0; round < 2u; ++round) {
+            begin_case("scores", shape->name, each, each * WIDTH);
+            compute_scores(shape);
+            begin_case("softmax", shape->name, each, 0);
+            compute_softmax(shape);
+            begin_case("values", shape->name, each, each * WIDTH);
+            compute_values(shape);
+            end_cases();
+        }
+        for (uint32_t round = 0; round < 2u; ++round) {
+            begin_case("attention", shape->name, each, 2u * each * WIDTH);
+            compute_scores(shape);
+            compute_softmax(shape);
+            compute_values(shape);
+            end_cases();
+        }
+    }
+}

@@ -1,0 +1,118 @@
+/* The three kernels of attention, xpulp against scalar. */
+#include "cases.h"
+#include "tmc_arithmetic.h"
+#include "tmc_kernels.h"
+
+static void scores_case(uint32_t rows, uint32_t keys, uint32_t width)
+{
+    case_begin("tmc_attention_scores_s8s8s16", rows, keys, width);
+    tmc_attention_scores_args args = {
+        .q_pitch = case_pitch(width), .k_pitch = case_pitch(width), .key0 = 2u * case_number(5), .rows = rows,
+        .keys = keys, .width = width, .shift = case_number(4) == 0u ? case_number(4) : 6u + case_number(20),
+    };
+    const uint32_t row_bytes = 2u * (args.key0 + keys + case_number(3));
+    args.scores_pitch = case_pitch(row_bytes);
+    args.q = case_random(rows * args.q_pitch);
+    args.k = case_random(keys * args.k_pitch);
+    int16_t *expected = case_take(rows * args.scores_pitch), *result = case_take(rows * args.scores_pitch);
+    args.scores = expected;
+    tmc_attention_scores_s8s8s16_scalar(&args);
+    args.scores = result;
+    tmc_attention_scores_s8s8s16_xpulp(&args);
+    case_compare(expected, result, rows, row_bytes, args.scores_pitch);
+}
+
+/** Return scores: over the whole range, or within the table. */
+static void random_scores(int16_t *a, int16_t *b, uint32_t rows, uint32_t keys, uint32_t pitch)
+{
+    const int16_t *draws = case_random_halves(rows * keys);
+    const uint32_t narrow = case_number(3), centre = case_number(65536u);
+    for (uint32_t r = tmc_core_id(); r < rows; r += TMC_CORES) {
+        for (uint32_t i = 0; i < keys; ++i) {
+            const int32_t draw = draws[r * keys + i];
+            const int32_t value = narrow == 0u ? draw : tmc_clip16((draw >> (4u + narrow)) + (int32_t)centre - 32768);
+            a[r * pitch / 2u + i] = (int16_t)value;
+            b[r * pitch / 2u + i] = (int16_t)value;
+        }
+    }
+    tmc_barrier();
+}
+
+static void softmax_case(uint32_t rows, uint32_t keys)
+{
+    case_begin("tmc_attention_softmax_s16u8", rows, keys, 0);
+    const uint32_t pitch = case_pitch(2u * keys);
+    int16_t *expected = case_take(rows * pitch), *result = case_take(rows * pitch);
+    random_scores(expected, result, rows, keys, pitch);
+    uint8_t *table = case_random(1024);
+    tmc_attention_norm *expected_norm = case_take(8u * rows), *result_norm = case_take(8u * rows);
+    tmc_attention_softmax_args args = {
+        .exp_table = table, .scores_pitch = pitch, .rows = rows, .keys = keys,
+        .out_multiplier = 1u + case_number(32767),
+    };
+    if (tmc_core_id() == 0u)
+        table[0] = 255;
+    tmc_barrier();
+    args.scores = expected, args.norm = expected_norm;
+    tmc_attention_softmax_s16u8_scalar(&args);
+    args.scores = result, args.norm = result_norm;
+    tmc_attention_softmax_s16u8_xpulp(&args);
+    tmc_barrier();
+    /* What a row holds behind its probabilities is undefined. */
+    for (uint32_t r = tmc_core_id(); r < rows; r += TMC_CORES)
+        for (uint32_t i = keys; i < 2u * keys; ++i)
+            ((uint8_t *)expected)[r * pitch + i] = ((uint8_t *)result)[r * pitch + i];
+    case_compare(expected, result, rows, 2u * keys, pitch);
+    case_compare(expected_norm, result_norm, rows, 8, 8);
+}
+
+static void values_case(uint32_t rows, uint32_t keys, uint32_t channels)
+{
+    case_begin("tmc_attention_values_u8s8s8", rows, keys, channels);
+    tmc_attention_values_args args = {
+        .p_pitch = case_pitch(2u * keys), .vt_pitch = case_pitch(keys), .y_pitch = case_pitch(channels),
+        .rows = rows, .keys = keys, .channels = channels, .out_shift = (int32_t)case_number(24) - 7,
+    };
+    tmc_attention_norm *norm = case_take(8u * rows);
+    const uint32_t bits = tmc_bit_length(255u * keys);
+    for (uint32_t r = 0; r < rows; ++r) {
+        const uint32_t shift = (bits > 8u ? bits - 8u : 0u) + case_number(4), factor = case_number(32768u);
+        if (r % TMC_CORES == tmc_core_id())
+            norm[r] = (tmc_attention_norm){(int32_t)shift, (int32_t)factor};
+    }
+    args.norm = norm;
+    args.p = case_random(rows * args.p_pitch);
+    args.vt = case_random(channels * args.vt_pitch);
+    int8_t *expected = case_take(rows * args.y_pitch), *result = case_take(rows * args.y_pitch);
+    args.y = expected;
+    tmc_attention_values_u8s8s8_scalar(&args);
+    args.y = result;
+    tmc_attention_values_u8s8s8_xpulp(&args);
+    case_compare(expected, result, rows, channels, args.y_pitch);
+}
+
+void all_cases(void)
+{
+    static const uint32_t rows[] = {1, 8, 9, 33, 40, 41, 47, 56, 88};
+    static const uint32_t keys[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 18, 31, 32};
+    static const uint32_t widths[] = {2, 4, 6, 8, 12, 33, 64};
+    for (uint32_t r = 0; r < sizeof rows / sizeof *rows; ++r) {
+        for (uint32_t k = 0; k < sizeof keys / sizeof *keys; ++k) {
+            softmax_case(rows[r], keys[k]);
+            for (uint32_t w = 0; w < sizeof widths / sizeof *widths; ++w) {
+                scores_case(rows[r], keys[k], widths[w]);
+                values_case(rows[r], keys[k], widths[w]);
+            }
+        }
+    }
+    for (uint32_t round = 0; round < 3u; ++round) {
+        scores_case(40, 400, 64);
+        scores_case(40, 200, 64);
+        softmax_case(40, 400);
+        softmax_case(40, 800);
+        softmax_case(40, 80);
+        values_case(40, 400, 64);
+        values_case(40, 800, 16);
+        values_case(80, 80, 64);
+    }
+}
