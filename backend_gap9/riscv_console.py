@@ -18,10 +18,14 @@ class StageCycles:
 
 @dataclass(frozen=True, slots=True)
 class ConsoleFacts:
-    """One run: the bytes of the output, cycles, and the sums of the traced values by name."""
+    """One run: the bytes of the output, cycles, and the sums of the traced values by name.
+
+    init_cycles: what the network's init took before the run, to load the weights that stay in L2.
+    """
 
     output: bytes
     cycles: int
+    init_cycles: int
     stages: tuple[StageCycles, ...]
     sums: Mapping[str, int]
 
@@ -35,6 +39,7 @@ def parse_console(platform: str, text: str) -> ConsoleFacts:
     stages: list[StageCycles] = []
     sums: dict[str, int] = {}
     cycles: int | None = None
+    init_cycles = 0
     complete = False
     for verb, rest in _facts(text):
         match verb:
@@ -47,6 +52,8 @@ def parse_console(platform: str, text: str) -> ConsoleFacts:
                 stages.append(StageCycles(int(number), int(count)))
             case "cycles":
                 cycles = int(rest)
+            case "init_cycles":
+                init_cycles = int(rest)
             case "trace":
                 digits, _, name = rest.partition(" ")
                 sums[name] = int(digits, 16)
@@ -54,7 +61,7 @@ def parse_console(platform: str, text: str) -> ConsoleFacts:
                 complete = True
     if cycles is None or not complete:
         raise PlatformError(platform, "found a run that did not print its end", *text.splitlines()[-20:])
-    return ConsoleFacts(bytes(output), cycles, tuple(stages), sums)
+    return ConsoleFacts(bytes(output), cycles, init_cycles, tuple(stages), sums)
 
 
 def last_stage(text: str) -> int | None:

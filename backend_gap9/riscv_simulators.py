@@ -87,7 +87,8 @@ def simulate(platform: str, command: Sequence[str], seconds: float, stages: Sequ
     lines = text.strip().splitlines()
     if process.returncode != 0 and not any(line.startswith("error: ") for line in lines):
         status = f"the simulation failed with status {process.returncode}"
-        trap = next((line.removeprefix(_TRAP) for line in lines if line.startswith(_TRAP)), status)
+        # What a core was printing may stand before it.
+        trap = next((line.partition(_TRAP)[2] for line in lines if _TRAP in line), status)
         raise PlatformError(platform, f"{trap}; {_progress(text, stages)}", *lines[-20:])
     return text
 

@@ -46,6 +46,7 @@ class RunResult:
 
     ops is empty for a run without tracing; then only the outputs were compared. cycles is None where the
     platform counts none, and stage_cycles, one number for each stage of the program, is empty there.
+    init_cycles is what loading the weights that stay in L2 took, once, before the first run.
     """
 
     platform: str
@@ -55,6 +56,7 @@ class RunResult:
     cycles: int | None
     seconds: float
     stage_cycles: tuple[int, ...] = ()
+    init_cycles: int | None = None
 
     @property
     def mismatches(self) -> int:

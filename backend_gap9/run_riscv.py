@@ -54,7 +54,7 @@ def run_iss(
             return iss_command(iss, elf, flash, instructions_max)
 
         result = _run(job, trace, seconds, command)
-    return replace(result, cycles=None, stage_cycles=())
+    return replace(result, cycles=None, stage_cycles=(), init_cycles=None)
 
 
 def run_gvsoc(
@@ -68,7 +68,7 @@ def run_gvsoc(
 ) -> RunResult:
     """Run an output directory on GVSoC, on quantised inputs or on its golden one.
 
-    cycles and stage_cycles are of the first input, in a run without tracing. With `trace` every op is
+    The cycles are of the first input, in a run without tracing. With `trace` every op is
     compared, in runs of their own. gvsoc: the program, else the one on the path. properties: NAME=VALUE for
     the target, such as free_transfers=1. The default time limit is many times what the modelled cycles take.
     Raises: PlatformError if a tool is missing, the build fails, the program fails or does not end.
@@ -141,6 +141,7 @@ def _run(job: _Job, trace: bool, seconds: float, command: Callable[[Path, Path],
         runs[0].cycles,
         time.perf_counter() - start,
         tuple(stage.cycles for stage in runs[0].stages),
+        runs[0].init_cycles,
     )
 
 

@@ -4,6 +4,7 @@
  *   output HEX         bytes of the output, up to 32 per line
  *   stage_cycles N C   stage N took C cycles
  *   cycles C           the whole run
+ *   init_cycles C      what the network's init took, before it
  *   trace HEX NAME     with TMC_TRACE, the sum of a traced value (trace.c)
  *   error: TEXT        what went wrong
  *   end                nothing was cut off
@@ -42,7 +43,7 @@ static void print_output(const uint8_t *output, uint32_t bytes)
     console_text("\n");
 }
 
-static void print_cycles(const tmc_session *session)
+static void print_cycles(const tmc_session *session, uint32_t init_cycles)
 {
     for (uint32_t i = 0; i < stages.begun; ++i) {
         console_text("stage_cycles ");
@@ -53,6 +54,8 @@ static void print_cycles(const tmc_session *session)
     }
     console_text("cycles ");
     console_decimal(session->cycles);
+    console_text("\ninit_cycles ");
+    console_decimal(init_cycles);
     console_text("\n");
 }
 
@@ -83,13 +86,14 @@ int main(void)
         return fail("the flash does not hold the weights of this network");
     if (opened != TMC_OK)
         return fail("the network does not fit the memories");
+    const uint32_t init_cycles = session.cycles;
     uint8_t *output = take_l2(network->output_bytes);
     if (output == NULL)
         return fail("no room for the output");
     if (tmc_run(&session, network_input, output) != TMC_OK)
         return fail("the run failed");
     print_output(output, network->output_bytes);
-    print_cycles(&session);
+    print_cycles(&session, init_cycles);
     print_traces(network);
     console_text("end\n");
     return 0;

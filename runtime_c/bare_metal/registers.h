@@ -46,6 +46,7 @@
 #define HYPER_ADDRESS 0x1A102480u
 #define HYPER_CHANNEL_BYTES 0x80u
 #define HYPER_CHANNELS 8u
+#define HYPER_QUEUE 8u /* transfers that a channel takes at a time */
 #define HYPER_READ_ADDRESS 0x00u
 #define HYPER_READ_BYTES 0x04u
 #define HYPER_READ_START 0x08u

@@ -2,11 +2,13 @@
 #
 # Run from the folder with network.c, network.mk, kernels/ and include/. BARE_METAL is the folder of this file. INPUT
 # is the network's input: it is linked in. OBJECTS is where everything goes; TRACE=1 sums up every traced value.
+# ISA=scalar takes portable kernels.
 
 include network.mk
 
 CROSS = riscv64-unknown-elf-
 CFLAGS = -O2
+ISA = xpulp
 BARE_METAL = bare_metal
 INPUT = golden/input.bin
 OBJECTS = .
@@ -15,11 +17,14 @@ OUTPUT = $(OBJECTS)/network.elf
 # The compiler's library follows the architecture: to name zicsr here would link the one for 64 bits.
 FLAGS := -march=rv32imc -mabi=ilp32 -std=gnu11 -ffreestanding -fno-common -g -Wall -Wextra -Iinclude \
 	-I$(BARE_METAL) -I. -DTMC_NETWORK=$(TMC_NAME)_network -DTMC_STAGES
+ifeq ($(ISA),xpulp)
+FLAGS += -DTMC_ISA_XPULP
+endif
 ifdef TRACE
 FLAGS += -DTMC_TRACE
 endif
 
-SOURCES := network.c $(sort $(wildcard kernels/*.c $(BARE_METAL)/*.c))
+SOURCES := network.c $(sort $(wildcard kernels/*_$(ISA).c $(BARE_METAL)/*.c))
 HEADERS := $(wildcard *.h include/*.h $(BARE_METAL)/*.h)
 PARTS := $(addprefix $(OBJECTS)/,$(patsubst %.c,%.o,$(notdir $(SOURCES))) start.o input.o)
 

@@ -1,7 +1,9 @@
 /* Transfers on bare metal: core 0 drives the cluster's DMA and the uDMA itself.
  *
  * The DMA has 16 ids. Where all of them are taken, a start waits until some transfer is complete and takes its
- * id; that transfer's slot then says so. Waits poll: an event of the DMA would wake cores out of barriers.
+ * id; that transfer's slot then says so. The HyperBus has 8 channels with queues of 8: fetches go to them in turn,
+ * and one that finds its queue full waits until the channel is idle. Waits poll: an event of the DMA would wake
+ * cores out of barriers.
  */
 #include "bare_metal.h"
 #include "registers.h"
@@ -10,14 +12,20 @@
 
 static IN_L1 struct {
     uint32_t used; /* bit i: id i belongs to a slot */
-    uint32_t channel; /* of the next fetch */
     tmc_transfer *slots[DMA_IDS];
 } dma;
+
+static IN_L1 struct {
+    uint32_t channel;                 /* of the next fetch */
+    uint32_t started[HYPER_CHANNELS]; /* fetches since the channel was last seen idle */
+} l3;
 
 void transfers_reset(void)
 {
     dma.used = 0;
-    dma.channel = 0;
+    l3.channel = 0;
+    for (uint32_t i = 0; i < HYPER_CHANNELS; ++i)
+        l3.started[i] = 0;
 }
 
 static void release(uint32_t id)
@@ -80,23 +88,34 @@ void tmc_dma_wait(tmc_transfer *transfer)
     __asm__ volatile("" ::: "memory");
 }
 
+/** Wait until a channel is idle. */
+static void await_channel(uint32_t channel)
+{
+    const uint32_t status = HYPER_ADDRESS + channel * HYPER_CHANNEL_BYTES + HYPER_STATUS;
+    while ((register_load(status) & HYPER_BUSY) != 0u)
+        ;
+    l3.started[channel] = 0;
+}
+
 void tmc_l3_fetch(tmc_transfer *transfer, void *l2, uint32_t l3_offset, uint32_t bytes)
 {
-    const uint32_t channel = HYPER_ADDRESS + dma.channel * HYPER_CHANNEL_BYTES;
+    const uint32_t channel = l3.channel;
+    const uint32_t registers = HYPER_ADDRESS + channel * HYPER_CHANNEL_BYTES;
+    if (l3.started[channel] == HYPER_QUEUE)
+        await_channel(channel);
     __asm__ volatile("" ::: "memory");
-    register_store(channel + HYPER_READ_ADDRESS, (uint32_t)(uintptr_t)l2);
-    register_store(channel + HYPER_READ_BYTES, bytes);
-    register_store(channel + HYPER_COMMAND, HYPER_COMMAND_READ);
-    register_store(channel + HYPER_EXTERNAL, l3_offset);
-    register_store(channel + HYPER_READ_START, HYPER_START);
-    transfer->ticket = dma.channel + 1u;
-    dma.channel = (dma.channel + 1u) % HYPER_CHANNELS;
+    register_store(registers + HYPER_READ_ADDRESS, (uint32_t)(uintptr_t)l2);
+    register_store(registers + HYPER_READ_BYTES, bytes);
+    register_store(registers + HYPER_COMMAND, HYPER_COMMAND_READ);
+    register_store(registers + HYPER_EXTERNAL, l3_offset);
+    register_store(registers + HYPER_READ_START, HYPER_START);
+    transfer->ticket = channel + 1u;
+    ++l3.started[channel];
+    l3.channel = (channel + 1u) % HYPER_CHANNELS;
 }
 
 void tmc_l3_wait(tmc_transfer *transfer)
 {
-    const uint32_t channel = HYPER_ADDRESS + (transfer->ticket - 1u) * HYPER_CHANNEL_BYTES;
-    while ((register_load(channel + HYPER_STATUS) & HYPER_BUSY) != 0u)
-        ;
+    await_channel(transfer->ticket - 1u);
     __asm__ volatile("" ::: "memory");
 }

@@ -117,6 +117,7 @@ def script(path: Path, text: str) -> Path:
     [
         ("echo stage 1; sleep 60", r"no end after 0.5 s; the last stage seen to begin is 1 \(y\)"),
         ("sleep 60 & wait", "no end after 0.5 s; no stage was seen to begin"),
+        ("echo stage 1; echo stage iss: trap: wild store; exit 125", r"wild store; the last .* is 1 \(y\)"),
         ("echo stage 7; exit 3", "failed with status 3; the last stage seen to begin is 7$"),
         ("echo error: it broke; exit 1", "it broke"),
         ("echo cycles 5", "did not print its end"),
@@ -178,10 +179,11 @@ def test_a_build_that_fails_shows_the_compiler(directory: Path, iss: Path) -> No
 
 
 def test_console() -> None:
-    text = "noise\nstage 3\noutput 00ff\noutput 80\nstage_cycles 3 17\ncycles 21\ntrace 0000002a a name\nend"
+    text = "noise\nstage 3\noutput 00ff\noutput 80\n"
+    text += "stage_cycles 3 17\ncycles 21\ninit_cycles 9\ntrace 0000002a a name\nend"
     facts = parse_console("iss", text)
     assert (facts.output, facts.cycles, facts.stages) == (b"\x00\xff\x80", 21, (StageCycles(3, 17),))
-    assert facts.sums == {"a name": 42}
+    assert (facts.init_cycles, facts.sums) == (9, {"a name": 42})
     assert last_stage(text) == 3
     assert last_stage("stage 12\nstage") == 12
 

@@ -61,11 +61,11 @@ def test_transfers_overlap_on_gvsoc(transfers: Network, simulators: Simulators) 
     ).stages
     # Half a byte a cycle from L3: the peripheral clock is half as fast as the cluster's.
     assert 1.9 < (real[0].cycles - free[0].cycles) / len(WEIGHTS) < 2.1
-    # Work takes as long as before; transfers on their own take time, and beside the work next to none.
+    # Work takes as long as before. Transfers alone take time; beside work they only take turns at banks.
     work, moves, both = (stage.cycles for stage in real[6:])
     assert abs(free[6].cycles - work) < 0.002 * work
     assert moves > 4 * free[7].cycles
-    assert both - free[8].cycles < 0.01 * both
+    assert both - free[8].cycles < 0.03 * both
 
 
 def test_gvsoc_reports_a_stack_overflow(transfers: Network, simulators: Simulators) -> None:

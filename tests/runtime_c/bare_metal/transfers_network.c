@@ -5,7 +5,8 @@
  */
 #include "tmc_platform.h"
 
-enum { INPUT_BYTES = 16384, IMAGE_BYTES = 1 << 20, LARGE_BYTES = 65535, SLOTS = 40 };
+enum { INPUT_BYTES = 16384, IMAGE_BYTES = 1 << 20, LARGE_BYTES = 65535 };
+enum { TRANSFERS = 40, FETCHES = 90, SLOTS = FETCHES + 1 };
 enum { LINES = 61, LINE_BYTES = 37, PITCH = 101 };
 enum { L1_BYTES = 66 * 1024, L2_BYTES = IMAGE_BYTES + 2 * 65536 };
 enum { STAGES = 9 };
@@ -102,30 +103,30 @@ static void lines(const tmc_context *context)
 static void many(const tmc_context *context)
 {
     if (tmc_core_id() == 0u) {
-        for (uint32_t i = 0; i < SLOTS; ++i)
+        for (uint32_t i = 0; i < TRANSFERS; ++i)
             tmc_dma_in(&slots[i], context->l1 + 1024u * i, context->l2 + 4099u * i, 1, 1024u - i, 0);
-        for (uint32_t i = SLOTS; i-- > 0u;)
+        for (uint32_t i = TRANSFERS; i-- > 0u;)
             tmc_dma_wait(&slots[i]);
     }
     tmc_barrier();
-    for (uint32_t i = 0; i < SLOTS; ++i)
+    for (uint32_t i = 0; i < TRANSFERS; ++i)
         compare(3, context->l1 + 1024u * i, 1024u - i, 4099u * i);
 }
 
-/** Stage 4: more fetches at once than the HyperBus has channels, with transfers between them. */
+/** Stage 4: more fetches at once than the HyperBus queues, with a transfer behind them. */
 static void mixed(const tmc_context *context)
 {
     uint8_t *area = context->l2 + IMAGE_BYTES;
     if (tmc_core_id() == 0u) {
-        for (uint32_t i = 0; i < 10u; ++i)
+        for (uint32_t i = 0; i < FETCHES; ++i)
             tmc_l3_fetch(&slots[i], area + 512u * i, 40000u + 8192u * i, 512u - 4u * i);
-        tmc_dma_in(&slots[10], context->l1, context->input, 1, INPUT_BYTES, 0);
-        tmc_dma_wait(&slots[10]);
-        for (uint32_t i = 10u; i-- > 0u;)
+        tmc_dma_in(&slots[FETCHES], context->l1, context->input, 1, INPUT_BYTES, 0);
+        tmc_dma_wait(&slots[FETCHES]);
+        for (uint32_t i = FETCHES; i-- > 0u;)
             tmc_l3_wait(&slots[i]);
     }
     tmc_barrier();
-    for (uint32_t i = 0; i < 10u; ++i)
+    for (uint32_t i = 0; i < FETCHES; ++i)
         compare(4, area + 512u * i, 512u - 4u * i, 40000u + 8192u * i);
     for (uint32_t i = tmc_core_id(); i < INPUT_BYTES; i += TMC_CORES)
         wrong[4][tmc_core_id()] += context->l1[i] != context->input[i];
