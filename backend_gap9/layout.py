@@ -38,11 +38,16 @@ def l2_layouts(graph: Graph) -> dict[str, Rows]:
     """Return how each computed or given value lies in L2.
 
     Rows are an odd number of words apart, so that in L1 successive rows start in different banks. Graph
-    inputs, outputs and everything that is also seen through a reshape are dense.
+    inputs, outputs and everything that is also seen through a reshape are dense; so are the residual sums
+    before and behind them, which are made in place.
     """
     roots = view_roots(graph)
     dense = {roots[name] for name in (*graph.inputs, *graph.outputs)}
     dense |= {roots[op.output] for op in graph.ops if op.kind is OpKind.RESHAPE}
+    sums = [(roots[op.output], roots[name]) for op in graph.ops if (name := residual_operand(op)) is not None]
+    for pair in (*sums, *reversed(sums)):
+        if not dense.isdisjoint(pair):
+            dense.update(pair)
     layouts = {}
     for name, tensor in graph.types.items():
         if name in graph.constants:
