@@ -58,11 +58,12 @@ def write_directory(files: Mapping[str, bytes], path: Path) -> None:
         fresh.rename(path)
         shutil.rmtree(old, ignore_errors=True)
     except BaseException as error:  # an interrupt must not leave half of it either
-        if old.exists() and not path.exists():
-            old.rename(path)
         shutil.rmtree(fresh, ignore_errors=True)
-        with contextlib.suppress(OSError):  # the parents stay where something else came to lie in them
-            for parent in made:
+        with contextlib.suppress(OSError):
+            if old.exists() and not path.exists():
+                old.rename(path)
+        for parent in made:
+            with contextlib.suppress(OSError):  # not made yet, or something else came to lie in it
                 parent.rmdir()
         if isinstance(error, OSError):
             raise _cannot_write(path, error.strerror) from error

@@ -1,0 +1,246 @@
+"""Bad input: one clear error, exit status 1, nothing written; plain and as JSON."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto
+
+from tests.e2e.transformers import Architecture, write_transformer
+from tests.frontend.onnx_files import node, write
+from tests.tmc.command import Answer, call, refused, tree
+
+SMALL = Architecture(channels=2, patches=3, dim=16, heads=2, hidden=16, classes=3)
+WEIGHT = np.random.default_rng(0).standard_normal((8, 8)).astype(np.float32)
+ONES = np.ones(8, dtype=np.float32)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """Write a small network that compiles."""
+    return write_transformer(tmp_path / "small.onnx", SMALL)
+
+
+def refused_untouched(folder: Path, *arguments: str | Path) -> Answer:
+    """Run a verb that must fail, and leave the folder as it was."""
+    before = tree(folder)
+    answer = refused(*arguments)
+    assert tree(folder) == before
+    return answer
+
+
+def write_nodes(
+    path: Path,
+    *nodes: onnx.NodeProto,
+    shape: tuple[int | str, ...] = (4, 8),
+    inputs: tuple[str, ...] = ("x",),
+    outputs: tuple[str, ...] = ("y",),
+    **constants: NDArray[Any],
+) -> Path:
+    """Write a network of these nodes; `w` and `g` are an 8 x 8 weight and 8 ones."""
+    given = {"w": WEIGHT, "g": ONES, **constants}
+    used = {name: array for name, array in given.items() if any(name in n.input for n in nodes)}
+    return write(path, nodes, dict.fromkeys(inputs, shape), outputs, used)
+
+
+def test_missing_model(tmp_path: Path) -> None:
+    answer = refused_untouched(tmp_path, "compile", tmp_path / "none.onnx", "-o", tmp_path / "out")
+    assert answer.error == f"{tmp_path / 'none.onnx'}: found no file of this name"
+    assert answer.notes == ["check the path"]
+
+
+def test_a_folder_as_model(tmp_path: Path) -> None:
+    assert "found no file" in refused_untouched(tmp_path, "check", tmp_path).error
+
+
+@pytest.mark.parametrize("part", [0.0, 0.3, 0.999])
+def test_truncated_model(tmp_path: Path, model: Path, part: float) -> None:
+    content = model.read_bytes()
+    model.write_bytes(content[: int(len(content) * part)])
+    answer = refused_untouched(tmp_path, "compile", model)
+    assert answer.error.startswith("small.onnx: found ") and "allowed a readable ONNX file" in answer.error
+
+
+@pytest.mark.parametrize("content", [b"hello", b"\x00" * 64, b"PK\x03\x04" + b"\xff" * 64])
+def test_not_onnx(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "m.onnx"
+    path.write_bytes(content)
+    assert "allowed a readable ONNX file" in refused_untouched(tmp_path, "compile", path).error
+
+
+def test_unsupported_op(tmp_path: Path) -> None:
+    path = write_nodes(tmp_path / "m.onnx", node("MatMul", "x w", "a"), node("Relu", "a", "y"))
+    assert "found 1 unsupported nodes: node_y (Relu); allowed " in refused_untouched(
+        tmp_path, "compile", path
+    ).error
+
+
+def test_op_outside_of_the_canonical_form(tmp_path: Path) -> None:
+    path = write_nodes(tmp_path / "m.onnx", node("MatMul", "x w", "a"), node("Softmax", "a", "y"))
+    answer = refused_untouched(tmp_path, "compile", path)
+    assert answer.error.startswith("node_y: found node_y: softmax; allowed ")
+    assert any("pre-norm transformer" in note for note in answer.notes)
+
+
+def test_dynamic_shape(tmp_path: Path) -> None:
+    path = write_nodes(tmp_path / "m.onnx", node("MatMul", "x w", "y"), shape=("batch", 8))
+    answer = refused_untouched(tmp_path, "compile", path)
+    assert answer.error == "input x: found shape [batch, 8], allowed static sizes, 1 or more"
+    assert answer.notes == ["export with static shapes, without dynamic axes"]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers(tmp_path: Path, value: float) -> None:
+    broken = WEIGHT.copy()
+    broken[3, 5] = value
+    path = write_nodes(tmp_path / "m.onnx", node("MatMul", "x w", "y"), w=broken)
+    error = refused_untouched(tmp_path, "compile", path).error
+    assert "found 1 of 64 elements of w NaN or beyond float32" in error
+
+
+def test_input_that_is_not_float(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "m.onnx", [node("Identity", "x", "y")], {"x": [4, 8]}, element=TensorProto.INT64
+    )
+    error = refused_untouched(tmp_path, "compile", path).error
+    assert error == "input x: found element type INT64, allowed FLOAT"
+
+
+def test_several_outputs(tmp_path: Path) -> None:
+    nodes = node("MatMul", "x w", "y"), node("MatMul", "y w", "z")
+    path = write_nodes(tmp_path / "m.onnx", *nodes, outputs=("y", "z"))
+    assert "found 2 outputs (y, z), allowed 1" in refused_untouched(tmp_path, "compile", path).error
+
+
+def test_several_inputs(tmp_path: Path) -> None:
+    nodes = node("MatMul", "x w", "a"), node("Add", "a u", "y")
+    path = write_nodes(tmp_path / "m.onnx", *nodes, inputs=("x", "u"))
+    assert "found 2 inputs (x, u), allowed 1" in refused_untouched(tmp_path, "compile", path).error
+
+
+def test_nothing_to_compute(tmp_path: Path) -> None:
+    path = write_nodes(tmp_path / "m.onnx", node("Reshape", "x s", "y"), s=np.array([8, 4]))
+    error = refused_untouched(tmp_path, "compile", path).error
+    assert error == "graph @m: found nothing to compute, allowed one op or more"
+
+
+@pytest.mark.parametrize(
+    ("shape", "found"),
+    [
+        (Architecture(dim=18, heads=3), "found heads of 6 columns, allowed multiples of 4"),
+        (Architecture(patch=7), "found rows of 7 elements of s16 in %reshape_0, allowed multiples of 2"),
+        (Architecture(dim=1024, heads=16, hidden=32), "found LayerNorm over 1024 channels, allowed 4 to 1023"),
+        (
+            Architecture(dim=960, heads=8, hidden=100),
+            "bytes of L1 for the smallest tile of 8 rows (weight 233280,",
+        ),
+        (
+            Architecture(dim=512, heads=8, hidden=2560, layers=3, rope="none"),
+            "found 11275580 bytes of constants in @m, the largest here: ",
+        ),
+    ],
+)
+def test_too_large_or_of_a_shape_that_no_kernel_takes(tmp_path: Path, shape: Architecture, found: str) -> None:
+    path = write_transformer(tmp_path / "m.onnx", shape)
+    answer = refused_untouched(tmp_path, "compile", path)
+    assert found in answer.error and answer.error.startswith("node_")
+    assert answer.notes
+
+
+@pytest.mark.parametrize(
+    ("arrays", "found"),
+    [
+        ({"emg": np.zeros((4, 3, 60))}, "found shape (4, 3, 60), allowed (samples, 1, 2, 60) or "),
+        ({"emg": np.zeros((0, 2, 60))}, "found shape (0, 2, 60), allowed "),
+        ({"x": np.zeros((4, 2, 60))}, "found arrays x, allowed emg"),
+        ({"emg": np.full((4, 2, 60), np.nan)}, "found NaN or infinity, allowed finite float32 numbers"),
+        ({"emg": np.full((4, 2, 60), 1e300)}, "found NaN or infinity, allowed finite float32 numbers"),
+        ({"emg": np.full((4, 2, 60), "1")}, "found elements of type <U1, allowed real numbers"),
+        ({"emg": np.zeros((4, 2, 60))}, "input %emg: found only zeros in 4 samples"),
+    ],
+)
+def test_calibration_that_does_not_fit(
+    tmp_path: Path, model: Path, arrays: dict[str, NDArray[Any]], found: str
+) -> None:
+    np.savez(tmp_path / "c.npz", **arrays)
+    answer = refused_untouched(tmp_path, "compile", model, "--calibration", tmp_path / "c.npz")
+    assert found in answer.error
+
+
+def test_calibration_beside_the_model_is_checked_too(tmp_path: Path, model: Path) -> None:
+    np.savez(tmp_path / "small.calibration.npz", emg=np.zeros((4, 2, 61)))
+    assert "found shape (4, 2, 61)" in refused_untouched(tmp_path, "compile", model).error
+
+
+@pytest.mark.parametrize("content", [None, b"", b"junk"])
+def test_calibration_that_cannot_be_read(tmp_path: Path, model: Path, content: bytes | None) -> None:
+    path = tmp_path / "c.npz"
+    if content is not None:
+        path.write_bytes(content)
+    error = refused_untouched(tmp_path, "compile", model, "--calibration", path).error
+    assert error.startswith(f"{path}: found no readable npz file (")
+
+
+def test_unknown_target(tmp_path: Path, model: Path) -> None:
+    error = refused_untouched(tmp_path, "compile", model, "--target", "gap8").error
+    assert error == "target: found gap8, allowed gap9, gap9-cores"
+
+
+@pytest.mark.parametrize("name", ["two words", "1st", "a-b", "", "naïve"])
+def test_a_name_that_c_cannot_take(tmp_path: Path, model: Path, name: str) -> None:
+    error = refused_untouched(tmp_path, "compile", model, "--name", name).error
+    assert error == f"--name: found {name!r}, allowed letters, digits and _, no digit first"
+
+
+def test_occupied_output(tmp_path: Path, model: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").write_text("mine")
+    answer = refused_untouched(tmp_path, "compile", model, "-o", tmp_path / "out")
+    assert "found files that are no earlier output" in answer.error
+    assert answer.err.startswith("error: "), "said before any work is done"
+
+
+@pytest.mark.parametrize("below", ["out", "a/b/out"])
+def test_output_below_a_file(tmp_path: Path, model: Path, below: str) -> None:
+    answer = refused_untouched(tmp_path, "compile", model, "-o", model / below)
+    assert f"cannot be written: {model} is not a directory" in answer.error
+    assert answer.err.startswith("error: ")
+
+
+def test_output_without_permission(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may write everywhere, so the answer of the system is made up."""
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    (tmp_path / "locked").mkdir()
+    error = refused_untouched(tmp_path, "compile", model, "-o", tmp_path / "locked" / "a" / "out").error
+    assert f"no permission to write to {tmp_path / 'locked'}" in error
+
+
+def test_output_that_fails_on_the_way(tmp_path: Path, model: Path) -> None:
+    """The name fits, the temporary one beside it does not: only the write itself finds out."""
+    out = tmp_path / "new" / ("x" * 254)
+    assert "File name too long" in refused_untouched(tmp_path, "compile", model, "-o", out).error
+
+
+def test_model_inside_of_the_output(tmp_path: Path) -> None:
+    out = tmp_path / "small"
+    out.mkdir()
+    assert call("compile", write_transformer(tmp_path / "small.onnx", SMALL), "-o", out).status == 0
+    inside = write_transformer(out / "small.onnx", SMALL)
+    error = refused_untouched(tmp_path, "compile", inside, "-o", out).error
+    assert error == f"{out}: found small.onnx inside of it, allowed an output directory of its own"
+
+
+def test_model_without_a_suffix_needs_an_output(tmp_path: Path, model: Path) -> None:
+    plain = model.rename(tmp_path / "small")
+    assert "found files that are no earlier output" in refused_untouched(tmp_path, "compile", plain).error
+
+
+def test_check_refuses_the_same(tmp_path: Path) -> None:
+    path = write_nodes(tmp_path / "m.onnx", node("MatMul", "x w", "a"), node("Relu", "a", "y"))
+    assert refused_untouched(tmp_path, "check", path).error == refused("compile", path).error
