@@ -7,9 +7,11 @@ import subprocess
 from collections.abc import Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Literal
 
 from tmc.ir.errors import PlatformError
 
+Isa = Literal["scalar", "xpulp"]
 COMPILER = "riscv64-unknown-elf-gcc"
 PROGRAM = "network.elf"
 # A make that runs tmc must not pass its own settings on to the one that builds the network.
@@ -17,11 +19,18 @@ _WITHOUT_MAKE_SETTINGS = ("env", "-u", "MAKEFLAGS", "-u", "MAKELEVEL", "-u", "MA
 
 
 def build_riscv(
-    directory: Path, folder: Path, input_file: Path, *, trace: bool, compiler_flags: str = "-O2"
+    directory: Path,
+    folder: Path,
+    input_file: Path,
+    *,
+    trace: bool,
+    isa: Isa = "xpulp",
+    compiler_flags: str = "-O2",
 ) -> Path:
     """Build the program of an output directory, with one input linked in, into a folder; return its path.
 
-    A second build in the same folder with another input compiles no C again; use one folder for each `trace`.
+    A second build in the same folder with another input compiles no C again; use one folder for each setting
+    of the others. isa: which kernels.
     Raises: PlatformError if a tool is missing or the build fails.
     """
     for tool, package in (("make", "make"), (COMPILER, "gcc-riscv64-unknown-elf")):
@@ -36,6 +45,7 @@ def build_riscv(
             f"INPUT={input_file.resolve()}",
             f"OBJECTS={folder}",
             f"CFLAGS={compiler_flags}",
+            f"ISA={isa}",
             *(["TRACE=1"] if trace else []),
         ]
         makefile = bare_metal / "riscv.mk"

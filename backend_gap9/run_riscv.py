@@ -18,7 +18,7 @@ import numpy as np
 
 from tmc.backend_gap9.emit_golden import little_endian
 from tmc.backend_gap9.output_directory import MARKER
-from tmc.backend_gap9.riscv_build import build_iss, build_riscv
+from tmc.backend_gap9.riscv_build import Isa, build_iss, build_riscv
 from tmc.backend_gap9.riscv_console import ConsoleFacts, parse_console
 from tmc.backend_gap9.riscv_simulators import find_gvsoc, gvsoc_command, iss_command, simulate
 from tmc.backend_gap9.run_result import RunResult, checked_inputs, compare_outputs, load_golden
@@ -37,14 +37,20 @@ _START_SECONDS = 120.0
 
 
 def run_iss(
-    directory: Path, inputs: Array | None = None, *, trace: bool = True, simulator: Path | None = None
+    directory: Path,
+    inputs: Array | None = None,
+    *,
+    trace: bool = True,
+    isa: Isa = "xpulp",
+    simulator: Path | None = None,
 ) -> RunResult:
     """Run an output directory on the instruction-set simulator, on quantised inputs or the golden one.
 
-    With `trace` every op is compared, else the outputs only. `simulator`: one that is built already.
+    With `trace` every op is compared, else the outputs only. isa: which kernels. simulator: one that is built
+    already.
     Raises: PlatformError if a tool is missing, the build fails, the program traps or does not end.
     """
-    job = _job("iss", directory, inputs)
+    job = _job("iss", directory, inputs, isa)
     instructions_max = 1_000_000_000 + _ISS_INSTRUCTIONS_PER_CYCLE * job.cycles_expected
     seconds = _START_SECONDS + instructions_max / _ISS_INSTRUCTIONS_PER_SECOND
     with tempfile.TemporaryDirectory() as folder:
@@ -62,18 +68,19 @@ def run_gvsoc(
     inputs: Array | None = None,
     *,
     trace: bool = True,
+    isa: Isa = "xpulp",
     gvsoc: Path | None = None,
     properties: Sequence[str] = (),
     timeout_seconds: float | None = None,
 ) -> RunResult:
     """Run an output directory on GVSoC, on quantised inputs or on its golden one.
 
-    The cycles are of the first input, in a run without tracing. With `trace` every op is
-    compared, in runs of their own. gvsoc: the program, else the one on the path. properties: NAME=VALUE for
+    The cycles are of the first input, in a run without tracing. With `trace` every op is compared, in runs of
+    their own. isa: which kernels. gvsoc: the program, else the one on the path. properties: NAME=VALUE for
     the target, such as free_transfers=1. The default time limit is many times what the modelled cycles take.
     Raises: PlatformError if a tool is missing, the build fails, the program fails or does not end.
     """
-    job = _job("gvsoc", directory, inputs)
+    job = _job("gvsoc", directory, inputs, isa)
     program = find_gvsoc(gvsoc)
     seconds = timeout_seconds or _START_SECONDS + job.cycles_expected / _GVSOC_CYCLES_PER_SECOND
     with tempfile.TemporaryDirectory() as folder:
@@ -101,21 +108,22 @@ class _Job:
     directory: Path
     graph: Graph
     inputs: Array
+    isa: Isa
     stages: tuple[str, ...]
     cycles_expected: int
 
 
-def _job(platform: str, directory: Path, inputs: Array | None) -> _Job:
+def _job(platform: str, directory: Path, inputs: Array | None, isa: Isa) -> _Job:
     golden = load_golden(directory)
     facts: dict[str, Any] = json.loads((directory / MARKER).read_text(encoding="utf-8"))
     # The cost model is one of the fast kernels.
-    scalar = any((directory / "kernels").glob("*_scalar.c"))
-    macs_cycles = int(_SCALAR_CYCLES_PER_MAC * facts["macs"]) if scalar else 0
+    macs_cycles = int(_SCALAR_CYCLES_PER_MAC * facts["macs"]) if isa == "scalar" else 0
     return _Job(
         platform,
         directory,
         golden.graph,
         golden.inputs if inputs is None else checked_inputs(golden.graph, inputs),
+        isa,
         tuple(", ".join(stage["ops"]) for stage in facts["stages"]),
         int(facts["cycles_estimate"]) + macs_cycles,
     )
@@ -129,7 +137,7 @@ def _run(job: _Job, trace: bool, seconds: float, command: Callable[[Path, Path],
         for number, one_input in enumerate(job.inputs):
             input_file = Path(folder) / f"input{number}.bin"
             input_file.write_bytes(little_endian(one_input))
-            program = build_riscv(job.directory, Path(folder), input_file, trace=trace)
+            program = build_riscv(job.directory, Path(folder), input_file, trace=trace, isa=job.isa)
             words = command(program, (job.directory / "weights.bin").resolve())
             runs.append(parse_console(job.platform, simulate(job.platform, words, seconds, job.stages)))
     outputs = np.stack([_output(job, run.output) for run in runs])

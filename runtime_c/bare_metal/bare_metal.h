@@ -37,7 +37,8 @@ uint32_t cluster_cycles(void);
 /** Return the cycles of the stage that began as number `index` of the last job; it ends where the next begins. */
 uint32_t cluster_stage_cycles(uint32_t index);
 
-/** The stage that runs and when each began; core 0 writes, the fabric controller watches. */
+/** The stage that runs and when each began; core 0 writes, the fabric controller watches. More than STAGES_MAX are
+ *  not logged: their cycles count as the last one's. */
 #define STAGES_MAX 256u
 typedef struct {
     volatile uint32_t begun; /* stages begun so far */
@@ -49,6 +50,9 @@ extern stage_log stages;
 #ifdef TMC_TRACE
 /** Allocate and clear the sums of a network's traced values; TMC_OK or TMC_ERROR_MEMORY. */
 int trace_reset(const tmc_network *network);
+
+/** Forget the sums: their memory is given back. */
+void trace_forget(void);
 
 /** Return the sum of a traced value. */
 uint32_t trace_sum(uint32_t value);

@@ -52,6 +52,9 @@ int tmc_run(tmc_session *session, const void *input, void *output)
 
 void tmc_close(tmc_session *session)
 {
+#ifdef TMC_TRACE
+    trace_forget();
+#endif
     l2_taken = 0;
     *session = (tmc_session){.network = NULL};
 }

@@ -14,7 +14,7 @@ import pytest
 from tests.backend_gap9.small_output import golden_input, graph, output
 from tmc.backend_gap9.emit_names import traced_ops
 from tmc.backend_gap9.output_directory import write_directory
-from tmc.backend_gap9.riscv_build import build_iss
+from tmc.backend_gap9.riscv_build import Isa, build_iss
 from tmc.backend_gap9.riscv_console import StageCycles, last_stage, parse_console
 from tmc.backend_gap9.riscv_simulators import simulate
 from tmc.backend_gap9.run_riscv import run_gvsoc, run_iss
@@ -22,6 +22,8 @@ from tmc.backend_gap9.value_sums import MULTIPLIER, compare_sums, value_sum
 from tmc.ir.errors import PlatformError
 from tmc.ir.interpret import interpret
 from tmc.ir.types import Array
+
+ISAS: tuple[Isa, ...] = ("scalar", "xpulp")
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +49,9 @@ def gvsoc(request: pytest.FixtureRequest) -> Path:
     return Path(found)
 
 
-def test_golden_input_on_iss(directory: Path, iss: Path) -> None:
-    result = run_iss(directory, simulator=iss)
+@pytest.mark.parametrize("isa", ISAS)
+def test_golden_input_on_iss(directory: Path, iss: Path, isa: Isa) -> None:
+    result = run_iss(directory, isa=isa, simulator=iss)
     assert (result.platform, result.bit_exact, result.cycles, result.stage_cycles) == ("iss", True, None, ())
     assert [op.name for op in result.ops] == [op.output for op in traced_ops(graph())]
     assert not (directory / "network.elf").exists()
@@ -67,11 +70,11 @@ def test_iss_is_built_where_none_is_given(directory: Path) -> None:
 
 
 def test_a_wrong_constant_shows_in_every_later_op(directory: Path, iss: Path) -> None:
-    kernel = next((directory / "kernels").glob("tmc_layernorm*.c"))
+    kernel = next((directory / "kernels").glob("tmc_layernorm*_scalar.c"))
     spoiled = kernel.read_text(encoding="utf-8").replace("args->channels;", "args->channels - 1;", 1)
     assert spoiled != kernel.read_text(encoding="utf-8")
     kernel.write_text(spoiled, encoding="utf-8")
-    result = run_iss(directory, simulator=iss)
+    result = run_iss(directory, isa="scalar", simulator=iss)
     assert not result.bit_exact
     assert [op.mismatches for op in result.ops] == [1, 1]
     assert result.first_wrong is not None and result.first_wrong.name == "n"
