@@ -47,35 +47,43 @@ typedef struct {
 /** Linear layer. y[r][n] = C8((sum_k x[r][k] w[n][k] * multiplier[n] + bias[n]) >> shift).
  *  x s8, y s8. Splits rows. */
 void tmc_linear_s8s8s8_scalar(const tmc_linear_args *args);
+void tmc_linear_s8s8s8_xpulp(const tmc_linear_args *args);
 
 /** Linear layer and unary function. y = table[C8(...) + 128], otherwise as tmc_linear_s8s8s8.
  *  x s8, y s8. Splits rows. */
 void tmc_linear_table_s8s8s8_scalar(const tmc_linear_args *args);
+void tmc_linear_table_s8s8s8_xpulp(const tmc_linear_args *args);
 
 /** Linear layer, wide result. y = C16(...), otherwise as tmc_linear_s8s8s8.
  *  x s8, y s16. Splits rows. */
 void tmc_linear_s8s8s16_scalar(const tmc_linear_args *args);
+void tmc_linear_s8s8s16_xpulp(const tmc_linear_args *args);
 
 /** Linear layer onto a residual, in place. y = C16(y + (... >> shift)), otherwise as tmc_linear_s8s8s8.
  *  x s8, y s16: the residual before, the sum after. Splits rows. */
 void tmc_linear_add_s8s8s16_scalar(const tmc_linear_args *args);
+void tmc_linear_add_s8s8s16_xpulp(const tmc_linear_args *args);
 
 /** Linear layer with a transposed result: y[n][r], y_pitch between channels, otherwise as tmc_linear_s8s8s8.
  *  x s8, y [channels][rows] s8. Splits channels. */
 void tmc_linear_transposed_s8s8s8_scalar(const tmc_linear_args *args);
+void tmc_linear_transposed_s8s8s8_xpulp(const tmc_linear_args *args);
 
 /** Linear layer of wide input, with a bias per group of rows.
  *  y[r][n] = C16((sum_k x[r][k] w[n][k] * multiplier[n] + bias[(row0 + r) / group_rows][n]) >> shift).
  *  x s16, y s16. Splits rows. */
 void tmc_linear_grouped_s16s8s16_scalar(const tmc_linear_args *args);
+void tmc_linear_grouped_s16s8s16_xpulp(const tmc_linear_args *args);
 
 /** Linear layer of wide result, not saturated: y = (...) >> shift, otherwise as tmc_linear_s8s8s8.
  *  x s8, y s32. Splits channels. */
 void tmc_linear_s8s8s32_scalar(const tmc_linear_args *args);
+void tmc_linear_s8s8s32_xpulp(const tmc_linear_args *args);
 
 /** Linear layer of wide input and result, not saturated: y = (...) >> shift.
  *  x s16, y s32. Splits channels. */
 void tmc_linear_s16s8s32_scalar(const tmc_linear_args *args);
+void tmc_linear_s16s8s32_xpulp(const tmc_linear_args *args);
 
 /** Arguments of tmc_layernorm; scalars as in the integer op of the compiler. */
 typedef struct {
@@ -99,6 +107,7 @@ typedef struct {
  *  x s16, y s8. Splits rows. With d = channels x - sum and V = sum R(d, h)^2 + epsilon[h]: |d| < 2^31,
  *  V < 2^31, and 26 - norm_bits >= (31 - bits of V) / 2 for every V that can occur. */
 void tmc_layernorm_s16s8_scalar(const tmc_layernorm_args *args);
+void tmc_layernorm_s16s8_xpulp(const tmc_layernorm_args *args);
 
 /** Arguments of tmc_rope; one head. */
 typedef struct {
@@ -118,6 +127,7 @@ typedef struct {
 /** Rotation of adjacent pairs: C8(R(a cos - b sin, shift)), C8(R(a sin + b cos, shift)).
  *  x s16, y s8. Splits rows. */
 void tmc_rope_s16s8_scalar(const tmc_rope_args *args);
+void tmc_rope_s16s8_xpulp(const tmc_rope_args *args);
 
 /** Arguments of tmc_attention_scores; one head, one block of rows, one block of keys. */
 typedef struct {
@@ -137,6 +147,7 @@ typedef struct {
 /** Scores of attention: scores[r][key0 + j] = R(sum_i q[r][i] k[j][i], shift), which fits int16 by proof.
  *  q, k s8, scores s16. Splits rows. */
 void tmc_attention_scores_s8s8s16_scalar(const tmc_attention_scores_args *args);
+void tmc_attention_scores_s8s8s16_xpulp(const tmc_attention_scores_args *args);
 
 /** Division of one row by its sum: narrow by R(., shift), then multiply by factor. */
 typedef struct {
@@ -159,6 +170,7 @@ typedef struct {
  *  norm = {n - 8, R(reciprocal(L) * out_multiplier, 15)}. The rest of the row is left undefined.
  *  scores s16, p u8. Splits rows. */
 void tmc_attention_softmax_s16u8_scalar(const tmc_attention_softmax_args *args);
+void tmc_attention_softmax_s16u8_xpulp(const tmc_attention_softmax_args *args);
 
 /** Arguments of tmc_attention_values; one head, one block of rows, one block of its channels. */
 typedef struct {
@@ -179,6 +191,7 @@ typedef struct {
  *  y[r][c] = C8(R(R(sum_j p[r][j] vt[c][j], norm[r].shift) * norm[r].factor, 7 + out_shift)).
  *  p u8, vt s8, y s8. Splits rows. */
 void tmc_attention_values_u8s8s8_scalar(const tmc_attention_values_args *args);
+void tmc_attention_values_u8s8s8_xpulp(const tmc_attention_values_args *args);
 
 /** Arguments of tmc_mean_rows. */
 typedef struct {
@@ -197,5 +210,6 @@ typedef struct {
 /** Mean of each run of group_rows rows: y[g][c] = C16((sum * multiplier + bias) >> shift).
  *  x s8, y s16. Splits channels. */
 void tmc_mean_rows_s8s16_scalar(const tmc_mean_rows_args *args);
+void tmc_mean_rows_s8s16_xpulp(const tmc_mean_rows_args *args);
 
 #endif

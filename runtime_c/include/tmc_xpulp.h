@@ -23,6 +23,32 @@ static inline uint32_t tmc_word(const void *address)
     return *(const uint32_t *)__builtin_assume_aligned(address, 4);
 }
 
+/** Return the word at *address, a multiple of 4, and step over it (p.lw with post-increment). */
+static inline uint32_t tmc_next_word(const uint8_t **address)
+{
+    uint32_t word;
+#if defined(__riscv)
+    __asm__(TMC_LW_POST("%0", "%1", 4) : "=r"(word), "+r"(*address) : : "memory");
+#else
+    __builtin_memcpy(&word, *address, sizeof word);
+    *address += sizeof word;
+#endif
+    return word;
+}
+
+/** Return the word at *address, a multiple of 4, and add `step` to the address (p.lw with post-increment). */
+static inline uint32_t tmc_word_step(const uint8_t **address, uint32_t step)
+{
+    uint32_t word;
+#if defined(__riscv)
+    __asm__(TMC_LW_STEP("%0", "%1", "%2") : "=&r"(word), "+r"(*address) : "r"(step) : "memory");
+#else
+    __builtin_memcpy(&word, *address, sizeof word);
+    *address += step;
+#endif
+    return word;
+}
+
 /** Return byte i of a word, sign-extended. */
 static inline int32_t tmc_byte_of(uint32_t word, uint32_t i)
 {
@@ -154,6 +180,40 @@ static inline uint32_t tmc_shift_halves(uint32_t word, uint32_t shift)
     return result;
 #else
     return ((uint32_t)(tmc_half_of(word, 0) >> shift) & 0xFFFFu) | (uint32_t)(tmc_half_of(word, 1) >> shift) << 16;
+#endif
+}
+
+/** Return the first two bytes of a word, or the last two, sign-extended to halves. */
+static inline uint32_t tmc_widen_low(uint32_t word)
+{
+    return tmc_shift_halves(tmc_shuffle_bytes(word, 0x01010000u), 8);
+}
+
+static inline uint32_t tmc_widen_high(uint32_t word)
+{
+    return tmc_shift_halves(tmc_shuffle_bytes(word, 0x03030202u), 8);
+}
+
+/** Return (a + 2^(shift-1)) >> shift, which does not overflow, and a where shift is 0 (p.addRNr). */
+static inline int32_t tmc_rounded(int32_t a, uint32_t shift)
+{
+#if defined(__riscv)
+    TMC_XPULP_ACCUMULATE(TMC_ADD_ROUND_SHIFT, a, 0, shift);
+    return a;
+#else
+    return tmc_round_shift(a, shift);
+#endif
+}
+
+/** Return the number of bits of a, above 0 (p.fl1). */
+static inline uint32_t tmc_bits(uint32_t a)
+{
+#if defined(__riscv)
+    uint32_t top;
+    __asm__(TMC_TOP_BIT("%0", "%1") : "=r"(top) : "r"(a));
+    return top + 1u;
+#else
+    return tmc_bit_length(a);
 #endif
 }
 

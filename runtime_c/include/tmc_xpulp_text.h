@@ -17,8 +17,12 @@
 #define TMC_TEXT_LOAD_AT(mnemonic, funct7, d, base, offset) mnemonic " " d ", " offset "(" base ")\n"
 #define TMC_TEXT_LOAD_STEP(mnemonic, funct7, d, base, step) mnemonic " " d ", " step "(" base "!)\n"
 #define TMC_TEXT_STORE_STEP(mnemonic, funct3, value, base, step) mnemonic " " value ", " step "(" base "!)\n"
-/* Repeats the next `instructions` instructions of 4 bytes; the last of them carries the label. */
 #define TMC_TEXT_LOOP(number, count, instructions, last) "lp.setup x" #number ", " count ", " #last "f\n"
+#define TMC_TEXT_LOOP_TO(number, count, count_number, last) "lp.setup x" #number ", " count ", " #last "f\n"
+#define TMC_TEXT_LOOP_START(number, first) "lp.starti x" #number ", " #first "f\n"
+#define TMC_TEXT_LOOP_END(number, last) "lp.endi x" #number ", " #last "f\n"
+#define TMC_TEXT_LOOP_COUNT(number, count) "lp.count x" #number ", " count "\n"
+#define TMC_TEXT_CSR ""
 #else
 #define TMC_TEXT_R(mnemonic, opcode, funct3, funct7, d, a, b) \
     ".insn r " #opcode ", " #funct3 ", " #funct7 ", " d ", " a ", " b "\n"
@@ -39,7 +43,26 @@
     ".insn r 0x2b, " #funct3 ", 0, " step ", " base ", " value "\n"
 #define TMC_TEXT_LOOP(number, count, instructions, last) \
     ".insn i 0x7b, 4, x" #number ", " count ", 2*(" #instructions ")\n"
+#define TMC_TEXT_LOOP_TO(number, count, count_number, last) \
+    "6: .4byte 0x407b | " #number " << 7 | " #count_number " << 15 | ((" #last "f - 6b) / 2) << 20\n"
+#define TMC_TEXT_LOOP_START(number, first) \
+    "6: .4byte 0x007b | " #number " << 7 | ((" #first "f - 6b) / 2) << 20\n"
+#define TMC_TEXT_LOOP_END(number, last) \
+    "6: .4byte 0x107b | " #number " << 7 | ((" #last "f - 6b) / 2) << 20\n"
+#define TMC_TEXT_LOOP_COUNT(number, count) ".insn i 0x7b, 2, x" #number ", " count ", 0\n"
+#define TMC_TEXT_CSR ".option arch, +zicsr\n"
 #endif
+
+/* Hardware loop `number`, 0 inside 1: repeats what follows, `count` (a register) times, at least once.
+ * TMC_TEXT_LOOP: that many instructions of 4 bytes, the last of which has the label `last`.
+ * TMC_TEXT_LOOP_TO: up to the label `last`, at the last instruction; count_number is the number of the register. Inside
+ * `.option norelax` only. */
+#define TMC_LOOP(number, count, instructions, last) TMC_TEXT_LOOP(number, count, instructions, last)
+#define TMC_LOOP_TO(number, count, count_number, last) TMC_TEXT_LOOP_TO(number, count, count_number, last)
+/* The same in parts: START and END stay as they are, COUNT comes before each round. As TMC_LOOP_TO otherwise. */
+#define TMC_LOOP_START(number, first) TMC_TEXT_LOOP_START(number, first)
+#define TMC_LOOP_END(number, last) TMC_TEXT_LOOP_END(number, last)
+#define TMC_LOOP_COUNT(number, count) TMC_TEXT_LOOP_COUNT(number, count)
 
 /* Loads and stores. _POST: at base, then base += n. _STEP: at base, then base += step. _AT: at base + offset. */
 #define TMC_LB_POST(d, base, n) TMC_TEXT_LOAD_POST("p.lb", 0, d, base, n)
@@ -78,5 +101,22 @@
 #define TMC_SHUFFLE_BYTES(d, a, b) TMC_TEXT_R("pv.shuffle.b", 0x57, 1, 0x60, d, a, b)
 /* Both halves of a, shifted right by the low 4 bits of b. */
 #define TMC_SHIFT_HALVES(d, a, b) TMC_TEXT_R("pv.sra.sc.h", 0x57, 4, 0x24, d, a, b)
+
+/* Rounded shifts: d = (d + a or d - a, plus half of 2^b) >> b, arithmetic. With a = "x0": d = R(d, b). */
+#define TMC_ADD_ROUND_SHIFT(d, a, b) TMC_TEXT_R("p.addRNr", 0x5b, 6, 0x20, d, a, b)
+#define TMC_SUB_ROUND_SHIFT(d, a, b) TMC_TEXT_R("p.subRNr", 0x5b, 7, 0x20, d, a, b)
+/* Products of the low halves, of the high halves, signed. */
+#define TMC_MUL_LOW(d, a, b) TMC_TEXT_R("p.muls", 0x5b, 0, 0x40, d, a, b)
+#define TMC_MUL_HIGH(d, a, b) TMC_TEXT_R("p.mulhhs", 0x5b, 0, 0x60, d, a, b)
+/* Dot products of 2 halves; _SCALAR: d = (a.low + a.high) * b.low, exactly. */
+#define TMC_DOT_S16S16(d, a, b) TMC_TEXT_R("pv.dotsp.h", 0x57, 0, 0x4c, d, a, b)
+#define TMC_DOT_SCALAR(d, a, b) TMC_TEXT_R("pv.dotsp.sc.h", 0x57, 4, 0x4c, d, a, b)
+/* Each half of d: the greater, the smaller of a and b. */
+#define TMC_MAX_HALVES(d, a, b) TMC_TEXT_R("pv.max.h", 0x57, 0, 0x18, d, a, b)
+#define TMC_MIN_HALVES(d, a, b) TMC_TEXT_R("pv.min.h", 0x57, 0, 0x10, d, a, b)
+/* a, rotated right by b. */
+#define TMC_ROTATE(d, a, b) TMC_TEXT_R("p.ror", 0x33, 5, 0x04, d, a, b)
+/* The number of the highest bit that is set, of a above 0. */
+#define TMC_TOP_BIT(d, a) TMC_TEXT_R1("p.fl1", 0x33, 1, 0x08, d, a)
 
 #endif

@@ -50,7 +50,7 @@ def run_program(*command: str | Path, folder: Path = ROOT,
 
 
 def kernel_library(folder: Path, *flags: str, kernels: Iterable[Path] = SCALAR_KERNELS) -> Path:
-    """Build kernels, the scalar ones if not told otherwise, as a shared library whose core number the test sets."""
+    """Build kernels as a shared library whose core number the test sets."""
     return compile_c(
         (*kernels, TESTS / "sequential_cores.c"),
         folder / "kernels.so",

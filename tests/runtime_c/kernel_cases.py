@@ -1,7 +1,7 @@
 """One case per kernel: random operands of a given size, compared with the integer semantics of the IR.
 
-Run as a program, it takes the path of a kernel library and checks every kernel at every size: the form in
-which the sanitizers run it.
+Run as a program, it takes the path of a kernel library and its isa and checks every kernel at every size: the
+form in which the sanitizers run it.
 """
 
 from __future__ import annotations
@@ -341,9 +341,9 @@ REAL_SIZES = (
 )
 
 
-def main(library: str) -> None:
+def main(library: str, isa: str = "scalar") -> None:
     """Check every kernel at every size."""
-    kernels = Kernels(Path(library))
+    kernels = Kernels(Path(library), isa)
     everything = [*product(CASES | CHAINS, product(SIZES, repeat=3)), *REAL_SIZES]
     for number, (name, sizes) in enumerate(everything):
         (CASES | CHAINS)[name](kernels, np.random.default_rng(number), *sizes)
@@ -351,4 +351,4 @@ def main(library: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -52,7 +52,7 @@ class Kernels:
         self._isa = isa
 
     def __call__(self, op: str, cores: Sequence[int] = range(CORES), **arguments: Any) -> None:
-        """Call a kernel, named without its isa, for each core in turn; arrays by address, the rest by value."""
+        """Call a kernel, named without its isa, for each core in turn; arrays are passed by address."""
         name = f"{op}_{self._isa}"
         args = STRUCTURES[PROTOTYPES[name]]()
         for field, kind in args._fields_:  # type: ignore[misc]

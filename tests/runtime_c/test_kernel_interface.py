@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtime_c.building import RUNTIME, SCALAR_KERNELS, compile_c
+from tests.runtime_c.building import RUNTIME, SCALAR_KERNELS, XPULP_KERNELS, compile_c
 from tests.runtime_c.kernel_interface import HEADER, PROTOTYPES, STRUCTURES
 
 ISAS = ("scalar", "xpulp", "ne16")
-HEADERS = ("tmc_arithmetic.h", "tmc_checksum.h", "tmc_cores.h", "tmc_kernels.h")
+HEADERS = (
+    "tmc_arithmetic.h", "tmc_checksum.h", "tmc_cores.h", "tmc_kernels.h", "tmc_xpulp.h", "tmc_xpulp_linear.h",
+)
+XPULP_HEADERS = tuple(sorted((RUNTIME / "include").glob("tmc_xpulp*.h")))
 WIDE = re.compile(r"\b(?:u?int64_t|long|float|double|size_t|u?intmax_t)\b")
 
 
@@ -28,9 +31,12 @@ def test_names_end_with_an_isa() -> None:
 
 
 def test_every_kernel_says_how_it_splits() -> None:
-    comments = re.findall(r"/\*\*((?:(?!\*/).)*)\*/\nvoid (\w+)\(", HEADER, re.DOTALL)
-    assert {name for _, name in comments} == set(PROTOTYPES)
-    silent = [name for text, name in comments if not re.search(r"Splits (?:rows|channels)\.", text)]
+    comments = re.findall(
+        r"/\*\*((?:(?!\*/).)*)\*/\n((?:void \w+\(const \w+ \*args\);\n)+)", HEADER, re.DOTALL
+    )
+    declared = [(text, name) for text, lines in comments for name in re.findall(r"^void (\w+)", lines, re.M)]
+    assert {name for _, name in declared} == set(PROTOTYPES)
+    silent = [name for text, name in declared if not re.search(r"Splits (?:rows|channels)\.", text)]
     assert silent == []
 
 
@@ -55,13 +61,14 @@ def test_headers_stand_alone(tmp_path: Path, header: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [*SCALAR_KERNELS, RUNTIME / "include" / "tmc_arithmetic.h"], ids=lambda path: path.stem
+    "path", [*SCALAR_KERNELS, *XPULP_KERNELS, RUNTIME / "include" / "tmc_arithmetic.h", *XPULP_HEADERS],
+    ids=lambda path: path.stem
 )
 def test_only_integers_of_32_bits(path: Path) -> None:
     assert WIDE.findall(re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)) == []
 
 
-@pytest.mark.parametrize("path", SCALAR_KERNELS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*SCALAR_KERNELS, *XPULP_KERNELS], ids=lambda path: path.stem)
 def test_kernels_call_nothing_and_keep_nothing(tmp_path: Path, path: Path) -> None:
     output = compile_c([path], tmp_path / "kernel.o", "-std=c99", "-Wconversion", "-O2", "-c")
     listed = subprocess.run(["nm", "--format=posix", output], capture_output=True, text=True, check=True)
