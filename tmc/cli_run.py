@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tmc.backend_gap9.output_directory import MARKER
+from tmc.backend_gap9.output_directory import MARKER, is_output
 from tmc.backend_gap9.run_host import run_host
 from tmc.backend_gap9.run_result import RunResult, load_golden
 from tmc.backend_gap9.run_riscv import run_gvsoc, run_iss
 from tmc.ir.errors import PlatformError
 from tmc.ir.graph import Graph
 from tmc.ir.types import Array
+from tmc.passes.choose_scales import INPUT_LIMIT
 from tmc.passes.codes import dequantise, quantise_inputs
 
 Run = Callable[[argparse.Namespace, Array | None], RunResult]
@@ -78,8 +79,7 @@ def run(options: argparse.Namespace) -> int:
     if options.output is not None:
         kind = graph.types[graph.outputs[0]]
         outputs = dequantise(kind, result.outputs).astype(np.float32) if real else result.outputs
-        with options.output.open("wb") as file:  # numpy would add .npy to a name without it
-            np.save(file, outputs, allow_pickle=False)
+        _write_output(options.output, outputs)
     if options.json:
         print(json.dumps(_as_json(result, stages)))
     else:
@@ -93,7 +93,8 @@ def _read_input(path: Path, graph: Graph) -> tuple[Array, bool]:
     Raises: PlatformError for an unreadable file or another shape.
     """
     try:
-        array = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            array = np.lib.format.read_array(file, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise PlatformError(str(path), f"found no readable npy file ({error})") from error
     name = graph.inputs[0]
@@ -109,7 +110,16 @@ def _read_input(path: Path, graph: Graph) -> tuple[Array, bool]:
         )
     array = array.reshape(len(array), *shape)
     if np.issubdtype(array.dtype, np.integer):
+        low, high = int(array.min()), int(array.max())
+        if low < -INPUT_LIMIT - 1 or high > INPUT_LIMIT:
+            raise PlatformError(
+                str(path),
+                f"found codes from {low} to {high}, allowed {-INPUT_LIMIT - 1} to {INPUT_LIMIT}",
+                "inputs have 13 bits; give floats, and they are quantised here",
+            )
         return array, False
+    if not np.issubdtype(array.dtype, np.floating):
+        raise PlatformError(str(path), f"found elements of type {array.dtype}, allowed floats or integers")
     return np.stack([quantise_inputs(graph, {name: sample})[name] for sample in array]), True
 
 
@@ -133,6 +143,16 @@ def _stages(directory: Path, result: RunResult) -> tuple[_StageCycles, ...]:
         )
         for stage, cycles in zip(facts["stages"], result.stage_cycles, strict=False)
     )
+
+
+def _write_output(path: Path, outputs: Array) -> None:
+    try:
+        with path.open("wb") as file:  # numpy would add .npy to a name without it
+            np.save(file, outputs, allow_pickle=False)
+    except OSError as error:
+        raise PlatformError(
+            str(path), f"cannot be written: {error.strerror}", "name another file with --output"
+        ) from error
 
 
 def _as_json(result: RunResult, stages: tuple[_StageCycles, ...]) -> dict[str, Any]:
@@ -184,33 +204,34 @@ def _summarise(result: RunResult, stages: tuple[_StageCycles, ...]) -> None:
 
 def report(options: argparse.Namespace) -> int:
     """Summarise a compiled directory."""
-    path = Path(options.directory) / MARKER
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    directory = Path(options.directory)
+    if not is_output(directory):
         raise PlatformError(
-            str(options.directory),
-            f"found no compiled network ({error})",
-            "give a directory that `tmc compile` wrote",
+            str(directory), "found no compiled network", "give a directory that `tmc compile` wrote"
+        )
+    facts = json.loads((directory / MARKER).read_text(encoding="utf-8"))
+    try:
+        lines = [*_report_lines(facts), f"details: {directory / 'report.html'}"]
+    except (KeyError, TypeError) as error:
+        raise PlatformError(
+            str(directory / MARKER), f"found other facts than a report's ({error})", "compile the network again"
         ) from error
-    if options.json:
-        print(json.dumps({"ok": True, **facts}))
-        return 0
-    print(
+    print(json.dumps({"ok": True, **facts}) if options.json else "\n".join(lines))
+    return 0
+
+
+def _report_lines(facts: Mapping[str, Any]) -> Iterator[str]:
+    yield (
         f"{facts['network']} for {facts['target']}, {facts['macs']:,} multiply-accumulates, "
         f"{facts['cycles_estimate']:,} cycles by the cost model"
     )
     for memory in ("l1", "l2", "l3"):
-        print(
-            f"{memory.upper()}  {facts[f'{memory}_peak_bytes']:>10,} bytes "
-            f"of {facts[f'{memory}_budget_bytes']:,}"
-        )
-    print(f"{'stage':<10} {'cycles':>12} {'exposed':>10} {'MAC/cycle':>10}  ops")
+        peak_bytes, budget_bytes = facts[f"{memory}_peak_bytes"], facts[f"{memory}_budget_bytes"]
+        yield f"{memory.upper()}  {peak_bytes:>10,} bytes of {budget_bytes:,}"
+    yield f"{'stage':<10} {'cycles':>12} {'exposed':>10} {'MAC/cycle':>10}  ops"
     for stage in facts["stages"]:
         rate = stage["macs"] / stage["cycles"]
-        print(
+        yield (
             f"{stage['name']:<10} {stage['cycles']:>12,} {stage['exposed_cycles']:>10,} {rate:>10.2f}  "
             f"{', '.join(stage['ops'])}"
         )
-    print(f"details: {Path(options.directory) / 'report.html'}")
-    return 0
