@@ -14,7 +14,6 @@ from tmc.backend_gap9.emit_names import names_of
 from tmc.backend_gap9.emit_network import network_text
 from tmc.backend_gap9.emit_report import page_text
 from tmc.backend_gap9.emit_runtime import runtime_files
-from tmc.backend_gap9.emit_statements import ISA
 from tmc.backend_gap9.pack import PackedStage
 from tmc.backend_gap9.program import Program
 from tmc.backend_gap9.report import Report, calls
@@ -34,7 +33,7 @@ def emit(
     image = weights_image(program, packed)
     interface = interface_text(graph, report, names, image)
     network = network_text(graph, program, report, names, image)
-    kernels = sorted({f"{call.kernel}_{ISA}" for stage in program.stages for call in calls(stage.body)})
+    kernels = sorted({call.kernel for stage in program.stages for call in calls(stage.body)})
     context = {"n": network, "i": interface, "r": report, "page": page_text(report)}
     network_c = _render("network.c.j2", context)
     content = {

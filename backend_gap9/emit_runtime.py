@@ -6,13 +6,16 @@ import re
 from collections.abc import Iterable
 from importlib.resources import files
 
+from tmc.backend_gap9.kernels import ISAS
+
 _INCLUDE = re.compile(rb'^#include "(.+)"', re.MULTILINE)
 
 
 def runtime_files(network: bytes, kernels: Iterable[str]) -> dict[str, bytes]:
     """Return what network.c needs: kernels, platforms with their makefiles, and the headers of all these."""
     source = files("tmc.runtime_c")
-    copied = {f"kernels/{kernel}.c": (source / "kernels" / f"{kernel}.c").read_bytes() for kernel in kernels}
+    names = [f"{kernel}_{isa}.c" for kernel in kernels for isa in ISAS]
+    copied = {f"kernels/{name}": (source / "kernels" / name).read_bytes() for name in names}
     for folder in ("host", "gap9"):
         for entry in sorted((source / folder).iterdir(), key=lambda entry: entry.name):
             if entry.name.endswith((".c", ".h")):

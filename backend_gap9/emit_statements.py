@@ -29,7 +29,6 @@ from tmc.backend_gap9.program import (
     Wait,
 )
 
-ISA = "scalar"
 # Operands that a kernel leaves in the place of another one: not a field of its arguments.
 IN_PLACE = frozenset({("tmc_attention_softmax_s16u8", "p")})
 _STRENGTH = {"+": 1, "-": 1, "*": 2, "/": 2, "%": 2}
@@ -175,7 +174,7 @@ class StagePrinter:
     def call(self, call: Call, indent: int) -> list[str]:
         """Return a kernel call: a line for each pointer, the numbers as they fit."""
         pad = " " * indent
-        lines = [f"{pad}{call.kernel}_{ISA}(&(const {KERNELS[call.kernel].struct}){{"]
+        lines = [f"{pad}{call.kernel}(&(const {KERNELS[call.kernel].struct}){{"]
         for operand in call.operands:
             if (call.kernel, operand.field) in IN_PLACE:
                 continue

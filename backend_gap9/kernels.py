@@ -11,6 +11,8 @@ from typing import Literal
 
 Arguments = Mapping[str, int]
 
+ISAS = ("scalar", "xpulp")
+
 
 @dataclass(frozen=True, slots=True)
 class Extent:

@@ -5,9 +5,14 @@
 
 include network.mk
 
+# ISA=scalar takes portable kernels, many times slower.
+ISA = xpulp
 APP = $(TMC_NAME)
-APP_SRCS = network.c $(sort $(wildcard kernels/*.c gap9/*.c))
+APP_SRCS = network.c $(sort $(wildcard kernels/*_$(ISA).c gap9/*.c))
 APP_CFLAGS += -O3 -Iinclude -Igap9 -I. -DTMC_NETWORK=$(TMC_NAME)_network
+ifeq ($(ISA),xpulp)
+APP_CFLAGS += -DTMC_ISA_XPULP
+endif
 
 # Files are found by their last name: weights.bin, input.bin, output.bin.
 READFS_FILES := weights.bin golden/input.bin golden/output.bin

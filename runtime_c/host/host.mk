@@ -1,16 +1,20 @@
 # Builds network-host from a generated network: make -f host.mk [TRACE=1] [SANITIZE=address|thread]
 #
 # Run from the folder with network.c, network.mk, kernels/, include/ and host/. TRACE=1 keeps every traced
-# value. SANITIZE=address adds the address and undefined-behaviour sanitizers, SANITIZE=thread the thread
+# value. ISA=xpulp takes the kernels of the cluster's cores, written out in C. SANITIZE=address adds the address and undefined-behaviour sanitizers, SANITIZE=thread the thread
 # sanitizer, with each transfer in a thread of its own.
 
 include network.mk
 
 CC = gcc
+ISA = scalar
 CFLAGS = -O3 -g
 OUTPUT = network-host
 
 FLAGS := -std=c11 -Wall -Wextra -Werror -Iinclude -Ihost -I. -DTMC_NETWORK=$(TMC_NAME)_network -pthread
+ifeq ($(ISA),xpulp)
+FLAGS += -DTMC_ISA_XPULP
+endif
 ifdef TRACE
 FLAGS += -DTMC_TRACE
 endif
@@ -21,7 +25,7 @@ ifeq ($(SANITIZE),thread)
 FLAGS += -fsanitize=thread -DTMC_DMA_THREADS
 endif
 
-SOURCES := network.c $(sort $(wildcard kernels/*.c host/*.c))
+SOURCES := network.c $(sort $(wildcard kernels/*_$(ISA).c host/*.c))
 
 $(OUTPUT): $(SOURCES) $(wildcard *.h include/*.h host/*.h)
 	$(CC) $(FLAGS) $(CFLAGS) $(SOURCES) -o $@

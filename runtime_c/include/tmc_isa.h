@@ -1,0 +1,27 @@
+/* Which implementation of each kernel a network calls: network.c names kernels without their isa. Compile with
+ * TMC_ISA_XPULP for the cores of the cluster, without it for portable C; both give the same bytes. */
+#ifndef TMC_ISA_H
+#define TMC_ISA_H
+
+#ifdef TMC_ISA_XPULP
+#define TMC_KERNEL(name) name##_xpulp
+#else
+#define TMC_KERNEL(name) name##_scalar
+#endif
+
+#define tmc_linear_s8s8s8 TMC_KERNEL(tmc_linear_s8s8s8)
+#define tmc_linear_table_s8s8s8 TMC_KERNEL(tmc_linear_table_s8s8s8)
+#define tmc_linear_s8s8s16 TMC_KERNEL(tmc_linear_s8s8s16)
+#define tmc_linear_add_s8s8s16 TMC_KERNEL(tmc_linear_add_s8s8s16)
+#define tmc_linear_transposed_s8s8s8 TMC_KERNEL(tmc_linear_transposed_s8s8s8)
+#define tmc_linear_grouped_s16s8s16 TMC_KERNEL(tmc_linear_grouped_s16s8s16)
+#define tmc_linear_s8s8s32 TMC_KERNEL(tmc_linear_s8s8s32)
+#define tmc_linear_s16s8s32 TMC_KERNEL(tmc_linear_s16s8s32)
+#define tmc_layernorm_s16s8 TMC_KERNEL(tmc_layernorm_s16s8)
+#define tmc_rope_s16s8 TMC_KERNEL(tmc_rope_s16s8)
+#define tmc_attention_scores_s8s8s16 TMC_KERNEL(tmc_attention_scores_s8s8s16)
+#define tmc_attention_softmax_s16u8 TMC_KERNEL(tmc_attention_softmax_s16u8)
+#define tmc_attention_values_u8s8s8 TMC_KERNEL(tmc_attention_values_u8s8s8)
+#define tmc_mean_rows_s8s16 TMC_KERNEL(tmc_mean_rows_s8s16)
+
+#endif
