@@ -20,10 +20,10 @@ static uint32_t running, start_cycles;
 
 void fill_random(void *to, uint32_t bytes)
 {
-    uint32_t state = 12345u + tmc_core_id();
     for (uint32_t i = tmc_core_id(); i < bytes; i += TMC_CORES) {
-        state = state * 1103515245u + 12345u;
-        ((uint8_t *)to)[i] = (uint8_t)(state >> 16);
+        uint32_t hash = ((uint32_t)(uintptr_t)to + i) * 0x9E3779B1u;
+        hash = (hash ^ hash >> 15) * 0x2C1B3C6Du;
+        ((uint8_t *)to)[i] = (uint8_t)(hash >> 24);
     }
     tmc_barrier();
 }
@@ -31,8 +31,9 @@ void fill_random(void *to, uint32_t bytes)
 void end_cases(void)
 {
     tmc_barrier();
+    const uint32_t now = cycle_count();
     if (tmc_core_id() == 0u && running) {
-        cases[case_count++].cycles = cycle_count() - start_cycles;
+        cases[case_count++].cycles = now - start_cycles;
         running = 0;
     }
     tmc_barrier();
@@ -40,8 +41,9 @@ void end_cases(void)
 
 void begin_case(const char *name, const char *size, uint32_t elements, uint32_t macs)
 {
+    const uint32_t core = tmc_core_id();
     end_cases();
-    if (tmc_core_id() == 0u) {
+    if (core == 0u) {
         cases[case_count].name = name;
         cases[case_count].size = size;
         cases[case_count].elements = elements;
@@ -49,8 +51,9 @@ void begin_case(const char *name, const char *size, uint32_t elements, uint32_t 
         running = 1;
     }
     tmc_barrier();
-    if (tmc_core_id() == 0u)
-        start_cycles = cycle_count();
+    const uint32_t now = cycle_count();
+    if (core == 0u)
+        start_cycles = now;
 }
 
 static void print_case(uint32_t i)

@@ -79,7 +79,7 @@ void tmc_attention_scores_s8s8s16_xpulp(const tmc_attention_scores_args *args)
             .y_next = 2u * TMC_BLOCK_W - 4u * y_pitch, .shift = args->shift,
         };
         compute_blocks(&chain);
-        for (uint32_t i = 0; i < TMC_BLOCK_X; ++i)
+        for (uint32_t i = 0; args->keys % TMC_BLOCK_W != 0u && i < TMC_BLOCK_X; ++i)
             compute_row(args, r + i, in_blocks * TMC_BLOCK_W);
     }
     for (; r < share.end; ++r)

@@ -104,7 +104,7 @@ void tmc_attention_values_u8s8s8_xpulp(const tmc_attention_values_args *args)
             .first_back = tail + 4u, .first_mask = tmc_last_mask(args->keys), .norm = (uintptr_t)&args->norm[r],
         };
         compute_blocks(&chain);
-        for (uint32_t i = 0; i < TMC_BLOCK_X; ++i)
+        for (uint32_t i = 0; args->channels % TMC_BLOCK_W != 0u && i < TMC_BLOCK_X; ++i)
             compute_row(args, r + i, in_blocks * TMC_BLOCK_W);
     }
     for (; r < share.end; ++r)

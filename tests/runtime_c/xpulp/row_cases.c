@@ -1,0 +1,130 @@
+/* The kernels that work element by element, xpulp against scalar. */
+#include "cases.h"
+#include "tmc_arithmetic.h"
+#include "tmc_kernels.h"
+
+/* round(2^30 / sqrt((i + 32.5) 2^24)) */
+static const uint16_t RSQRT[96] = {
+    45983, 45292, 44630, 43997, 43390, 42808, 42248, 41710, 41192, 40693, 40211, 39746,
+    39297, 38863, 38443, 38036, 37642, 37260, 36889, 36529, 36179, 35840, 35509, 35188,
+    34875, 34571, 34274, 33985, 33703, 33427, 33159, 32897, 32641, 32391, 32146, 31907,
+    31673, 31445, 31221, 31002, 30787, 30577, 30371, 30169, 29972, 29778, 29587, 29401,
+    29217, 29038, 28861, 28688, 28518, 28350, 28186, 28024, 27866, 27709, 27556, 27405,
+    27256, 27110, 26966, 26825, 26686, 26548, 26413, 26280, 26149, 26020, 25893, 25767,
+    25644, 25522, 25402, 25283, 25167, 25051, 24938, 24826, 24715, 24606, 24498, 24392,
+    24287, 24184, 24081, 23980, 23881, 23782, 23685, 23589, 23494, 23400, 23307, 23216,
+};
+
+/** Fill epsilon[h] with value / 4^h, so that sums of squares below 2^30 stay below 2^31 with it. */
+static const int32_t *epsilons(uint32_t entries, uint32_t value)
+{
+    int32_t *epsilon = case_take(4u * entries);
+    for (uint32_t h = tmc_core_id(); h < entries; h += TMC_CORES)
+        epsilon[h] = (int32_t)(h < 16u ? value >> (2u * h) : 0u);
+    tmc_barrier();
+    return epsilon;
+}
+
+/** spread: rows of x are shifted right by up to this. The first row is constant. */
+static void layernorm_case(uint32_t rows, uint32_t channels, uint32_t spread)
+{
+    case_begin("tmc_layernorm_s16s8", rows, channels, spread);
+    const uint32_t norm_bits = channels <= 256u ? 11u : channels <= 1024u ? 10u : 9u;
+    tmc_layernorm_args args = {
+        .x_pitch = case_pitch(2u * channels), .y_pitch = case_pitch(channels), .rows = rows, .channels = channels,
+        .center_bits = (30u - tmc_bit_length(channels - 1u)) / 2u, .norm_bits = norm_bits,
+        .gamma_shift = 8u + case_number(13),
+    };
+    /* 2^15 sqrt(channels / 256), near enough. */
+    while ((args.root + 1u) * (args.root + 1u) <= channels << 16)
+        ++args.root;
+    args.root *= 8u;
+    int16_t *x = case_random_halves(rows * args.x_pitch / 2u);
+    const uint32_t half_pitch = args.x_pitch / 2u;
+    const int32_t centre = spread == 0u ? 0 : (int32_t)case_number(20000) - 10000;
+    for (uint32_t r = tmc_core_id(); r < rows; r += TMC_CORES)
+        for (uint32_t c = 0; c < channels; ++c)
+            x[r * half_pitch + c] =
+                tmc_clip16(r == 0u ? x[0] : (x[r * half_pitch + c] >> (spread == 0u ? 0u : r % spread)) + centre);
+    args.x = x;
+    int16_t *gamma = case_random_halves(channels);
+    int32_t *beta = case_random(4u * channels);
+    const uint32_t smaller = 2u + case_number(12);
+    for (uint32_t c = tmc_core_id(); c < channels; c += TMC_CORES) {
+        gamma[c] = (int16_t)(gamma[c] >> 1);
+        beta[c] >>= smaller;
+    }
+    args.gamma = gamma, args.beta = beta;
+    args.epsilon = epsilons(32u - args.center_bits, case_number(2) * case_number(1u << 29));
+    args.rsqrt = RSQRT;
+    int8_t *expected = case_take(rows * args.y_pitch), *result = case_take(rows * args.y_pitch);
+    args.y = expected;
+    tmc_layernorm_s16s8_scalar(&args);
+    args.y = result;
+    tmc_layernorm_s16s8_xpulp(&args);
+    case_compare(expected, result, rows, channels, args.y_pitch);
+}
+
+static void rope_case(uint32_t rows, uint32_t width, uint32_t period)
+{
+    case_begin("tmc_rope_s16s8", rows, width, period);
+    tmc_rope_args args = {
+        .x_pitch = case_pitch(2u * width), .y_pitch = case_pitch(width), .table_pitch = case_pitch(2u * width),
+        .rows = rows, .width = width, .period = period, .row0 = case_number(3u * period),
+        .shift = case_number(3) == 0u ? case_number(22) : 14u + case_number(10),
+    };
+    int16_t *table = case_random_halves(period * args.table_pitch / 2u);
+    /* |cosine| + |sine| below 2^15. */
+    for (uint32_t i = tmc_core_id(); i < period * args.table_pitch / 2u; i += TMC_CORES)
+        table[i] = (int16_t)(table[i] >> 1);
+    args.table = table;
+    args.x = case_random_halves(rows * args.x_pitch / 2u);
+    int8_t *expected = case_take(rows * args.y_pitch), *result = case_take(rows * args.y_pitch);
+    args.y = expected;
+    tmc_rope_s16s8_scalar(&args);
+    args.y = result;
+    tmc_rope_s16s8_xpulp(&args);
+    case_compare(expected, result, rows, width, args.y_pitch);
+}
+
+static void mean_case(uint32_t groups, uint32_t group_rows, uint32_t channels)
+{
+    case_begin("tmc_mean_rows_s8s16", groups, group_rows, channels);
+    const uint32_t rows = groups * group_rows;
+    tmc_mean_rows_args args = {
+        .x_pitch = case_pitch(channels), .y_pitch = case_pitch(2u * channels), .rows = rows, .channels = channels,
+        .group_rows = group_rows, .multiplier = 1 + (int32_t)case_number(32767 / (group_rows / 64u + 1u)),
+        .bias = (int32_t)case_number(1u << 29) - (1 << 28), .shift = case_number(24),
+    };
+    args.x = case_random(rows * args.x_pitch);
+    int16_t *expected = case_take(groups * args.y_pitch), *result = case_take(groups * args.y_pitch);
+    args.y = expected;
+    tmc_mean_rows_s8s16_scalar(&args);
+    args.y = result;
+    tmc_mean_rows_s8s16_xpulp(&args);
+    case_compare(expected, result, groups, 2u * channels, args.y_pitch);
+}
+
+void all_cases(void)
+{
+    static const uint32_t rows[] = {1, 8, 9, 17, 40};
+    static const uint32_t sizes[] = {1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 23, 32, 33, 50};
+    for (uint32_t r = 0; r < sizeof rows / sizeof *rows; ++r) {
+        for (uint32_t s = 0; s < sizeof sizes / sizeof *sizes; ++s) {
+            for (uint32_t third = 0; third < 4u; ++third) {
+                if (sizes[s] >= 4u)
+                    layernorm_case(rows[r], sizes[s], 4u * third);
+                rope_case(rows[r], 2u * sizes[s], 1u + 7u * third);
+                mean_case(1u + third, rows[r], sizes[s]);
+            }
+        }
+    }
+    for (uint32_t round = 0; round < 4u; ++round) {
+        layernorm_case(80, 192, 6u * round);
+        layernorm_case(9, 768, 6u * round);
+        layernorm_case(9, 1024, 6u * round);
+        rope_case(80, 64, 400);
+        mean_case(1, 400, 192);
+        mean_case(8, 50, 192);
+    }
+}
