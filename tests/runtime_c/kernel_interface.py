@@ -20,8 +20,8 @@ HEADER = (RUNTIME / "include" / "tmc_kernels.h").read_text()
 CORES = 8
 # Content of bytes that a kernel must not write.
 UNTOUCHED = 0x5C
-# Size of the largest elements of which kernels may read up to the next multiple of 4.
-WIDEST_BYTES = 2
+# Kernels may read to the next multiple of 4 elements: of halves, up to 3 more, and to the next word of them.
+READ_BEHIND_BYTES = 8
 # Value of scalar arguments that a kernel does not name.
 UNUSED = 0x3FFFFFF1
 
@@ -77,10 +77,9 @@ class Kernels:
 
 
 def _extended(array: NDArray[Any]) -> NDArray[Any]:
-    """Return the bytes of an array and those up to the next multiple of 4 elements, which may be read."""
+    """Return the bytes of an array and those behind it that may be read."""
     content = array.reshape(-1).view(np.uint8)
-    behind = -content.size % (4 * WIDEST_BYTES)
-    return np.append(content, np.full(behind, UNTOUCHED, dtype=np.uint8))
+    return np.append(content, np.full(READ_BEHIND_BYTES, UNTOUCHED, dtype=np.uint8))
 
 
 class Rows:

@@ -1,0 +1,48 @@
+"""The programs that compare xpulp kernels with scalar ones: NAME_cases.c with cases.c and all kernels."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+from tests.repository import ROOT
+from tests.runtime_c.iss.engines import GCC, run_quietly, tool
+
+HERE = Path(__file__).parent
+RUNTIME = ROOT / "runtime_c"
+BARE_METAL = RUNTIME / "bare_metal"
+PROGRAMS = tuple(path.stem for path in sorted(HERE.glob("*_cases.c")))
+# What these programs have of the bare-metal platform: no network.
+PLATFORM = ("start.S", "cluster.c", "console.c", "freestanding.c", "hyper.c", "platform.c", "transfers.c")
+FLAGS = (
+    "-march=rv32imc", "-mabi=ilp32", "-std=gnu11", "-ffreestanding", "-fno-common", "-Wall", "-Wextra",
+    "-Werror", "-fno-tree-loop-distribute-patterns", "-nostdlib", "-nostartfiles", "-DTMC_STAGES",
+)
+SECONDS_MAX = 300
+
+
+def build_program(name: str, folder: Path, *flags: str, runtime: Path = RUNTIME) -> Path:
+    """Return the binary of a program, with the kernels and headers of `runtime`."""
+    binary = folder / f"{name}.elf"
+    sources = [
+        *(BARE_METAL / each for each in PLATFORM), HERE / "cases.c", HERE / f"{name}.c",
+        *sorted((runtime / "kernels").glob("*.c")),
+    ]
+    folders = [f"-I{path}" for path in (runtime / "include", BARE_METAL, HERE)]
+    script = f"-T{BARE_METAL / 'bare_metal.ld'}"
+    gcc = tool(GCC, "gcc-riscv64-unknown-elf")
+    run_quietly([gcc, *FLAGS, *flags, *folders, script, *sources, "-lgcc", "-o", binary])
+    return binary
+
+
+def failures(command: list[str | Path]) -> tuple[int, list[str]]:
+    """Run a program; return how many cases it had and the lines that say what is wrong."""
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, timeout=SECONDS_MAX, check=False
+    )
+    lines = done.stdout.splitlines()
+    counted = re.search(r"^cases (\d+)$", done.stdout, re.MULTILINE)
+    if counted is None or "end" not in lines:
+        return 0, [f"no end, status {done.returncode}", *lines[-5:], *done.stderr.splitlines()[-5:]]
+    return int(counted[1]), [line for line in lines if line.startswith("differs: ")]

@@ -1,0 +1,76 @@
+"""Every xpulp kernel against its scalar one as RV32 code, eight cores, on the instruction-set simulator."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.runtime_c.building import XPULP_KERNELS
+from tests.runtime_c.iss.engines import build_iss, run_quietly
+from tests.runtime_c.xpulp.case_programs import HERE, PROGRAMS, RUNTIME, build_program, failures
+
+# Programs of fewer cases test too little.
+CASES_MIN = 400
+
+# Changes of the linear kernels, one constant or one register each: (file, from, to).
+LINEAR_MUTATIONS = (
+    ("include/tmc_xpulp_linear_text.h", 'TMC_LOOP(0, "a0", 29, 7)', 'TMC_LOOP(0, "a0", 28, 7)'),
+    ("include/tmc_xpulp_linear_text.h", 'TMC_LW_STEP("a4", "s0", "ra")', 'TMC_LW_STEP("a4", "s0", "s1")'),
+    ("include/tmc_xpulp_linear_text.h", 'multiplier ", -1', 'multiplier ", -2'),
+    ("include/tmc_xpulp_linear_text.h", '", 4(s0)', '", 0(s0)'),
+    ("include/tmc_xpulp_linear_text.h", "lw a4, 48(a5)", "lw a4, 44(a5)"),
+    ("include/tmc_xpulp_linear_text.h", "lw a2, 32(a5)", "lw a2, 28(a5)"),
+    ("include/tmc_xpulp_linear_text.h", "TMC_CLIP(sum, sum, 8)", "TMC_CLIP(sum, sum, 9)"),
+    ("include/tmc_xpulp_linear_text.h", "TMC_CLIP(sum, sum, 16)", "TMC_CLIP(sum, sum, 15)"),
+    ("include/tmc_xpulp_linear_text.h", "TMC_PACK_HIGH(sum0, sum3, sum2)", "TMC_PACK_HIGH(sum0, sum2, sum3)"),
+    ("include/tmc_xpulp_linear.h", "chain.y_next = TMC_BLOCK_ROWS;", "chain.y_next = TMC_BLOCK_CHANNELS;"),
+    ("include/tmc_xpulp_linear.h", "(args->depth + 3u) / 4u", "args->depth / 4u"),
+    ("kernels/tmc_linear_table_s8s8s8_xpulp.c", "addi a2, a2, 128", "addi a2, a2, 127"),
+    ("kernels/tmc_linear_add_s8s8s16_xpulp.c", "lui a4, 0x10", "lui a4, 0x11"),
+    ("kernels/tmc_linear_add_s8s8s16_xpulp.c", "args->shift != 0u ? run : NULL", "run"),
+    ("kernels/tmc_linear_transposed_s8s8s8_xpulp.c", '", 4(a0)', '", 3(a0)'),
+    ("kernels/tmc_linear_grouped_s16s8s16_xpulp.c", "(group + 1u)", "(group + 2u)"),
+    ("kernels/tmc_linear_s16s8s32_xpulp.c", "2u * k + 4u", "2u * k"),
+)
+
+
+@pytest.fixture(scope="session")
+def iss(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_iss(tmp_path_factory.mktemp("iss"))
+
+
+def test_every_kernel_is_in_a_program() -> None:
+    text = "".join((HERE / f"{name}.c").read_text() for name in PROGRAMS)
+    assert [path.stem for path in XPULP_KERNELS if path.stem.removesuffix("_xpulp") not in text] == []
+
+
+@pytest.mark.parametrize("optimise", ["-O2", "-O3"])
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_xpulp_equals_scalar(iss: Path, tmp_path: Path, name: str, optimise: str) -> None:
+    cases, differences = failures([iss, build_program(name, tmp_path, optimise)])
+    assert differences == []
+    assert cases > CASES_MIN
+
+
+@pytest.mark.parametrize(("file", "right", "wrong"), LINEAR_MUTATIONS)
+def test_a_wrong_constant_is_found(iss: Path, tmp_path: Path, file: str, right: str, wrong: str) -> None:
+    for folder in ("include", "kernels"):
+        shutil.copytree(RUNTIME / folder, tmp_path / folder)
+    text = (tmp_path / file).read_text()
+    assert right in text
+    (tmp_path / file).write_text(text.replace(right, wrong))
+    binary = build_program("linear_cases", tmp_path, "-O2", "-DTILES_ONLY", runtime=tmp_path)
+    assert failures([iss, "--limit", "300000000", binary])[1] != []
+
+
+def test_blocks_fit_the_instruction_cache_nearly(tmp_path: Path) -> None:
+    """A chain's code is what a core's 512-byte cache and the shared one serve: see tmc_xpulp_linear_text.h."""
+    kernel = RUNTIME / "kernels" / "tmc_linear_s8s8s8_xpulp.c"
+    compiled = tmp_path / "kernel.o"
+    flags = ("-march=rv32imc", "-mabi=ilp32", "-O2", "-ffreestanding", "-ffunction-sections")
+    run_quietly(["riscv64-unknown-elf-gcc", *flags, f"-I{RUNTIME / 'include'}", "-c", kernel, "-o", compiled])
+    listing = run_quietly(["riscv64-unknown-elf-size", "-A", compiled])
+    sizes = {line.split()[0]: int(line.split()[1]) for line in listing.splitlines() if line.startswith(".text.")}
+    assert sizes[".text.run"] < 700
