@@ -39,7 +39,7 @@ static void compute_blocks(tmc_attention_blocks *chain)
         }
         for (uint32_t i = 0; i < TMC_BLOCK_X; ++i) {
             for (uint32_t j = 0; j < TMC_BLOCK_W; ++j)
-                ((int16_t *)y)[j] = (int16_t)tmc_round_shift(sums[i][j], chain->shift);
+                ((int16_t *)y)[j] = (int16_t)tmc_rounded(sums[i][j], (uint32_t)chain->shift);
             y += i + 1u < TMC_BLOCK_X ? chain->y_pitch : chain->y_next;
         }
         p += chain->p_next;
