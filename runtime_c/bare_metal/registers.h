@@ -62,6 +62,7 @@
 #define HYPER_COMMAND_WRITE 0x1u /* linear burst, memory space */
 #define HYPER_START ((1u << 4) | (2u << 1)) /* enable, words of 32 bits */
 #define HYPER_BUSY 0x1u
+#define HYPER_PENDING(status) ((status) >> 1 & 0xFFu) /* transfers that are not complete */
 #define HYPER_SHARED_ADDRESS (HYPER_ADDRESS + HYPER_CHANNELS * HYPER_CHANNEL_BYTES)
 #define HYPER_PAGE_BOUND 0x00u
 #define HYPER_ACCESS_LATENCY 0x04u

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 typedef struct {
-    uint32_t ticket; /* 1 + id of the DMA or channel of the HyperBus */
+    uint32_t ticket; /* 1 + id of the DMA; or channel of the HyperBus + 8 * number of the fetch there */
 } tmc_transfer;
 
 #endif

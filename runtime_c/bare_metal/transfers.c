@@ -1,8 +1,9 @@
 /* Transfers on bare metal: core 0 drives the cluster's DMA and the uDMA itself.
  *
  * The DMA has 16 ids. Where all of them are taken, a start waits until some transfer is complete and takes its
- * id; that transfer's slot then says so. The HyperBus has 8 channels with queues of 8: fetches go to them in turn,
- * and one that finds its queue full waits until the channel is idle. Waits poll: an event of the DMA would wake
+ * id; that transfer's slot then says so. The HyperBus serves 8 channels with queues of 8 in turn, one transfer
+ * at a time: fetches go to them in turn too, and so end in the order of their starts. A channel counts the
+ * transfers that are not done; a fetch is done when only later ones are left. Waits poll: an event of the DMA would wake
  * cores out of barriers.
  */
 #include "bare_metal.h"
@@ -17,7 +18,8 @@ static IN_L1 struct {
 
 static IN_L1 struct {
     uint32_t channel;                 /* of the next fetch */
-    uint32_t started[HYPER_CHANNELS]; /* fetches since the channel was last seen idle */
+    uint32_t started[HYPER_CHANNELS]; /* fetches so far */
+    uint32_t done[HYPER_CHANNELS];    /* of them, those known to be complete */
 } l3;
 
 void transfers_reset(void)
@@ -25,7 +27,7 @@ void transfers_reset(void)
     dma.used = 0;
     l3.channel = 0;
     for (uint32_t i = 0; i < HYPER_CHANNELS; ++i)
-        l3.started[i] = 0;
+        l3.started[i] = l3.done[i] = 0;
 }
 
 static void release(uint32_t id)
@@ -88,34 +90,37 @@ void tmc_dma_wait(tmc_transfer *transfer)
     __asm__ volatile("" ::: "memory");
 }
 
-/** Wait until a channel is idle. */
-static void await_channel(uint32_t channel)
+/** Wait until the first `number` fetches of a channel are complete. */
+static void await_fetches(uint32_t channel, uint32_t number)
 {
-    const uint32_t status = HYPER_ADDRESS + channel * HYPER_CHANNEL_BYTES + HYPER_STATUS;
-    while ((register_load(status) & HYPER_BUSY) != 0u)
-        ;
-    l3.started[channel] = 0;
+    const uint32_t later = l3.started[channel] - number;
+    uint32_t status;
+    do
+        status = register_load(HYPER_ADDRESS + channel * HYPER_CHANNEL_BYTES + HYPER_STATUS);
+    while (HYPER_PENDING(status) > later || (later == 0u && (status & HYPER_BUSY) != 0u));
+    if ((int32_t)(number - l3.done[channel]) > 0)
+        l3.done[channel] = number;
 }
 
 void tmc_l3_fetch(tmc_transfer *transfer, void *l2, uint32_t l3_offset, uint32_t bytes)
 {
     const uint32_t channel = l3.channel;
     const uint32_t registers = HYPER_ADDRESS + channel * HYPER_CHANNEL_BYTES;
-    if (l3.started[channel] == HYPER_QUEUE)
-        await_channel(channel);
+    if (l3.started[channel] - l3.done[channel] == HYPER_QUEUE)
+        await_fetches(channel, l3.done[channel] + 1u);
     __asm__ volatile("" ::: "memory");
     register_store(registers + HYPER_READ_ADDRESS, (uint32_t)(uintptr_t)l2);
     register_store(registers + HYPER_READ_BYTES, bytes);
     register_store(registers + HYPER_COMMAND, HYPER_COMMAND_READ);
     register_store(registers + HYPER_EXTERNAL, l3_offset);
     register_store(registers + HYPER_READ_START, HYPER_START);
-    transfer->ticket = channel + 1u;
     ++l3.started[channel];
+    transfer->ticket = l3.started[channel] * HYPER_CHANNELS + channel;
     l3.channel = (channel + 1u) % HYPER_CHANNELS;
 }
 
 void tmc_l3_wait(tmc_transfer *transfer)
 {
-    await_channel(transfer->ticket - 1u);
+    await_fetches(transfer->ticket % HYPER_CHANNELS, transfer->ticket / HYPER_CHANNELS);
     __asm__ volatile("" ::: "memory");
 }

@@ -134,20 +134,16 @@ static void start(Hart *hart, Channel *channel, bool tx, uint32_t start_word)
     channel->seen_busy = false;
 }
 
+/* Busy, and from bit 1 on the transfers that are not complete. Every second look finishes the oldest one. */
 static uint32_t read_status(Hart *hart, Channel *channel)
 {
-    if (channel->pending_count == 0) {
-        return 0;
+    if (channel->pending_count > 0 && channel->seen_busy) {
+        transfer_finish(hart, &channel->pending[0]);
+        channel->pending_count--;
+        memmove(channel->pending, channel->pending + 1, channel->pending_count * sizeof channel->pending[0]);
     }
-    if (!channel->seen_busy) {
-        channel->seen_busy = true;
-        return 1;
-    }
-    for (unsigned i = 0; i < channel->pending_count; i++) {
-        transfer_finish(hart, &channel->pending[i]);
-    }
-    channel->pending_count = 0;
-    return 0;
+    channel->seen_busy = !channel->seen_busy && channel->pending_count > 0;
+    return channel->pending_count << 1 | (channel->pending_count > 0);
 }
 
 /* Return the channel of a register offset, or null for the common registers. */
