@@ -214,7 +214,9 @@ def report(options: argparse.Namespace) -> int:
         lines = [*_report_lines(facts), f"details: {directory / 'report.html'}"]
     except (KeyError, TypeError) as error:
         raise PlatformError(
-            str(directory / MARKER), f"found other facts than a report's ({error})", "compile the network again"
+            str(directory / MARKER),
+            f"found other facts than a report's ({error})",
+            "compile the network again",
         ) from error
     print(json.dumps({"ok": True, **facts}) if options.json else "\n".join(lines))
     return 0

@@ -1,4 +1,4 @@
-"""Small transformers of any shape, written as ONNX node by node, with seeded weights and calibration windows."""
+"""Small transformers of any shape, written as ONNX node by node, with seeded weights and windows."""
 
 from __future__ import annotations
 

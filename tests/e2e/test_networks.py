@@ -1,0 +1,110 @@
+"""The four reference networks at their real sizes, from PyTorch to verified C on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from examples.tinymyo.demo import compare
+from examples.tinymyo.export import Exporter, export
+from examples.tinymyo.model import EMBED_DIM, MLP_DIM, PATCH_SAMPLES, Config, build
+from examples.tinymyo.networks import NETWORKS
+from examples.tinymyo.recording import load_windows
+from tests.tmc.command import succeeded, tree
+from tmc.backend_gap9.targets import TARGETS
+
+# The large ones through the quicker exporter; both give the same graph.
+EXPORTERS: dict[str, Exporter] = {
+    "tinymyo-8x1000": "dynamo",
+    "tinymyo-16x1000": "torchscript",
+    "tinyissimo-8x1000": "torchscript",
+    "tinyissimo-8x200": "dynamo",
+}
+TEST_WINDOWS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """One reference network: its model, windows it has not seen, its output and what `compile` said."""
+
+    config: Config
+    model: Path
+    test: np.ndarray[Any, np.dtype[np.float32]]
+    output: Path
+    facts: dict[str, Any]
+
+
+def compiled(name: str, folder: Path) -> Compiled:
+    """Export and compile a reference network."""
+    reference = NETWORKS[name]
+    config = reference.config
+    windows = load_windows(config.channels, config.samples)
+    model = folder / f"{name}.onnx"
+    export(build(config, reference.seed), windows, model, EXPORTERS[name])
+    facts = succeeded("compile", model, "--target", "gap9", "-o", folder / "out")
+    return Compiled(config, model, windows.test[:TEST_WINDOWS], folder / "out", facts)
+
+
+def macs(config: Config) -> int:
+    """Count the multiply-accumulates of a TinyMyo from its definition."""
+    tokens = config.tokens
+    layer = tokens * EMBED_DIM * (4 * EMBED_DIM + 2 * MLP_DIM + 2 * tokens)
+    return (
+        tokens * PATCH_SAMPLES * EMBED_DIM
+        + config.layers * layer
+        + config.channels * EMBED_DIM * config.classes
+    )
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_bit_exact_and_within_the_budgets(tmp_path: Path, name: str) -> None:
+    network = compiled(name, tmp_path)
+    facts, target = network.facts, TARGETS["gap9"]
+    assert facts["macs"] == macs(network.config)
+    for memory in ("l1", "l2", "l3"):
+        budget_bytes = getattr(target, memory).usable_bytes
+        assert facts[f"{memory}_budget_bytes"] == budget_bytes
+        assert 0 < facts[f"{memory}_peak_bytes"] <= budget_bytes
+    assert facts["l2_bound_bytes"] <= facts["l2_peak_bytes"]
+    # Eight cores do at most four products a cycle each; the kernels reach about 21 in the best case.
+    assert 12 < facts["macs"] / facts["cycles_estimate"] < 32
+    assert len((network.output / "network.c").read_text().splitlines()) <= 3000
+
+    ran = succeeded("run", network.output, "--on", "host")
+    assert ran["bit_exact"] is True and ran["mismatches"] == 0
+    assert [layer["name"] for layer in ran["layers"]] == [op["name"] for op in facts["ops"]]
+    assert all(layer["mismatches"] == 0 and layer["elements"] > 0 for layer in ran["layers"])
+
+
+def test_accuracy_on_unseen_windows_and_same_bytes_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = compiled("tinyissimo-8x200", tmp_path)
+    np.save(tmp_path / "x.npy", network.test)
+    ran = succeeded(
+        *("run", network.output, "--on", "host"),
+        *("--input", tmp_path / "x.npy", "--output", tmp_path / "y.npy"),
+    )
+    assert ran["runs"] == TEST_WINDOWS and ran["bit_exact"] is True
+    session = onnxruntime.InferenceSession(str(network.model), providers=["CPUExecutionProvider"])
+    expected = np.concatenate([session.run(None, {"emg": window[None]})[0] for window in network.test])
+    result = compare(expected, np.load(tmp_path / "y.npy").reshape(expected.shape))
+    assert result.signal_to_noise_db > 20.0 and result.same_class >= TEST_WINDOWS - 1
+
+    # Another working directory, a relative path to the model, another place and name for the output.
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    again = succeeded("compile", Path("..") / network.model.name, "-o", "deep/er/other")
+    first, second = tree(network.output), tree(elsewhere / "deep" / "er" / "other")
+    assert first.keys() == second.keys()
+    assert [name for name in first if first[name] != second[name]] == []
+    timed = ("seconds", "model", "output_dir")
+    assert {key: value for key, value in again.items() if key not in timed} == {
+        key: value for key, value in network.facts.items() if key not in timed
+    }
