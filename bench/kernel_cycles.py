@@ -74,13 +74,14 @@ def run(gvsoc: str, target: str, target_dir: Path, binary: Path, folder: Path) -
             _, kernel, size, *numbers = line.split()
             elements, macs, cycles = map(int, numbers)
             rate = round(macs / cycles, 2) if macs else None
-            found[kernel, size] = Measurement(kernel, size, cycles, rate, round(CORES * cycles / elements, 2))
+            per_element = round(CORES * cycles / elements, 2)
+            found[kernel, size] = Measurement(kernel, size, cycles, rate, per_element)
     return list(found.values())
 
 
 def main() -> None:
     """Measure everything and print it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description="Measure the kernels on tiles in L1, on GVSoC.")
     parser.add_argument("--gvsoc", default="gvsoc", help="GVSoC's launcher")
     parser.add_argument("--target-dir", type=Path, default=TARGETS, help="folder of the target description")
     parser.add_argument("--target", default=TARGET, help="its name")

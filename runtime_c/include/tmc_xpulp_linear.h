@@ -167,7 +167,8 @@ static inline void tmc_linear_by_channels(const tmc_linear_args *args, tmc_linea
 #include "tmc_xpulp_linear_text.h"
 #else
 /** Walk a chain as the text does. */
-static inline void tmc_linear_walk(tmc_linear_blocks *chain, tmc_linear_put *put)
+static inline void tmc_linear_walk(tmc_linear_blocks *chain, int32_t (*sdot)(int32_t, uint32_t, uint32_t),
+                                   tmc_linear_put *put)
 {
     uintptr_t p = chain->p, to_x = chain->to_x, to_weight = chain->to_weight;
     for (uintptr_t block = 0; block < chain->blocks; ++block) {
@@ -180,7 +181,7 @@ static inline void tmc_linear_walk(tmc_linear_blocks *chain, tmc_linear_put *put
             }
             for (uint32_t r = 0; r < TMC_BLOCK_ROWS; ++r) {
                 for (uint32_t n = 0; n < TMC_BLOCK_CHANNELS; ++n)
-                    sums[r][n] = tmc_sdot_s8s8(sums[r][n], tmc_word((const void *)p), w[n]);
+                    sums[r][n] = sdot(sums[r][n], tmc_word((const void *)p), w[n]);
                 p += r + 1u < TMC_BLOCK_ROWS ? chain->x_pitch : to_weight;
             }
         }
@@ -199,11 +200,13 @@ static inline void tmc_linear_walk(tmc_linear_blocks *chain, tmc_linear_put *put
 }
 
 /* Defines the function `run`. */
-#define TMC_LINEAR_RUN(run, finish, put) \
+#define TMC_LINEAR_RUN_OF(run, dot, sdot, finish, put) \
     static void run(tmc_linear_blocks *chain) \
     { \
-        tmc_linear_walk(chain, put); \
+        tmc_linear_walk(chain, sdot, put); \
     }
 #endif
+
+#define TMC_LINEAR_RUN(run, finish, put) TMC_LINEAR_RUN_OF(run, TMC_SDOT_S8S8, tmc_sdot_s8s8, finish, put)
 
 #endif

@@ -25,19 +25,18 @@
 
 #define TMC_LINEAR_CLEAR(sum) "li " sum ", 0\n"
 
-/* One row of a step. */
-#define TMC_LINEAR_DOT(x, sum0, sum1, sum2, sum3) \
-    TMC_SDOT_S8S8(sum0, x, "a0") TMC_SDOT_S8S8(sum1, x, "a1") TMC_SDOT_S8S8(sum2, x, "a2") \
-    "7: " TMC_SDOT_S8S8(sum3, x, "a3")
+/* One row of a step; `dot` is TMC_SDOT_S8S8 or TMC_SDOT_S16S16. */
+#define TMC_LINEAR_DOT(dot, x, sum0, sum1, sum2, sum3) \
+    dot(sum0, x, "a0") dot(sum1, x, "a1") dot(sum2, x, "a2") "7: " dot(sum3, x, "a3")
 
-#define TMC_LINEAR_STEP \
+#define TMC_LINEAR_STEP(dot) \
     TMC_LW_STEP("a0", "s0", "tp") TMC_LW_STEP("a1", "s0", "tp") TMC_LW_STEP("a2", "s0", "tp") \
     TMC_LW_STEP("a3", "s0", "gp") TMC_LW_STEP("a4", "s0", "s1") TMC_LW_STEP("a5", "s0", "s1") \
-    TMC_LINEAR_DOT("a4", "t0", "t1", "t2", "t3") TMC_LW_STEP("a4", "s0", "s1") \
-    TMC_LINEAR_DOT("a5", "t4", "t5", "t6", "a6") TMC_LW_STEP("a5", "s0", "s1") \
-    TMC_LINEAR_DOT("a4", "a7", "s2", "s3", "s4") TMC_LW_STEP("a4", "s0", "ra") \
-    TMC_LINEAR_DOT("a5", "s5", "s6", "s7", "s8") \
-    TMC_LINEAR_DOT("a4", "s9", "s10", "s11", "sp")
+    TMC_LINEAR_DOT(dot, "a4", "t0", "t1", "t2", "t3") TMC_LW_STEP("a4", "s0", "s1") \
+    TMC_LINEAR_DOT(dot, "a5", "t4", "t5", "t6", "a6") TMC_LW_STEP("a5", "s0", "s1") \
+    TMC_LINEAR_DOT(dot, "a4", "a7", "s2", "s3", "s4") TMC_LW_STEP("a4", "s0", "ra") \
+    TMC_LINEAR_DOT(dot, "a5", "s5", "s6", "s7", "s8") \
+    TMC_LINEAR_DOT(dot, "a4", "s9", "s10", "s11", "sp")
 
 /* (sum * multiplier + bias) >> shift, as sum + sum * (multiplier - 1): no instruction multiplies and adds to
  * a third register. */
@@ -61,7 +60,7 @@
 
 /* Defines the function `run`. It must not be inlined: nothing else may count on sp. `finish` gets the shifted sums,
  * a5 = chain, a0 = y and a1 = y_pitch, and may use a0 to a4. */
-#define TMC_LINEAR_RUN(run, finish, put) \
+#define TMC_LINEAR_RUN_OF(run, dot, sdot, finish, put) \
     static __attribute__((noinline)) void run(tmc_linear_blocks *chain) \
     { \
         register tmc_linear_blocks *first __asm__("a0") = chain; \
@@ -75,7 +74,7 @@
             TMC_LOOP_TO(1, "a1", 11, 8) \
             TMC_LINEAR_EACH(TMC_LINEAR_CLEAR) \
             TMC_LOOP(0, "a0", 29, 7) \
-            TMC_LINEAR_STEP \
+            TMC_LINEAR_STEP(dot) \
             TMC_LINEAR_REQUANTISE \
             "lw a0, 36(a5)\nlw a1, 40(a5)\n" \
             finish \

@@ -1,90 +1,91 @@
-#include "tmc_kernels.h"
-#include "tmc_xpulp.h"
+#include "tmc_xpulp_linear.h"
 
-/* Rows of x and y that share a row of bias. */
+/* Weights are widened to halves: 4 rows of them on the stack if they are not deeper, else in registers. */
+#define DEPTH_MAX 32u
+
+static void put(uintptr_t y, uintptr_t y_pitch, uint32_t r, uint32_t n, int32_t value, const int8_t *table)
+{
+    (void)table;
+    ((int16_t *)(y + r * y_pitch))[n] = (int16_t)tmc_clip_s16(value);
+}
+
+/* 40 instructions. */
+#define FINISH TMC_LINEAR_EACH(TMC_LINEAR_CLIP16) TMC_LINEAR_EACH_ROW(TMC_LINEAR_STORE16)
+TMC_LINEAR_RUN_OF(run, TMC_SDOT_S16S16, tmc_sdot_s16s16, FINISH, put)
+
+/* Rows that share a row of bias. */
 typedef struct {
-    const uint8_t *x;
-    uint8_t *y;
+    uint32_t begin;
+    uint32_t end;
     const int32_t *bias;
-    uint32_t rows;
-} run;
+} group;
 
-static inline void put(const tmc_linear_args *args, const run *of, uint32_t r, uint32_t n, int32_t sum,
-                       int32_t multiplier)
+/* Writes a packed row of halves with its multiplier and its bias. */
+static void widen(uint32_t *to, const int8_t *weight, uint32_t depth, int32_t bias)
 {
-    int16_t *y = (int16_t *)(void *)(of->y + r * args->y_pitch);
-    y[n] = (int16_t)tmc_clip_s16(tmc_mac(of->bias[n], sum, multiplier) >> args->shift);
-}
-
-/* Computes rows r0 to r3 of channels n and m. */
-static inline void block(const tmc_linear_args *args, const run *of, uint32_t r0, uint32_t r1, uint32_t r2,
-                         uint32_t r3, uint32_t n, uint32_t m)
-{
-    const uint8_t *x0 = of->x + r0 * args->x_pitch, *x1 = of->x + r1 * args->x_pitch;
-    const uint8_t *x2 = of->x + r2 * args->x_pitch, *x3 = of->x + r3 * args->x_pitch;
-    const int8_t *weight_n = args->weight + n * args->weight_pitch;
-    const int8_t *weight_m = args->weight + m * args->weight_pitch;
-    const int8_t *end = weight_n + ((args->depth + 3u) & ~3u);
-    int32_t sum0n = 0, sum0m = 0, sum1n = 0, sum1m = 0, sum2n = 0, sum2m = 0, sum3n = 0, sum3m = 0;
-    while (weight_n != end) {
-        const uint32_t word_n = tmc_word(weight_n), word_m = tmc_word(weight_m);
-        const uint32_t low_n = tmc_widen_low(word_n), low_m = tmc_widen_low(word_m);
-        const uint32_t high_n = tmc_widen_high(word_n), high_m = tmc_widen_high(word_m);
-        sum0n = tmc_sdot_s16s16(sum0n, tmc_word(x0), low_n);
-        sum0m = tmc_sdot_s16s16(sum0m, tmc_word(x0), low_m);
-        sum1n = tmc_sdot_s16s16(sum1n, tmc_word(x1), low_n);
-        sum1m = tmc_sdot_s16s16(sum1m, tmc_word(x1), low_m);
-        sum2n = tmc_sdot_s16s16(sum2n, tmc_word(x2), low_n);
-        sum2m = tmc_sdot_s16s16(sum2m, tmc_word(x2), low_m);
-        sum3n = tmc_sdot_s16s16(sum3n, tmc_word(x3), low_n);
-        sum3m = tmc_sdot_s16s16(sum3m, tmc_word(x3), low_m);
-        sum0n = tmc_sdot_s16s16(sum0n, tmc_word(x0 + 4), high_n);
-        sum0m = tmc_sdot_s16s16(sum0m, tmc_word(x0 + 4), high_m);
-        sum1n = tmc_sdot_s16s16(sum1n, tmc_word(x1 + 4), high_n);
-        sum1m = tmc_sdot_s16s16(sum1m, tmc_word(x1 + 4), high_m);
-        sum2n = tmc_sdot_s16s16(sum2n, tmc_word(x2 + 4), high_n);
-        sum2m = tmc_sdot_s16s16(sum2m, tmc_word(x2 + 4), high_m);
-        sum3n = tmc_sdot_s16s16(sum3n, tmc_word(x3 + 4), high_n);
-        sum3m = tmc_sdot_s16s16(sum3m, tmc_word(x3 + 4), high_m);
-        x0 += 8, x1 += 8, x2 += 8, x3 += 8, weight_n += 4, weight_m += 4;
+    for (uint32_t k = 0; k < depth; k += 4u) {
+        const uint32_t word = tmc_word(weight + k);
+        *to++ = tmc_widen_low(word);
+        *to++ = tmc_widen_high(word);
     }
-    const int32_t multiplier_n = (int32_t)tmc_word(weight_n), multiplier_m = (int32_t)tmc_word(weight_m);
-    put(args, of, r0, n, sum0n, multiplier_n);
-    put(args, of, r1, n, sum1n, multiplier_n);
-    put(args, of, r2, n, sum2n, multiplier_n);
-    put(args, of, r3, n, sum3n, multiplier_n);
-    put(args, of, r0, m, sum0m, multiplier_m);
-    put(args, of, r1, m, sum1m, multiplier_m);
-    put(args, of, r2, m, sum2m, multiplier_m);
-    put(args, of, r3, m, sum3m, multiplier_m);
+    *to++ = tmc_word(weight + depth);
+    *to = (uint32_t)bias;
 }
 
-/* What the last block has too much is the last row or channel again. */
-static void blocks(const tmc_linear_args *args, const run *of)
+/* Computes 4 channels from n on of all rows of a group, at least 5. */
+static void four_channels(const tmc_linear_args *args, const group *of, uint32_t n)
 {
-    const uint32_t last = of->rows - 1u;
-    for (uint32_t r = 0; r <= last; r += 4u) {
-        const uint32_t r1 = r + 1u < last ? r + 1u : last, r2 = r + 2u < last ? r + 2u : last;
-        const uint32_t r3 = r + 3u < last ? r + 3u : last;
-        for (uint32_t n = 0; n < args->channels; n += 2u)
-            block(args, of, r, r1, r2, r3, n, n + 1u < args->channels ? n + 1u : n);
+    uint32_t wide[TMC_BLOCK_CHANNELS][DEPTH_MAX / 2u + 2u];
+    const uint32_t depth = (args->depth + 3u) & ~3u, count = of->end - of->begin;
+    for (uint32_t i = 0; i < TMC_BLOCK_CHANNELS; ++i)
+        widen(wide[i], args->weight + (n + i) * args->weight_pitch, depth, of->bias[n + i]);
+    tmc_linear_args widened = *args;
+    widened.weight = (const int8_t *)wide;
+    widened.weight_pitch = sizeof *wide;
+    /* The last block may compute rows again that were in the one before. */
+    for (uint32_t done = 0; done < count; done += count - count % TMC_BLOCK_ROWS) {
+        const uint32_t r = done == 0u ? of->begin : of->end - TMC_BLOCK_ROWS;
+        tmc_linear_blocks chain = tmc_linear_chain(&widened, r, 0);
+        chain.steps = depth / 2u;
+        chain.blocks = done == 0u ? count / TMC_BLOCK_ROWS : 1u;
+        chain.p_next = 0u - 4u * chain.steps - TMC_BLOCK_CHANNELS * chain.weight_pitch;
+        chain.d_next = TMC_BLOCK_ROWS * chain.x_pitch;
+        chain.y += r * args->y_pitch + 2u * n;
+        chain.y_next = TMC_BLOCK_ROWS * chain.y_pitch;
+        run(&chain);
+    }
+}
+
+/* Computes channels [n, channels) of row r. */
+static void rest(const tmc_linear_args *args, const group *of, uint32_t r, uint32_t n)
+{
+    const uint32_t depth = (args->depth + 3u) & ~3u;
+    const uint8_t *x = (const uint8_t *)args->x + r * args->x_pitch;
+    for (; n < args->channels; ++n) {
+        const int8_t *weight = args->weight + n * args->weight_pitch;
+        int32_t sum = 0;
+        for (uint32_t k = 0; k < depth; k += 4u) {
+            const uint32_t word = tmc_word(weight + k);
+            sum = tmc_sdot_s16s16(sum, tmc_word(x + 2u * k), tmc_widen_low(word));
+            sum = tmc_sdot_s16s16(sum, tmc_word(x + 2u * k + 4u), tmc_widen_high(word));
+        }
+        sum = tmc_mac(of->bias[n], sum, (int32_t)tmc_word(weight + depth)) >> args->shift;
+        put((uintptr_t)args->y, args->y_pitch, r, n, sum, NULL);
     }
 }
 
 void tmc_linear_grouped_s16s8s16_xpulp(const tmc_linear_args *args)
 {
     const tmc_share share = tmc_my_share(args->rows);
-    uint32_t rows = 0;
-    for (uint32_t r = share.begin; r < share.end; r += rows) {
-        const uint32_t number = args->row0 + r, group = number / args->group_rows;
-        const uint32_t left = share.end - r, same = (group + 1u) * args->group_rows - number;
-        rows = same < left ? same : left;
-        const run of = {
-            (const uint8_t *)args->x + r * args->x_pitch,
-            (uint8_t *)args->y + r * args->y_pitch,
-            args->bias + group * args->bias_channels,
-            rows,
-        };
-        blocks(args, &of);
+    for (uint32_t r = share.begin; r < share.end;) {
+        const uint32_t index = (args->row0 + r) / args->group_rows;
+        const uint32_t next = (index + 1u) * args->group_rows - args->row0;
+        const group of = {r, next < share.end ? next : share.end, args->bias + index * args->bias_channels};
+        const bool blocks = args->depth <= DEPTH_MAX && of.end - of.begin >= TMC_BLOCK_ROWS;
+        const uint32_t channels = blocks ? args->channels & ~(TMC_BLOCK_CHANNELS - 1u) : 0u;
+        for (uint32_t n = 0; n < channels; n += TMC_BLOCK_CHANNELS)
+            four_channels(args, &of, n);
+        for (; r < of.end; ++r)
+            rest(args, &of, r, channels);
     }
 }
