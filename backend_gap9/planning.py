@@ -40,8 +40,12 @@ from tmc.ir.target import Target
 FRAGMENTATION = (0, 1, 2, 4, 8, 16)
 
 
-def make_plan(graph: Graph, target: Target) -> tuple[Plan, tuple[PackedStage, ...]]:
+def make_plan(
+    graph: Graph, target: Target, *, resident_weights: bool = True
+) -> tuple[Plan, tuple[PackedStage, ...]]:
     """Return the plan of an integer graph on a target, and the packed constants of every stage.
+
+    Without resident_weights all constants start every inference in L3.
 
     l2_peak_bytes and l2_bound_bytes are those of our own buffers: the caller's inputs and outputs come on
     top, and count against the budget.
@@ -61,7 +65,7 @@ def make_plan(graph: Graph, target: Target) -> tuple[Plan, tuple[PackedStage, ..
     l3_bytes = _end(l3)
     if l3_bytes > target.l3.usable_bytes:
         raise _too_large_for_l3(graph, stages, blocks, l3_bytes, target)
-    l2 = _plan_l2(graph, stages, layouts, planned, blocks, target)
+    l2 = _plan_l2(graph, stages, layouts, planned, blocks, target, resident_weights)
     return (
         Plan(
             planned,
@@ -155,6 +159,7 @@ def _plan_l2(
     planned: Sequence[StagePlan],
     blocks: Sequence[ConstantBlock],
     target: Target,
+    resident_weights: bool,
 ) -> _L2:
     """Return residency and placement; where they do not fit together, the weights get less room."""
     steps = [", ".join(op.loc for op in stage_ops(stage)) for stage in stages]
@@ -166,7 +171,13 @@ def _plan_l2(
     for parts in FRAGMENTATION:
         try:
             residency, exposed = choose_residency(
-                blocks, cycles, activations, target, budget - parts * part, steps
+                blocks,
+                cycles,
+                activations,
+                target,
+                budget - parts * part,
+                steps,
+                resident=resident_weights,
             )
             ranges = (*activations, *(_block_range(each, len(stages)) for each in residency))
             return _L2(ranges, place(ranges, budget, steps=steps), residency, exposed)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from tmc.backend_gap9.l3_timeline import waits_for_l3
 from tmc.backend_gap9.pack import PackedStage
 from tmc.backend_gap9.plan import AttentionTiling, Plan, StagePlan
 from tmc.backend_gap9.program import Call, If, Loop, Program, Stmt
@@ -48,7 +49,10 @@ class OpRow:
 
 @dataclass(frozen=True, slots=True)
 class StageRow:
-    """One stage: ops, tiles, memory and modelled cycles. bound_cycles: no tiling of it is modelled faster."""
+    """One stage: ops, tiles, memory and modelled cycles. bound_cycles: no tiling of it is modelled faster.
+
+    l3_wait_cycles come on top: what the stage waits for its weights before it begins.
+    """
 
     name: str
     ops: tuple[str, ...]
@@ -60,6 +64,7 @@ class StageRow:
     dma_cycles: int
     exposed_cycles: int
     bound_cycles: int
+    l3_wait_cycles: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +120,9 @@ def build_report(
 ) -> Report:
     """Return the report of a planned and scheduled network."""
     ops = _op_rows(graph, program)
+    waits = waits_for_l3(plan.residency, [stage.cycles.total for stage in plan.stages], target)
     stages = tuple(
-        _stage_row(stage.name, planned, tuple(row for row in ops if row.stage == number))
+        _stage_row(stage.name, planned, tuple(row for row in ops if row.stage == number), waits[number])
         for number, (stage, planned) in enumerate(zip(program.stages, plan.stages, strict=True))
     )
     ranges = {live.name: live for live in plan.l2_ranges}
@@ -196,7 +202,7 @@ def calls(body: tuple[Stmt, ...]) -> Iterator[Call]:
             yield statement
 
 
-def _stage_row(name: str, planned: StagePlan, ops: tuple[OpRow, ...]) -> StageRow:
+def _stage_row(name: str, planned: StagePlan, ops: tuple[OpRow, ...], l3_wait_cycles: int) -> StageRow:
     cycles = planned.cycles
     return StageRow(
         name,
@@ -209,6 +215,7 @@ def _stage_row(name: str, planned: StagePlan, ops: tuple[OpRow, ...]) -> StageRo
         cycles.dma,
         cycles.exposed,
         cycles.bound,
+        l3_wait_cycles,
     )
 
 

@@ -14,6 +14,7 @@ from ortools.sat.python import cp_model
 
 from tmc.backend_gap9.cost import fetch_cycles
 from tmc.backend_gap9.kernels import word_up
+from tmc.backend_gap9.l3_timeline import waits_for_l3
 from tmc.backend_gap9.place import live_bytes, misfit
 from tmc.backend_gap9.plan import ConstantBlock, LiveRange, Residency
 from tmc.ir.target import Target
@@ -34,11 +35,13 @@ def choose_residency(
     target: Target,
     budget_bytes: int,
     steps: Sequence[str] = (),
+    *,
+    resident: bool = True,
 ) -> tuple[tuple[Residency, ...], int]:
     """Return the residency of every block, in order of stages, and the exposed cycles of L3.
 
     blocks: in the order in which stages need them. activations: live ranges over stages. `steps` are the
-    names of the stages, for errors.
+    names of the stages, for errors. Without `resident` every block travels in every inference.
     Raises: PlanError if activations and the blocks of one stage exceed the budget.
     """
     assert all(a.stage <= b.stage for a, b in pairwise(blocks)), "blocks out of order"
@@ -50,33 +53,14 @@ def choose_residency(
         raise misfit((*activations, *own), worst, steps, what, budget_bytes)
     live = live_bytes(activations)
     free = [budget_bytes - live.get(stage, 0) for stage in range(len(stage_cycles))]
-    chosen = _Model(blocks, stage_cycles, free, target, 0).fewest_bytes()
+    chosen = _Model(blocks, stage_cycles, free, target, 0, resident).fewest_bytes()
     if chosen is None:
-        least = _Model(blocks, stage_cycles, free, target, None).least_exposed()
-        chosen = _Model(blocks, stage_cycles, free, target, least).fewest_bytes()
+        least = _Model(blocks, stage_cycles, free, target, None, resident).least_exposed()
+        chosen = _Model(blocks, stage_cycles, free, target, least, resident).fewest_bytes()
     if chosen is None:
         # The solver ran out of time without any answer; this one is always possible.
         chosen = tuple(Residency(block, False, block.stage) for block in blocks)
-    return chosen, exposed_fetch_cycles(chosen, stage_cycles, target)
-
-
-def exposed_fetch_cycles(
-    residencies: Sequence[Residency], stage_cycles: Sequence[int], target: Target
-) -> int:
-    """Return the cycles that stages wait for blocks from L3 in one inference."""
-    now = exposed = free_at = 0
-    done: dict[str, int] = {}
-    for stage, cycles in enumerate(stage_cycles):
-        for each in residencies:
-            if not each.resident and each.fetch_stage == stage:
-                free_at = max(free_at, now) + fetch_cycles(target, each.block.size_bytes)
-                done[each.block.name] = free_at
-        own = [
-            done[each.block.name] for each in residencies if not each.resident and each.block.stage == stage
-        ]
-        waited = max((*own, now)) - now
-        exposed, now = exposed + waited, now + waited + cycles
-    return exposed
+    return chosen, sum(waits_for_l3(chosen, stage_cycles, target))
 
 
 class _Model:
@@ -93,6 +77,7 @@ class _Model:
         free_bytes: Sequence[int],
         target: Target,
         limit: int | None,
+        may_stay: bool,
     ) -> None:
         self.blocks = blocks
         self.model = cp_model.CpModel()
@@ -107,6 +92,8 @@ class _Model:
             for stage, pick in picks.items():
                 self.model.add_hint(pick, stage == block.stage)
             self.fetched.append(picks)
+        if not may_stay:
+            self.model.add(sum(self.resident) == 0)
         self._limit_memory(free_bytes)
         self._keep_order()
         durations = [fetch_cycles(target, block.size_bytes) for block in blocks]

@@ -36,6 +36,11 @@ def add_compile_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--name", help="name of the network and of its C symbols; default: from the file name"
     )
+    parser.add_argument(
+        "--stream-weights",
+        action="store_true",
+        help="keep no weights in L2 between inferences: each one brings all of them from L3",
+    )
     debugging = parser.add_argument_group("debugging")
     debugging.add_argument(
         "--print-ir-after", metavar="NAME", help="print what a pass or stage made, or `all`"
@@ -70,7 +75,15 @@ def _run(options: argparse.Namespace, output: Path | None) -> int:
     log = _Log(options)
     try:
         compiled = compile_model(
-            Options(options.model, target, output, options.calibration, options.name, passes),
+            Options(
+                options.model,
+                target,
+                output,
+                options.calibration,
+                options.name,
+                resident_weights=not options.stream_weights,
+                canonicalise=passes,
+            ),
             Watch(log.stage, log.after),
         )
     except _Stop:

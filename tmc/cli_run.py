@@ -125,7 +125,7 @@ def _read_input(path: Path, graph: Graph) -> tuple[Array, bool]:
 
 @dataclass(frozen=True, slots=True)
 class _StageCycles:
-    """Measured and modelled cycles of one stage. The model's waiting for L3 is not part of any stage."""
+    """Measured and modelled cycles of one stage, waiting for its weights included."""
 
     name: str
     ops: tuple[str, ...]
@@ -139,7 +139,11 @@ def _stages(directory: Path, result: RunResult) -> tuple[_StageCycles, ...]:
     facts = json.loads((directory / MARKER).read_text(encoding="utf-8"))
     return tuple(
         _StageCycles(
-            stage["name"], tuple(stage["ops"]), cycles, stage["cycles"], round(stage["macs"] / cycles, 2)
+            stage["name"],
+            tuple(stage["ops"]),
+            cycles,
+            stage["cycles"] + stage["l3_wait_cycles"],
+            round(stage["macs"] / cycles, 2),
         )
         for stage, cycles in zip(facts["stages"], result.stage_cycles, strict=False)
     )

@@ -57,6 +57,7 @@ class Options:
     output: Path | None = None
     calibration: Path | None = None
     name: str | None = None
+    resident_weights: bool = True  # else every inference brings all weights from L3
     canonicalise: tuple[Pass | NamedPass, ...] = CANONICALISE
 
 
@@ -123,7 +124,7 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     integer = run_passes(migrated, (quantisation,), lambda name, graph, _: done(name, graph))
 
     watch.stage("plan tiles and memories")
-    plan, packed = make_plan(integer, options.target)
+    plan, packed = make_plan(integer, options.target, resident_weights=options.resident_weights)
     done("plan", plan)
     check_plan(plan, integer, options.target)
     done("check_plan")

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tmc.backend_gap9 import residency
 from tmc.backend_gap9.plan import ConstantBlock, LiveRange, Residency
-from tmc.backend_gap9.residency import choose_residency, exposed_fetch_cycles
+from tmc.backend_gap9.l3_timeline import waits_for_l3
+from tmc.backend_gap9.residency import choose_residency
 from tmc.backend_gap9.targets import target_named
 from tmc.ir.errors import PlanError
 from tmc.ir.target import L3Channel
@@ -110,7 +111,7 @@ def test_choice_equals_trying_everything(
     found, waited = choose_residency(blocks, cycles, activations, TARGET, budget)
     assert found in choices
     least = min(exposed(choice, cycles) for choice in choices)
-    assert waited == exposed(found, cycles) == exposed_fetch_cycles(found, cycles, TARGET) == least
+    assert waited == exposed(found, cycles) == sum(waits_for_l3(found, cycles, TARGET)) == least
     fewest = min(moved(choice) for choice in choices if exposed(choice, cycles) == least)
     assert fewest <= moved(found) <= fewest * 1.02
     assert choose_residency(blocks, cycles, activations, TARGET, budget) == (found, waited)
