@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from tests.golden_files import check_golden
 from tests.repository import ROOT
 from tmc.backend_gap9.emit import emit, weights_image
 from tmc.backend_gap9.emit_names import COLUMNS
+from tmc.backend_gap9.kernels import ISAS
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph
 from tmc.ir.interpret import interpret
@@ -94,10 +96,14 @@ def test_every_include_is_there() -> None:
 def test_only_kernels_and_headers_in_use() -> None:
     files = small_output.output()
     kernels = {name for name in files if name.startswith("kernels/")}
-    assert kernels == {"kernels/tmc_layernorm_s16s8_scalar.c", "kernels/tmc_linear_add_s8s8s16_scalar.c"}
-    assert {name for name in files if name.startswith("include/")} == {
-        f"include/tmc_{stem}.h" for stem in ("arithmetic", "checksum", "cores", "kernels", "platform")
+    assert kernels == {
+        f"kernels/tmc_{stem}_{isa}.c" for stem in ("layernorm_s16s8", "linear_add_s8s8s16") for isa in ISAS
     }
+    headers = {name for name in files if name.startswith("include/")}
+    texts = b"".join(content for name, content in files.items() if name.endswith((".c", ".h")))
+    assert headers == {name for name in headers if f'#include "{Path(name).name}"'.encode() in texts}
+    assert {f"include/tmc_{stem}.h" for stem in ("isa", "kernels", "platform", "xpulp")} <= headers
+    assert "include/tmc_xpulp_attention.h" not in headers
 
 
 def test_tinymyo_is_short_enough_to_read() -> None:

@@ -196,7 +196,9 @@ def test_two_networks_in_one_program(tmp_path: Path) -> None:
             tmp_path,
         )
     kernels = {
-        path.name: path for side in ("left", "right") for path in (tmp_path / side / "kernels").iterdir()
+        path.name: path
+        for side in ("left", "right")
+        for path in (tmp_path / side / "kernels").glob("*_scalar.c")
     }
     platform = [path for path in (tmp_path / "left" / "host").glob("*.c") if path.stem != "main"]
     types = ["-DLEFT_IN=int16_t", "-DLEFT_OUT=int16_t", "-DRIGHT_IN=int16_t", "-DRIGHT_OUT=int32_t"]
