@@ -1,8 +1,8 @@
 /* The asm statement that computes a tmc_linear_blocks; see tmc_xpulp_linear.h.
  *
  * Per step of 4 k: 9 loads and 20 pv.sdotsp.b, 29 instructions without a stall for 80 MACs. Per block besides: 20 to
- * clear the sums, 56 to requantise, 13 to move on, and those of `finish`. A block is about 500 bytes of code, so
- * that it nearly fits a core's instruction cache of 512 bytes.
+ * clear the sums, 55 to requantise, 11 to move on, and those of `finish`. A block is 500 to 700 bytes of code: it
+ * nearly fits a core's instruction cache of 512 bytes. Cache lines have 16 bytes.
  *
  * Registers, all 31 of them:
  *   a0 to a3  w0 to w3, later temporaries     s0 p     tp W     gp D
@@ -65,7 +65,7 @@
     { \
         register tmc_linear_blocks *first __asm__("a0") = chain; \
         __asm__ volatile( \
-            ".option push\n.option norelax\n" TMC_TEXT_CSR \
+            ".balign 16\n.option push\n.option norelax\n" TMC_TEXT_CSR \
             "csrrci a1, mstatus, 8\n" \
             "sw sp, 56(a0)\nsw gp, 60(a0)\nsw tp, 64(a0)\nsw ra, 68(a0)\nsw a1, 72(a0)\n" \
             "csrw mepc, a0\n" \
