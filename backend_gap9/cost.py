@@ -2,8 +2,9 @@
 
 Kernels are modelled as all cores at work, each on a contiguous chunk of ceil(n / cores) rows (or channels,
 where the kernel splits those); the call lasts as long as the largest chunk. A matrix product works in blocks
-that keep their sums in registers; a block at the edge costs what its own loads and products take. Every
-figure is monotone: more rows, channels, depth or bytes never cost less.
+that keep their sums in registers. A block at the edge costs as much as any other: the kernels compute again
+what it has too much. Where they may not, and where there are fewer rows than a block has, the linears of int8
+take row by row, and one such row costs more than a block.
 """
 
 from __future__ import annotations
@@ -11,19 +12,38 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
+from typing import Literal
 
-from tmc.ir.target import BlockCost, Target
+from tmc.ir.target import BlockCost, KernelCosts, Target
+
+Shape = Literal["rows", "transposed", "grouped", "single", "single_wide"]
 
 
 @dataclass(frozen=True, slots=True)
 class LinearForm:
     """What the cost of a linear kernel depends on, besides its sizes."""
 
-    x_bytes: int = 1
+    shape: Shape = "rows"
     table: bool = False
     residual: bool = False
-    splits_channels: bool = False
-    transposed: bool = False
+
+    @property
+    def x_bytes(self) -> int:
+        """Return the bytes of an element of the input."""
+        return 2 if self.shape in ("grouped", "single_wide") else 1
+
+    @property
+    def splits_channels(self) -> bool:
+        """Tell whether each core takes a part of the channels."""
+        return self.shape in ("transposed", "single", "single_wide")
+
+    def rows_left(self, rows: int, block: BlockCost) -> int:
+        """Return how many of a core's rows are computed one by one."""
+        if self.shape not in ("rows", "transposed"):
+            return 0
+        # Sums in place are computed once only, and columns of a transposed result have no neighbour's.
+        once = self.residual or self.shape == "transposed"
+        return rows % block.rows if once or rows < block.rows else 0
 
 
 LINEAR_FORMS: Mapping[str, LinearForm] = {
@@ -31,10 +51,10 @@ LINEAR_FORMS: Mapping[str, LinearForm] = {
     "tmc_linear_table_s8s8s8": LinearForm(table=True),
     "tmc_linear_s8s8s16": LinearForm(),
     "tmc_linear_add_s8s8s16": LinearForm(residual=True),
-    "tmc_linear_s8s8s32": LinearForm(),
-    "tmc_linear_transposed_s8s8s8": LinearForm(splits_channels=True, transposed=True),
-    "tmc_linear_grouped_s16s8s16": LinearForm(x_bytes=2),
-    "tmc_linear_s16s8s32": LinearForm(x_bytes=2, splits_channels=True),
+    "tmc_linear_s8s8s32": LinearForm("single"),
+    "tmc_linear_transposed_s8s8s8": LinearForm("transposed"),
+    "tmc_linear_grouped_s16s8s16": LinearForm("grouped"),
+    "tmc_linear_s16s8s32": LinearForm("single_wide"),
 }
 
 
@@ -45,8 +65,10 @@ def linear_cycles(target: Target, kernel: str, rows: int, channels: int, depth: 
         channels = _chunk(target, channels)
     else:
         rows = _chunk(target, rows)
-    block = costs.linear_transposed if form.transposed else costs.linear
-    cycles = _product_cycles(block, rows, channels, depth * form.x_bytes, block.block_cycles)
+    block, depth_bytes = _block(costs, form.shape), depth * form.x_bytes
+    left = form.rows_left(rows, block)
+    cycles = _product_cycles(block, rows - left, channels, depth_bytes)
+    cycles += _product_cycles(costs.linear_row, left, channels, depth_bytes)
     cycles += rows * channels * (costs.table_cycles * form.table + costs.residual_cycles * form.residual)
     return _call(target, cycles)
 
@@ -63,15 +85,15 @@ def rope_cycles(target: Target, rows: int, width: int) -> int:
 
 def mean_rows_cycles(target: Target, rows: int, channels: int) -> int:
     """Return the cycles of a mean over one group of rows with its barrier; it splits channels."""
-    return _call(target, rows * _chunk(target, channels) * target.costs.mean_rows_cycles)
+    costs = target.costs
+    return _call(
+        target, _chunk(target, channels) * (rows * costs.mean_rows_cycles + costs.mean_output_cycles)
+    )
 
 
 def scores_cycles(target: Target, rows: int, keys: int, width: int) -> int:
     """Return the cycles of the scores of a tile of query rows and a tile of keys, with the barrier."""
-    costs = target.costs
-    return _call(
-        target, _product_cycles(costs.linear, _chunk(target, rows), keys, width, costs.score_block_cycles)
-    )
+    return _call(target, _product_cycles(target.costs.scores, _chunk(target, rows), keys, width))
 
 
 def softmax_cycles(target: Target, rows: int, keys: int) -> int:
@@ -82,8 +104,7 @@ def softmax_cycles(target: Target, rows: int, keys: int) -> int:
 
 def values_cycles(target: Target, rows: int, keys: int, channels: int) -> int:
     """Return the cycles of the weighted mean of a tile of channels of V, with the barrier."""
-    block = target.costs.linear
-    return _call(target, _product_cycles(block, _chunk(target, rows), channels, keys, block.block_cycles))
+    return _call(target, _product_cycles(target.costs.values, _chunk(target, rows), channels, keys))
 
 
 def dma_cycles(target: Target, size_bytes: int, lines: int = 1) -> int:
@@ -106,26 +127,21 @@ def _call(target: Target, cycles: float) -> int:
     return ceil(cycles) + target.costs.call_cycles + target.costs.barrier_cycles
 
 
-def _product_cycles(
-    block: BlockCost, rows: int, channels: int, depth_bytes: int, block_cycles: float
-) -> float:
-    """Return the cycles of one core for rows x channels sums over depth_bytes of each row.
+def _block(costs: KernelCosts, shape: Shape) -> BlockCost:
+    match shape:
+        case "rows":
+            return costs.linear
+        case "transposed":
+            return costs.linear_transposed
+        case "grouped":
+            return costs.linear_grouped
+        case "single":
+            return costs.linear_single
+        case "single_wide":
+            return costs.linear_single_wide
 
-    A step of a block of r x c loads r + c words and makes r * c products of 4 bytes each.
-    """
-    steps = -(-depth_bytes // 4)
 
-    def blocks(r: int, c: int) -> float:
-        share = (r * c + r + c) / (block.rows * block.channels + block.rows + block.channels)
-        return steps * block.step_cycles * share + block_cycles * r * c / (block.rows * block.channels)
-
-    full_rows, edge_rows = divmod(rows, block.rows)
-    full_channels, edge_channels = divmod(channels, block.channels)
-    cycles = full_rows * full_channels * blocks(block.rows, block.channels)
-    if edge_rows:
-        cycles += full_channels * blocks(edge_rows, block.channels)
-    if edge_channels:
-        cycles += full_rows * blocks(block.rows, edge_channels)
-    if edge_rows and edge_channels:
-        cycles += blocks(edge_rows, edge_channels)
-    return cycles
+def _product_cycles(block: BlockCost, rows: int, channels: int, depth_bytes: int) -> float:
+    """Return the cycles of one core for rows x channels sums over depth_bytes of each row."""
+    blocks = -(-rows // block.rows) * -(-channels // block.channels)
+    return blocks * (-(-depth_bytes // 4) * block.step_cycles + block.block_cycles)

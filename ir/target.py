@@ -61,22 +61,30 @@ class BlockCost:
 class KernelCosts:
     """Cycles of one core, with all others at work: bank conflicts and shared caches are in the figures.
 
-    table_cycles and residual_cycles come on top of a linear's, per output. layernorm, rope and mean_rows
-    are per element of their input. Attention: scores and values are blocks of `linear` (depth = head width,
-    and depth = keys), the scores with score_block_cycles instead of its block_cycles; softmax_cycles is per
-    score, attention_row_cycles per query row. call_cycles come once for every call of any kernel.
+    linear: int8 in, int8 or int16 out; linear_transposed: stored by channels; linear_row: rows of both that
+    fill no block; linear_grouped: int16 in, int16 out; linear_single and linear_single_wide: int32 out, of
+    int8 and of int16. table_cycles and residual_cycles come on top of a linear's, per output. Attention:
+    scores have the depth head width, values the depth keys; softmax_cycles is per score, attention_row_cycles
+    per query row. layernorm, rope and mean_rows are per element of their input, mean_output per element of
+    a mean. call_cycles come once for every call of any kernel.
     """
 
     linear: BlockCost
     linear_transposed: BlockCost
+    linear_row: BlockCost
+    linear_grouped: BlockCost
+    linear_single: BlockCost
+    linear_single_wide: BlockCost
     table_cycles: float
     residual_cycles: float
-    score_block_cycles: float
+    scores: BlockCost
+    values: BlockCost
     softmax_cycles: float
     attention_row_cycles: float
     layernorm_cycles: float
     rope_cycles: float
     mean_rows_cycles: float
+    mean_output_cycles: float
     call_cycles: int
     barrier_cycles: int
 
