@@ -82,7 +82,7 @@ demo: $(DEMO_VENV)/.installed
 	$(DEMO_VENV)/bin/python -m examples.tinymyo demo --output build/demo
 
 bench-compile: $(VENV)/.installed
-	$(VENV)/bin/python bench/compile_time.py
+	$(VENV)/bin/python -m bench.compile_time
 
 clean:
 	rm -rf $(VENV) $(DEMO_VENV) build dist tinymyo_compiler.egg-info \
