@@ -1,7 +1,7 @@
 /* The asm statement that computes a tmc_linear_blocks; see tmc_xpulp_linear.h.
  *
  * Per step of 4 k: 9 loads and 20 pv.sdotsp.b, 29 instructions without a stall for 80 MACs. Per block besides: 20 to
- * clear the sums, 55 to requantise, 11 to move on, and those of `finish`. A block is 500 to 700 bytes of code: it
+ * clear the sums, 54 to requantise, 13 to move on, and those of `finish`. A block is 500 to 700 bytes of code: it
  * nearly fits a core's instruction cache of 512 bytes. Cache lines have 16 bytes.
  *
  * Registers, all 31 of them:
