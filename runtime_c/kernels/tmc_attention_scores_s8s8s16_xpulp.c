@@ -48,6 +48,8 @@ static void compute_blocks(tmc_attention_blocks *chain)
 
 #endif
 
+TMC_ATTENTION_ROW(row_times_4, TMC_SDOT_S8S8, tmc_sdot_s8s8)
+
 /** Compute the scores of query r and the keys from `key` on. */
 static void compute_row(const tmc_attention_scores_args *args, uint32_t r, uint32_t key)
 {
@@ -56,8 +58,7 @@ static void compute_row(const tmc_attention_scores_args *args, uint32_t r, uint3
     for (; key < args->keys; key += TMC_BLOCK_W) {
         int32_t sums[TMC_BLOCK_W];
         const uint32_t left = args->keys - key;
-        tmc_row_times_4(sums, args->q + r * args->q_pitch, 1, args->k + key * args->k_pitch, args->k_pitch, left,
-                        args->width);
+        row_times_4(sums, args->q + r * args->q_pitch, args->k + key * args->k_pitch, args->k_pitch, left, args->width);
         for (uint32_t i = 0; i < TMC_BLOCK_W && i < left; ++i)
             scores[key + i] = (int16_t)tmc_rounded(sums[i], args->shift);
     }

@@ -71,6 +71,8 @@ static void compute_blocks(tmc_attention_blocks *chain)
 
 #endif
 
+TMC_ATTENTION_ROW(row_times_4, TMC_SDOT_U8S8, tmc_sdot_u8s8)
+
 /** Compute the channels from `channel` on of row r. */
 static void compute_row(const tmc_attention_values_args *args, uint32_t r, uint32_t channel)
 {
@@ -78,8 +80,8 @@ static void compute_row(const tmc_attention_values_args *args, uint32_t r, uint3
     for (; channel < args->channels; channel += TMC_BLOCK_W) {
         int32_t sums[TMC_BLOCK_W];
         const uint32_t left = args->channels - channel;
-        tmc_row_times_4(sums, args->p + r * args->p_pitch, 0, args->vt + channel * args->vt_pitch, args->vt_pitch,
-                        left, args->keys);
+        row_times_4(sums, args->p + r * args->p_pitch, args->vt + channel * args->vt_pitch, args->vt_pitch, left,
+                    args->keys);
         for (uint32_t i = 0; i < TMC_BLOCK_W && i < left; ++i)
             y[channel + i] = divided(sums[i], &args->norm[r], (uint32_t)(7 + args->out_shift));
     }

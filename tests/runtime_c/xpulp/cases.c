@@ -78,6 +78,8 @@ static uint32_t shaped(uint32_t word, uint32_t kind, uint32_t bits)
             value = (part & 3u) - 2u;
         if (kind == 2u)
             value = 0;
+        if (kind == 3u)
+            value = 1u << (bits - 1u);
         result |= (value & (0xFFFFFFFFu >> (32u - bits))) << i;
     }
     return result;

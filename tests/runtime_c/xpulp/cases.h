@@ -21,7 +21,7 @@ uint32_t case_number(uint32_t limit);
 /** Take memory, and as much behind it that no kernel may write. */
 void *case_take(uint32_t bytes);
 
-/** Take memory full of random bytes; seldom of the extremes of bytes, of small bytes, of zeros. */
+/** Take memory full of random bytes; seldom of the extremes of bytes, of small bytes, of zeros, of the lowest. */
 void *case_random(uint32_t bytes);
 
 /** As case_random for halves. */

@@ -124,6 +124,7 @@ void all_cases(void)
         layernorm_case(9, 768, 6u * round);
         layernorm_case(9, 1024, 6u * round);
         rope_case(80, 64, 400);
+        rope_case(100, 6, 3);
         mean_case(1, 400, 192);
         mean_case(8, 50, 192);
     }

@@ -1,0 +1,67 @@
+"""A wrong constant or register in a kernel of attention or of rows is found, as RV32 code on iss."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.runtime_c.iss.engines import build_iss
+from tests.runtime_c.xpulp.case_programs import RUNTIME, build_program, failures
+
+BLOCKS = "include/tmc_xpulp_attention.h"
+SCORES = "kernels/tmc_attention_scores_s8s8s16_xpulp.c"
+SOFTMAX = "kernels/tmc_attention_softmax_s16u8_xpulp.c"
+VALUES = "kernels/tmc_attention_values_u8s8s8_xpulp.c"
+LAYERNORM = "kernels/tmc_layernorm_s16s8_xpulp.c"
+ROPE = "kernels/tmc_rope_s16s8_xpulp.c"
+MEAN = "kernels/tmc_mean_rows_s8s16_xpulp.c"
+
+# (program, file, right, wrong)
+MUTATIONS = (
+    ("attention_cases", BLOCKS, 'TMC_LW_STEP("a4", "s0", back)', 'TMC_LW_STEP("a4", "s0", "s1")'),
+    ("attention_cases", BLOCKS, "lw a0, 20(a5)", "lw a0, 24(a5)"),
+    ("attention_cases", BLOCKS, "slli a1, tp, 2", "slli a1, tp, 1"),
+    ("attention_cases", BLOCKS, '"%[rounds]", 9, 7', '"%[rounds]", 8, 7'),
+    ("attention_cases", BLOCKS, "0xFFFFFFFFu >>", "0xFFFFFFFFu <<"),
+    ("attention_cases", SCORES, '", 4(a0)', '", 0(a0)'),
+    ("attention_cases", SCORES, "lw a2, 40(a5)", "lw a2, 36(a5)"),
+    ("attention_cases", SCORES, "2u * TMC_BLOCK_W - 4u", "2u * TMC_BLOCK_W - 5u"),
+    ("attention_cases", SOFTMAX, "LAST_ENTRY = 1023", "LAST_ENTRY = 1022"),
+    ("attention_cases", SOFTMAX, '"%[rounds]", 16, 7', '"%[rounds]", 15, 7'),
+    ("attention_cases", SOFTMAX, "0x80008000u", "0x80018000u"),
+    ("attention_cases", SOFTMAX, "0x01010101u", "0x01010100u"),
+    ("attention_cases", SOFTMAX, "1u << 30", "1u << 29"),
+    ("attention_cases", VALUES, "ROW(16, 20,", "ROW(16, 28,"),
+    ("attention_cases", VALUES, "lw sp, 52(a5)", "lw sp, 48(a5)"),
+    ("attention_cases", VALUES, "first_back = tail + 4u", "first_back = tail"),
+    ("attention_cases", VALUES, "TMC_CLIP(r, r, 8)", "TMC_CLIP(r, r, 7)"),
+    ("row_cases", LAYERNORM, "0x7FFF7FFFu", "0x00FF7FFFu"),
+    ("row_cases", LAYERNORM, '"%[rounds]", 41, 7', '"%[rounds]", 40, 7'),
+    ("row_cases", LAYERNORM, "half << 16", "half << 15"),
+    ("row_cases", LAYERNORM, "26u - args->norm_bits", "25u - args->norm_bits"),
+    ("row_cases", LAYERNORM, "(1u << 15)) >> 16", "(1u << 14)) >> 16"),
+    ("row_cases", ROPE, '"r"(16)', '"r"(15)'),
+    ("row_cases", ROPE, "line = 0;", "line = 1;"),
+    ("row_cases", MEAN, "0x00010000u", "0x00020000u"),
+    ("row_cases", MEAN, "share.begin & ~3u", "share.begin"),
+)
+
+
+@pytest.fixture(scope="module")
+def iss(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_iss(tmp_path_factory.mktemp("iss"))
+
+
+@pytest.mark.parametrize(("program", "file", "right", "wrong"), MUTATIONS)
+def test_a_wrong_constant_is_found(
+    iss: Path, tmp_path: Path, program: str, file: str, right: str, wrong: str
+) -> None:
+    for folder in ("include", "kernels"):
+        shutil.copytree(RUNTIME / folder, tmp_path / folder)
+    text = (tmp_path / file).read_text()
+    assert right in text
+    (tmp_path / file).write_text(text.replace(right, wrong, 1))
+    binary = build_program(program, tmp_path, "-O1", runtime=tmp_path)
+    assert failures([iss, "--limit", "600000000", binary])[1] != []
