@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil
 from typing import Literal
 
@@ -58,9 +59,16 @@ LINEAR_FORMS: Mapping[str, LinearForm] = {
 }
 
 
-def linear_cycles(target: Target, kernel: str, rows: int, channels: int, depth: int) -> int:
-    """Return the cycles of one call of a linear kernel with its barrier."""
+def linear_cycles(
+    target: Target, kernel: str, rows: int, channels: int, depth: int, group_rows: int = 0
+) -> int:
+    """Return the cycles of one call of a linear kernel with its barrier.
+
+    group_rows: how many rows share a bias, from the first one on, 0 for all; matters to the grouped one.
+    """
     form, costs = LINEAR_FORMS[kernel], target.costs
+    if form.shape == "grouped":
+        return _call(target, _grouped_cycles(target, rows, channels, depth, group_rows or rows))
     if form.splits_channels:
         channels = _chunk(target, channels)
     else:
@@ -139,6 +147,24 @@ def _block(costs: KernelCosts, shape: Shape) -> BlockCost:
             return costs.linear_single
         case "single_wide":
             return costs.linear_single_wide
+
+
+def _grouped_cycles(target: Target, rows: int, channels: int, depth: int, group_rows: int) -> float:
+    """Return the cycles of the core that takes longest; a core's rows are cut where a group ends."""
+    costs, chunk, block = target.costs, _chunk(target, rows), target.costs.linear_grouped
+
+    def run(count: int) -> float:
+        if count < block.rows or depth > costs.grouped_depth:
+            return _product_cycles(costs.linear_single_wide, count, channels, 2 * depth)
+        setup = -(-channels // block.channels) * costs.grouped_run_cycles
+        return setup + _product_cycles(block, count, channels, 2 * depth)
+
+    longest = 0.0
+    for begin in range(0, rows, chunk):
+        end = min(begin + chunk, rows)
+        cuts = [begin, *range((begin // group_rows + 1) * group_rows, end, group_rows), end]
+        longest = max(longest, sum(run(last - first) for first, last in pairwise(cuts)))
+    return longest
 
 
 def _product_cycles(block: BlockCost, rows: int, channels: int, depth_bytes: int) -> float:

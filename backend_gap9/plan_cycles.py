@@ -53,8 +53,9 @@ def _row_op_cycles(graph: Graph, op: Op, rows: int, tiling: RowTiling, target: T
         return heads * rope_cycles(target, rows, width)
     channels, depth = types[op.inputs[1]].shape
     kernel = _linear_kernel(graph, op)
+    rows_in_all, bias = types[op.inputs[0]].shape[0], types[op.inputs[3]]
     return sum(
-        linear_cycles(target, kernel, rows, tile, depth)
+        linear_cycles(target, kernel, rows, tile, depth, rows_in_all // bias.shape[0])
         for tile in _tiles(channels, tiling.channels_of(op.output))
     )
 

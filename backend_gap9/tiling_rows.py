@@ -180,7 +180,8 @@ class RowTiles:
 
     def _tile_cost(self, op: Op, rows: int, channels: int) -> _TurnCost:
         depth = self.graph.types[op.inputs[1]].shape[1]
-        compute = linear_cycles(self.target, linear_kernel(self.graph, op), rows, channels, depth)
+        kernel = linear_kernel(self.graph, op)
+        compute = linear_cycles(self.target, kernel, rows, channels, depth, bias_rows(self.graph, op))
         if op.output in self.storage.per_tile:
             compute += rope_cycles(self.target, rows, channels)
         dma = dma_cycles(self.target, channels * self._weight_pitch(op))
@@ -273,3 +274,9 @@ def even_tiles(whole: int, step: int) -> tuple[int, ...]:
 
 def _is_transposed(op: Op) -> bool:
     return isinstance(op.attrs, QLinearAttrs) and op.attrs.layout == "transposed"
+
+
+def bias_rows(graph: Graph, op: Op) -> int:
+    """Return how many rows of a linear share a row of bias."""
+    bias = graph.types[op.inputs[3]]
+    return graph.types[op.inputs[0]].shape[0] // bias.shape[0]

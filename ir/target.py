@@ -62,8 +62,9 @@ class KernelCosts:
     """Cycles of one core, with all others at work: bank conflicts and shared caches are in the figures.
 
     linear: int8 in, int8 or int16 out; linear_transposed: stored by channels; linear_row: rows of both that
-    fill no block; linear_grouped: int16 in, int16 out; linear_single and linear_single_wide: int32 out, of
-    int8 and of int16. table_cycles and residual_cycles come on top of a linear's, per output. Attention:
+    fill no block; linear_grouped: int16 in, int16 out, up to grouped_depth, with grouped_run_cycles for every
+    run of rows that share a bias and each block's channels; linear_single and linear_single_wide: int32 out,
+    of int8 and of int16. table_cycles and residual_cycles come on top of a linear's, per output. Attention:
     scores have the depth head width, values the depth keys; softmax_cycles is per score, attention_row_cycles
     per query row. layernorm, rope and mean_rows are per element of their input, mean_output per element of
     a mean. call_cycles come once for every call of any kernel.
@@ -73,6 +74,8 @@ class KernelCosts:
     linear_transposed: BlockCost
     linear_row: BlockCost
     linear_grouped: BlockCost
+    grouped_run_cycles: float
+    grouped_depth: int
     linear_single: BlockCost
     linear_single_wide: BlockCost
     table_cycles: float

@@ -49,6 +49,24 @@ def test_linears_take_what_was_measured(
 
 
 @pytest.mark.parametrize(
+    ("rows", "channels", "measured"),
+    [(400, 64, 84_850), (200, 96, 74_065), (80, 96, 41_568), (40, 96, 30_362)],
+)
+def test_grouped_linears_take_what_was_measured(rows: int, channels: int, measured: int) -> None:
+    cycles = linear_cycles(TARGET, "tmc_linear_grouped_s16s8s16", rows, channels, 20, 50)
+    assert cycles == pytest.approx(measured, rel=0.02)
+
+
+def test_a_group_that_ends_within_a_core_s_rows_costs_another_run() -> None:
+    def cycles(group_rows: int) -> int:
+        return linear_cycles(TARGET, "tmc_linear_grouped_s16s8s16", 80, 64, 20, group_rows)
+
+    assert cycles(10) == cycles(80) == cycles(0) == cycles(40) < cycles(15)
+    deep = linear_cycles(TARGET, "tmc_linear_grouped_s16s8s16", 80, 64, TARGET.costs.grouped_depth + 1)
+    assert deep > 2 * cycles(0)
+
+
+@pytest.mark.parametrize(
     ("keys", "scores", "softmax", "values"),
     [(400, 54_000, 11_539, 50_813), (800, 107_905, 22_252, 98_021), (80, 11_337, 2_942, 13_256)],
 )
