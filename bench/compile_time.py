@@ -103,7 +103,8 @@ def print_table(measurements: list[Measurement]) -> None:
     print(f"{'total':<18}" + "".join(f"{each.cpu_seconds:>19.2f}" for each in measurements))
     print(f"{'limit':<18}" + "".join(f"{limit:>19}" for limit in limits))
     print(f"{'wall':<18}" + "".join(f"{each.wall_seconds:>19.2f}" for each in measurements))
-    print(f"{'peak memory, MB':<18}" + "".join(f"{each.peak_memory_bytes / 1e6:>19.0f}" for each in measurements))
+    memory = [f"{each.peak_memory_bytes / 1e6:>19.0f}" for each in measurements]
+    print(f"{'peak memory, MB':<18}" + "".join(memory))
 
 
 def main() -> int:
