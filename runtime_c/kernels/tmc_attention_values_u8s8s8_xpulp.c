@@ -1,5 +1,5 @@
 /* Blocks of 5 rows of probabilities times 4 channels (tmc_xpulp_attention.h). The first step of a block takes the last
- * word of the rows, with what lies behind them masked off. Per block and n words of keys: 29 n + 138 instructions. */
+ * word of the rows, with what lies behind them masked off. A block with n words of keys is 29 n + 129 instructions. */
 #include "tmc_kernels.h"
 #include "tmc_xpulp_attention.h"
 
