@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tmc.backend_gap9 import residency
-from tmc.backend_gap9.plan import ConstantBlock, LiveRange, Residency
 from tmc.backend_gap9.l3_timeline import waits_for_l3
+from tmc.backend_gap9.plan import ConstantBlock, LiveRange, Residency
 from tmc.backend_gap9.residency import choose_residency
 from tmc.backend_gap9.targets import target_named
 from tmc.ir.errors import PlanError
