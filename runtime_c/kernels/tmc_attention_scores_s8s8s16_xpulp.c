@@ -1,6 +1,6 @@
 /* Blocks of 5 queries times 4 keys (tmc_xpulp_attention.h). A block with n words of width is 29 n + 53 instructions and
- * one stall, of which 20 round and shift, 10 pack, 10 store: 25.9 cycles a score at width 64. Its code, 110 instructions,
- * fits the private instruction cache. */
+ * one stall, of which 20 round and shift, 10 pack, 10 store: 25.9 cycles a score at width 64. Its code, 110
+ * instructions, fits the private instruction cache. */
 #include "tmc_kernels.h"
 #include "tmc_xpulp_attention.h"
 
