@@ -86,7 +86,7 @@ def test_debug_shows_the_traceback(built: Built) -> None:
 def test_a_defect_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch, built: Built) -> None:
     """An error that no check foresaw: no traceback without --debug, and an answer for programs too."""
 
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise AssertionError("two\nlines")
 
     monkeypatch.setattr("tmc.driver.choose_scales", broken)
@@ -97,7 +97,7 @@ def test_a_defect_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch, built: Bu
 
 
 def test_interrupt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, built: Built) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("tmc.driver.make_plan", interrupted)
