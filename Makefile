@@ -2,6 +2,7 @@
 #
 #   make PYTHON=python3.12 test          another interpreter (3.11 or newer)
 #   make TESTS=tests/ir test             some of the tests
+#   make GVSOC=PROGRAM bench-cycles      GVSoC, if it is not on the path
 #   make PIP_FLAGS='--find-links DIR'    more flags for pip, such as a folder with a CPU build of torch
 
 VENV := .venv
@@ -19,18 +20,20 @@ PYTHON := $(shell for p in $(CANDIDATES); do \
 	if $$p -c '$(NEW_ENOUGH)' 2>/dev/null; then echo $$p; break; fi; done)
 endif
 
-.PHONY: help system test lint demo bench-compile clean
+.PHONY: help system test soak lint demo bench-compile bench-cycles clean
 
 help:
 	@echo "make demo           export TinyMyo, compile it, run the C on this machine and compare"
 	@echo "make test           lint, types and every test"
+	@echo "make soak           tests that take minutes: every barrier and wait, all networks on GVSoC"
 	@echo "make lint           ruff and mypy only"
 	@echo "make bench-compile  compile times of the reference networks; ends with one JSON line"
+	@echo "make bench-cycles   cycles of networks, stages and kernels on GVSoC (GVSOC=PATH); ends with one JSON line"
 	@echo "make clean          remove what these targets made"
 
 # A C compiler and the venv module: installed where this user may, named where not. Tests take more: a
 # cross compiler, and engines that are independent of the project's own simulator.
-test lint: TEST_TOOLS := riscv64-unknown-elf-gcc:gcc-riscv64-unknown-elf \
+test soak lint bench-cycles: TEST_TOOLS := riscv64-unknown-elf-gcc:gcc-riscv64-unknown-elf \
 	qemu-system-riscv32:qemu-system-misc verilator:verilator g++:g++
 system:
 	@set -eu; \
@@ -78,11 +81,17 @@ lint: $(VENV)/.installed
 test: lint
 	$(VENV)/bin/python -m pytest -n $(JOBS) $(TESTS)
 
+soak: $(VENV)/.installed
+	$(VENV)/bin/python -m pytest -n $(JOBS) -m soak $(if $(GVSOC),--gvsoc $(GVSOC)) $(TESTS)
+
 demo: $(DEMO_VENV)/.installed
 	$(DEMO_VENV)/bin/python -m examples.tinymyo demo --output build/demo
 
 bench-compile: $(VENV)/.installed
 	$(VENV)/bin/python -m bench.compile_time
+
+bench-cycles: $(VENV)/.installed
+	$(VENV)/bin/python -m bench.cycles $(if $(GVSOC),--gvsoc $(GVSOC))
 
 clean:
 	rm -rf $(VENV) $(DEMO_VENV) build dist tinymyo_compiler.egg-info \
