@@ -76,6 +76,7 @@ def linear_kernel(graph: Graph, op: Op) -> str:
             f"found a linear from {x.value} to {y.value}, layout {attrs.layout}, "
             f"table {attrs.table}, residual {attrs.residual}; allowed "
             f"{', '.join(sorted(LINEAR_KERNELS.values()))}",
+            "merge two linears in a row into one, or put a LayerNorm or GELU between them",
         )
     return kernel
 

@@ -43,5 +43,5 @@ def target_named(name: str) -> Target:
     Raises: TmcError naming the ones there are.
     """
     if name not in TARGETS:
-        raise TmcError("target", f"found {name}, allowed {', '.join(TARGETS)}")
+        raise TmcError("target", f"found {name}, allowed {', '.join(TARGETS)}", "`tmc targets` lists them")
     return TARGETS[name]
