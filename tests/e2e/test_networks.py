@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,9 @@ def macs(config: Config) -> int:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_bit_exact_and_within_the_budgets(tmp_path: Path, name: str) -> None:
+def test_bit_exact_and_within_the_budgets(
+    tmp_path: Path, name: str, record_property: Callable[[str, object], None]
+) -> None:
     network = compiled(name, tmp_path)
     facts, target = network.facts, TARGETS["gap9"]
     assert facts["macs"] == macs(network.config)
@@ -75,10 +78,16 @@ def test_bit_exact_and_within_the_budgets(tmp_path: Path, name: str) -> None:
     assert 12 < facts["macs"] / facts["cycles_estimate"] < 32
     assert len((network.output / "network.c").read_text().splitlines()) <= 3000
 
-    ran = succeeded("run", network.output, "--on", "host")
-    assert ran["bit_exact"] is True and ran["mismatches"] == 0
-    assert [layer["name"] for layer in ran["layers"]] == [op["name"] for op in facts["ops"]]
-    assert all(layer["mismatches"] == 0 and layer["elements"] > 0 for layer in ran["layers"])
+    # iss: the program that GVSoC runs, with the kernels of the cluster.
+    for platform in ("host", "iss"):
+        ran = succeeded("run", network.output, "--on", platform)
+        assert (ran["platform"], ran["bit_exact"], ran["mismatches"]) == (platform, True, 0)
+        layers = ran["layers"]
+        assert [layer["name"] for layer in layers] == [op["name"] for op in facts["ops"]]
+        assert all(layer["mismatches"] == 0 and layer["elements"] > 0 for layer in layers)
+        elements = sum(layer["elements"] for layer in layers)
+        text = f"{len(layers)} ops, {elements:,} elements bit-exact in {ran['seconds']:.0f} s"
+        record_property("ran", f"network {name} on {platform}: {text}")
 
 
 def test_accuracy_on_unseen_windows_and_same_bytes_again(
