@@ -58,17 +58,19 @@ def test_host_from_the_makefile(folder: Path) -> None:
     assert (folder / "other-name").exists()
 
 
-def test_gap9_gives_the_sdk_its_variables(folder: Path) -> None:
+@pytest.mark.parametrize(("isa", "defined"), [("xpulp", " -DTMC_ISA_XPULP"), ("scalar", "")])
+def test_gap9_gives_the_sdk_its_variables(folder: Path, isa: str, defined: str) -> None:
     (folder / "rules").mkdir()
     (folder / "rules" / "pmsis_rules.mk").write_text(RULES)
-    result = make(folder, "all", "run", "platform=board", "RULES_DIR=rules")
+    (folder / "kernels" / "tmc_linear_s8s8s8_xpulp.c").touch()
+    chosen = () if isa == "xpulp" else ("ISA=scalar",)
+    result = make(folder, "all", "run", "platform=board", "RULES_DIR=rules", *chosen)
     assert result.returncode == 0
-    sources = ["network.c", *sorted(str(path.relative_to(folder)) for path in (folder / "kernels").iterdir()),
-               *sorted(str(path.relative_to(folder)) for path in (folder / "gap9").glob("*.c"))]
-    ordered = [sources[0], *sorted(sources[1:])]
+    found = (*(folder / "kernels").glob(f"*_{isa}.c"), *(folder / "gap9").glob("*.c"))
+    sources = " ".join(("network.c", *sorted(str(path.relative_to(folder)) for path in found)))
     files = "weights.bin golden/input.bin golden/output.bin"
-    flags = "-O3 -Iinclude -Igap9 -I. -DTMC_NETWORK=small_network"
-    line = f"board: small: {' '.join(ordered)}: {files}: {flags}"
+    flags = f"-O3 -Iinclude -Igap9 -I. -DTMC_NETWORK=small_network{defined}"
+    line = f"board: small: {sources}: {files}: {flags}"
     assert result.stdout == f"all {line}\nrun {line}\n"
 
 
