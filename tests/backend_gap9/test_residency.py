@@ -117,6 +117,26 @@ def test_choice_equals_trying_everything(
     assert choose_residency(blocks, cycles, activations, TARGET, budget) == (found, waited)
 
 
+@settings(max_examples=40, deadline=None)
+@given(CASES)
+def test_nothing_stays_where_nothing_may(
+    case: tuple[tuple[ConstantBlock, ...], list[int], list[LiveRange], int],
+) -> None:
+    blocks, cycles, activations, budget = case
+    travelling = [
+        choice
+        for choice in everything(blocks, activations, len(cycles), budget)
+        if not any(each.resident for each in choice)
+    ]
+    if not travelling:
+        with pytest.raises(PlanError, match="live at once"):
+            choose_residency(blocks, cycles, activations, TARGET, budget, resident=False)
+        return
+    found, waited = choose_residency(blocks, cycles, activations, TARGET, budget, resident=False)
+    assert found in travelling
+    assert waited == exposed(found, cycles) == min(exposed(choice, cycles) for choice in travelling)
+
+
 def test_what_fits_stays() -> None:
     blocks = blocks_of([(0, 3), (1, 5)])
     found, waited = choose_residency(blocks, [10, 10], (), TARGET, 32)

@@ -40,14 +40,14 @@ class Compiled:
     facts: dict[str, Any]
 
 
-def compiled(name: str, folder: Path) -> Compiled:
-    """Export and compile a reference network."""
+def compiled(name: str, folder: Path, *options: str) -> Compiled:
+    """Export and compile a reference network, with further options of `tmc compile`."""
     reference = NETWORKS[name]
     config = reference.config
     windows = load_windows(config.channels, config.samples)
     model = folder / f"{name}.onnx"
     export(build(config, reference.seed), windows, model, EXPORTERS[name])
-    facts = succeeded("compile", model, "--target", "gap9", "-o", folder / "out")
+    facts = succeeded("compile", model, "--target", "gap9", *options, "-o", folder / "out")
     return Compiled(config, model, windows.test[:TEST_WINDOWS], folder / "out", facts)
 
 

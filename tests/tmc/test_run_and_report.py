@@ -175,3 +175,13 @@ def test_report(built: Built) -> None:
 def test_report_of_another_version(tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text('{"compiler": "tmc 9", "network": "n", "l3_bytes": 0}')
     assert "found other facts than a report's ('target')" in refused("report", tmp_path).error
+
+
+def test_streamed_weights(built: Built, tmp_path: Path) -> None:
+    succeeded("compile", built.model, "--stream-weights", "-o", tmp_path / "out")
+    network = (tmp_path / "out" / "network.c").read_text()
+    kept = (built.output / "network.c").read_text()
+    loads_once = "Runs once, before the first inference."
+    assert loads_once in kept and loads_once not in network
+    assert network.count("tmc_l3_fetch(") >= kept.count("tmc_l3_fetch(") > 0
+    assert succeeded("run", tmp_path / "out", "--on", "host")["bit_exact"] is True

@@ -29,7 +29,7 @@ def gvsoc(request: pytest.FixtureRequest) -> Path:
 def test_every_op_and_the_cycles(
     tmp_path: Path, gvsoc: Path, name: str, record_property: Callable[[str, object], None]
 ) -> None:
-    network = compiled(name, tmp_path)
+    network = compiled(name, tmp_path, "--stream-weights")  # the limits are with all weights in L3
     run = ("run", network.output, "--on", "gvsoc", "--gvsoc", gvsoc)
     ran = succeeded(*run)
     assert (ran["platform"], ran["bit_exact"], ran["mismatches"]) == ("gvsoc", True, 0)
