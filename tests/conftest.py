@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 
@@ -10,6 +13,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--update-golden", action="store_true", help="write the texts under tests/golden instead of comparing"
     )
     parser.addoption("--gvsoc", metavar="PROGRAM", help="GVSoC, if it is not on the path")
+
+
+@pytest.fixture(scope="session")
+def gvsoc_program(request: pytest.FixtureRequest) -> Path:
+    """Return GVSoC: --gvsoc, or the one on the path. It is in no package index, so tests skip without it."""
+    found = request.config.getoption("--gvsoc") or shutil.which("gvsoc")
+    if found is None:
+        pytest.skip("GVSoC is not installed: no --gvsoc PROGRAM, and no gvsoc on the search path")
+    return Path(found)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -40,15 +40,6 @@ def directory(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def gvsoc(request: pytest.FixtureRequest) -> Path:
-    """Return GVSoC: --gvsoc, or the one on the path."""
-    found = request.config.getoption("--gvsoc", default=None) or shutil.which("gvsoc")
-    if found is None:
-        pytest.skip("GVSoC is not installed: no --gvsoc PATH, and no gvsoc on the search path")
-    return Path(found)
-
-
 @pytest.mark.parametrize("isa", ISAS)
 def test_golden_input_on_iss(directory: Path, iss: Path, isa: Isa) -> None:
     result = run_iss(directory, isa=isa, simulator=iss)
@@ -100,11 +91,11 @@ def test_a_dropped_wait_and_a_dropped_barrier_are_caught(
         run_iss(directory, simulator=iss)
 
 
-def test_on_gvsoc(directory: Path, gvsoc: Path) -> None:
-    result = run_gvsoc(directory, gvsoc=gvsoc)
+def test_on_gvsoc(directory: Path, gvsoc_program: Path) -> None:
+    result = run_gvsoc(directory, gvsoc=gvsoc_program)
     assert (result.platform, result.bit_exact, len(result.ops)) == ("gvsoc", True, len(traced_ops(graph())))
     assert result.cycles is not None and result.cycles > 1000
-    free = run_gvsoc(directory, gvsoc=gvsoc, trace=False, properties=("free_transfers=1",))
+    free = run_gvsoc(directory, gvsoc=gvsoc_program, trace=False, properties=("free_transfers=1",))
     assert free.bit_exact and free.cycles is not None and free.cycles <= result.cycles
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,21 +15,12 @@ QUICK = "tinyissimo-8x200"
 OTHERS = [pytest.param(name, marks=pytest.mark.soak) for name in LIMITS_CYCLES if name != QUICK]
 
 
-@pytest.fixture
-def gvsoc(request: pytest.FixtureRequest) -> Path:
-    """Return GVSoC: --gvsoc, or the one on the path."""
-    found = request.config.getoption("--gvsoc", default=None) or shutil.which("gvsoc")
-    if found is None:
-        pytest.skip("GVSoC is not installed: no --gvsoc PATH, and no gvsoc on the search path")
-    return Path(found)
-
-
 @pytest.mark.parametrize("name", [QUICK, *OTHERS])
 def test_every_op_and_the_cycles(
-    tmp_path: Path, gvsoc: Path, name: str, record_property: Callable[[str, object], None]
+    tmp_path: Path, gvsoc_program: Path, name: str, record_property: Callable[[str, object], None]
 ) -> None:
     network = compiled(name, tmp_path, "--stream-weights")  # the limits are with all weights in L3
-    run = ("run", network.output, "--on", "gvsoc", "--gvsoc", gvsoc)
+    run = ("run", network.output, "--on", "gvsoc", "--gvsoc", gvsoc_program)
     ran = succeeded(*run)
     assert (ran["platform"], ran["bit_exact"], ran["mismatches"]) == ("gvsoc", True, 0)
     assert [layer["name"] for layer in ran["layers"]] == [op["name"] for op in network.facts["ops"]]

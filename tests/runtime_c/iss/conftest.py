@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from importlib import import_module
 from pathlib import Path
 
@@ -70,15 +69,12 @@ def rtl() -> Engine:
 
 
 @pytest.fixture(scope="session")
-def gvsoc(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """Return GVSoC's pulp-open: the command of --gvsoc, or the one on the path."""
-    binary = request.config.getoption("--gvsoc", default=None) or shutil.which("gvsoc")
-    if binary is None:
-        pytest.skip("GVSoC is not installed: no --gvsoc PATH, and no gvsoc on the search path")
+def gvsoc(gvsoc_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """Return GVSoC's own pulp-open."""
 
     def command(program: Path) -> tuple[str | Path, ...]:
         # Each run writes files of its own.
         work = tmp_path_factory.mktemp("gvsoc")
-        return (binary, "--target=pulp-open", "--work-dir", work, "--binary", program, "run")
+        return (gvsoc_program, "--target=pulp-open", "--work-dir", work, "--binary", program, "run")
 
     return Engine("gvsoc", PULP, command)
