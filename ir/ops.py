@@ -98,8 +98,6 @@ OPS: Mapping[OpKind, OpDef] = {
 }
 
 VIEWS = frozenset({OpKind.RESHAPE, OpKind.TRANSPOSE, OpKind.SLICE, OpKind.EXPAND})
-INTEGER_OPS = frozenset({OpKind.QLINEAR, OpKind.QLAYERNORM, OpKind.QROPE, OpKind.QATTENTION,
-                         OpKind.QMEAN_ROWS})
 
 
 def arity_allowed(kind: OpKind, count: int) -> bool:

@@ -1,8 +1,6 @@
-"""fuse_mean_rows, sink_views, order_ops, name_values, fold_constants, remove_dead_ops, require_canonical."""
+"""fuse_mean_rows, sink_views, order_ops, name_values, fold_constants, require_canonical."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +13,6 @@ from tmc.passes.fold_constants import fold_constants
 from tmc.passes.fuse_mean_rows import fuse_mean_rows
 from tmc.passes.name_values import name_values
 from tmc.passes.order_ops import order_ops
-from tmc.passes.remove_dead_ops import remove_dead_ops
 from tmc.passes.require_canonical import CANONICAL, require_canonical
 from tmc.passes.sink_views import sink_views
 
@@ -173,13 +170,6 @@ def test_constants_fold_but_outputs_stay_computed() -> None:
     graph = graph_of(text, (2, 1), {"c": normal(2)}, ("z", "y"))
     after = same_numbers(graph, fold_constants)
     assert kinds(after) == ["mul", "neg"]
-
-
-def test_dead_ops_go() -> None:
-    live = graph_of("a = neg(x)\n y = neg(a)", (2,))
-    extra = replace(live.ops[0], output="dead")
-    graph = replace(live, ops=(*live.ops, extra), types={**live.types, "dead": live.types["a"]}, constants={})
-    assert remove_dead_ops(graph) == live
 
 
 GOOD = {"w": normal(4, 4), "b": normal(1, 4), "c": normal(2, 4)}
