@@ -123,6 +123,20 @@ class MeanRowsAttrs(Attrs):
 
 
 @dataclass(frozen=True, slots=True)
+class InterpolateRowsAttrs(Attrs):
+    """Stretch [M, C] to `rows` rows: linear between row centres; the end rows are held beyond them."""
+
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class PermuteRowsAttrs(Attrs):
+    """Interleave `groups` equal runs of P rows: row c * P + p becomes row p * groups + c."""
+
+    groups: int
+
+
+@dataclass(frozen=True, slots=True)
 class QLinearAttrs(Attrs):
     """Requantising matrix product; see docs/numerics.md for the formula.
 
@@ -183,3 +197,20 @@ class QMeanRowsAttrs(Attrs):
     multiplier: int
     bias: int
     shift: int
+
+
+@dataclass(frozen=True, slots=True)
+class QDepthwiseRowsAttrs(Attrs):
+    """Requantising depthwise convolution over rows; rows beyond the ends hold zero_point, the code of 0."""
+
+    shift: int
+    zero_point: int
+    table: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QInterpolateRowsAttrs(Attrs):
+    """Linear interpolation over rows; the result is stored as [rows, C], or transposed as [C, rows]."""
+
+    rows: int
+    layout: Literal["rows", "transposed"] = "rows"

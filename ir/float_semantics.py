@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from tmc.ir.attrs import AttentionAttrs, ConvAttrs, LayerNormAttrs, MeanRowsAttrs, RopeAttrs
+from tmc.ir.attrs import (
+    AttentionAttrs,
+    ConvAttrs,
+    InterpolateRowsAttrs,
+    LayerNormAttrs,
+    MeanRowsAttrs,
+    RopeAttrs,
+)
 from tmc.ir.types import Array
 
 # Rational approximations of erf and erfc in double precision: W. J. Cody, "Rational Chebyshev approximation
@@ -77,6 +84,12 @@ def gelu(x: Array, approximate: str) -> Array:
     return np.asarray(0.5 * x * (1.0 + np.tanh(inner)), dtype=np.float32)
 
 
+def sigmoid(x: Array) -> Array:
+    """Return 1 / (1 + exp(-x)), with no power that could overflow."""
+    small = np.exp(-np.abs(x))
+    return np.asarray(np.where(x >= 0, np.float32(1), small) / (1 + small), dtype=np.float32)
+
+
 def softmax(x: Array, axis: int) -> Array:
     """Return exp(x - max) / sum along an axis."""
     p = np.exp(x - x.max(axis=axis, keepdims=True))
@@ -135,3 +148,32 @@ def attention(q: Array, k: Array, v: Array, attrs: AttentionAttrs) -> Array:
 def mean_rows(x: Array, attrs: MeanRowsAttrs) -> Array:
     """Average each run of group_rows rows of x [M, C]."""
     return np.asarray(x.reshape(-1, attrs.group_rows, x.shape[1]).mean(axis=1), dtype=np.float32)
+
+
+def depthwise_rows(x: Array, weight: Array, bias: Array) -> Array:
+    """Convolve each column of x [M, C] with its row of weight [C, taps]; rows beyond the ends are 0."""
+    rows, taps = x.shape[0], weight.shape[1]
+    padded = np.pad(x, ((taps // 2, taps // 2), (0, 0)))
+    out = np.zeros_like(x)
+    for tap in range(taps):
+        out += padded[tap : tap + rows] * weight[:, tap]
+    return np.asarray(out + bias, dtype=np.float32)
+
+
+def interpolation(rows: int, out_rows: int) -> tuple[Array, Array]:
+    """Return for each row of the result the row i before it, at most rows - 2, and the weight of row i + 1.
+
+    Row t of the result lies at (t + 1/2) rows / out_rows - 1/2, held inside 0 to rows - 1. rows >= 2.
+    """
+    # the place in units of 1 / (2 out_rows) is an integer
+    unit = 2 * out_rows
+    place = np.clip((2 * np.arange(out_rows) + 1) * rows - out_rows, 0, unit * (rows - 1))
+    index = np.minimum(place // unit, rows - 2)
+    return index, (place - index * unit) / unit
+
+
+def interpolate_rows(x: Array, attrs: InterpolateRowsAttrs) -> Array:
+    """Stretch x [M, C] to attrs.rows rows, linearly between row centres."""
+    index, weight = interpolation(x.shape[0], attrs.rows)
+    after = weight.astype(np.float32)[:, None]
+    return np.asarray(x[index] * (1 - after) + x[index + 1] * after, dtype=np.float32)

@@ -30,6 +30,7 @@ class OpKind(Enum):
     SQRT = "sqrt"
     ERF = "erf"
     TANH = "tanh"
+    SIGMOID = "sigmoid"
     MATMUL = "matmul"
     SOFTMAX = "softmax"
     REDUCE_MEAN = "reduce_mean"
@@ -41,12 +42,20 @@ class OpKind(Enum):
     ROPE = "rope"
     ATTENTION = "attention"
     MEAN_ROWS = "mean_rows"
+    SILU = "silu"
+    RELU = "relu"
+    DEPTHWISE_ROWS = "depthwise_rows"
+    INTERPOLATE_ROWS = "interpolate_rows"
+    # rows in another order, float or integer
+    PERMUTE_ROWS = "permute_rows"
     # integer ops
     QLINEAR = "qlinear"
     QLAYERNORM = "qlayernorm"
     QROPE = "qrope"
     QATTENTION = "qattention"
     QMEAN_ROWS = "qmean_rows"
+    QDEPTHWISE_ROWS = "qdepthwise_rows"
+    QINTERPOLATE_ROWS = "qinterpolate_rows"
 
 
 @dataclass(frozen=True, slots=True)

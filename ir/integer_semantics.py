@@ -10,7 +10,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tmc.ir.attrs import QAttentionAttrs, QLayerNormAttrs, QLinearAttrs, QMeanRowsAttrs, QRopeAttrs
+from tmc.ir.attrs import (
+    QAttentionAttrs,
+    QDepthwiseRowsAttrs,
+    QInterpolateRowsAttrs,
+    QLayerNormAttrs,
+    QLinearAttrs,
+    QMeanRowsAttrs,
+    QRopeAttrs,
+)
 from tmc.ir.types import Array, DType
 
 Int = NDArray[np.int64]
@@ -20,6 +28,8 @@ RSQRT_TABLE: Int = np.array(
     [round(2**30 / (((i + 32.5) * 2**24) ** 0.5)) for i in range(RSQRT_ENTRIES)], dtype=np.int64
 )
 EXP_ENTRIES = 1024
+# Fraction bits of the weights of an interpolation.
+INTERPOLATION_BITS = 14
 
 
 def round_shift(a: Int, s: int | Int) -> Int:
@@ -160,3 +170,32 @@ def qmean_rows(x: Array, attrs: QMeanRowsAttrs) -> Array:
     sums = x.astype(np.int64).reshape(-1, attrs.group_rows, x.shape[1]).sum(axis=1)
     y = _int32(_int32(sums * attrs.multiplier) + attrs.bias) >> attrs.shift
     return np.asarray(np.clip(y, -32768, 32767), dtype=np.int16)
+
+
+def qdepthwise_rows(x: Array, weight: Array, multiplier: Array, bias: Array, attrs: QDepthwiseRowsAttrs,
+                    table: Array | None = None) -> Array:
+    """Return int8 [M, C]: each column of x convolved with its row of weight [C, taps].
+
+    acc = sum_k x[i + k - taps / 2][c] w[c][k], with zero_point for rows beyond the ends;
+    y = C8((acc * multiplier[c] + bias[c]) >> shift), then table[y + 128] if there is one.
+    """
+    rows, taps = x.shape[0], weight.shape[1]
+    padded = np.pad(x.astype(np.int64), ((taps // 2, taps // 2), (0, 0)), constant_values=attrs.zero_point)
+    acc = np.zeros(x.shape, dtype=np.int64)
+    for tap in range(taps):
+        acc = _int32(acc + padded[tap : tap + rows] * weight[:, tap].astype(np.int64))
+    y = _int32(_int32(acc * multiplier.astype(np.int64)) + bias.astype(np.int64)) >> attrs.shift
+    out: Array = np.clip(y, -128, 127).astype(np.int8)
+    return out if table is None else np.asarray(table[out.astype(np.int64) + 128])
+
+
+def qinterpolate_rows(x: Array, table: Array, attrs: QInterpolateRowsAttrs) -> Array:
+    """Return int16 [rows, C], or [C, rows]: R(x[i] (2^14 - w) + x[i + 1] w, 14) with (i, w) of the table."""
+    index, weight = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64)[:, None]
+    assert index.min() >= 0 and index.max() <= x.shape[0] - 2, "a row outside the input"
+    one = 2**INTERPOLATION_BITS
+    assert weight.min() >= 0 and weight.max() <= one, "a weight outside 0 to 1"
+    wide = x.astype(np.int64)
+    y = round_shift(wide[index] * (one - weight) + wide[index + 1] * weight, INTERPOLATION_BITS)
+    out = y.astype(np.int16)
+    return np.ascontiguousarray(out.T if attrs.layout == "transposed" else out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tmc.ir import attrs as a
-from tmc.ir.shapes import divides, matrix_product, need, operand_shape
+from tmc.ir.shapes import depthwise_taps, divides, matrix_product, need, operand_shape, stretched
 from tmc.ir.types import DType, TensorType
 
 Types = Sequence[TensorType]
@@ -97,3 +97,29 @@ def qmean_rows(types: Types, attrs: a.QMeanRowsAttrs) -> TensorType:
     divides(attrs.group_rows, rows, "rows in a group")
     _shift(attrs.shift)
     return TensorType(DType.S16, (rows // attrs.group_rows, columns))
+
+
+def qdepthwise_rows(types: Types, attrs: a.QDepthwiseRowsAttrs) -> TensorType:
+    """x s8 [M, C], weight s8 [C, taps], multiplier s32 [C], bias s32 [C], then table; result s8 [M, C]."""
+    rows, columns = operand_shape("x", types[0], 2, DType.S8)
+    depthwise_taps(columns, operand_shape("weight", types[1], 2, DType.S8))
+    for name, operand in (("multiplier", types[2]), ("bias", types[3])):
+        shape = operand_shape(name, operand, 1, DType.S32)
+        need(shape == (columns,), f"found {name} {shape}, allowed ({columns},)")
+    need(len(types) == 4 + attrs.table, f"found {len(types)} operands, allowed {4 + attrs.table}")
+    if attrs.table:
+        table = operand_shape("table", types[4], 1, DType.S8)
+        need(table == (256,), f"found table {table}, allowed (256,)")
+    need(-128 <= attrs.zero_point <= 127, f"found zero_point {attrs.zero_point}, allowed -128 to 127")
+    _shift(attrs.shift)
+    return TensorType(DType.S8, (rows, columns))
+
+
+def qinterpolate_rows(types: Types, attrs: a.QInterpolateRowsAttrs) -> TensorType:
+    """x s16 [M, C], table s16 [rows, 2] of (row before, weight of the next); s16 [rows, C] or [C, rows]."""
+    rows, columns = operand_shape("x", types[0], 2, DType.S16)
+    stretched(rows, attrs.rows)
+    table = operand_shape("table", types[1], 2, DType.S16)
+    need(table == (attrs.rows, 2), f"found table {table}, allowed ({attrs.rows}, 2)")
+    shapes = {"rows": (attrs.rows, columns), "transposed": (columns, attrs.rows)}
+    return TensorType(DType.S16, shapes[attrs.layout])

@@ -48,6 +48,12 @@ def _gather(x: Sequence[Array], attrs: a.GatherAttrs) -> Array:
     return np.asarray(np.take(x[0], indices, axis=attrs.axis))
 
 
+def _permute_rows(x: Sequence[Array], attrs: a.PermuteRowsAttrs) -> Array:
+    rows, columns = x[0].shape
+    grouped = x[0].reshape(attrs.groups, rows // attrs.groups, columns)
+    return np.ascontiguousarray(grouped.transpose(1, 0, 2)).reshape(rows, columns)
+
+
 XY = ("x", "y")
 OPS: Mapping[OpKind, OpDef] = {
     OpKind.RESHAPE: OpDef(("x",), a.ReshapeAttrs, s.reshape, lambda x, at: x[0].reshape(at.shape), "view"),
@@ -68,6 +74,7 @@ OPS: Mapping[OpKind, OpDef] = {
     OpKind.SQRT: OpDef(("x",), a.Attrs, s.unary, lambda x, _: np.sqrt(x[0]), "square root"),
     OpKind.ERF: OpDef(("x",), a.Attrs, s.unary, lambda x, _: f.erf(x[0]), "error function"),
     OpKind.TANH: OpDef(("x",), a.Attrs, s.unary, lambda x, _: np.tanh(x[0]), "hyperbolic tangent"),
+    OpKind.SIGMOID: OpDef(("x",), a.Attrs, s.unary, lambda x, _: f.sigmoid(x[0]), "1 / (1 + exp(-x))"),
     OpKind.MATMUL: OpDef(XY, a.Attrs, s.matmul, lambda x, _: x[0] @ x[1], "matrix product"),
     OpKind.SOFTMAX: OpDef(("x",), a.AxisAttrs, s.softmax, lambda x, at: f.softmax(x[0], at.axis), "softmax"),
     OpKind.REDUCE_MEAN: OpDef(("x",), a.ReduceMeanAttrs, s.reduce_mean,
@@ -85,6 +92,16 @@ OPS: Mapping[OpKind, OpDef] = {
                             lambda x, at: f.attention(x[0], x[1], x[2], at), "softmax attention, all heads"),
     OpKind.MEAN_ROWS: OpDef(("x",), a.MeanRowsAttrs, s.mean_rows,
                             lambda x, at: f.mean_rows(x[0], at), "mean over runs of rows"),
+    OpKind.SILU: OpDef(("x",), a.Attrs, s.unary, lambda x, _: x[0] * f.sigmoid(x[0]), "x sigmoid(x)"),
+    OpKind.RELU: OpDef(("x",), a.Attrs, s.unary, lambda x, _: np.maximum(x[0], np.float32(0)), "max(x, 0)"),
+    OpKind.DEPTHWISE_ROWS: OpDef(("x", "weight", "bias"), a.Attrs, s.depthwise_rows,
+                                 lambda x, _: f.depthwise_rows(x[0], x[1], x[2]),
+                                 "convolution over rows, column by column"),
+    OpKind.INTERPOLATE_ROWS: OpDef(("x",), a.InterpolateRowsAttrs, s.interpolate_rows,
+                                   lambda x, at: f.interpolate_rows(x[0], at),
+                                   "linear interpolation over rows"),
+    OpKind.PERMUTE_ROWS: OpDef(("x",), a.PermuteRowsAttrs, s.permute_rows, _permute_rows,
+                               "interleave runs of rows"),
     OpKind.QLINEAR: OpDef(("x", "weight", "multiplier", "bias", "table?", "residual?"), a.QLinearAttrs,
                           i.qlinear, _qlinear, "integer linear, requantised"),
     OpKind.QLAYERNORM: OpDef(("x", "gamma", "beta"), a.QLayerNormAttrs, i.qlayernorm,
@@ -95,6 +112,13 @@ OPS: Mapping[OpKind, OpDef] = {
                              lambda x, at: q.qattention(x[0], x[1], x[2], x[3], at), "integer attention"),
     OpKind.QMEAN_ROWS: OpDef(("x",), a.QMeanRowsAttrs, i.qmean_rows,
                              lambda x, at: q.qmean_rows(x[0], at), "integer mean over runs of rows"),
+    OpKind.QDEPTHWISE_ROWS: OpDef(
+        ("x", "weight", "multiplier", "bias", "table?"), a.QDepthwiseRowsAttrs, i.qdepthwise_rows,
+        lambda x, at: q.qdepthwise_rows(x[0], x[1], x[2], x[3], at, x[4] if at.table else None),
+        "integer convolution over rows, column by column"),
+    OpKind.QINTERPOLATE_ROWS: OpDef(("x", "table"), a.QInterpolateRowsAttrs, i.qinterpolate_rows,
+                                    lambda x, at: q.qinterpolate_rows(x[0], x[1], at),
+                                    "integer linear interpolation over rows"),
 }
 
 VIEWS = frozenset({OpKind.RESHAPE, OpKind.TRANSPOSE, OpKind.SLICE, OpKind.EXPAND})

@@ -42,6 +42,18 @@ def matrix_product(x: tuple[int, ...], weight: tuple[int, ...], bias: tuple[int,
     divides(bias[0], x[0], "rows of bias")
 
 
+def depthwise_taps(columns: int, weight: tuple[int, ...]) -> None:
+    """Require an odd number of taps for each column: as many rows before as after."""
+    need(weight[0] == columns and weight[1] % 2 == 1,
+         f"found weight {weight}, allowed ({columns}, taps) with an odd number of taps")
+
+
+def stretched(rows: int, out_rows: int) -> None:
+    """Require two rows to interpolate between, and one row or more of the result."""
+    need(rows >= 2, f"found {rows} rows to interpolate between, allowed 2 or more")
+    need(out_rows >= 1, f"found {out_rows} rows of the result, allowed 1 or more")
+
+
 def _f32(shape: Sequence[int], operands: Types) -> TensorType:
     """Return a float type; every operand has to be float too."""
     wrong = [operand.dtype.value for operand in operands if operand.dtype is not DType.F32]
@@ -213,3 +225,26 @@ def mean_rows(types: Types, attrs: a.MeanRowsAttrs) -> TensorType:
     rows, columns = operand_shape("x", types[0], 2, DType.F32)
     divides(attrs.group_rows, rows, "rows in a group")
     return _f32((rows // attrs.group_rows, columns), types)
+
+
+def depthwise_rows(types: Types, attrs: a.Attrs) -> TensorType:
+    """[M, C] with an odd number of taps for each column."""
+    rows, columns = operand_shape("x", types[0], 2, DType.F32)
+    depthwise_taps(columns, operand_shape("weight", types[1], 2, DType.F32))
+    bias = operand_shape("bias", types[2], 1, DType.F32)
+    need(bias == (columns,), f"found bias {bias}, allowed ({columns},)")
+    return _f32((rows, columns), types)
+
+
+def interpolate_rows(types: Types, attrs: a.InterpolateRowsAttrs) -> TensorType:
+    """[M, C] to [rows, C]."""
+    x = operand_shape("x", types[0], 2, DType.F32)
+    stretched(x[0], attrs.rows)
+    return _f32((attrs.rows, x[1]), types)
+
+
+def permute_rows(types: Types, attrs: a.PermuteRowsAttrs) -> TensorType:
+    """[M, C] of any element type, rows in another order."""
+    rows, columns = operand_shape("x", types[0], 2, *DType)
+    divides(attrs.groups, rows, "groups")
+    return TensorType(types[0].dtype, (rows, columns))

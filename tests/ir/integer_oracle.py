@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from math import isqrt
 
-from tmc.ir.attrs import QAttentionAttrs, QLayerNormAttrs, QLinearAttrs, QMeanRowsAttrs, QRopeAttrs
+from tmc.ir.attrs import (
+    QAttentionAttrs,
+    QDepthwiseRowsAttrs,
+    QLayerNormAttrs,
+    QLinearAttrs,
+    QMeanRowsAttrs,
+    QRopeAttrs,
+)
 
 Matrix = list[list[int]]
 
@@ -139,4 +146,31 @@ def qmean_rows(x: Matrix, attrs: QMeanRowsAttrs) -> Matrix:
         sums = [sum(column) for column in zip(*rows, strict=True)]
         out.append([clipped(i32(i32(total * attrs.multiplier) + attrs.bias) // 2**attrs.shift, 16)
                     for total in sums])
+    return out
+
+
+def qdepthwise_rows(x: Matrix, weight: Matrix, multiplier: list[int], bias: list[int],
+                    attrs: QDepthwiseRowsAttrs, table: list[int] | None) -> Matrix:
+    taps = len(weight[0])
+    outside = [[attrs.zero_point] * len(weight)] * (taps // 2)
+    padded = [*outside, *x, *outside]
+    out: Matrix = []
+    for m in range(len(x)):
+        line = []
+        for c, channel in enumerate(weight):
+            acc = dot([padded[m + tap][c] for tap in range(taps)], channel)
+            y = clipped(i32(i32(acc * multiplier[c]) + bias[c]) // 2**attrs.shift, 8)
+            line.append(y if table is None else table[y + 128])
+        out.append(line)
+    return out
+
+
+def qinterpolate_rows(x: Matrix, table: Matrix) -> Matrix:
+    """Rows of the result, before any change of layout."""
+    out: Matrix = []
+    for before, weight in table:
+        row = [rounded(i32(i32(a * (2**14 - weight)) + b * weight), 14)
+               for a, b in zip(x[before], x[before + 1], strict=True)]
+        assert all(-(2**15) <= y < 2**15 for y in row)
+        out.append(row)
     return out

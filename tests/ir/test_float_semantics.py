@@ -80,7 +80,7 @@ def test_gelu(approximate: str) -> None:
 
 ELEMENTWISE: list[tuple[K, str, Callable[[Array], Array]]] = [
     (K.NEG, "Neg", lambda x: x), (K.SQRT, "Sqrt", np.abs), (K.TANH, "Tanh", lambda x: x),
-    (K.ERF, "Erf", lambda x: x),
+    (K.ERF, "Erf", lambda x: x), (K.SIGMOID, "Sigmoid", lambda x: x), (K.RELU, "Relu", lambda x: x),
 ]
 
 
@@ -181,3 +181,41 @@ def test_mean_rows() -> None:
     x = normal(6, 4)
     expected = np.stack([x[0:3].astype(np.float64).mean(axis=0), x[3:6].astype(np.float64).mean(axis=0)])
     assert_close(evaluate(K.MEAN_ROWS, [x], a.MeanRowsAttrs(3)), expected)
+
+
+def test_sigmoid_far_from_zero() -> None:
+    with np.errstate(all="raise", under="ignore"):
+        found = f.sigmoid(np.array([-1e4, -90, 0, 90, 1e4], np.float32))
+    assert found.dtype == np.float32
+    assert found.tolist() == [0, np.exp(np.float32(-90)), 0.5, 1, 1]
+
+
+def test_silu() -> None:
+    x = np.linspace(-20, 20, 4001, dtype=np.float32)
+    exact = np.array([value / (1 + math.exp(-value)) for value in x.tolist()])
+    assert_close(evaluate(K.SILU, [x], a.Attrs()), exact, 1e-6)
+
+
+@pytest.mark.parametrize("taps", [1, 3, 5])
+def test_depthwise_rows(taps: int) -> None:
+    x, weight, bias = normal(7, 6), normal(6, taps), normal(6)
+    expected = onnx_result("Conv", [x.T[None], weight[:, None], bias], group=6, pads=[taps // 2] * 2)
+    assert_close(evaluate(K.DEPTHWISE_ROWS, [x, weight, bias], a.Attrs()), expected[0].T)
+
+
+@pytest.mark.parametrize(("rows", "out_rows"),
+                         [(50, 500), (50, 1000), (7, 16), (9, 4), (5, 5), (2, 3), (50, 1)])
+def test_interpolate_rows(rows: int, out_rows: int) -> None:
+    x = normal(rows, 3)
+    nothing = np.zeros(0, np.float32)
+    sizes = [nothing, nothing, np.array([1, 3, out_rows])]
+    expected = onnx_result("Resize", [x.T[None], *sizes], opset=11, mode="linear",
+                           coordinate_transformation_mode="half_pixel")
+    assert_close(evaluate(K.INTERPOLATE_ROWS, [x], a.InterpolateRowsAttrs(out_rows)), expected[0].T, 1e-5)
+
+
+def test_permute_rows() -> None:
+    x = normal(6, 4)
+    found = evaluate(K.PERMUTE_ROWS, [x], a.PermuteRowsAttrs(2))
+    assert np.array_equal(found, x[[0, 3, 1, 4, 2, 5]])
+    assert found.flags.c_contiguous

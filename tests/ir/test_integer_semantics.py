@@ -325,3 +325,54 @@ def test_qmean_rows(seed: int, kind: str, group_rows: int, multiplier: int, shif
     attrs = a.QMeanRowsAttrs(group_rows, multiplier, (1 << shift) // 2 - 3 * multiplier, shift)
     found = evaluate(K.QMEAN_ROWS, [x], attrs)
     assert found.tolist() == oracle.qmean_rows(x.tolist(), attrs)
+
+
+@SETTINGS
+@given(SEEDS, KINDS, KINDS, st.sampled_from([1, 2, 9]), st.sampled_from([1, 3, 5]), st.integers(-128, 127),
+       st.integers(0, 31), st.booleans())
+def test_qdepthwise_rows(seed: int, kind: str, weights: str, rows: int, taps: int, zero_point: int,
+                         shift: int, has_table: bool) -> None:
+    random = np.random.default_rng(seed)
+    x, weight = matrix(seed, rows, 4, np.int8, kind), matrix(seed + 1, 4, taps, np.int8, weights)
+    multiplier = random.integers(0, 255, 4, endpoint=True).astype(np.int32)
+    room = 2**31 - 1 - 255 * 128 * 128 * taps
+    bias = random.integers(-room, room, 4, endpoint=True).astype(np.int32)
+    table = random.integers(-128, 128, 256).astype(np.int8)
+    attrs = a.QDepthwiseRowsAttrs(shift, zero_point, has_table)
+    found = evaluate(K.QDEPTHWISE_ROWS, [x, weight, multiplier, bias, *[table] * has_table], attrs)
+    expected = oracle.qdepthwise_rows(x.tolist(), weight.tolist(), multiplier.tolist(), bias.tolist(), attrs,
+                                      table.tolist() if has_table else None)
+    assert found.tolist() == expected
+
+
+def test_qdepthwise_rows_notices_an_overflow() -> None:
+    x, weight, one = np.full((1, 1), -128, np.int8), np.full((1, 1), -127, np.int8), np.ones(1, np.int32)
+    for multiplier, bias in ((2**31 // (128 * 127) + 1, 0), (1, 2**31 - 1)):
+        operands: list[Array] = [x, weight, one * multiplier, one * bias]
+        with pytest.raises(AssertionError, match="int32 overflow"):
+            evaluate(K.QDEPTHWISE_ROWS, operands, a.QDepthwiseRowsAttrs(0, 0))
+
+
+@SETTINGS
+@given(SEEDS, KINDS, st.sampled_from([2, 3, 50]), st.sampled_from([1, 4, 500]),
+       st.sampled_from(["rows", "transposed"]))
+def test_qinterpolate_rows(seed: int, kind: str, rows: int, out_rows: int,
+                           layout: Literal["rows", "transposed"]) -> None:
+    random = np.random.default_rng(seed)
+    x = matrix(seed, rows, 5, np.int16, kind)
+    weight = random.choice([0, 1, 2**13, 2**14 - 1, 2**14, int(random.integers(0, 2**14))], out_rows)
+    table = np.stack([random.integers(0, rows - 1, out_rows), weight], axis=1).astype(np.int16)
+    found = evaluate(K.QINTERPOLATE_ROWS, [x, table], a.QInterpolateRowsAttrs(out_rows, layout))
+    expected = np.array(oracle.qinterpolate_rows(x.tolist(), table.tolist()))
+    assert found.tolist() == (expected.T if layout == "transposed" else expected).tolist()
+    assert found.flags.c_contiguous
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [((2, 0), "row outside the input"), ((-1, 0), "row outside"), ((0, 2**14 + 1), "weight outside"),
+     ((0, -1), "weight outside")])
+def test_qinterpolate_rows_stays_inside(entry: tuple[int, int], message: str) -> None:
+    x, table = np.zeros((3, 1), np.int16), np.array([(0, 0), entry], np.int16)
+    with pytest.raises(AssertionError, match=message):
+        evaluate(K.QINTERPOLATE_ROWS, [x, table], a.QInterpolateRowsAttrs(2))

@@ -16,6 +16,7 @@ CONV = a.ConvAttrs((2, 3), (1, 0, 1, 2), 2)
 LAYERNORM = a.QLayerNormAttrs((3,) * 16, 11, 11, 28378, 14)
 ATTENTION = a.QAttentionAttrs(2, (7, 8), 20000, 14)
 LINEAR = ("s8[6x8]", "s8[4x8]", "s32[4]", "s32[3x4]")
+DEPTHWISE = ("s8[6x8]", "s8[8x3]", "s32[8]", "s32[8]")
 QKV = ("s8[2x5x4]", "s8[2x7x4]", "s8[8x7]", "u8[2x1024]")
 
 RIGHT: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
@@ -40,6 +41,9 @@ RIGHT: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (K.ROPE, ("f32[6x12]", "f32[3x2]", "f32[3x2]"), a.RopeAttrs(3), "f32[6x12]"),
     (K.ATTENTION, ("f32[5x8]", "f32[7x8]", "f32[7x8]"), a.AttentionAttrs(2, 0.5), "f32[5x8]"),
     (K.MEAN_ROWS, ("f32[6x8]",), a.MeanRowsAttrs(3), "f32[2x8]"),
+    (K.DEPTHWISE_ROWS, ("f32[6x8]", "f32[8x3]", "f32[8]"), NONE, "f32[6x8]"),
+    (K.INTERPOLATE_ROWS, ("f32[6x8]",), a.InterpolateRowsAttrs(50), "f32[50x8]"),
+    (K.PERMUTE_ROWS, ("s8[6x8]",), a.PermuteRowsAttrs(3), "s8[6x8]"),
     (K.QLINEAR, LINEAR, a.QLinearAttrs(7), "s8[6x4]"),
     (K.QLINEAR, LINEAR, a.QLinearAttrs(7, layout="transposed"), "s8[4x6]"),
     (K.QLINEAR, LINEAR, a.QLinearAttrs(7, layout="heads", heads=2), "s8[2x6x2]"),
@@ -50,6 +54,10 @@ RIGHT: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (K.QROPE, ("s16[6x12]", "s16[3x4]"), a.QRopeAttrs(3, 20), "s8[3x6x4]"),
     (K.QATTENTION, QKV, ATTENTION, "s8[5x8]"),
     (K.QMEAN_ROWS, ("s8[6x8]",), a.QMeanRowsAttrs(3, 100, 0, 10), "s16[2x8]"),
+    (K.QDEPTHWISE_ROWS, DEPTHWISE, a.QDepthwiseRowsAttrs(7, -3), "s8[6x8]"),
+    (K.QDEPTHWISE_ROWS, (*DEPTHWISE, "s8[256]"), a.QDepthwiseRowsAttrs(7, -3, table=True), "s8[6x8]"),
+    (K.QINTERPOLATE_ROWS, ("s16[6x8]", "s16[50x2]"), a.QInterpolateRowsAttrs(50), "s16[50x8]"),
+    (K.QINTERPOLATE_ROWS, ("s16[6x8]", "s16[4x2]"), a.QInterpolateRowsAttrs(4, "transposed"), "s16[8x4]"),
 ]
 
 WRONG: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
@@ -97,6 +105,12 @@ WRONG: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (K.ATTENTION, ("f32[5x8]", "f32[7x8]", "f32[7x8]"), a.AttentionAttrs(3, 0.5), "found 3 heads"),
     (K.MEAN_ROWS, ("f32[6x8]",), a.MeanRowsAttrs(4), "found 4 rows in a group, allowed a divisor of 6"),
     (K.MEAN_ROWS, ("f32[6x8]",), a.MeanRowsAttrs(0), "found 0 rows in a group"),
+    (K.DEPTHWISE_ROWS, ("f32[6x8]", "f32[8x4]", "f32[8]"), NONE, "found weight (8, 4), allowed (8, taps)"),
+    (K.DEPTHWISE_ROWS, ("f32[6x8]", "f32[7x3]", "f32[8]"), NONE, "found weight (7, 3), allowed (8, taps)"),
+    (K.DEPTHWISE_ROWS, ("f32[6x8]", "f32[8x3]", "f32[7]"), NONE, "found bias (7,), allowed (8,)"),
+    (K.INTERPOLATE_ROWS, ("f32[1x8]",), a.InterpolateRowsAttrs(50), "found 1 rows to interpolate between"),
+    (K.INTERPOLATE_ROWS, ("f32[6x8]",), a.InterpolateRowsAttrs(0), "found 0 rows of the result"),
+    (K.PERMUTE_ROWS, ("s8[6x8]",), a.PermuteRowsAttrs(4), "found 4 groups, allowed a divisor of 6"),
     (K.QLINEAR, ("f32[6x8]", *LINEAR[1:]), a.QLinearAttrs(7), "found x of f32, allowed s8 or s16"),
     (K.QLINEAR, (*LINEAR[:2], "s32[5]", LINEAR[3]), a.QLinearAttrs(7), "found multiplier (5,), allowed (4,)"),
     (K.QLINEAR, (*LINEAR[:2], "s8[4]", LINEAR[3]), a.QLinearAttrs(7), "found multiplier of s8, allowed s32"),
@@ -128,6 +142,15 @@ WRONG: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (K.QATTENTION, QKV, replace(ATTENTION, out_shift=25), "found out_shift 25"),
     (K.QMEAN_ROWS, ("s8[6x8]",), a.QMeanRowsAttrs(4, 1, 0, 0), "found 4 rows in a group"),
     (K.QMEAN_ROWS, ("s16[6x8]",), a.QMeanRowsAttrs(3, 1, 0, 0), "found x of s16, allowed s8"),
+    (K.QDEPTHWISE_ROWS, (DEPTHWISE[0], "s8[8x2]", *DEPTHWISE[2:]), a.QDepthwiseRowsAttrs(7, 0),
+     "found weight (8, 2)"),
+    (K.QDEPTHWISE_ROWS, (*DEPTHWISE[:3], "s32[1]"), a.QDepthwiseRowsAttrs(7, 0), "found bias (1,), allowed"),
+    (K.QDEPTHWISE_ROWS, DEPTHWISE, a.QDepthwiseRowsAttrs(7, 0, table=True), "found 4 operands, allowed 5"),
+    (K.QDEPTHWISE_ROWS, (*DEPTHWISE, "s8[255]"), a.QDepthwiseRowsAttrs(7, 0, True), "found table (255,)"),
+    (K.QDEPTHWISE_ROWS, DEPTHWISE, a.QDepthwiseRowsAttrs(7, 128), "found zero_point 128, allowed -128"),
+    (K.QDEPTHWISE_ROWS, DEPTHWISE, a.QDepthwiseRowsAttrs(-1, 0), "found shift -1"),
+    (K.QINTERPOLATE_ROWS, ("s16[1x8]", "s16[50x2]"), a.QInterpolateRowsAttrs(50), "found 1 rows to"),
+    (K.QINTERPOLATE_ROWS, ("s16[6x8]", "s16[49x2]"), a.QInterpolateRowsAttrs(50), "found table (49, 2)"),
 ]
 
 
