@@ -1,8 +1,8 @@
 """The meaning of the integer ops, in numpy: the golden reference of every platform.
 
 Every function follows docs/numerics.md to the bit. R(a, s) is rounding right shift, half up; C8 and C16
-saturate. Intermediates are int64 here, so that the bounds which keep them in int32 on the target (uint32
-in the Newton step) are checked instead of assumed.
+saturate. The bounds which keep intermediates in int32 on the target (uint32 in the Newton step) are checked
+instead of assumed: intermediates are int64 here, or int32 where their extremes were checked beforehand.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from tmc.ir.attrs import (
 from tmc.ir.types import Array, DType
 
 Int = NDArray[np.int64]
+Int32 = NDArray[np.int32]
 
 RSQRT_ENTRIES = 96
 RSQRT_TABLE: Int = np.array(
@@ -37,6 +38,15 @@ def round_shift(a: Int, s: int | Int) -> Int:
     s = np.asarray(s, dtype=np.int64)
     assert s.min(initial=0) >= 0, "negative shift"
     return _int32(a + np.where(s > 0, np.int64(1) << np.maximum(s - 1, 0), 0)) >> s
+
+
+def _shifted(a: Int32, s: int) -> Int32:
+    """Return R(a, s), in place."""
+    half = (1 << s) >> 1
+    _int32(a.max(initial=0) + np.int64(half))
+    a += half
+    a >>= s
+    return a
 
 
 def bit_length(a: Int) -> Int:
@@ -55,13 +65,26 @@ def _uint32(a: Int) -> Int:
     return a
 
 
-def _product(a: Array, b: Array) -> Int:
-    """Multiply integer matrices exactly: float64 BLAS where every partial sum stays below 2^53."""
-    left, right = a.astype(np.float64), b.astype(np.float64)
-    bound = a.shape[-1] * float(np.abs(left).max(initial=0)) * float(np.abs(right).max(initial=0))
+def _product(a: Array, b: Array) -> Int32:
+    """Multiply integer matrices exactly, on floating-point BLAS.
+
+    Every product and every partial sum, in any order, is an integer of magnitude at most
+    sum |a_k| max |b|, the bound used here. Below 2^24 float32 holds all of these exactly, below 2^31 float64.
+    """
+    largest_a, largest_b = _magnitude(a), _magnitude(b)
+    bound = a.shape[-1] * largest_a * largest_b
+    if bound >= 2**24 and a.size:  # often too careful: no row holds its largest element everywhere
+        bound = int(np.abs(a, dtype=np.int64).sum(axis=-1).max()) * largest_b
     assert bound < 2**53, "matrix product too large for an exact float64 product"
-    result: Int = (left @ right).astype(np.int64)
-    return result
+    exact = np.float32 if bound < 2**24 else np.float64
+    result = a.astype(exact) @ b.astype(exact)
+    if bound >= 2**31:
+        _int32(result)
+    return np.asarray(result, dtype=np.int32)
+
+
+def _magnitude(a: Array) -> int:
+    return max(int(a.max(initial=0)), -int(a.min(initial=0)))
 
 
 def qlinear(x: Array, weight: Array, multiplier: Array, bias: Array, attrs: QLinearAttrs,
@@ -72,20 +95,20 @@ def qlinear(x: Array, weight: Array, multiplier: Array, bias: Array, attrs: QLin
     int8 output: C8(y), then table[y + 128] if there is one. int16: C16(y), or C16(residual + y).
     int32: y. The layout of attrs rearranges the result, after all arithmetic.
     """
-    acc = _int32(_product(x, weight.T))
+    acc = _product(x, weight.T)
     rows, channels = acc.shape
-    per_row = np.repeat(bias.astype(np.int64), rows // bias.shape[0], axis=0)
-    scaled = _int32(acc * multiplier.astype(np.int64))
-    y = _int32(scaled + per_row) >> attrs.shift
-    if residual is not None:
-        y = y + residual
+    groups = acc.reshape(len(bias), rows // len(bias), channels)
+    for extremes in (groups.min(axis=1), groups.max(axis=1)):  # of each sum that shares multiplier and bias
+        _int32(_int32(extremes * multiplier.astype(np.int64)) + bias)
+    groups *= multiplier.astype(np.int32)
+    groups += bias.astype(np.int32)[:, None]
+    acc >>= attrs.shift
+    y = acc if residual is None else np.add(acc, residual, dtype=np.int64)
     dtype = DType(attrs.dtype)
     if dtype is not DType.S32:
         limits = np.iinfo(dtype.numpy)
         y = np.clip(y, limits.min, limits.max)
-    out = y.astype(dtype.numpy)
-    if table is not None:
-        out = np.asarray(table[out.astype(np.int64) + 128])
+    out = np.asarray(table.take(y + 128)) if table is not None else y.astype(dtype.numpy)
     if attrs.layout == "heads":
         out = out.reshape(rows, attrs.heads, channels // attrs.heads).transpose(1, 0, 2)
     if attrs.layout == "transposed":
@@ -140,13 +163,13 @@ def qattention(q: Array, k: Array, vt: Array, exp_table: Array, attrs: QAttentio
     heads, rows, width = q.shape
     out = np.empty((rows, heads, width), dtype=np.int8)
     for head in range(heads):
-        scores = round_shift(_product(q[head], k[head].T), attrs.score_shift[head])
-        assert np.abs(scores).max(initial=0) < 2**15, "scores do not fit int16"
+        scores = _shifted(_product(q[head], k[head].T), attrs.score_shift[head])
+        assert _magnitude(scores) < 2**15, "scores do not fit int16"
         index = np.minimum(scores.max(axis=1, keepdims=True) - scores, EXP_ENTRIES - 1)
-        p = exp_table[head][index]
-        acc = _int32(_product(p, vt[head * width : (head + 1) * width].T))
+        p = exp_table[head].take(index)
+        acc = _product(p, vt[head * width : (head + 1) * width].T)
         total = p.astype(np.int64).sum(axis=1, keepdims=True)
-        out[:, head] = divide_by_sum(acc, total, attrs.out_multiplier, attrs.out_shift)
+        out[:, head] = divide_by_sum(acc.astype(np.int64), total, attrs.out_multiplier, attrs.out_shift)
     return out.reshape(rows, heads * width)
 
 

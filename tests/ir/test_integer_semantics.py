@@ -376,3 +376,41 @@ def test_qinterpolate_rows_stays_inside(entry: tuple[int, int], message: str) ->
     x, table = np.zeros((3, 1), np.int16), np.array([(0, 0), entry], np.int16)
     with pytest.raises(AssertionError, match=message):
         evaluate(K.QINTERPOLATE_ROWS, [x, table], a.QInterpolateRowsAttrs(2))
+
+
+@pytest.mark.parametrize("bound", [2**24 - 1, 2**24, 2**24 + 1, 2**31 - 1])
+def test_products_are_exact_on_both_sides_of_float32(bound: int) -> None:
+    """Sums that reach the bound, odd ones too, which float32 cannot hold from 2^24 on."""
+    ones = np.ones((1, 2), np.int32)
+    for sign in (1, -1):
+        assert q._product(sign * np.array([[bound - 1, 1]], np.int32), ones.T).tolist() == [[sign * bound]]
+    # magnitude by magnitude this could be twice as much; row by row it is not
+    assert q._product(np.array([[bound, 0]], np.int32), ones.T).tolist() == [[bound]]
+    assert q._product(np.zeros((0, 2), np.int8), ones.T).shape == (0, 1)
+
+
+def test_products_have_to_fit_int32() -> None:
+    x = np.array([[2**30, 2**30]], np.int32)
+    with pytest.raises(AssertionError, match="int32 overflow"):
+        q._product(x, np.ones((2, 1), np.int8))
+    assert q._product(x, np.array([[1], [-1]], np.int8)).tolist() == [[0]]
+    with pytest.raises(AssertionError, match="too large for an exact float64 product"):
+        q._product(x, np.full((2, 1), 2**23, np.int32))
+
+
+@SETTINGS
+@given(SEEDS, KINDS, st.sampled_from([np.int8, np.int16]), st.sampled_from([1, 7, 400, 511]))
+def test_products(seed: int, kind: str, dtype: Narrow, depth: int) -> None:
+    x, weight = matrix(seed, 3, depth, dtype, kind), matrix(seed + 1, 2, depth, np.int8, kind)
+    columns = weight.tolist()
+    expected = [[sum(one * other for one, other in zip(row, column, strict=True)) for column in columns]
+                for row in x.tolist()]
+    assert q._product(x, weight.T).tolist() == expected
+
+
+@pytest.mark.parametrize(("extreme", "shift"), [(2**31 - 1, 1), (2**31 - 64, 7)])
+def test_shifted_scores_have_to_fit_int32(extreme: int, shift: int) -> None:
+    with pytest.raises(AssertionError, match="int32 overflow"):
+        q._shifted(np.array([[extreme]], np.int32), shift)
+    half = 1 << (shift - 1)
+    assert q._shifted(np.array([[extreme - half]], np.int32), shift).tolist() == [[extreme >> shift]]
