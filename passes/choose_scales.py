@@ -33,7 +33,7 @@ POOLED_MULTIPLIER = 15
 class Scales:
     """The role of every value, and the quantisation of every value that the integer graph stores.
 
-    A linear output that lives only inside its op (a GELU input, a summand) has an entry too: the scale of
+    A linear output that lives only inside its op (a table index, a summand) has an entry too: the scale of
     its int8 index, or of the residual stream. LOGITS have none: their scale follows from the weights.
     """
 
@@ -45,8 +45,8 @@ def choose_scales(graph: Graph, ranges: Ranges) -> Scales:
     """Return the scales of a canonical float graph from its calibration ranges.
 
     Input: 13 bits, whole range. Residual stream: one int16 scale, RESIDUAL_HEADROOM above the range. Q and K:
-    symmetric, per head. V and attention output: symmetric. LayerNorm and GELU outputs, GELU inputs: with a
-    zero point. Searched by mean square error (search_range).
+    symmetric, per head. V and attention output: symmetric. Outputs of LayerNorms and activations,
+    inputs of activations: with a zero point. Searched by mean square error (search_range).
     Raises: QuantisationError if an op has no integer form, numbers of heads disagree, or the residual
     stream is too small for the epsilon of its LayerNorms.
     """
@@ -63,7 +63,7 @@ def choose_scales(graph: Graph, ranges: Ranges) -> Scales:
                 quants[op.output] = quants[op.inputs[0]]
         elif role in (Role.RESIDUAL, Role.BRANCH):
             quants[op.output] = residual
-        elif role in (Role.ACTIVATION, Role.GELU_INPUT):
+        elif role in (Role.ACTIVATION, Role.TABLE_INPUT):
             scale, zero_point = search_range(found, symmetric=False)
             quants[op.output] = Quant((scale,), zero_point)
         elif role is Role.QUERY_KEY:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from math import erf, pi, sqrt, tanh
 from typing import Literal
 
 import numpy as np
@@ -13,6 +12,7 @@ from tmc.ir import attrs as a
 from tmc.ir.graph import Graph, Op, OpKind, producers
 from tmc.ir.ops import OPS
 from tmc.ir.types import Array, DType, Quant, TensorType
+from tmc.passes.activation_table import ACTIVATIONS, activation_table
 from tmc.passes.choose_scales import INPUT_LIMIT, ROTATION_BITS, Scales, out_factor
 from tmc.passes.quantise_attention import COSINE_BITS, quantise_attention, rotation_table
 from tmc.passes.quantise_layernorm import quantise_layernorm
@@ -34,8 +34,8 @@ LAYOUTS: Mapping[Role, a.Layout] = {Role.QUERY_KEY: "heads", Role.VALUE: "transp
 def quantise(graph: Graph, scales: Scales) -> Graph:
     """Return the integer graph of a canonical float graph; values keep their names.
 
-    linear + gelu becomes one qlinear with a table, linear + add one with a residual; both take the name of
-    the gelu's or add's result. Constants are named after the op that reads them.
+    linear + activation becomes one qlinear with a table, linear + add one with a residual; both take the name
+    of the activation's or add's result. Constants are named after the op that reads them.
     Raises: QuantisationError naming the op whose numbers do not fit the integer contract.
     """
     made_by = producers(graph)
@@ -44,9 +44,9 @@ def quantise(graph: Graph, scales: Scales) -> Graph:
         builder.types[name] = TensorType(DType.S16, graph.types[name].shape, scales.quants[name])
         builder.codes[name] = CodeRange(-INPUT_LIMIT - 1, INPUT_LIMIT)
     for op in graph.ops:
-        if op.kind is OpKind.LINEAR and scales.roles[op.output] in (Role.GELU_INPUT, Role.BRANCH):
-            continue  # emitted with the gelu or add that takes it in
-        if op.kind is OpKind.GELU:
+        if op.kind is OpKind.LINEAR and scales.roles[op.output] in (Role.TABLE_INPUT, Role.BRANCH):
+            continue  # emitted with the activation or add that takes it in
+        if op.kind in ACTIVATIONS:
             _linear(builder, made_by[op.inputs[0]], op)
         elif op.kind is OpKind.ADD:
             branch = next(name for name in op.inputs if scales.roles[name] is Role.BRANCH)
@@ -91,7 +91,7 @@ class _Builder:
 
 
 def _linear(builder: _Builder, op: Op, last: Op) -> None:
-    """Emit a linear op together with `last`, the gelu or add that takes it in, or itself."""
+    """Emit a linear op together with `last`, the activation or add that takes it in, or itself."""
     scales, role, name = builder.scales, builder.scales.roles[op.output], last.output
     x = op.inputs[0]
     weight, bias = (builder.graph.constants[operand] for operand in op.inputs[1:])
@@ -111,26 +111,14 @@ def _linear(builder: _Builder, op: Op, last: Op) -> None:
     inputs = [x, builder.constant(f"{name}.weight", codes.weight, weight_quant),
               builder.constant(f"{name}.multiplier", codes.multiplier),
               builder.constant(f"{name}.bias", codes.bias)]
-    if isinstance(last.attrs, a.GeluAttrs):
-        table = _gelu_table(last.attrs.approximate, sums, quant)
-        inputs.append(builder.constant(f"{name}.table", table))
+    if role is Role.TABLE_INPUT:
+        inputs.append(builder.constant(f"{name}.table", activation_table(last, sums, quant)))
     if role is Role.BRANCH:
         inputs.append(next(operand for operand in last.inputs if operand != op.output))
     heads = len(sums.scale) if role is Role.QUERY_KEY else 1
     attrs = a.QLinearAttrs(codes.shift, RESULTS.get(role, "s8"), LAYOUTS.get(role, "rows"), heads,
-                           role is Role.GELU_INPUT, role is Role.BRANCH)
+                           role is Role.TABLE_INPUT, role is Role.BRANCH)
     builder.emit(last, OpKind.QLINEAR, tuple(inputs), attrs, quant, loc=op.loc)
-
-
-def _gelu_table(approximate: str, x: Quant, y: Quant) -> Array:
-    """Return gelu over all int8 codes of x, as codes of y: entry i belongs to code i - 128."""
-    reals = [(code - x.zero_point) * x.scale[0] for code in range(-128, 128)]
-    if approximate == "none":
-        results = [0.5 * real * (1 + erf(real / sqrt(2))) for real in reals]
-    else:
-        results = [0.5 * real * (1 + tanh(sqrt(2 / pi) * (real + 0.044715 * real**3))) for real in reals]
-    codes = np.rint(np.array(results) / y.scale[0]) + y.zero_point
-    return np.asarray(np.clip(codes, -128, 127).astype(np.int8))
 
 
 def _reshape(builder: _Builder, op: Op) -> None:

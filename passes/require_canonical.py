@@ -5,6 +5,7 @@ from __future__ import annotations
 from tmc.ir.errors import UnsupportedModel
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.ops import OPS
+from tmc.passes.activation_table import ACTIVATIONS
 from tmc.passes.declined import Declined
 from tmc.passes.explain import explain
 
@@ -12,7 +13,7 @@ CANONICAL = (
     OpKind.RESHAPE,
     OpKind.LINEAR,
     OpKind.LAYERNORM,
-    OpKind.GELU,
+    *ACTIVATIONS,
     OpKind.ROPE,
     OpKind.ATTENTION,
     OpKind.MEAN_ROWS,

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, Op, OpKind, producers
+from tmc.passes.activation_table import ACTIVATIONS
 
 
 class Role(Enum):
@@ -16,7 +17,7 @@ class Role(Enum):
     INPUT = "13-bit input"
     RESIDUAL = "int16 residual stream"
     ACTIVATION = "int8 with zero point"
-    GELU_INPUT = "int8 table index inside a linear"
+    TABLE_INPUT = "int8 table index inside a linear"
     BRANCH = "summand inside a linear, at the scale of the residual stream"
     UNROTATED = "int16 before a rotation"
     QUERY_KEY = "int8 per head"
@@ -30,7 +31,7 @@ class Role(Enum):
 READS: Mapping[OpKind, tuple[frozenset[Role], ...]] = {
     OpKind.LINEAR: (frozenset({Role.INPUT, Role.ACTIVATION, Role.ATTENDED, Role.POOLED, Role.RESIDUAL}),),
     OpKind.LAYERNORM: (frozenset({Role.RESIDUAL}),),
-    OpKind.GELU: (frozenset({Role.GELU_INPUT}),),
+    **{kind: (frozenset({Role.TABLE_INPUT}),) for kind in ACTIVATIONS},
     OpKind.ROPE: (frozenset({Role.UNROTATED}),),
     OpKind.ATTENTION: (frozenset({Role.QUERY_KEY}), frozenset({Role.QUERY_KEY}), frozenset({Role.VALUE})),
     OpKind.MEAN_ROWS: (frozenset({Role.ACTIVATION, Role.ATTENDED}),),
@@ -41,7 +42,7 @@ READS: Mapping[OpKind, tuple[frozenset[Role], ...]] = {
 # The role of a result, where its op decides it alone.
 WRITES: Mapping[OpKind, Role] = {
     OpKind.LAYERNORM: Role.ACTIVATION,
-    OpKind.GELU: Role.ACTIVATION,
+    **dict.fromkeys(ACTIVATIONS, Role.ACTIVATION),
     OpKind.ROPE: Role.QUERY_KEY,
     OpKind.ATTENTION: Role.ATTENDED,
     OpKind.MEAN_ROWS: Role.POOLED,
@@ -127,8 +128,8 @@ def _linear_role(graph: Graph, op: Op, readers: Readers, branches: set[str]) -> 
         return Role.LOGITS
     if op.output in graph.outputs or kinds & {OpKind.LAYERNORM, OpKind.ADD}:
         return Role.RESIDUAL
-    if kinds == {OpKind.GELU} and len(readers[op.output]) == 1:
-        return Role.GELU_INPUT
+    if kinds <= ACTIVATIONS.keys() and len(readers[op.output]) == 1:
+        return Role.TABLE_INPUT
     if kinds == {OpKind.ROPE}:
         return Role.UNROTATED
     if found <= {(OpKind.ATTENTION, 0), (OpKind.ATTENTION, 1)}:

@@ -19,7 +19,7 @@ def test_roles_of_a_transformer() -> None:
         "emg": Role.INPUT, "patches": Role.INPUT, "embedded": Role.RESIDUAL, "0.norm1": Role.ACTIVATION,
         "0.q": Role.UNROTATED, "0.k": Role.UNROTATED, "0.v": Role.VALUE, "0.q_turned": Role.QUERY_KEY,
         "0.k_turned": Role.QUERY_KEY, "0.attended": Role.ATTENDED, "0.out": Role.BRANCH,
-        "0.after_attention": Role.RESIDUAL, "0.norm2": Role.ACTIVATION, "0.wide": Role.GELU_INPUT,
+        "0.after_attention": Role.RESIDUAL, "0.norm2": Role.ACTIVATION, "0.wide": Role.TABLE_INPUT,
         "0.gelu": Role.ACTIVATION, "0.narrow": Role.BRANCH, "0.after_mlp": Role.RESIDUAL,
         "tokens": Role.ACTIVATION, "pooled": Role.POOLED, "features": Role.POOLED, "logits": Role.LOGITS,
     }
