@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tmc.backend_gap9.layout import Rows
+from tmc.ir.attrs import QAttentionAttrs
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph, OpKind, producers
 from tmc.ir.ops import VIEWS
@@ -23,6 +24,13 @@ def check_kernel_limits(graph: Graph, layouts: Mapping[str, Rows]) -> None:
         )
     for op in graph.ops:
         if op.kind is OpKind.QATTENTION:
+            if isinstance(op.attrs, QAttentionAttrs) and op.attrs.normalised:
+                raise PlanError(
+                    op.loc,
+                    "found a softmax divided by its sum before the product with V, allowed after it",
+                    "no kernel does the first, which is there to be compared: "
+                    "compile with softmax_division=deferred, the default recipe",
+                )
             width = graph.types[op.inputs[0]].shape[2]
             if width % WORD_BYTES:
                 raise PlanError(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tmc.backend_gap9.l3_timeline import waits_for_l3
@@ -17,11 +17,15 @@ from tmc.ir.target import Memory, Target
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an output comes from. `model` is a file name without its folder, the hash is of its bytes."""
+    """Where an output comes from. `model` is a file name without its folder, the hash is of its bytes.
+
+    recipe: the steps of the quantisation that differ from the default.
+    """
 
     model: str
     model_sha256: str
     compiler: str  # name and version
+    recipe: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

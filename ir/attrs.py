@@ -180,13 +180,15 @@ class QRopeAttrs(Attrs):
 class QAttentionAttrs(Attrs):
     """Integer attention; per head: scores are rounded by score_shift[h] before they index the exp table.
 
-    s_v / s_o is out_multiplier / 2^out_shift, out_multiplier below 2^15.
+    s_v / s_o is out_multiplier / 2^out_shift, out_multiplier below 2^15. normalised: the weights of the
+    softmax are divided by their sum before they meet V, for comparison; no kernel does that.
     """
 
     heads: int
     score_shift: tuple[int, ...]
     out_multiplier: int
     out_shift: int
+    normalised: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,6 +159,8 @@ def qattention(q: Array, k: Array, vt: Array, exp_table: Array, attrs: QAttentio
 
     Per head and row: t_j = R(q . k_j, score_shift); p_j = exp_table[min(1023, max t - t_j)];
     A = sum_j p_j v_j; L = sum_j p_j; the division A / L is deferred to the end (`divide_by_sum`).
+    Normalised: p_j = (255 p_j + (L >> 1)) // L first, then A / 255, by way of A / 2: these p_j may sum to
+    510.
     """
     heads, rows, width = q.shape
     out = np.empty((rows, heads, width), dtype=np.int8)
@@ -167,9 +169,13 @@ def qattention(q: Array, k: Array, vt: Array, exp_table: Array, attrs: QAttentio
         assert _magnitude(scores) < 2**15, "scores do not fit int16"
         index = np.minimum(scores.max(axis=1, keepdims=True) - scores, EXP_ENTRIES - 1)
         p = exp_table[head].take(index)
-        acc = _product(p, vt[head * width : (head + 1) * width].T)
         total = p.astype(np.int64).sum(axis=1, keepdims=True)
-        out[:, head] = divide_by_sum(acc.astype(np.int64), total, attrs.out_multiplier, attrs.out_shift)
+        out_shift = attrs.out_shift
+        if attrs.normalised:
+            p = ((255 * p.astype(np.int64) + (total >> 1)) // total).astype(np.uint8)
+            total, out_shift = np.full_like(total, 510), out_shift - 1
+        acc = _product(p, vt[head * width : (head + 1) * width].T).astype(np.int64)
+        out[:, head] = divide_by_sum(acc, total, attrs.out_multiplier, out_shift)
     return out.reshape(rows, heads * width)
 
 

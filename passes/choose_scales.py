@@ -12,19 +12,23 @@ from tmc.ir.attrs import AttentionAttrs, LayerNormAttrs, MeanRowsAttrs, RopeAttr
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
 from tmc.ir.types import Quant
-from tmc.passes.calibrate import Ranges
+from tmc.passes.calibrate import Range, Ranges
 from tmc.passes.quantise_layernorm import epsilon_limit
 from tmc.passes.quantise_mean import mean_scale
+from tmc.passes.recipe import DEFAULT, Recipe
 from tmc.passes.search_range import search_range
 from tmc.passes.value_roles import Role, value_roles
 
 INPUT_LIMIT = 4095
-RESIDUAL_HEADROOM = 1.25
 # Bits below the int8 step that Q and K keep until they are rotated.
 ROTATION_BITS = 6
 # How much coarser than its range asks for the residual stream may become to make room for epsilon.
 EPSILON_ROOM = 16
-POOLED_BITS = 7
+# Steps per int8 code of a mean of so many bits, as a power of two.
+POOLED_BITS = {16: 7, 8: 0}
+# The largest code that a calibrated input or residual value gets, by bits.
+INPUT_CODES = {13: INPUT_LIMIT, 8: 127}
+RESIDUAL_CODES = {16: 32767, 8: 127}
 # The multiplier that a mean leaves room for in a linear op with int8 or int16 results.
 POOLED_MULTIPLIER = 15
 
@@ -41,21 +45,26 @@ class Scales:
     quants: Mapping[str, Quant]
 
 
-def choose_scales(graph: Graph, ranges: Ranges) -> Scales:
+def choose_scales(graph: Graph, ranges: Ranges, recipe: Recipe = DEFAULT) -> Scales:
     """Return the scales of a canonical float graph from its calibration ranges.
 
-    Input: 13 bits, whole range. Residual stream: one int16 scale, RESIDUAL_HEADROOM above the range. Q and K:
+    Input: 13 bits, whole range. Residual stream: one int16 scale, with headroom above the range. Q and K:
     symmetric, per head. V and attention output: symmetric. Outputs of LayerNorms and activations,
-    inputs of activations: with a zero point. Searched by mean square error (search_range).
+    inputs of activations: with a zero point. Searched by mean square error (search_range). The recipe may
+    say otherwise.
     Raises: QuantisationError if an op has no integer form, numbers of heads disagree, or the residual
     stream is too small for the epsilon of its LayerNorms.
     """
     roles = value_roles(graph)
     readers = uses(graph)
     quants: dict[str, Quant] = {}
-    residual = Quant((_residual_scale(graph, ranges, roles),))
+    residual = Quant((_residual_scale(graph, ranges, roles, recipe),))
+
+    def symmetric(found: Range) -> float:
+        return search_range(found, True, recipe.range_search)[0]
+
     for name in graph.inputs:
-        quants[name] = Quant((ranges.values[name].magnitude / INPUT_LIMIT,))
+        quants[name] = Quant((ranges.values[name].magnitude / INPUT_CODES[recipe.input_bits],))
     for op in graph.ops:
         role, found = roles[op.output], ranges.values[op.output]
         if op.kind is OpKind.RESHAPE:
@@ -64,20 +73,20 @@ def choose_scales(graph: Graph, ranges: Ranges) -> Scales:
         elif role in (Role.RESIDUAL, Role.BRANCH):
             quants[op.output] = residual
         elif role in (Role.ACTIVATION, Role.TABLE_INPUT):
-            scale, zero_point = search_range(found, symmetric=False)
+            scale, zero_point = search_range(found, not recipe.zero_points, recipe.range_search)
             quants[op.output] = Quant((scale,), zero_point)
         elif role is Role.QUERY_KEY:
             heads = _heads(op, readers[op.output])
             width = len(found.column_low) // heads
             parts = [found.columns(head * width, (head + 1) * width) for head in range(heads)]
-            quants[op.output] = Quant(tuple(search_range(part, symmetric=True)[0] for part in parts), 0, 0)
+            parts = parts if recipe.scales_per_head else [found] * heads
+            quants[op.output] = Quant(tuple(symmetric(part) for part in parts), 0, 0)
         elif role is Role.VALUE:
-            quants[op.output] = Quant((search_range(found, symmetric=True)[0],))
+            quants[op.output] = Quant((symmetric(found),))
         elif role is Role.ATTENDED:
-            scale, _ = search_range(found, symmetric=True)
-            quants[op.output] = Quant((_snapped(scale, quants[op.inputs[2]]),))
+            quants[op.output] = Quant((_snapped(symmetric(found), quants[op.inputs[2]]),))
         elif role is Role.POOLED:
-            quants[op.output] = _pooled(graph, op, quants[op.inputs[0]], readers, roles)
+            quants[op.output] = _pooled(graph, op, quants[op.inputs[0]], readers, roles, recipe)
     _unrotated_scales(graph, roles, quants)
     return Scales(roles, quants)
 
@@ -95,15 +104,16 @@ def _snapped(out_scale: float, value: Quant) -> float:
     return value.scale[0] * 2.0**shift / multiplier
 
 
-def _residual_scale(graph: Graph, ranges: Ranges, roles: Mapping[str, Role]) -> float:
+def _residual_scale(graph: Graph, ranges: Ranges, roles: Mapping[str, Role], recipe: Recipe) -> float:
     stream = [ranges.values[op.output].magnitude for op in graph.ops if roles[op.output] is Role.RESIDUAL]
-    scale = RESIDUAL_HEADROOM * (max(stream, default=0.0) or 1.0) / 32767
+    per_unit = recipe.residual_headroom / RESIDUAL_CODES[recipe.residual_bits]
+    scale = per_unit * (max(stream, default=0.0) or 1.0)
     for op in graph.ops:
         if isinstance(op.attrs, LayerNormAttrs):
             channels = graph.types[op.inputs[1]].shape[0]
             smallest = sqrt(op.attrs.epsilon * channels**3 / epsilon_limit(channels))
             if smallest > EPSILON_ROOM * scale:
-                least = smallest * 32767 / RESIDUAL_HEADROOM / EPSILON_ROOM
+                least = smallest / per_unit / EPSILON_ROOM
                 raise QuantisationError(
                     op.loc, f"found epsilon {op.attrs.epsilon:g} with a residual stream of at most "
                             f"{max(stream):g}, allowed a stream that reaches {least:.3g}",
@@ -136,14 +146,14 @@ def _unrotated_scales(graph: Graph, roles: Mapping[str, Role], quants: dict[str,
 
 
 def _pooled(graph: Graph, op: Op, x: Quant, readers: Mapping[str, tuple[Op, ...]],
-            roles: Mapping[str, Role]) -> Quant:
+            roles: Mapping[str, Role], recipe: Recipe) -> Quant:
     """Return the finest scale of a mean for which the linear ops that read it stay in int32.
 
-    A mean of int8 codes spans them at most, so 2^POOLED_BITS steps per code always fit int16.
+    A mean of int8 codes spans them at most, so 2^7 steps per code always fit int16.
     """
     assert isinstance(op.attrs, MeanRowsAttrs)
     linears = [reader for reader in _through_reshapes(readers, op.output) if reader.kind is OpKind.LINEAR]
-    bits = POOLED_BITS
+    bits = POOLED_BITS[recipe.pooled_bits]
     while bits > 0:
         scale = mean_scale(x, op.attrs.group_rows, bits)
         limit = 2**bits * max(127 - x.zero_point, 128 + x.zero_point)

@@ -9,13 +9,14 @@ import numpy as np
 from tmc.ir.graph import Graph, Op, OpKind, uses
 from tmc.ir.types import Array
 from tmc.passes.calibrate import Range, Ranges
+from tmc.passes.recipe import DEFAULT, Recipe
 
 # Below this ratio of largest to median channel range the migration costs about as much as it gains.
 OUTLIER_RATIO = 4.0
 SMALLEST = 1e-5
 
 
-def migrate_outliers(graph: Graph, ranges: Ranges) -> tuple[Graph, Ranges]:
+def migrate_outliers(graph: Graph, ranges: Ranges, recipe: Recipe = DEFAULT) -> tuple[Graph, Ranges]:
     """Return an equal float graph, and its ranges, in which no LayerNorm output has outlier channels.
 
     For each LayerNorm that only linear ops read and whose channel ranges differ by more than OUTLIER_RATIO
@@ -23,6 +24,8 @@ def migrate_outliers(graph: Graph, ranges: Ranges) -> tuple[Graph, Ranges]:
     f_i = sqrt(range_i / weight_range_i), scaled to a geometric mean of 1. The ranges follow exactly, without
     another calibration. Source: Xiao et al., "SmoothQuant", ICML 2023, equation 4 with alpha = 0.5.
     """
+    if recipe.migrate_outliers == "never":
+        return graph, ranges
     readers = uses(graph)
     constants = dict(graph.constants)
     types = dict(graph.types)
@@ -33,7 +36,8 @@ def migrate_outliers(graph: Graph, ranges: Ranges) -> tuple[Graph, Ranges]:
         if norm.kind is not OpKind.LAYERNORM or not _movable(graph, norm, linears):
             continue
         magnitude = values[norm.output].column_magnitude.astype(np.float64)
-        if magnitude.max() <= OUTLIER_RATIO * np.median(magnitude):
+        few = magnitude.max() <= OUTLIER_RATIO * np.median(magnitude)
+        if few and recipe.migrate_outliers == "where_it_gains":
             continue
         factor = _factors(magnitude, [constants[op.inputs[1]] for op in linears])
 

@@ -18,6 +18,7 @@ from tmc.passes.quantise_attention import COSINE_BITS, quantise_attention, rotat
 from tmc.passes.quantise_layernorm import quantise_layernorm
 from tmc.passes.quantise_linear import CodeRange, LinearTask, quantise_linear, quantise_logits
 from tmc.passes.quantise_mean import quantise_mean
+from tmc.passes.recipe import DEFAULT, Recipe
 from tmc.passes.value_roles import Role
 
 CODES: Mapping[DType, CodeRange] = {
@@ -31,7 +32,7 @@ RESULTS: Mapping[Role, Literal["s16", "s32"]] = {
 LAYOUTS: Mapping[Role, a.Layout] = {Role.QUERY_KEY: "heads", Role.VALUE: "transposed"}
 
 
-def quantise(graph: Graph, scales: Scales) -> Graph:
+def quantise(graph: Graph, scales: Scales, recipe: Recipe = DEFAULT) -> Graph:
     """Return the integer graph of a canonical float graph; values keep their names.
 
     linear + activation becomes one qlinear with a table, linear + add one with a residual; both take the name
@@ -39,7 +40,7 @@ def quantise(graph: Graph, scales: Scales) -> Graph:
     Raises: QuantisationError naming the op whose numbers do not fit the integer contract.
     """
     made_by = producers(graph)
-    builder = _Builder(graph, scales)
+    builder = _Builder(graph, scales, recipe)
     for name in graph.inputs:
         builder.types[name] = TensorType(DType.S16, graph.types[name].shape, scales.quants[name])
         builder.codes[name] = CodeRange(-INPUT_LIMIT - 1, INPUT_LIMIT)
@@ -65,6 +66,7 @@ class _Builder:
 
     graph: Graph
     scales: Scales
+    recipe: Recipe
     ops: list[Op] = field(default_factory=list)
     types: dict[str, TensorType] = field(default_factory=dict)
     constants: dict[str, Array] = field(default_factory=dict)
@@ -105,7 +107,7 @@ def _linear(builder: _Builder, op: Op, last: Op) -> None:
         weight_quant = Quant((float(codes.weight_scale[0]),))
         quant = Quant((x_quant.scale[0] * weight_quant.scale[0],))
     else:
-        codes = quantise_linear(task)
+        codes = quantise_linear(task, builder.recipe)
         weight_quant = Quant(tuple(float(scale) for scale in codes.weight_scale), 0, 0)
         quant = scales.quants[name]
     inputs = [x, builder.constant(f"{name}.weight", codes.weight, weight_quant),
@@ -155,7 +157,7 @@ def _attention(builder: _Builder, op: Op) -> None:
     quant = builder.scales.quants[op.output]
     _, keys, width = builder.types[op.inputs[1]].shape
     factor = out_factor(v.scale[0], quant.scale[0])
-    codes = quantise_attention(op.loc, q, k, op.attrs.scale, width, keys, factor)
+    codes = quantise_attention(op.loc, q, k, op.attrs.scale, width, keys, factor, builder.recipe)
     inputs = (*op.inputs, builder.constant(f"{op.output}.exp_table", codes.exp_table))
     builder.emit(op, OpKind.QATTENTION, inputs, codes.attrs, quant)
 

@@ -10,11 +10,10 @@ from tmc.ir.attrs import QAttentionAttrs
 from tmc.ir.errors import QuantisationError
 from tmc.ir.integer_semantics import EXP_ENTRIES
 from tmc.ir.types import Array, Quant
+from tmc.passes.recipe import DEFAULT, Recipe
 
 COSINE_BITS = 14
 MAX_COSINE = 32767 / 2**COSINE_BITS
-# The exp table steps by at most this much, and by more than half of it where the shift may still grow.
-MAX_EXP_STEP = 1 / 80
 MAX_SCORE_SHIFT = 24
 INT32 = 2**31
 # Each key adds at most 255 * 128 to a sum of p v.
@@ -45,12 +44,12 @@ def rotation_table(where: str, cosine: Array, sine: Array) -> Array:
 
 
 def quantise_attention(where: str, q: Quant, k: Quant, scale: float, width: int, keys: int,
-                       out_factor: tuple[int, int]) -> AttentionCodes:
+                       out_factor: tuple[int, int], recipe: Recipe = DEFAULT) -> AttentionCodes:
     """Return the constants of an integer attention with heads of `width` columns over `keys` rows of K and V.
 
     score_shift[h] is the largest shift for which one step of the rounded score, s_q,h s_k,h scale 2^shift, is
-    at most MAX_EXP_STEP, but never so small that a score could leave int16. exp_table[h][i] is
-    round(255 exp(-i step)), and 0 in its last entry, which stands for everything beyond the table.
+    at most 1 / score_steps of the recipe, but never so small that a score could leave int16.
+    exp_table[h][i] is round(255 exp(-i step)), and 0 in its last entry, which stands for everything beyond.
     out_factor: (out_multiplier, out_shift).
     Raises: QuantisationError for a scale that is not positive, or sizes whose sums could leave int32.
     """
@@ -63,14 +62,16 @@ def quantise_attention(where: str, q: Quant, k: Quant, scale: float, width: int,
     shifts, tables = [], []
     for q_scale, k_scale in zip(q.scale, k.scale, strict=True):
         shift = MAX_SCORE_SHIFT
-        while shift > smallest and q_scale * k_scale * scale * 2.0**shift > MAX_EXP_STEP:
+        while shift > smallest and q_scale * k_scale * scale * 2.0**shift > 1 / recipe.score_steps:
             shift -= 1
         step = q_scale * k_scale * scale * 2.0**shift
         table = np.rint(255 * np.exp(-step * np.arange(EXP_ENTRIES)))
         table[-1] = 0
         shifts.append(shift)
         tables.append(table.astype(np.uint8))
-    return AttentionCodes(np.stack(tables), QAttentionAttrs(len(q.scale), tuple(shifts), *out_factor))
+    normalised = recipe.softmax_division == "first"
+    attrs = QAttentionAttrs(len(q.scale), tuple(shifts), *out_factor, normalised)
+    return AttentionCodes(np.stack(tables), attrs)
 
 
 def smallest_score_shift(width: int) -> int:

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from tmc.ir.errors import QuantisationError
 from tmc.ir.types import Array, Quant
+from tmc.passes.recipe import DEFAULT, Recipe
 
 Int = NDArray[np.int64]
 Float = NDArray[np.float64]
 
 WEIGHT_LIMIT = 127
-MULTIPLIER_LIMIT = 255
 MAX_SHIFT = 24
 # From this shift on the weight steps are so far below the output step that coarse multipliers cost nothing.
 FINE_SHIFT = 12
@@ -63,35 +63,41 @@ class LinearTask:
     residual: bool
 
 
-def quantise_linear(task: LinearTask) -> LinearCodes:
+def quantise_linear(task: LinearTask, recipe: Recipe = DEFAULT) -> LinearCodes:
     """Return the constants of a requantised linear op.
 
     Weight scales are snapped: with the largest common shift s for which every m[n] = ceil(r[n] 2^s) is at
     most 255, r[n] = s_x max_k|w[n]| / 127 / s_y[n], channel n gets s_w[n] = m[n] s_y[n] / (2^s s_x). So the
     multiplier is exact and no weight clips. s is lowered until acc, acc * m and acc * m + b are proved to fit
-    int32.
+    int32. The recipe may ask for smaller multipliers, for one range of all channels instead of max_k|w[n]|,
+    or for weight scales max_k|w[n]| / 127 with the multiplier rounded to r[n] 2^s.
     Raises: QuantisationError if that would leave multipliers below MIN_MULTIPLIER.
     """
     weight = task.weight.astype(np.float64)
     x_scale = task.x.scale[0]
-    ratio = x_scale * np.abs(weight).max(axis=1) / WEIGHT_LIMIT / task.y_scale
+    limit = np.abs(weight).max(axis=1)
+    limit = limit if recipe.per_channel_weights else np.full_like(limit, limit.max())
+    ratio = x_scale * limit / WEIGHT_LIMIT / task.y_scale
     largest = float(ratio.max())
+    most = 2**recipe.multiplier_bits - 1
     shift = MAX_SHIFT
-    while shift > 0 and _multipliers(ratio, shift).max() > MULTIPLIER_LIMIT:
+    while shift > 0 and _multipliers(ratio, shift, recipe).max() > most:
         shift -= 1
     while True:
-        multiplier = _multipliers(ratio, shift)
-        if multiplier.max() > MULTIPLIER_LIMIT:
+        multiplier = _multipliers(ratio, shift, recipe)
+        if multiplier.max() > most:
             raise QuantisationError(
                 task.where, f"found a scale ratio of {largest:.4g} from products to results, "
-                            f"allowed at most {MULTIPLIER_LIMIT}",
+                            f"allowed at most {most}",
                 "calibrate on samples of the size that the network was trained on")
-        codes = _snap(task, weight, multiplier, shift)
+        exact = multiplier / 2.0**shift * task.y_scale / x_scale
+        scale = exact if recipe.snap_weight_scales else np.where(limit > 0, limit / WEIGHT_LIMIT, exact)
+        codes = _rounded(task, weight, scale, multiplier, shift)
         broken = overflow(task, codes)
         if broken is None:
             return _stored(codes)
         shift -= 1
-        if shift < 0 or (shift < FINE_SHIFT and _multipliers(ratio, shift).max() < MIN_MULTIPLIER):
+        if shift < 0 or (shift < FINE_SHIFT and _multipliers(ratio, shift, recipe).max() < MIN_MULTIPLIER):
             raise QuantisationError(
                 task.where, f"found {broken}, allowed int32",
                 "its weights are too large for its calibrated range; "
@@ -145,14 +151,14 @@ def overflow(task: LinearTask, codes: LinearCodes) -> str | None:
     return None
 
 
-def _multipliers(ratio: Float, shift: int) -> Int:
+def _multipliers(ratio: Float, shift: int, recipe: Recipe) -> Int:
     # The slack keeps a ratio that is a multiple of 2^-shift from being rounded up to the next one.
-    scaled = np.ceil(ratio * 2.0**shift * (1 - 1e-12))
-    return np.clip(scaled, 1, MULTIPLIER_LIMIT + 1).astype(np.int64)
+    exact = ratio * 2.0**shift
+    scaled = np.ceil(exact * (1 - 1e-12)) if recipe.snap_weight_scales else np.rint(exact)
+    return np.clip(scaled, 1, 2**recipe.multiplier_bits).astype(np.int64)
 
 
-def _snap(task: LinearTask, weight: Float, multiplier: Int, shift: int) -> LinearCodes:
-    scale = multiplier / 2.0**shift * task.y_scale / task.x.scale[0]
+def _rounded(task: LinearTask, weight: Float, scale: Float, multiplier: Int, shift: int) -> LinearCodes:
     integers = np.clip(np.rint(weight / scale[:, None]), -WEIGHT_LIMIT, WEIGHT_LIMIT).astype(np.int64)
     offset = np.rint((task.bias.astype(np.float64) / task.y_scale + task.y_zero_point) * 2.0**shift)
     rounding = 2 ** (shift - 1) if shift > 0 else 0

@@ -6,6 +6,7 @@ import numpy as np
 
 from tmc.ir.types import Array
 from tmc.passes.calibrate import Range
+from tmc.passes.recipe import RangeSearch
 
 # Clip factors tried on each end of the range, widest first.
 CLIP_FACTORS = tuple(factor / 20 for factor in range(20, 3, -1))
@@ -13,22 +14,26 @@ CLIP_FACTORS = tuple(factor / 20 for factor in range(20, 3, -1))
 GAIN = 0.995
 # The scale of a value that was zero in every sample.
 IDLE_LIMIT = 1.0
+PERCENTILES = {"p99.99": 99.99, "p99.9": 99.9}
 
 
-def search_range(found: Range, symmetric: bool) -> tuple[float, int]:
+def search_range(found: Range, symmetric: bool, method: RangeSearch = "mse") -> tuple[float, int]:
     """Return (scale, zero point) of int8 codes for an observed range.
 
-    Starts from the whole range and narrows each end by the factors of CLIP_FACTORS, keeping what lowers the
-    mean square error over the sample; a symmetric range narrows both ends at once and has zero point 0.
+    "mse" starts from the whole range and narrows each end by the factors of CLIP_FACTORS, keeping what lowers
+    the mean square error over the sample; a symmetric range narrows both ends at once and has zero point 0.
+    "min_max" is the whole range; a percentile cuts it at that percentile of the sample's magnitudes.
     """
     sample = found.sample.astype(np.float32)
+    cut = np.percentile(np.abs(sample), PERCENTILES[method]) if method in PERCENTILES else np.inf
+    magnitude = float(min(found.magnitude, cut)) or found.magnitude or IDLE_LIMIT
+    factors = CLIP_FACTORS if method == "mse" else (1.0,)
     if symmetric:
-        limit = found.magnitude or IDLE_LIMIT
-        return _best(sample, [(-limit * factor, limit * factor) for factor in CLIP_FACTORS], symmetric)[:2]
-    low, high = min(found.low, 0.0), max(found.high, 0.0)
+        return _best(sample, [(-magnitude * factor, magnitude * factor) for factor in factors], symmetric)[:2]
+    low, high = max(min(found.low, 0.0), -magnitude), min(max(found.high, 0.0), magnitude)
     if low == high:
         high = IDLE_LIMIT
-    for _ in range(2):
+    for _ in range(2 if method == "mse" else 0):
         high = _best(sample, [(low, high * factor) for factor in CLIP_FACTORS], symmetric)[2][1]
         low = _best(sample, [(low * factor, high) for factor in CLIP_FACTORS], symmetric)[2][0]
     return affine(low, high)

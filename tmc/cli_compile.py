@@ -16,6 +16,7 @@ from tmc.ir.graph import Graph
 from tmc.passes.canonicalise import CANONICALISE
 from tmc.passes.declined import Declined
 from tmc.passes.explain import explaining
+from tmc.passes.recipe import CHOICES, DEFAULT, NAMED
 from tmc.value_text import print_value
 
 
@@ -40,6 +41,14 @@ def add_compile_options(parser: argparse.ArgumentParser) -> None:
         "--stream-weights",
         action="store_true",
         help="keep no weights in L2 between inferences: each one brings all of them from L3",
+    )
+    parser.add_argument(
+        "--recipe",
+        metavar="STEP=VALUE",
+        action="append",
+        default=[],
+        help="switch a step of the quantisation, to measure its worth; may be repeated; "
+        f"steps: {', '.join(CHOICES)}; or a whole recipe: {', '.join(NAMED)}",
     )
     debugging = parser.add_argument_group("debugging")
     debugging.add_argument(
@@ -70,6 +79,7 @@ def _run(options: argparse.Namespace, output: Path | None) -> int:
     for option in ("print_ir_after", "stop_after"):
         _check_name(option, getattr(options, option))
     target = target_named(options.target)
+    recipe = DEFAULT.with_settings(options.recipe)
     declined: list[Declined] = []
     passes = explaining(CANONICALISE, declined) if options.explain else CANONICALISE
     log = _Log(options)
@@ -82,6 +92,7 @@ def _run(options: argparse.Namespace, output: Path | None) -> int:
                 options.calibration,
                 options.name,
                 resident_weights=not options.stream_weights,
+                recipe=recipe,
                 canonicalise=passes,
             ),
             Watch(log.stage, log.after),

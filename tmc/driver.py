@@ -39,6 +39,7 @@ from tmc.passes.codes import quantise_inputs
 from tmc.passes.migrate_outliers import migrate_outliers
 from tmc.passes.pipeline import NamedPass, Pass, named, run_passes
 from tmc.passes.quantise import quantise
+from tmc.passes.recipe import DEFAULT, Recipe
 
 Value = Graph | Ranges | Scales | Plan | Program
 
@@ -58,6 +59,7 @@ class Options:
     calibration: Path | None = None
     name: str | None = None
     resident_weights: bool = True  # else every inference brings all weights from L3
+    recipe: Recipe = DEFAULT
     canonicalise: tuple[Pass | NamedPass, ...] = CANONICALISE
 
 
@@ -115,12 +117,12 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     watch.stage(f"calibrate on {calibration.count} samples ({calibration.source})")
     ranges = calibrate(canonical, calibration.samples)
     done("calibrate", ranges)
-    migrated, ranges = migrate_outliers(canonical, ranges)
+    migrated, ranges = migrate_outliers(canonical, ranges, options.recipe)
     done("migrate_outliers", migrated)
     watch.stage("quantise")
-    scales = choose_scales(migrated, ranges)
+    scales = choose_scales(migrated, ranges, options.recipe)
     done("choose_scales", scales)
-    quantisation = NamedPass("quantise", partial(quantise, scales=scales))
+    quantisation = NamedPass("quantise", partial(quantise, scales=scales, recipe=options.recipe))
     integer = run_passes(migrated, (quantisation,), lambda name, graph, _: done(name, graph))
 
     watch.stage("plan tiles and memories")
@@ -136,7 +138,7 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     done("check_program")
 
     watch.stage("emit C")
-    report = build_report(integer, plan, program, packed, options.target, _origin(options.model))
+    report = build_report(integer, plan, program, packed, options.target, _origin(options))
     golden = quantise_inputs(integer, calibration.first(1)[0])
     files = emit(integer, program, packed, report, golden[integer.inputs[0]])
     if options.output is not None:
@@ -177,8 +179,9 @@ def _check_interface(model: Path, graph: Graph) -> None:
             )
 
 
-def _origin(model: Path) -> Origin:
-    return Origin(model.name, hashlib.sha256(model.read_bytes()).hexdigest(), f"tmc {__version__}")
+def _origin(options: Options) -> Origin:
+    digest = hashlib.sha256(options.model.read_bytes()).hexdigest()
+    return Origin(options.model.name, digest, f"tmc {__version__}", options.recipe.changed())
 
 
 class _Clock:

@@ -124,8 +124,12 @@ def qattention(q: list[Matrix], k: list[Matrix], vt: Matrix, exp_table: Matrix,
             scores = [rounded(dot(row, key), attrs.score_shift[head]) for key in k[head]]
             assert all(-(2**15) <= score < 2**15 for score in scores)
             p = [exp_table[head][min(1023, max(scores) - score)] for score in scores]
+            total, shift = sum(p), attrs.out_shift
+            if attrs.normalised:
+                p = [i32(255 * weight + total // 2) // total for weight in p]
+                total, shift = 510, shift - 1
             for column in vt[head * width : (head + 1) * width]:
-                out[m].append(divide_by_sum(dot(p, column), sum(p), attrs.out_multiplier, attrs.out_shift))
+                out[m].append(divide_by_sum(dot(p, column), total, attrs.out_multiplier, shift))
     return out
 
 

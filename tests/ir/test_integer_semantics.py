@@ -253,7 +253,8 @@ def attention_cases(draw: st.DrawFn) -> tuple[list[Array], a.QAttentionAttrs]:
     tables = np.stack([exp_table(draw(st.floats(0.001, 0.2))) for _ in range(heads)])
     # scores are at most 64 * 2^14 = 2^20, and have to fit int16 once shifted
     shifts = tuple(draw(st.integers(6, 12)) for _ in range(heads))
-    attrs = a.QAttentionAttrs(heads, shifts, draw(st.integers(2**14, 2**15 - 1)), draw(st.integers(10, 18)))
+    attrs = a.QAttentionAttrs(heads, shifts, draw(st.integers(2**14, 2**15 - 1)), draw(st.integers(10, 18)),
+                              draw(st.booleans()))
     q_, k = stacked
     return [q_.reshape(heads, rows, width), k.reshape(heads, keys, width), vt, tables], attrs
 
