@@ -86,6 +86,11 @@ def layernorm_cycles(target: Target, rows: int, channels: int) -> int:
     return _call(target, _chunk(target, rows) * channels * target.costs.layernorm_cycles)
 
 
+def requantise_cycles(target: Target, rows: int, channels: int) -> int:
+    """Return the cycles of a requantisation with its barrier."""
+    return _call(target, _chunk(target, rows) * channels * target.costs.requantise_cycles)
+
+
 def rope_cycles(target: Target, rows: int, width: int) -> int:
     """Return the cycles of a rotation of one head with its barrier."""
     return _call(target, _chunk(target, rows) * width * target.costs.rope_cycles)

@@ -77,6 +77,10 @@ def _y(element_bytes: int, access: Literal["write", "update"] = "write") -> Oper
     return OperandRule("y", access, lambda a: Extent(a["rows"], a["channels"] * element_bytes, a["y_pitch"]))
 
 
+def _row(element_bytes: int) -> OperandRule:
+    return OperandRule("x", "read", lambda a: Extent(a["rows"], a["channels"] * element_bytes, a["x_pitch"]))
+
+
 _WEIGHT = OperandRule(
     "weight", "read", lambda a: Extent(a["channels"], weight_row_bytes(a["depth"]), a["weight_pitch"])
 )
@@ -126,6 +130,20 @@ KERNELS: Mapping[str, Kernel] = {
         ),
         Kernel("tmc_linear_s8s8s32", "tmc_linear_args", (_x(1), _WEIGHT, _y(4)), _LINEAR),
         Kernel("tmc_linear_s16s8s32", "tmc_linear_args", (_x(2), _WEIGHT, _y(4)), _LINEAR),
+        *(
+            Kernel(
+                f"tmc_requantise_{name}s8",
+                "tmc_requantise_args",
+                (
+                    _row(element_bytes),
+                    _flat("factors", lambda a: a["channels"] * 16),
+                    _TABLE,
+                    _y(1),
+                ),
+                ("rows", "channels", "x_pitch", "y_pitch", "zero_point", "ties_to_even"),
+            )
+            for name, element_bytes in (("s32", 4), ("s8", 1))
+        ),
         Kernel(
             "tmc_layernorm_s16s8",
             "tmc_layernorm_args",

@@ -93,6 +93,11 @@ def small_tables(graph: Graph, op: Op) -> tuple[tuple[str, np.ndarray], ...]:
         bias = (("bias", constants[op.inputs[3]]),) if is_grouped(graph, op) else ()
         table = (("table", constants[op.inputs[4]]),) if getattr(op.attrs, "table", False) else ()
         return (*bias, *table)
+    if op.kind is OpKind.QREQUANTISE:
+        return (
+            ("factors", constants[op.inputs[1]].astype("<i4")),
+            ("table", constants[op.inputs[2]]),
+        )
     if isinstance(op.attrs, QLayerNormAttrs):
         epsilon = np.array(op.attrs.epsilon_by_shift, dtype="<i4")
         return (

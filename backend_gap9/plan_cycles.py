@@ -7,6 +7,7 @@ from tmc.backend_gap9.cost import (
     layernorm_cycles,
     linear_cycles,
     mean_rows_cycles,
+    requantise_cycles,
     rope_cycles,
     scores_cycles,
     softmax_cycles,
@@ -48,6 +49,8 @@ def _row_op_cycles(graph: Graph, op: Op, rows: int, tiling: RowTiling, target: T
     types = graph.types
     if op.kind is OpKind.QLAYERNORM:
         return layernorm_cycles(target, rows, types[op.output].shape[1])
+    if op.kind is OpKind.QREQUANTISE:
+        return requantise_cycles(target, rows, types[op.output].shape[1])
     if op.kind is OpKind.QROPE:
         heads, _, width = types[op.output].shape
         return heads * rope_cycles(target, rows, width)

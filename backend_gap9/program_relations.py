@@ -13,7 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmc.backend_gap9.program_claims import CheckedCall
-from tmc.ir.attrs import QAttentionAttrs, QLayerNormAttrs, QLinearAttrs, QMeanRowsAttrs, QRopeAttrs
+from tmc.ir.attrs import (
+    QAttentionAttrs,
+    QLayerNormAttrs,
+    QLinearAttrs,
+    QMeanRowsAttrs,
+    QRequantiseAttrs,
+    QRopeAttrs,
+)
 from tmc.ir.graph import Graph
 from tmc.ir.integer_semantics import RSQRT_TABLE
 from tmc.ir.types import Array
@@ -116,6 +123,25 @@ def _expect_kernel(call: CheckedCall, graph: Graph, attrs: QLinearAttrs) -> None
         raise ValueError(f"found kernel {call.kernel}, allowed one from {x} to {y} with {attrs}")
 
 
+def _requantise(call: CheckedCall, graph: Graph) -> Wanted:
+    op, attrs = call.op, call.op.attrs
+    assert isinstance(attrs, QRequantiseAttrs)
+    x = graph.types[op.inputs[0]].dtype.value
+    if not call.kernel.endswith(f"_{x}s8"):
+        raise ValueError(f"found kernel {call.kernel}, allowed one from {x}")
+    constants = {
+        "factors": _one_line(graph.constants[op.inputs[1]].astype(np.int32)),
+        "table": _one_line(graph.constants[op.inputs[2]]),
+    }
+    numbers = {
+        "channels": graph.types[op.output].shape[1],
+        "zero_point": attrs.zero_point,
+        "ties_to_even": int(attrs.ties == "even"),
+    }
+    row = call.claim("y").row
+    return Wanted({"x": (op.inputs[0], row, 0), "y": (op.output, row, 0)}, constants, numbers)
+
+
 def _layernorm(call: CheckedCall, graph: Graph) -> Wanted:
     op, attrs = call.op, call.op.attrs
     assert isinstance(attrs, QLayerNormAttrs)
@@ -214,6 +240,7 @@ _RULES: Mapping[str, Callable[[CheckedCall, Graph], Wanted]] = {
     "tmc_linear_add": _linear,
     "tmc_linear_transposed": _linear,
     "tmc_linear_grouped": _linear,
+    "tmc_requantise": _requantise,
     "tmc_layernorm": _layernorm,
     "tmc_rope": _rope,
     "tmc_attention_scores": _scores,

@@ -10,7 +10,7 @@ from tmc.backend_gap9.kernels import weight_pitch
 from tmc.backend_gap9.pack import is_grouped, weight_block
 from tmc.backend_gap9.program import Address, Call, Expr, Operand, Part
 from tmc.backend_gap9.schedule_context import at, call, operand, part
-from tmc.ir.attrs import QLayerNormAttrs, QLinearAttrs, QRopeAttrs
+from tmc.ir.attrs import QLayerNormAttrs, QLinearAttrs, QRequantiseAttrs, QRopeAttrs
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph, Op
 from tmc.ir.types import DType
@@ -143,6 +143,27 @@ def layernorm_call(graph: Graph, op: Op, tile: Tile, tables: Tables) -> Call:
         norm_bits=attrs.norm_bits,
         root=attrs.root,
         gamma_shift=attrs.gamma_shift,
+    )
+
+
+def requantise_call(graph: Graph, op: Op, tile: Tile, tables: Tables) -> Call:
+    """Return the call of a requantisation of a row tile."""
+    attrs = op.attrs
+    assert isinstance(attrs, QRequantiseAttrs)
+    return call(
+        f"tmc_requantise_{graph.types[op.inputs[0]].dtype.value}s8",
+        op.output,
+        (
+            operand("x", tile.x, part(op.inputs[0], tile.row)),
+            *(tables.operand(op, field) for field in ("factors", "table")),
+            operand("y", tile.y, part(op.output, tile.row)),
+        ),
+        rows=tile.rows,
+        channels=tile.channels,
+        x_pitch=tile.x_pitch,
+        y_pitch=tile.y_pitch,
+        zero_point=attrs.zero_point,
+        ties_to_even=int(attrs.ties == "even"),
     )
 
 

@@ -40,6 +40,7 @@ from tmc.backend_gap9.schedule_row_calls import (
     layernorm_call,
     linear_call,
     made_part,
+    requantise_call,
     rope_call,
 )
 from tmc.backend_gap9.schedule_row_places import K, RowPlaces
@@ -156,7 +157,8 @@ class _Rows(RowPlaces):
             self.rows(self.t),
             channels=channels,
         )
-        return (layernorm_call(self.context.graph, op, tile, self.tables()),)
+        row_call = requantise_call if op.kind is OpKind.QREQUANTISE else layernorm_call
+        return (row_call(self.context.graph, op, tile, self.tables()),)
 
     def channel_tile(self, op: Op, k: Number) -> tuple[Stmt, ...]:
         """Return the statements for channel tile k of a linear: next weights off, compute, result off."""

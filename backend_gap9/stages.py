@@ -13,7 +13,7 @@ from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
 
 WHOLE = frozenset({OpKind.QATTENTION, OpKind.QMEAN_ROWS})
-ROW_WISE = frozenset({OpKind.QLINEAR, OpKind.QLAYERNORM, OpKind.QROPE})
+ROW_WISE = frozenset({OpKind.QLINEAR, OpKind.QREQUANTISE, OpKind.QLAYERNORM, OpKind.QROPE})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tmc.backend_gap9.cost import dma_cycles, layernorm_cycles, linear_cycles, rope_cycles
+from tmc.backend_gap9.cost import (
+    dma_cycles,
+    layernorm_cycles,
+    linear_cycles,
+    requantise_cycles,
+    rope_cycles,
+)
 from tmc.backend_gap9.expressions import tiles
 from tmc.backend_gap9.kernels import weight_pitch, word_up
 from tmc.backend_gap9.l1_buffers import (
@@ -27,6 +34,11 @@ from tmc.ir.target import Target
 
 ROW_STEP = 8  # one row for each core
 CHANNEL_STEP = 4  # what a block of the kernels takes at once
+# Ops that take rows as a whole, with their cycles for (rows, channels).
+WHOLE_ROWS: Mapping[OpKind, Callable[[Target, int, int], int]] = {
+    OpKind.QLAYERNORM: layernorm_cycles,
+    OpKind.QREQUANTISE: requantise_cycles,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +155,9 @@ class RowTiles:
     def _step_cost(self, op: Op, rows: int, tile: int) -> StepCost:
         """Return what an op costs with these rows and channels per tile."""
         turns = self._turns(rows)
-        if op.kind is OpKind.QLAYERNORM:
+        if op.kind in WHOLE_ROWS:
             channels = self.graph.types[op.output].shape[1]
-            compute = [layernorm_cycles(self.target, count, channels) for count in turns]
+            compute = [WHOLE_ROWS[op.kind](self.target, count, channels) for count in turns]
             return StepCost(0, sum(compute), 0, 0, sum(compute[:-1]), 0, 0)
         first, rest, last = self._turn_cost(op, turns[0], tile), len(turns) - 1, None
         last = first if turns[-1] == turns[0] else self._turn_cost(op, turns[-1], tile)

@@ -137,6 +137,31 @@ class PermuteRowsAttrs(Attrs):
 
 
 @dataclass(frozen=True, slots=True)
+class FakeQuantiseAttrs(Attrs):
+    """scale * (clip(round_half_even(x / scale) + zero_point, low, high) - zero_point), in float32.
+
+    Codes are int8, -128 <= low <= high <= 127; a model's uint8 codes are theirs plus 128.
+    """
+
+    scale: float
+    zero_point: int
+    low: int = -128
+    high: int = 127
+
+
+@dataclass(frozen=True, slots=True)
+class RequantShiftAttrs(Attrs):
+    """clip(floor((x * mul + add + div / 2) / div), low, high) on integers that a float value holds.
+
+    div is 2^shift. Exact while x is exact in float32 and the result below 2^24.
+    """
+
+    shift: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
 class QLinearAttrs(Attrs):
     """Requantising matrix product; see docs/numerics.md for the formula.
 
@@ -151,6 +176,17 @@ class QLinearAttrs(Attrs):
     heads: int = 1
     table: bool = False
     residual: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QRequantiseAttrs(Attrs):
+    """table[C8(round((x * multiplier + addend) / 2^shift) + zero_point) + 128]; see docs/numerics.md.
+
+    Ties are rounded to even, or up.
+    """
+
+    zero_point: int = 0
+    ties: Literal["even", "up"] = "even"
 
 
 @dataclass(frozen=True, slots=True)

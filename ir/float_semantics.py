@@ -7,9 +7,11 @@ import numpy as np
 from tmc.ir.attrs import (
     AttentionAttrs,
     ConvAttrs,
+    FakeQuantiseAttrs,
     InterpolateRowsAttrs,
     LayerNormAttrs,
     MeanRowsAttrs,
+    RequantShiftAttrs,
     RopeAttrs,
 )
 from tmc.ir.types import Array
@@ -115,6 +117,20 @@ def conv(x: Array, weight: Array, bias: Array, attrs: ConvAttrs) -> Array:
     kernels = weight.reshape(attrs.groups, weight.shape[0] // attrs.groups, *weight.shape[1:])
     out = np.einsum("bgchwij,gocij->bgohw", grouped, kernels, optimize=True)
     return np.asarray(out.reshape(batch, -1, height, width) + bias[:, None, None], dtype=np.float32)
+
+
+def fake_quantise(x: Array, attrs: FakeQuantiseAttrs) -> Array:
+    """Return the real numbers that the codes of x stand for: QuantizeLinear, then DequantizeLinear."""
+    scale = np.float32(attrs.scale)
+    codes = np.clip(np.rint(x / scale) + attrs.zero_point, attrs.low, attrs.high)
+    return np.asarray((codes - attrs.zero_point).astype(np.float32) * scale)
+
+
+def requant_shift(x: Array, mul: Array, add: Array, attrs: RequantShiftAttrs) -> Array:
+    """Return clip(floor((x * mul + add + 2^shift / 2) / 2^shift)) of integers, in 64 bits."""
+    product = x.astype(np.int64) * mul.astype(np.int64) + add.astype(np.int64)
+    codes = (product + (2**attrs.shift >> 1)) >> attrs.shift
+    return np.asarray(np.clip(codes, attrs.low, attrs.high), dtype=np.float32)
 
 
 def linear(x: Array, weight: Array, bias: Array) -> Array:

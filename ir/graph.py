@@ -35,6 +35,9 @@ class OpKind(Enum):
     SOFTMAX = "softmax"
     REDUCE_MEAN = "reduce_mean"
     CONV = "conv"
+    # what a quantised model declares about a float value
+    FAKE_QUANTISE = "fake_quantise"
+    REQUANT_SHIFT = "requant_shift"
     # float ops of the canonical form
     LINEAR = "linear"
     LAYERNORM = "layernorm"
@@ -50,6 +53,7 @@ class OpKind(Enum):
     PERMUTE_ROWS = "permute_rows"
     # integer ops
     QLINEAR = "qlinear"
+    QREQUANTISE = "qrequantise"
     QLAYERNORM = "qlayernorm"
     QROPE = "qrope"
     QATTENTION = "qattention"

@@ -17,6 +17,7 @@ from tmc.ir.attrs import (
     QLayerNormAttrs,
     QLinearAttrs,
     QMeanRowsAttrs,
+    QRequantiseAttrs,
     QRopeAttrs,
 )
 from tmc.ir.types import Array, DType
@@ -114,6 +115,25 @@ def qlinear(x: Array, weight: Array, multiplier: Array, bias: Array, attrs: QLin
     if attrs.layout == "transposed":
         out = out.T
     return np.ascontiguousarray(out)
+
+
+def qrequantise(x: Array, factors: Array, table: Array, attrs: QRequantiseAttrs) -> Array:
+    """Return int8 [M, N] from s8 or s32 [M, N] and factors [N, 4]: multiplier, shift, addend in two words.
+
+    t = x m + addend, in 64 bits, the addend with its 2^(shift-1); y = t >> shift, and one less where ties
+    go to even, t is a multiple of 2^shift and y is odd; table[C8(y + zero_point) + 128].
+    """
+    multiplier, shift, high, low = (factors[:, column].astype(np.int64) for column in range(4))
+    assert shift.min(initial=1) >= 1 and shift.max(initial=1) <= 62, "shift outside 1 to 62"
+    # Words: int64 would hide an overflow, and a float64 bound is enough to exclude one.
+    real = np.abs(x.astype(np.float64)) * np.abs(multiplier) + np.abs(high * 2.0**32 + low)
+    assert real.max(initial=0) < 2**62, "64-bit overflow in a proven op"
+    t = x.astype(np.int64) * multiplier + ((high << 32) | (low & 0xFFFFFFFF))
+    y = _int32(t >> shift)
+    if attrs.ties == "even":
+        y = y - ((t & ((np.int64(1) << shift) - 1) == 0) & (y & 1 == 1))
+    codes = np.clip(_int32(y + attrs.zero_point), -128, 127)
+    return np.asarray(table[codes + 128])
 
 
 def qlayernorm(x: Array, gamma: Array, beta: Array, attrs: QLayerNormAttrs) -> Array:

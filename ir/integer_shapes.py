@@ -40,6 +40,17 @@ def qlinear(types: Types, attrs: a.QLinearAttrs) -> TensorType:
     return TensorType(DType(attrs.dtype), shapes[attrs.layout])
 
 
+def qrequantise(types: Types, attrs: a.QRequantiseAttrs) -> TensorType:
+    """x s8 or s32 [M, N], factors s32 [N, 4], table s8 [256]; result s8 [M, N]."""
+    rows, channels = operand_shape("x", types[0], 2, DType.S8, DType.S32)
+    factors = operand_shape("factors", types[1], 2, DType.S32)
+    need(factors == (channels, 4), f"found factors {factors}, allowed ({channels}, 4)")
+    table = operand_shape("table", types[2], 1, DType.S8)
+    need(table == (256,), f"found table {table}, allowed (256,)")
+    need(-128 <= attrs.zero_point <= 127, f"found zero point {attrs.zero_point}, allowed -128 to 127")
+    return TensorType(DType.S8, (rows, channels))
+
+
 def qlayernorm(types: Types, attrs: a.QLayerNormAttrs) -> TensorType:
     """x s16 [M, C], gamma s16 [C], beta s32 [C]; the attributes keep every step inside 32 bits."""
     rows, channels = operand_shape("x", types[0], 2, DType.S16)

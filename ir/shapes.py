@@ -141,6 +141,25 @@ def binary(types: Types, attrs: a.Attrs) -> TensorType:
     return _f32(_broadcast(types[0].shape, types[1].shape), types)
 
 
+def fake_quantise(types: Types, attrs: a.FakeQuantiseAttrs) -> TensorType:
+    """Element by element, to int8 codes and back."""
+    need(attrs.scale > 0, f"found scale {attrs.scale}, allowed positive numbers")
+    need(-128 <= attrs.low <= attrs.high <= 127,
+         f"found codes from {attrs.low} to {attrs.high}, allowed int8")
+    return _f32(types[0].shape, types)
+
+
+def requant_shift(types: Types, attrs: a.RequantShiftAttrs) -> TensorType:
+    """Element by element; mul and add, s32, broadcast to x."""
+    need(0 <= attrs.shift <= 31, f"found shift {attrs.shift}, allowed 0 to 31")
+    need(attrs.low <= attrs.high, f"found results from {attrs.low} to {attrs.high}, allowed low <= high")
+    for name, operand in zip(("mul", "add"), types[1:], strict=True):
+        need(operand.dtype is DType.S32, f"found {name} of {operand.dtype.value}, allowed s32")
+        need(_broadcast(types[0].shape, operand.shape) == types[0].shape,
+             f"found {name} {operand.shape} for x {types[0].shape}, allowed sizes equal to it or 1")
+    return _f32(types[0].shape, types[:1])
+
+
 def matmul(types: Types, attrs: a.Attrs) -> TensorType:
     """Matrix product over the last two axes, leading axes broadcast."""
     left, right = types[0].shape, types[1].shape

@@ -193,6 +193,36 @@ typedef struct {
 void tmc_attention_values_u8s8s8_scalar(const tmc_attention_values_args *args);
 void tmc_attention_values_u8s8s8_xpulp(const tmc_attention_values_args *args);
 
+/** How one channel is requantised: addend = high 2^32 + low, with 2^(shift - 1) in it. */
+typedef struct {
+    int32_t multiplier;
+    uint32_t shift;      /* 1 to 62 */
+    int32_t addend_high;
+    uint32_t addend_low;
+} tmc_factors;
+
+/** Arguments of tmc_requantise of s32 and of s8. */
+typedef struct {
+    const void *x;              /* [rows][channels], s32 or s8 */
+    const tmc_factors *factors; /* [channels] */
+    const int8_t *table;        /* [256] */
+    int8_t *y;                  /* [rows][channels] */
+    uint32_t x_pitch;
+    uint32_t y_pitch;
+    uint32_t rows;
+    uint32_t channels;
+    int32_t zero_point;
+    uint32_t ties_to_even;      /* 1; 0: ties go up */
+} tmc_requantise_args;
+
+/** t = x[r][c] * multiplier + addend, in 64 bits; v = t >> shift, which must fit 32, and one less where
+ *  ties_to_even, t is a multiple of 2^shift and v is odd; y[r][c] = table[C8(v + zero_point) + 128].
+ *  Splits rows. */
+void tmc_requantise_s32s8_scalar(const tmc_requantise_args *args);
+void tmc_requantise_s32s8_xpulp(const tmc_requantise_args *args);
+void tmc_requantise_s8s8_scalar(const tmc_requantise_args *args);
+void tmc_requantise_s8s8_xpulp(const tmc_requantise_args *args);
+
 /** Arguments of tmc_mean_rows. */
 typedef struct {
     const int8_t *x;     /* [rows][channels] */

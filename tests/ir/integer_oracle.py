@@ -14,6 +14,7 @@ from tmc.ir.attrs import (
     QLayerNormAttrs,
     QLinearAttrs,
     QMeanRowsAttrs,
+    QRequantiseAttrs,
     QRopeAttrs,
 )
 
@@ -151,6 +152,18 @@ def qmean_rows(x: Matrix, attrs: QMeanRowsAttrs) -> Matrix:
         out.append([clipped(i32(i32(total * attrs.multiplier) + attrs.bias) // 2**attrs.shift, 16)
                     for total in sums])
     return out
+
+
+def qrequantise(x: Matrix, factors: Matrix, table: list[int], attrs: QRequantiseAttrs) -> Matrix:
+    def one(value: int, multiplier: int, shift: int, high: int, low: int) -> int:
+        t = value * multiplier + high * 2**32 + low % 2**32
+        assert -(2**63) <= t < 2**63
+        y = t // 2**shift
+        if attrs.ties == "even" and t % 2**shift == 0 and y % 2 == 1:
+            y -= 1
+        return table[clipped(i32(i32(y) + attrs.zero_point), 8) + 128]
+
+    return [[one(value, *factor) for value, factor in zip(row, factors, strict=True)] for row in x]
 
 
 def qdepthwise_rows(x: Matrix, weight: Matrix, multiplier: list[int], bias: list[int],

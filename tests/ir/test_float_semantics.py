@@ -183,6 +183,23 @@ def test_mean_rows() -> None:
     assert_close(evaluate(K.MEAN_ROWS, [x], a.MeanRowsAttrs(3)), expected)
 
 
+def test_fake_quantise() -> None:
+    x = np.array([-100, -0.75, -0.25, 0, 0.25, 0.75, 1.25, 30, 100], dtype=np.float32)
+    found = evaluate(K.FAKE_QUANTISE, [x], a.FakeQuantiseAttrs(0.5, -3, -128, 60))
+    assert found.dtype == np.float32
+    assert found.tolist() == [-62.5, -1, 0, 0, 0, 1, 1, 30, 31.5]
+
+
+def test_requant_shift() -> None:
+    x = np.arange(-3, 4, dtype=np.float32)[None] * 1000
+    mul, add = np.array([[3], [-2**20]], dtype=np.int32), np.array([[500], [0]], dtype=np.int32)
+    attrs = a.RequantShiftAttrs(10, -8, 7)
+    found = evaluate(K.REQUANT_SHIFT, [np.repeat(x, 2, axis=0), mul, add], attrs)
+    exact = [[min(7, max(-8, (value * m + b + 512) // 1024)) for value in range(-3000, 4000, 1000)]
+             for m, b in ((3, 500), (-(2**20), 0))]
+    assert found.tolist() == exact
+
+
 def test_sigmoid_far_from_zero() -> None:
     with np.errstate(all="raise", under="ignore"):
         found = f.sigmoid(np.array([-1e4, -90, 0, 90, 1e4], np.float32))

@@ -17,6 +17,7 @@ LAYERNORM = a.QLayerNormAttrs((3,) * 16, 11, 11, 28378, 14)
 ATTENTION = a.QAttentionAttrs(2, (7, 8), 20000, 14)
 LINEAR = ("s8[6x8]", "s8[4x8]", "s32[4]", "s32[3x4]")
 DEPTHWISE = ("s8[6x8]", "s8[8x3]", "s32[8]", "s32[8]")
+SHIFT = a.RequantShiftAttrs(10, -128, 127)
 QKV = ("s8[2x5x4]", "s8[2x7x4]", "s8[8x7]", "u8[2x1024]")
 
 RIGHT: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
@@ -50,6 +51,10 @@ RIGHT: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (K.QLINEAR, (*LINEAR, "s8[256]"), a.QLinearAttrs(7, table=True), "s8[6x4]"),
     (K.QLINEAR, ("s16[6x8]", *LINEAR[1:], "s16[6x4]"), a.QLinearAttrs(7, "s16", residual=True), "s16[6x4]"),
     (K.QLINEAR, LINEAR, a.QLinearAttrs(0, "s32"), "s32[6x4]"),
+    (K.FAKE_QUANTISE, ("f32[2x3]",), a.FakeQuantiseAttrs(0.5, 3), "f32[2x3]"),
+    (K.REQUANT_SHIFT, ("f32[1x4x3x3]", "s32[4x1x1]", "s32[]"), SHIFT, "f32[1x4x3x3]"),
+    (K.QREQUANTISE, ("s32[6x8]", "s32[8x4]", "s8[256]"), a.QRequantiseAttrs(), "s8[6x8]"),
+    (K.QREQUANTISE, ("s8[6x8]", "s32[8x4]", "s8[256]"), a.QRequantiseAttrs(3, "up"), "s8[6x8]"),
     (K.QLAYERNORM, ("s16[6x192]", "s16[192]", "s32[192]"), LAYERNORM, "s8[6x192]"),
     (K.QROPE, ("s16[6x12]", "s16[3x4]"), a.QRopeAttrs(3, 20), "s8[3x6x4]"),
     (K.QATTENTION, QKV, ATTENTION, "s8[5x8]"),
@@ -121,6 +126,17 @@ WRONG: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (K.QLINEAR, (*LINEAR, "s16[6x4]"), a.QLinearAttrs(7, residual=True), "a residual on a result of s8"),
     (K.QLINEAR, LINEAR, a.QLinearAttrs(7, layout="heads", heads=3), "found 3 heads"),
     (K.QLINEAR, LINEAR, a.QLinearAttrs(32), "found shift 32, allowed 0 to 31"),
+    (K.REQUANT_SHIFT, ("f32[2x3]", "s32[2]", "s32[]"), SHIFT, "sizes that are equal or 1"),
+    (K.REQUANT_SHIFT, ("f32[2x1]", "s32[]", "s32[3]"), SHIFT, "found add (3,) for x (2, 1)"),
+    (K.REQUANT_SHIFT, ("f32[2x3]", "f32[]", "s32[]"), SHIFT, "found mul of f32, allowed s32"),
+    (K.REQUANT_SHIFT, ("f32[2x3]", "s32[]", "s32[]"), replace(SHIFT, shift=32), "found shift 32"),
+    (K.REQUANT_SHIFT, ("f32[2x3]", "s32[]", "s32[]"), replace(SHIFT, low=128), "results from 128 to 127"),
+    (K.FAKE_QUANTISE, ("f32[2x3]",), a.FakeQuantiseAttrs(0.0, 3), "found scale 0.0"),
+    (K.FAKE_QUANTISE, ("f32[2x3]",), a.FakeQuantiseAttrs(1.0, 3, -129), "found codes from -129 to 127"),
+    (K.QREQUANTISE, ("s16[6x8]", "s32[8x4]", "s8[256]"), a.QRequantiseAttrs(), "found x of s16"),
+    (K.QREQUANTISE, ("s8[6x8]", "s32[8x3]", "s8[256]"), a.QRequantiseAttrs(), "found factors (8, 3)"),
+    (K.QREQUANTISE, ("s8[6x8]", "s32[8x4]", "s8[255]"), a.QRequantiseAttrs(), "found table (255,)"),
+    (K.QREQUANTISE, ("s8[6x8]", "s32[8x4]", "s8[256]"), a.QRequantiseAttrs(128), "found zero point 128"),
     (K.QLAYERNORM, ("s16[6x192]", "s16[192]", "s32[191]"), LAYERNORM, "found beta (191,), allowed (192,)"),
     (K.QLAYERNORM, ("s16[6x192]", "s16[192]", "s16[192]"), LAYERNORM, "found beta of s16, allowed s32"),
     (K.QLAYERNORM, ("s16[6x192]", "s16[192]", "s32[192]"), replace(LAYERNORM, epsilon_by_shift=(3,) * 13),

@@ -16,7 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.runtime_c.kernel_interface import Kernels, Rows, blank, packed_weights
-from tmc.ir.attrs import QAttentionAttrs, QLayerNormAttrs, QLinearAttrs, QMeanRowsAttrs, QRopeAttrs
+from tmc.ir.attrs import (
+    QAttentionAttrs,
+    QLayerNormAttrs,
+    QLinearAttrs,
+    QMeanRowsAttrs,
+    QRequantiseAttrs,
+    QRopeAttrs,
+)
 from tmc.ir.integer_semantics import (
     RSQRT_TABLE,
     divide_by_sum,
@@ -24,6 +31,7 @@ from tmc.ir.integer_semantics import (
     qlayernorm,
     qlinear,
     qmean_rows,
+    qrequantise,
     qrope,
     round_shift,
 )
@@ -282,6 +290,40 @@ def check_attention(kernels: Kernels, rng: np.random.Generator, rows: int, width
     np.testing.assert_array_equal(y, expected)
 
 
+def random_factors(rng: np.random.Generator, x: Integers) -> Integers:
+    """Draw multiplier, shift and addend of each column of x such that results fit int32, ties among them."""
+    channels, highest = x.shape[1], int(np.abs(x.astype(np.int64)).max(initial=1))
+    factors = np.empty((channels, 4), dtype=np.int64)
+    for channel in range(channels):
+        shift = int(rng.integers(1, 63))
+        limit = min(2**31 - 1, (2 ** min(shift + 29, 60)) // max(1, highest))
+        multiplier = 2 ** int(rng.integers(31)) if rng.integers(3) == 0 else int(rng.integers(2**31))
+        room = 2 ** min(shift + int(rng.integers(1, 29)), 60)
+        addend = int(rng.integers(-room, room)) // 2 ** (shift - 1) * 2 ** (shift - 1) + 2 ** (shift - 1)
+        multiplier = min(multiplier, limit) * int(rng.choice([-1, 1]))
+        factors[channel] = (multiplier, shift, addend >> 32, (addend & 0xFFFFFFFF))
+    return factors.astype(np.uint32).astype(np.int32)
+
+
+def check_requantise(name: str, dtype: Any) -> Case:
+    """Requantisation of int32 or int8, ties to even or up."""
+
+    def check(kernels: Kernels, rng: np.random.Generator, rows: int, channels: int, spread: int) -> None:
+        x = integers(rng, (rows, channels), dtype)
+        x = (x >> min(spread, np.iinfo(dtype).bits - 2)).astype(dtype)
+        attrs = QRequantiseAttrs(int(rng.integers(-128, 128)), "even" if rng.integers(2) else "up")
+        factors, table = random_factors(rng, x), integers(rng, (256,), np.int8)
+        x_rows, y = Rows(x, int(rng.integers(3))), blank(rows, channels, np.int8, int(rng.integers(3)))
+        kernels(
+            name, cores_in_some_order(rng), x=x_rows.memory, x_pitch=x_rows.pitch, y=y.memory,
+            y_pitch=y.pitch, rows=rows, channels=channels, factors=factors, table=table,
+            zero_point=attrs.zero_point, ties_to_even=int(attrs.ties == "even"),
+        )
+        np.testing.assert_array_equal(y.read(), qrequantise(x, factors, table, attrs))
+
+    return check
+
+
 def check_mean_rows(kernels: Kernels, rng: np.random.Generator, groups: int, group_rows: int,
                     channels: int) -> None:
     """tmc_mean_rows_s8s16."""
@@ -312,6 +354,8 @@ CASES: dict[str, Case] = {
     "tmc_linear_grouped_s16s8s16": check_linear("tmc_linear_grouped_s16s8s16", np.int16, "s16", grouped=True),
     "tmc_linear_s8s8s32": check_linear("tmc_linear_s8s8s32", np.int8, "s32"),
     "tmc_linear_s16s8s32": check_linear("tmc_linear_s16s8s32", np.int16, "s32"),
+    "tmc_requantise_s32s8": check_requantise("tmc_requantise_s32s8", np.int32),
+    "tmc_requantise_s8s8": check_requantise("tmc_requantise_s8s8", np.int8),
     "tmc_layernorm_s16s8": check_layernorm,
     "tmc_rope_s16s8": check_rope,
     "tmc_attention_scores_s8s8s16": check_scores,
@@ -331,6 +375,7 @@ REAL_SIZES = (
     ("tmc_linear_grouped_s16s8s16", (400, 20, 192)),
     ("tmc_linear_s8s8s32", (1, 192, 6)),
     ("tmc_linear_s16s8s32", (1, 192, 6)),
+    ("tmc_requantise_s32s8", (8, 768, 12)),
     ("tmc_layernorm_s16s8", (80, 192, 0)),
     ("tmc_layernorm_s16s8", (9, 768, 100)),
     ("tmc_rope_s16s8", (80, 32, 50)),

@@ -1,4 +1,6 @@
 /* The kernels that work element by element, xpulp against scalar. */
+#include <stdbool.h>
+
 #include "cases.h"
 #include "tmc_arithmetic.h"
 #include "tmc_kernels.h"
@@ -105,6 +107,43 @@ static void mean_case(uint32_t groups, uint32_t group_rows, uint32_t channels)
     case_compare(expected, result, groups, 2u * channels, args.y_pitch);
 }
 
+/** wide: x is s32, else s8. Multiplier and shift are such that results fit 32 bits; ties are frequent. */
+static void requantise_case(uint32_t rows, uint32_t channels, bool wide)
+{
+    const uint32_t size = wide ? 4u : 1u;
+    case_begin(wide ? "tmc_requantise_s32s8" : "tmc_requantise_s8s8", rows, channels, size);
+    tmc_requantise_args args = {
+        .x_pitch = case_pitch(size * channels), .y_pitch = case_pitch(channels), .rows = rows,
+        .channels = channels, .zero_point = (int32_t)case_number(256) - 128, .ties_to_even = case_number(2),
+    };
+    int32_t *x = case_random(rows * args.x_pitch);
+    if (wide)
+        for (uint32_t i = tmc_core_id(); i < rows * args.x_pitch / 4u; i += TMC_CORES)
+            x[i] >>= i % 24u;
+    args.x = x;
+    args.table = case_random(256);
+    tmc_factors *factors = case_random((uint32_t)sizeof(tmc_factors) * channels);
+    for (uint32_t c = tmc_core_id(); c < channels; c += TMC_CORES) {
+        const uint32_t shift = 2u + (uint32_t)factors[c].multiplier % 61u;
+        const uint64_t half = (uint64_t)1 << (shift - 1u);
+        const uint64_t whole = (uint64_t)((int64_t)(factors[c].addend_high >> 8) * 2 + 1) * half;
+        const uint32_t bits = wide ? (shift < 30u ? shift - 1u : 29u) : (shift < 30u ? shift + 1u : 30u);
+        const int32_t any = (int32_t)(factors[c].addend_low >> 1) & ((1 << bits) - 1);
+        factors[c].multiplier = c % 3u == 0u ? 1 << (bits - 1u) : c % 3u == 1u ? any : -any;
+        factors[c].shift = shift;
+        factors[c].addend_high = shift > 31u ? (int32_t)((1u << (shift - 32u)) >> 1) : (int32_t)(whole >> 32);
+        factors[c].addend_low = shift > 31u ? (uint32_t)(shift == 32u) << 31 : (uint32_t)whole;
+    }
+    args.factors = factors;
+    int8_t *expected = case_take(rows * args.y_pitch), *result = case_take(rows * args.y_pitch);
+    tmc_barrier();
+    args.y = expected;
+    (wide ? tmc_requantise_s32s8_scalar : tmc_requantise_s8s8_scalar)(&args);
+    args.y = result;
+    (wide ? tmc_requantise_s32s8_xpulp : tmc_requantise_s8s8_xpulp)(&args);
+    case_compare(expected, result, rows, channels, args.y_pitch);
+}
+
 void all_cases(void)
 {
     static const uint32_t rows[] = {1, 8, 9, 17, 40};
@@ -116,6 +155,7 @@ void all_cases(void)
                     layernorm_case(rows[r], sizes[s], 4u * third);
                 rope_case(rows[r], 2u * sizes[s], 1u + 7u * third);
                 mean_case(1u + third, rows[r], sizes[s]);
+                requantise_case(rows[r], sizes[s], third % 2u == 0u);
             }
         }
     }
