@@ -8,6 +8,12 @@ from pathlib import Path
 from typing import get_args
 
 from examples.tinymyo.checkpoint import load_checkpoint
+from examples.tinymyo.data.augment import Augment
+from examples.tinymyo.data.datasets import DATASETS
+from examples.tinymyo.data.filters import FilterName
+from examples.tinymyo.data.normalise import Normalise
+from examples.tinymyo.data.prepare import Options, prepare
+from examples.tinymyo.data.windows import Overlap
 from examples.tinymyo.demo import run_demo
 from examples.tinymyo.errors import TinyMyoError
 from examples.tinymyo.export import OPSETS, Exporter, export
@@ -32,6 +38,21 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--no-constant-folding", action="store_true", help="leave the graph as traced")
     verb.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.onnx")
     verb.set_defaults(run=_export)
+    verb = verbs.add_parser("prepare", help="convert a raw dataset into a store of windows")
+    verb.add_argument("--dataset", choices=list(DATASETS), required=True)
+    verb.add_argument("--raw", type=Path, required=True, metavar="DIR", help="where it was unpacked")
+    verb.add_argument("-o", "--output", type=Path, required=True, metavar="STORE", help="folder to write to")
+    verb.add_argument("--window", type=int, default=0, help="samples (default: of the dataset, 1000)")
+    verb.add_argument("--stride", type=int, default=0, help="samples (default: of the dataset)")
+    verb.add_argument("--rate", type=float, default=0.0, metavar="HZ", help="rate that filters assume")
+    verb.add_argument("--filter", choices=get_args(FilterName), default="filtfilt")
+    verb.add_argument("--normalise", choices=get_args(Normalise), default="train")
+    verb.add_argument("--overlap", choices=get_args(Overlap), default="published", help="of the parts")
+    verb.add_argument("--augment", choices=get_args(Augment), default="none", help="of the training part")
+    verb.add_argument("--dtype", choices=["float16", "float32"], default="float32", help="of stored samples")
+    verb.add_argument("--skip-missing", action="store_true", help="prepare the recordings that are there")
+    verb.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
+    verb.set_defaults(run=_prepare)
     verb = verbs.add_parser("demo", help="export, compile, run the C on this machine and compare")
     verb.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder to write to")
     verb.add_argument("--network", metavar="NAME", default="tinymyo-8x1000", help="reference network")
@@ -73,6 +94,29 @@ def _export(options: argparse.Namespace) -> int:
     print(f"calibration: {done.calibration}, {windows.source}")
     difference = f"largest difference {done.max_difference:.3g}, range {done.output_range:.3g}"
     print(f"torch against onnxruntime: {difference}")
+    return 0
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    asked = Options(
+        options.dataset,
+        options.window,
+        options.stride,
+        options.rate,
+        options.filter,
+        options.normalise,
+        options.overlap,
+        options.augment,
+        options.dtype,
+    )
+    done = prepare(options.raw, options.output, asked, options.skip_missing, options.jobs)
+    print(f"recordings: {done.recordings}, {done.missing} missing")
+    print(f"windows: {', '.join(f'{part} {count}' for part, count in done.windows.items())}")
+    if done.mixed:
+        print(f"note: {done.mixed} windows reach into another part; --overlap purge leaves them out")
+    rate_hz = options.rate or DATASETS[options.dataset].rate_hz
+    if done.rate_hz is not None and abs(done.rate_hz - rate_hz) > 0.1 * rate_hz:
+        print(f"note: the time column says {done.rate_hz:.0f} Hz, filters assume {rate_hz:g}; see --rate")
     return 0
 
 

@@ -6,9 +6,13 @@ bursts per second given by the class). Each channel carries independent Gaussian
 spectrum and the amplitude statistics of surface EMG; it has no motor units, crosstalk or artefacts.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt  # type: ignore[import-untyped]
+
+from examples.tinymyo.data.sets import ArrayWindows, Splits
 
 SAMPLE_RATE_HZ = 2048
 BAND_HZ = (20.0, 450.0)
@@ -41,3 +45,18 @@ def synthetic_windows(
     windows = gains[labels][:, :, None] * envelope[:, None, :] * carrier
     windows += NOISE_FLOOR * noise.standard_normal(windows.shape)
     return windows.astype(np.float32), labels
+
+
+def synthetic_splits(
+    channels: int, samples: int, classes: int, counts: tuple[int, int, int], seed: int = 0
+) -> Splits:
+    """Generate training, validation and test windows of one task, z-scored as the training windows are."""
+    windows, labels = synthetic_windows(sum(counts), channels, samples, classes, seed)
+    train = windows[: counts[0]]
+    mean, deviation = train.mean(axis=(0, 2), keepdims=True), train.std(axis=(0, 2), keepdims=True)
+    scored = (windows - mean) / deviation
+    names = tuple(f"gesture {number}" for number in range(classes))
+    bounds = np.cumsum([0, *counts]).tolist()
+    return Splits(
+        *(ArrayWindows(scored[low:high], labels[low:high], names) for low, high in pairwise(bounds))
+    )
