@@ -172,6 +172,25 @@ def gather(node: Node) -> Sequence[str]:
     return [node.emit(OpKind.GATHER, [node.value(0)], attrs)]
 
 
+def gather_nd(node: Node) -> Sequence[str]:
+    """Take parts of the leading axes by constant tuples of indices; negative ones count from the end."""
+    shape = node.shape(0)
+    node.refuse(bool(node.attribute("batch_dims", 0)), "batch_dims", "0")
+    indices = node.known(1, "indices")
+    depth = indices.shape[-1] if indices.ndim else 0
+    leading = shape[:depth]
+    node.refuse(
+        not 1 <= depth <= len(shape)
+        or bool((indices >= leading).any() or (indices < -np.array(leading)).any()),
+        f"indices of shape {indices.shape} up to {indices.max(initial=0)} into {shape}",
+        "tuples of indices inside the leading axes",
+    )
+    places = np.ravel_multi_index(tuple(np.moveaxis(indices % leading, -1, 0)), leading)
+    flat = node.reshape(node.value(0), (prod(leading), *shape[depth:]))
+    attrs = GatherAttrs(0, tuple(places.reshape(-1).tolist()), tuple(places.shape))
+    return [node.emit(OpKind.GATHER, [flat], attrs)]
+
+
 def expand(node: Node) -> Sequence[str]:
     """Broadcast to a shape."""
     shape = np.broadcast_shapes(node.shape(0), node.integers(1, "shape"))

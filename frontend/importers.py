@@ -13,6 +13,7 @@ import numpy as np
 
 from tmc.frontend import import_fused as fused
 from tmc.frontend import import_views as views
+from tmc.frontend.import_resize import resize
 from tmc.frontend.node import Node
 from tmc.ir.attrs import AxisAttrs, ConvAttrs, GeluAttrs, ReduceMeanAttrs
 from tmc.ir.graph import OpKind
@@ -146,6 +147,14 @@ def _gelu(node: Node) -> Sequence[str]:
     return [node.emit(OpKind.GELU, [node.value(0)], GeluAttrs("tanh" if approximate == "tanh" else "none"))]
 
 
+def _swish(node: Node) -> Sequence[str]:
+    """x * sigmoid(alpha x)."""
+    x = node.value(0)
+    alpha = float(node.attribute("alpha", 1.0))
+    inner = x if alpha == 1.0 else node.emit(OpKind.MUL, [x, node.scalar(alpha)])
+    return [node.emit(OpKind.MUL, [x, node.emit(OpKind.SIGMOID, [inner])])]
+
+
 def _shape(node: Node) -> Array:
     start, end = int(node.attribute("start", 0)), node.attribute("end", None)
     return np.array(node.shape(0)[start:end], dtype=np.int64)
@@ -173,6 +182,9 @@ IMPORTERS: Mapping[str, Importer] = {
     "Sqrt": _unary(OpKind.SQRT),
     "Erf": _unary(OpKind.ERF),
     "Tanh": _unary(OpKind.TANH),
+    "Sigmoid": _unary(OpKind.SIGMOID),
+    "Relu": _unary(OpKind.RELU),
+    "Swish": _swish,
     "Reciprocal": _reciprocal,
     "Where": _where,
     "Softmax": _softmax,
@@ -181,6 +193,7 @@ IMPORTERS: Mapping[str, Importer] = {
     "MatMul": _matmul,
     "Gemm": _gemm,
     "Conv": _conv,
+    "Resize": resize,
     "Gelu": _gelu,
     "LayerNormalization": fused.layer_normalization,
     "Attention": fused.attention,
@@ -198,6 +211,7 @@ IMPORTERS: Mapping[str, Importer] = {
     "Split": views.split,
     "Concat": views.concat,
     "Gather": views.gather,
+    "GatherND": views.gather_nd,
     "Expand": views.expand,
     "Tile": views.tile,
     "com.microsoft.Gelu": _gelu,

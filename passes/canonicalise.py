@@ -8,10 +8,14 @@ from tmc.passes.fold_constants import fold_constants
 from tmc.passes.fold_gather import fold_gather
 from tmc.passes.fuse_attention import fuse_attention
 from tmc.passes.fuse_gelu import fuse_gelu
+from tmc.passes.fuse_interpolation import fuse_interpolation
 from tmc.passes.fuse_layernorm import fuse_layernorm
 from tmc.passes.fuse_mean_rows import fuse_mean_rows
 from tmc.passes.fuse_rope import fuse_rope
+from tmc.passes.fuse_silu import fuse_silu
 from tmc.passes.gather_heads import gather_heads
+from tmc.passes.lower_depthwise import lower_depthwise
+from tmc.passes.lower_gather import lower_gather
 from tmc.passes.lower_linear import lower_linear
 from tmc.passes.name_values import name_values
 from tmc.passes.order_ops import order_ops
@@ -23,15 +27,19 @@ CANONICALISE: tuple[Pass, ...] = (
     fold_constants,  # what follows tells constants from computed values
     fuse_layernorm,  # before anything else takes its sums and products for its own
     lower_linear,  # the sources at which the analysis of views ends
+    lower_depthwise,
     fold_bias,  # so that a linear is the whole affine map
     fuse_gelu,
+    fuse_silu,
     fuse_attention,  # gives q, k and v as views, token by token
     drop_shared_rotation,  # before fuse_rope, which cannot express one that depends on the head
     fuse_rope,
     gather_heads,  # the plumbing of q, k and v becomes one gather of columns each
     fuse_mean_rows,
+    fuse_interpolation,  # late: the sums inside rotations, which it would look at in vain, are gone
     sink_views,  # leaves reshapes and gathers only
     fold_gather,  # a linear for each of q, k and v
+    lower_gather,  # what no linear took in
     order_ops,
     name_values,
     require_canonical,

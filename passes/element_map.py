@@ -16,7 +16,16 @@ from tmc.ir.graph import Graph, Op, OpKind, producers
 from tmc.ir.ops import OPS
 from tmc.ir.types import Array
 
-VIEW_KINDS = frozenset({OpKind.RESHAPE, OpKind.TRANSPOSE, OpKind.SLICE, OpKind.GATHER, OpKind.EXPAND})
+VIEW_KINDS = frozenset(
+    {
+        OpKind.RESHAPE,
+        OpKind.TRANSPOSE,
+        OpKind.SLICE,
+        OpKind.GATHER,
+        OpKind.EXPAND,
+        OpKind.PERMUTE_ROWS,
+    }
+)
 # A rotation has two; masks written as sums need a few more on the way.
 MAX_TERMS = 8
 

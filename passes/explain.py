@@ -11,10 +11,14 @@ from tmc.passes.drop_shared_rotation import drop_shared_rotation
 from tmc.passes.fold_bias import fold_bias
 from tmc.passes.fuse_attention import fuse_attention
 from tmc.passes.fuse_gelu import fuse_gelu
+from tmc.passes.fuse_interpolation import fuse_interpolation
 from tmc.passes.fuse_layernorm import fuse_layernorm
 from tmc.passes.fuse_mean_rows import fuse_mean_rows
 from tmc.passes.fuse_rope import fuse_rope
+from tmc.passes.fuse_silu import fuse_silu
 from tmc.passes.gather_heads import gather_heads
+from tmc.passes.lower_depthwise import lower_depthwise
+from tmc.passes.lower_gather import lower_gather
 from tmc.passes.lower_linear import lower_linear
 from tmc.passes.pipeline import NamedPass, Pass, Pipeline, named
 
@@ -24,13 +28,17 @@ Recogniser = Callable[[Graph, list[Declined] | None], Graph]
 RECOGNISERS: tuple[Recogniser, ...] = (
     fuse_layernorm,
     lower_linear,
+    lower_depthwise,
     fold_bias,
     fuse_gelu,
+    fuse_silu,
     fuse_attention,
     drop_shared_rotation,
     fuse_rope,
     gather_heads,
     fuse_mean_rows,
+    fuse_interpolation,
+    lower_gather,
 )
 
 

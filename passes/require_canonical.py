@@ -17,6 +17,10 @@ CANONICAL = (
     OpKind.ROPE,
     OpKind.ATTENTION,
     OpKind.MEAN_ROWS,
+    OpKind.DEPTHWISE_ROWS,
+    OpKind.INTERPOLATE_ROWS,
+    OpKind.PERMUTE_ROWS,
+    OpKind.TRANSPOSE,
     OpKind.ADD,
 )
 # How many operands, from the left, are computed; the others are constants.

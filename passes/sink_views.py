@@ -16,7 +16,18 @@ from tmc.ir.types import Array
 from tmc.passes.element_map import VIEW_KINDS
 from tmc.passes.emit_view import emit_view, is_in_order
 
-_UNARY = frozenset({OpKind.NEG, OpKind.SQRT, OpKind.ERF, OpKind.TANH, OpKind.GELU})
+_UNARY = frozenset(
+    {
+        OpKind.NEG,
+        OpKind.SQRT,
+        OpKind.ERF,
+        OpKind.TANH,
+        OpKind.SIGMOID,
+        OpKind.GELU,
+        OpKind.SILU,
+        OpKind.RELU,
+    }
+)
 _BINARY = frozenset({OpKind.ADD, OpKind.SUB, OpKind.MUL, OpKind.DIV, OpKind.POW})
 
 

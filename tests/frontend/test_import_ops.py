@@ -41,6 +41,20 @@ class Case:
     z: tuple[int, ...] | None = None
 
 
+def resized(
+    x: tuple[int, ...], sizes: tuple[int, ...] | None, opset: int = 17, mode: str = "half_pixel", **more: Any
+) -> Case:
+    """Return a Resize model, by sizes, or where there are none to 5 / 2 of the samples."""
+    # Before opset 13 nothing could be left out.
+    none = "e" if opset < 13 else "_"
+    operands = f"x {none} {none} s" if sizes else f"x {none} s"
+    given = ints(*sizes) if sizes else np.array([1.0] * (len(x) - 1) + [2.5], dtype=np.float32)
+    more = {"mode": "linear", "coordinate_transformation_mode": mode, **more}
+    name = f"Resize {opset} {x} to {sizes} {mode}"
+    constants = {"s": given, "e": np.array([], dtype=np.float32)}
+    return Case(name, [node("Resize", operands, "y", **more)], x, constants, opset)
+
+
 def rotary(kind: str, x: tuple[int, ...], positions: bool, opset: int = 23, **attributes: int) -> Case:
     """Return a RotaryEmbedding model over tables of 12 positions."""
     heads, width = (x[1], x[3]) if len(x) == 4 else (attributes["num_heads"], x[2] // attributes["num_heads"])
@@ -61,8 +75,10 @@ CASES = (
     Case("Pow", [node("Pow", "x c", "y")], (2, 3), {"c": np.float32(2.0)}),
     *(
         Case(kind, [node(kind, "x", "y")], (2, 3))
-        for kind in ("Neg", "Erf", "Tanh", "Reciprocal", "Identity")
+        for kind in ("Neg", "Erf", "Tanh", "Sigmoid", "Relu", "Reciprocal", "Identity")
     ),
+    Case("Swish", [node("Swish", "x", "y")], (2, 3), opset=24),
+    Case("Swish steep", [node("Swish", "x", "y", alpha=1.702)], (2, 3), opset=24),
     Case("Sqrt", [node("Mul", "x x", "s"), node("Sqrt", "s", "y")], (2, 3)),
     Case("Where", [node("Where", "c x z", "y")], (2, 3), {"c": np.array([[True, False, True]])}, z=(2, 3)),
     Case(
@@ -100,6 +116,15 @@ CASES = (
     ),
     Case("Conv 1-D", [node("Conv", "x w", "y", strides=[2], pads=[1, 2])], (1, 4, 9), {"w": normal(6, 4, 3)}),
     Case("Conv valid", [node("Conv", "x w", "y", auto_pad="VALID")], (1, 4, 6, 7), {"w": normal(6, 4, 3, 3)}),
+    resized((1, 3, 4), (1, 3, 50), 11),
+    resized((1, 3, 50), (1, 3, 4), 13),
+    resized((1, 3, 4), (1, 3, 1)),
+    resized((1, 3, 4), (1, 3, 4)),
+    resized((2, 3, 7), (2, 3, 20), mode="pytorch_half_pixel"),
+    resized((1, 3, 4), None),
+    resized((1, 2, 3, 4), (1, 2, 3, 9), 19),
+    resized((1, 3, 4), (9,), 18, axes=[-1]),
+    resized((3, 4), None, 24),
     Case("Gelu", [node("Gelu", "x", "y")], (2, 3), opset=20),
     Case("Gelu tanh", [node("Gelu", "x", "y", approximate="tanh")], (2, 3), opset=20),
     Case(
@@ -165,6 +190,8 @@ CASES = (
     Case("Concat", [node("Concat", "x z", "y", axis=-1)], (2, 3), z=(2, 4)),
     Case("Gather", [node("Gather", "x i", "y", axis=1)], (2, 3, 4), {"i": np.array([[0, -1], [1, 1]])}),
     Case("Gather scalar", [node("Gather", "x i", "y", axis=-1)], (2, 3), {"i": np.array(-1)}),
+    Case("GatherND rows", [node("GatherND", "x i", "y")], (3, 4, 2), {"i": np.array([[[0]], [[-1]]])}),
+    Case("GatherND", [node("GatherND", "x i", "y")], (3, 4), {"i": np.array([[0, 3], [-3, 1], [2, -1]])}),
     Case("Expand", [node("Expand", "x s", "y")], (3, 1), {"s": ints(2, 1, 4)}),
     Case("Tile", [node("Tile", "x r", "y")], (2, 3), {"r": ints(2, 1)}),
     Case("com.microsoft.Gelu", [node("com.microsoft.Gelu", "x", "y")], (2, 3)),
