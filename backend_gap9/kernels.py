@@ -92,6 +92,15 @@ def _flat(field: str, size_bytes: Callable[[Arguments], int]) -> OperandRule:
     return OperandRule(field, "read", lambda a: Extent(1, size_bytes(a), size_bytes(a)))
 
 
+_NORM = (
+    OperandRule("x", "read", lambda a: Extent(a["rows"], a["channels"] * 2, a["x_pitch"])),
+    _flat("gamma", lambda a: a["channels"] * 2),
+    _flat("beta", lambda a: a["channels"] * 4),
+    _flat("epsilon", lambda a: epsilon_entries(a["channels"], a["center_bits"]) * 4),
+    _flat("rsqrt", lambda a: 96 * 2),
+)
+_LAYERNORM = ("rows", "channels", "x_pitch", "y_pitch", "center_bits", "norm_bits", "root", "gamma_shift")
+
 KERNELS: Mapping[str, Kernel] = {
     kernel.stem: kernel
     for kernel in (
@@ -144,19 +153,8 @@ KERNELS: Mapping[str, Kernel] = {
             )
             for name, element_bytes in (("s32", 4), ("s8", 1))
         ),
-        Kernel(
-            "tmc_layernorm_s16s8",
-            "tmc_layernorm_args",
-            (
-                OperandRule("x", "read", lambda a: Extent(a["rows"], a["channels"] * 2, a["x_pitch"])),
-                _flat("gamma", lambda a: a["channels"] * 2),
-                _flat("beta", lambda a: a["channels"] * 4),
-                _flat("epsilon", lambda a: epsilon_entries(a["channels"], a["center_bits"]) * 4),
-                _flat("rsqrt", lambda a: 96 * 2),
-                _y(1),
-            ),
-            ("rows", "channels", "x_pitch", "y_pitch", "center_bits", "norm_bits", "root", "gamma_shift"),
-        ),
+        Kernel("tmc_layernorm_s16s8", "tmc_layernorm_args", (*_NORM, _y(1)), _LAYERNORM),
+        Kernel("tmc_layernorm_s16s16", "tmc_layernorm_args", (*_NORM, _y(2)), _LAYERNORM),
         Kernel(
             "tmc_rope_s16s8",
             "tmc_rope_args",

@@ -145,6 +145,9 @@ def _requantise(call: CheckedCall, graph: Graph) -> Wanted:
 def _layernorm(call: CheckedCall, graph: Graph) -> Wanted:
     op, attrs = call.op, call.op.attrs
     assert isinstance(attrs, QLayerNormAttrs)
+    x, y = (graph.types[name].dtype.value for name in (op.inputs[0], op.output))
+    if not call.kernel.endswith(f"_{x}{y}"):
+        raise ValueError(f"found kernel {call.kernel}, allowed one from {x} to {y}")
     constants = {
         "gamma": _one_line(graph.constants[op.inputs[1]]),
         "beta": _one_line(graph.constants[op.inputs[2]]),

@@ -128,7 +128,7 @@ def layernorm_call(graph: Graph, op: Op, tile: Tile, tables: Tables) -> Call:
     attrs = op.attrs
     assert isinstance(attrs, QLayerNormAttrs)
     return call(
-        "tmc_layernorm_s16s8",
+        f"tmc_layernorm_s16{attrs.dtype}",
         op.output,
         (
             operand("x", tile.x, part(op.inputs[0], tile.row)),

@@ -194,7 +194,7 @@ class QLayerNormAttrs(Attrs):
     """Integer LayerNorm of int16 rows; see docs/numerics.md for the formula.
 
     epsilon_by_shift[h] is round(eps * C^3 / scale^2 / 4^h); center_bits is B, norm_bits is N, root is K,
-    gamma_shift is G.
+    gamma_shift is G. dtype is the element type of the result.
     """
 
     epsilon_by_shift: tuple[int, ...]
@@ -202,6 +202,7 @@ class QLayerNormAttrs(Attrs):
     norm_bits: int
     root: int
     gamma_shift: int
+    dtype: Literal["s8", "s16"] = "s8"
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,11 +137,11 @@ def qrequantise(x: Array, factors: Array, table: Array, attrs: QRequantiseAttrs)
 
 
 def qlayernorm(x: Array, gamma: Array, beta: Array, attrs: QLayerNormAttrs) -> Array:
-    """Return the int8 LayerNorm of int16 rows [M, C].
+    """Return the int8 or int16 LayerNorm of int16 rows [M, C].
 
     d = C x - sum x; h shifts d to center_bits bits: e = R(d, h); v = sum e^2 + epsilon_by_shift[h], at least
     1, shifted up by an even k to [2^29, 2^31); r = 2^30 / sqrt(v) by table and one Newton step;
-    c = r K / 2^15; n = R(e c, 26 - N - k / 2) has N fraction bits; y = C8(R(n gamma + beta, G)).
+    c = r K / 2^15; n = R(e c, 26 - N - k / 2) has N fraction bits; y = C8(R(n gamma + beta, G)), or C16.
     """
     x = x.astype(np.int64)
     channels = x.shape[1]
@@ -158,7 +158,8 @@ def qlayernorm(x: Array, gamma: Array, beta: Array, attrs: QLayerNormAttrs) -> A
     c = _uint32(r * attrs.root + 2**14) >> 15
     n = round_shift(e * c, 26 - attrs.norm_bits - k // 2)
     y = round_shift(_int32(n * gamma.astype(np.int64)) + beta.astype(np.int64), attrs.gamma_shift)
-    return np.clip(y, -128, 127).astype(np.int8)
+    dtype = DType(attrs.dtype).numpy
+    return np.clip(y, np.iinfo(dtype).min, np.iinfo(dtype).max).astype(dtype)
 
 
 def qrope(x: Array, table: Array, attrs: QRopeAttrs) -> Array:

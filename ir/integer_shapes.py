@@ -67,7 +67,8 @@ def qlayernorm(types: Types, attrs: a.QLayerNormAttrs) -> TensorType:
     need(0 <= attrs.norm_bits <= 11, f"found norm_bits {attrs.norm_bits}, allowed 0 to 11")
     need(0 < attrs.root < 2**16, f"found root {attrs.root}, allowed 1 to {2**16 - 1}")
     _shift(attrs.gamma_shift)
-    return TensorType(DType.S8, (rows, channels))
+    need(attrs.dtype in ("s8", "s16"), f"found a result of {attrs.dtype}, allowed s8 or s16")
+    return TensorType(DType(attrs.dtype), (rows, channels))
 
 
 def qrope(types: Types, attrs: a.QRopeAttrs) -> TensorType:

@@ -22,6 +22,7 @@ from tmc.passes.order_ops import order_ops
 from tmc.passes.pipeline import Pass
 from tmc.passes.require_canonical import require_canonical
 from tmc.passes.sink_views import sink_views
+from tmc.passes.split_norms import split_norms
 
 CANONICALISE: tuple[Pass, ...] = (
     fold_constants,  # what follows tells constants from computed values
@@ -43,4 +44,5 @@ CANONICALISE: tuple[Pass, ...] = (
     order_ops,
     name_values,
     require_canonical,
+    split_norms,  # last: what each reader needs is known, and values have their names
 )

@@ -4,31 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, frexp, sqrt
+from math import ceil, frexp
 
 import numpy as np
 
-from tmc.ir.attrs import AttentionAttrs, LayerNormAttrs, MeanRowsAttrs, RopeAttrs
+from tmc.ir.attrs import AttentionAttrs, MeanRowsAttrs, RopeAttrs
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
 from tmc.ir.types import Quant
 from tmc.passes.calibrate import Range, Ranges
-from tmc.passes.quantise_layernorm import epsilon_limit
 from tmc.passes.quantise_mean import mean_scale
 from tmc.passes.recipe import DEFAULT, Recipe
+from tmc.passes.residual_scales import least_scale, residual_scales
 from tmc.passes.search_range import search_range
 from tmc.passes.value_roles import Role, value_roles
 
-INPUT_LIMIT = 4095
 # Bits below the int8 step that Q and K keep until they are rotated.
 ROTATION_BITS = 6
-# How much coarser than its range asks for the residual stream may become to make room for epsilon.
-EPSILON_ROOM = 16
 # Steps per int8 code of a mean of so many bits, as a power of two.
 POOLED_BITS = {16: 7, 8: 0}
-# The largest code that a calibrated input or residual value gets, by bits.
-INPUT_CODES = {13: INPUT_LIMIT, 8: 127}
-RESIDUAL_CODES = {16: 32767, 8: 127}
 # The multiplier that a mean leaves room for in a linear op with int8 or int16 results.
 POOLED_MULTIPLIER = 15
 
@@ -48,7 +42,7 @@ class Scales:
 def choose_scales(graph: Graph, ranges: Ranges, recipe: Recipe = DEFAULT) -> Scales:
     """Return the scales of a canonical float graph from its calibration ranges.
 
-    Input: 13 bits, whole range. Residual stream: one int16 scale, with headroom above the range. Q and K:
+    Input: 13 bits, whole range. Residual stream: int16, one scale per segment (residual_scales). Q and K:
     symmetric, per head. V and attention output: symmetric. Outputs of LayerNorms and activations,
     inputs of activations: with a zero point. Searched by mean square error (search_range). The recipe may
     say otherwise.
@@ -58,20 +52,19 @@ def choose_scales(graph: Graph, ranges: Ranges, recipe: Recipe = DEFAULT) -> Sca
     roles = value_roles(graph)
     readers = uses(graph)
     quants: dict[str, Quant] = {}
-    residual = Quant((_residual_scale(graph, ranges, roles, recipe),))
+    stream = residual_scales(graph, ranges, roles, recipe)
+    quants.update({name: stream[name] for name in graph.inputs})
 
     def symmetric(found: Range) -> float:
         return search_range(found, True, recipe.range_search)[0]
 
-    for name in graph.inputs:
-        quants[name] = Quant((ranges.values[name].magnitude / INPUT_CODES[recipe.input_bits],))
     for op in graph.ops:
         role, found = roles[op.output], ranges.values[op.output]
         if op.kind is OpKind.RESHAPE:
             if op.inputs[0] in quants:
                 quants[op.output] = quants[op.inputs[0]]
         elif role in (Role.RESIDUAL, Role.BRANCH):
-            quants[op.output] = residual
+            quants[op.output] = stream[op.output]
         elif role in (Role.ACTIVATION, Role.TABLE_INPUT):
             scale, zero_point = search_range(found, not recipe.zero_points, recipe.range_search)
             quants[op.output] = Quant((scale,), zero_point)
@@ -104,25 +97,6 @@ def _snapped(out_scale: float, value: Quant) -> float:
     return value.scale[0] * 2.0**shift / multiplier
 
 
-def _residual_scale(graph: Graph, ranges: Ranges, roles: Mapping[str, Role], recipe: Recipe) -> float:
-    stream = [ranges.values[op.output].magnitude for op in graph.ops if roles[op.output] is Role.RESIDUAL]
-    per_unit = recipe.residual_headroom / RESIDUAL_CODES[recipe.residual_bits]
-    scale = per_unit * (max(stream, default=0.0) or 1.0)
-    for op in graph.ops:
-        if isinstance(op.attrs, LayerNormAttrs):
-            channels = graph.types[op.inputs[1]].shape[0]
-            smallest = sqrt(op.attrs.epsilon * channels**3 / epsilon_limit(channels))
-            if smallest > EPSILON_ROOM * scale:
-                least = smallest / per_unit / EPSILON_ROOM
-                raise QuantisationError(
-                    op.loc, f"found epsilon {op.attrs.epsilon:g} with a residual stream of at most "
-                            f"{max(stream):g}, allowed a stream that reaches {least:.3g}",
-                    "such a LayerNorm mostly sees its epsilon; check that the calibration samples are scaled "
-                    "like the training data")
-            scale = max(scale, smallest)
-    return scale
-
-
 def _heads(op: Op, readers: tuple[Op, ...]) -> int:
     """Return the number of heads of a Q or K, on which its rotation and the attentions that read it agree."""
     ops = (op, *readers)
@@ -152,13 +126,15 @@ def _pooled(graph: Graph, op: Op, x: Quant, readers: Mapping[str, tuple[Op, ...]
     A mean of int8 codes spans them at most, so 2^7 steps per code always fit int16.
     """
     assert isinstance(op.attrs, MeanRowsAttrs)
-    linears = [reader for reader in _through_reshapes(readers, op.output) if reader.kind is OpKind.LINEAR]
+    found = _through_reshapes(readers, op.output)
+    linears = [reader for reader in found if reader.kind is OpKind.LINEAR]
+    norms = [reader for reader in found if reader.kind is OpKind.LAYERNORM]
     bits = POOLED_BITS[recipe.pooled_bits]
     while bits > 0:
         scale = mean_scale(x, op.attrs.group_rows, bits)
         limit = 2**bits * max(127 - x.zero_point, 128 + x.zero_point)
         if all(_worst_sum(graph, linear, scale, limit, roles[linear.output] is Role.LOGITS) < 2**31
-               for linear in linears):
+               for linear in linears) and all(least_scale(graph, norm) <= scale for norm in norms):
             break
         bits -= 1
     return Quant((mean_scale(x, op.attrs.group_rows, bits),))

@@ -9,7 +9,7 @@ import numpy as np
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph
 from tmc.ir.types import Array, TensorType
-from tmc.passes.choose_scales import INPUT_LIMIT
+from tmc.passes.residual_scales import INPUT_LIMIT
 
 
 def quantise_inputs(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:

@@ -13,12 +13,13 @@ from tmc.ir.graph import Graph, Op, OpKind, producers
 from tmc.ir.ops import OPS
 from tmc.ir.types import Array, DType, Quant, TensorType
 from tmc.passes.activation_table import ACTIVATIONS, activation_table
-from tmc.passes.choose_scales import INPUT_LIMIT, ROTATION_BITS, Scales, out_factor
+from tmc.passes.choose_scales import ROTATION_BITS, Scales, out_factor
 from tmc.passes.quantise_attention import COSINE_BITS, quantise_attention, rotation_table
 from tmc.passes.quantise_layernorm import quantise_layernorm
 from tmc.passes.quantise_linear import CodeRange, LinearTask, quantise_linear, quantise_logits
 from tmc.passes.quantise_mean import quantise_mean
 from tmc.passes.recipe import DEFAULT, Recipe
+from tmc.passes.residual_scales import INPUT_LIMIT
 from tmc.passes.value_roles import Role
 
 CODES: Mapping[DType, CodeRange] = {
@@ -133,7 +134,8 @@ def _layernorm(builder: _Builder, op: Op) -> None:
     gamma, beta = (builder.graph.constants[operand] for operand in op.inputs[1:])
     quant = builder.scales.quants[op.output]
     x_scale = builder.quant(op.inputs[0]).scale[0]
-    codes = quantise_layernorm(op.loc, gamma, beta, op.attrs.epsilon, x_scale, quant)
+    dtype: Literal["s8", "s16"] = "s16" if builder.scales.roles[op.output] is Role.RESIDUAL else "s8"
+    codes = quantise_layernorm(op.loc, gamma, beta, op.attrs.epsilon, x_scale, quant, dtype)
     inputs = (op.inputs[0], builder.constant(f"{op.output}.gamma", codes.gamma),
               builder.constant(f"{op.output}.beta", codes.beta))
     builder.emit(op, OpKind.QLAYERNORM, inputs, codes.attrs, quant)

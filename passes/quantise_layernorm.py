@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, log2, sqrt
+from typing import Literal
 
 import numpy as np
 
@@ -31,9 +32,10 @@ class LayerNormCodes:
 
 
 def quantise_layernorm(where: str, gamma: Array, beta: Array, epsilon: float, x_scale: float,
-                       y: Quant) -> LayerNormCodes:
+                       y: Quant, dtype: Literal["s8", "s16"] = "s8") -> LayerNormCodes:
     """Return the constants of an integer LayerNorm of C channels; `where` names the ONNX node.
 
+    y, dtype: quantisation and element type of the result.
     The zero point of y is folded into beta. gamma_shift G is the largest for which gamma fits 15 bits and
     2^norm_bits sqrt(C) |gamma| + |beta| + 2^(G-1) fits int32.
     Raises: QuantisationError for a channel count outside the tables, or constants that do not fit.
@@ -60,12 +62,14 @@ def quantise_layernorm(where: str, gamma: Array, beta: Array, epsilon: float, x_
         bound = n_limit * np.abs(gamma_codes) + np.abs(beta_codes) + 2.0 ** (gamma_shift - 1)
         if np.abs(gamma_codes).max() <= GAMMA_LIMIT and bound.max() < INT32:
             return LayerNormCodes(gamma_codes.astype(np.int16), beta_codes.astype(np.int32), QLayerNormAttrs(
-                epsilons, bits, norm_bits, round(2**15 * sqrt(channels / 256)), gamma_shift))
+                epsilons, bits, norm_bits, round(2**15 * sqrt(channels / 256)), gamma_shift,
+                dtype))
     channel = int(np.argmax(np.abs(slope) * GAMMA_LIMIT + np.abs(offset)))
     raise QuantisationError(
         where, f"found gamma {gamma[channel]:g} and beta {beta[channel]:g} in channel {channel} for a result "
                f"of scale {y_scale:g}, allowed |gamma| / scale below {GAMMA_LIMIT * 2**(norm_bits - 1)} and "
-               "|beta| / scale below 2^30", "a LayerNorm with such constants does not fit an int8 result")
+               "|beta| / scale below 2^30",
+        f"a LayerNorm with such constants does not fit a result of {dtype}")
 
 
 def center_bits(channels: int) -> int:

@@ -30,18 +30,17 @@ class Role(Enum):
 # Which roles an op reads at operand 0 (for attention: at each operand; for add: the operand that stays).
 READS: Mapping[OpKind, tuple[frozenset[Role], ...]] = {
     OpKind.LINEAR: (frozenset({Role.INPUT, Role.ACTIVATION, Role.ATTENDED, Role.POOLED, Role.RESIDUAL}),),
-    OpKind.LAYERNORM: (frozenset({Role.RESIDUAL}),),
+    OpKind.LAYERNORM: (frozenset({Role.INPUT, Role.RESIDUAL, Role.POOLED}),),
     **{kind: (frozenset({Role.TABLE_INPUT}),) for kind in ACTIVATIONS},
     OpKind.ROPE: (frozenset({Role.UNROTATED}),),
     OpKind.ATTENTION: (frozenset({Role.QUERY_KEY}), frozenset({Role.QUERY_KEY}), frozenset({Role.VALUE})),
     OpKind.MEAN_ROWS: (frozenset({Role.ACTIVATION, Role.ATTENDED}),),
-    OpKind.ADD: (frozenset({Role.RESIDUAL, Role.BRANCH}), frozenset({Role.RESIDUAL, Role.BRANCH})),
+    OpKind.ADD: (frozenset({Role.INPUT, Role.RESIDUAL, Role.BRANCH}),) * 2,
     OpKind.RESHAPE: (frozenset({Role.INPUT, Role.ACTIVATION, Role.ATTENDED, Role.POOLED, Role.RESIDUAL,
                                 Role.LOGITS}),),
 }
 # The role of a result, where its op decides it alone.
 WRITES: Mapping[OpKind, Role] = {
-    OpKind.LAYERNORM: Role.ACTIVATION,
     **dict.fromkeys(ACTIVATIONS, Role.ACTIVATION),
     OpKind.ROPE: Role.QUERY_KEY,
     OpKind.ATTENTION: Role.ATTENDED,
@@ -50,7 +49,9 @@ WRITES: Mapping[OpKind, Role] = {
 }
 # Per value the (op, operand number) pairs that read it.
 Readers: TypeAlias = Mapping[str, list[tuple[Op, int]]]
-NOTE = "the integer form covers pre-norm transformer blocks; docs/numerics.md lists what each op reads"
+NOTE = "the integer form covers transformer blocks; docs/numerics.md lists what each op reads"
+# Ops that read a LayerNorm as int16; all others read int8.
+WIDE_READERS = frozenset({OpKind.ADD, OpKind.LAYERNORM})
 
 
 def value_roles(graph: Graph) -> dict[str, Role]:
@@ -71,6 +72,8 @@ def value_roles(graph: Graph) -> dict[str, Role]:
             roles[op.output] = roles[op.inputs[0]]
         elif op.kind is OpKind.LINEAR:
             roles[op.output] = _linear_role(graph, op, readers, branches)
+        elif op.kind is OpKind.LAYERNORM:
+            roles[op.output] = _norm_role(op, readers)
         else:
             roles[op.output] = WRITES[op.kind]
     return roles
@@ -115,6 +118,12 @@ def _check_operands(graph: Graph, op: Op, roles: Mapping[str, Role], branches: s
     if op.kind is OpKind.ADD and not branches & set(op.inputs):
         raise QuantisationError(op.loc, "found an add of two values that are both used elsewhere, allowed "
                                         "the residual stream plus a linear output that it alone reads", NOTE)
+
+
+def _norm_role(op: Op, readers: Readers) -> Role:
+    """Choose how a LayerNorm's result is stored: int16 for sums, norms and the caller, else int8."""
+    wide = all(reader.kind in WIDE_READERS for reader, _ in readers.get(op.output, []))
+    return Role.RESIDUAL if wide else Role.ACTIVATION
 
 
 def _linear_role(graph: Graph, op: Op, readers: Readers, branches: set[str]) -> Role:

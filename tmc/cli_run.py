@@ -18,8 +18,8 @@ from tmc.backend_gap9.run_riscv import run_gvsoc, run_iss
 from tmc.ir.errors import PlatformError
 from tmc.ir.graph import Graph
 from tmc.ir.types import Array
-from tmc.passes.choose_scales import INPUT_LIMIT
 from tmc.passes.codes import dequantise, quantise_inputs
+from tmc.passes.residual_scales import INPUT_LIMIT
 
 Run = Callable[[argparse.Namespace, Array | None], RunResult]
 

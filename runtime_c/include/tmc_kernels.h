@@ -88,7 +88,7 @@ void tmc_linear_s16s8s32_xpulp(const tmc_linear_args *args);
 /** Arguments of tmc_layernorm; scalars as in the integer op of the compiler. */
 typedef struct {
     const int16_t *x;       /* [rows][channels] */
-    int8_t *y;              /* [rows][channels] */
+    void *y;                /* [rows][channels] */
     const int16_t *gamma;   /* [channels] */
     const int32_t *beta;    /* [channels] */
     const int32_t *epsilon; /* by the dynamic shift h, up to bits of 65535 * channels - center_bits */
@@ -108,6 +108,11 @@ typedef struct {
  *  V < 2^31, and 26 - norm_bits >= (31 - bits of V) / 2 for every V that can occur. */
 void tmc_layernorm_s16s8_scalar(const tmc_layernorm_args *args);
 void tmc_layernorm_s16s8_xpulp(const tmc_layernorm_args *args);
+
+/** The same with a wide result, saturated to 16 bits.
+ *  x s16, y s16. Splits rows. */
+void tmc_layernorm_s16s16_scalar(const tmc_layernorm_args *args);
+void tmc_layernorm_s16s16_xpulp(const tmc_layernorm_args *args);
 
 /** Arguments of tmc_rope; one head. */
 typedef struct {

@@ -16,6 +16,7 @@ from tmc.backend_gap9.expressions import add
 from tmc.backend_gap9.program import Call, Expr, Part, Program
 from tmc.ir.attrs import QLayerNormAttrs
 from tmc.ir.errors import CheckError
+from tmc.ir.types import DType
 
 ROW_STAGES = [0, 1, 3]
 ATTENTION, MEAN, HEAD = 2, 13, 14
@@ -141,6 +142,21 @@ def test_a_bias_for_groups_of_rows_needs_its_kernel() -> None:
         CheckError, match="found 2 groups of rows with a bias each, allowed 1 for this kernel"
     ):
         prove_program(small.program(), replace(graph, constants=constants), small.plan(), small.contents())
+
+
+def test_a_norm_needs_the_kernel_of_its_result() -> None:
+    graph = small.graph()
+    norm = graph.ops[0]
+    assert isinstance(norm.attrs, QLayerNormAttrs)
+    wide = replace(norm, attrs=replace(norm.attrs, dtype="s16"))
+    types = {**graph.types, "n": replace(graph.types["n"], dtype=DType.S16)}
+    with pytest.raises(CheckError, match="found kernel tmc_layernorm_s16s8, allowed one from s16 to s16"):
+        prove_program(
+            small.program(),
+            replace(graph, ops=(wide, graph.ops[1]), types=types),
+            small.plan(),
+            small.contents(),
+        )
 
 
 def test_a_kernel_reads_no_more_than_the_constant() -> None:

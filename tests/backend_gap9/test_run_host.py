@@ -68,7 +68,8 @@ def test_a_wrong_kernel_is_found(directory: Path) -> None:
         + (
             "void tmc_layernorm_s16s8_scalar(const tmc_layernorm_args *args);\n"
             "void tmc_layernorm_s16s8_scalar(const tmc_layernorm_args *args)\n{\n    right(args);\n"
-            "    if (tmc_core_id() == 1u && args->rows == 2u)\n        args->y[args->y_pitch + 7u] ^= 1;\n}\n"
+            "    if (tmc_core_id() == 1u && args->rows == 2u)\n"
+            "        ((int8_t *)args->y)[args->y_pitch + 7u] ^= 1;\n}\n"
         )
     )
     result = run_host(directory)

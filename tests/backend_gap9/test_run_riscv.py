@@ -62,7 +62,7 @@ def test_iss_is_built_where_none_is_given(directory: Path) -> None:
 
 def test_a_wrong_constant_shows_in_every_later_op(directory: Path, iss: Path) -> None:
     kernel = next((directory / "kernels").glob("tmc_layernorm*_scalar.c"))
-    spoiled = kernel.read_text(encoding="utf-8").replace("args->channels;", "args->channels - 1;", 1)
+    spoiled = kernel.read_text(encoding="utf-8").replace("c < args->channels;", "c < args->channels - 1u;", 1)
     assert spoiled != kernel.read_text(encoding="utf-8")
     kernel.write_text(spoiled, encoding="utf-8")
     result = run_iss(directory, isa="scalar", simulator=iss)

@@ -93,7 +93,7 @@ def qlayernorm(x: Matrix, gamma: list[int], beta: list[int], attrs: QLayerNormAt
         r = u32(u32(r * (3 * 2**15 - t)) + 2**15) // 2**16
         c = u32(u32(r * attrs.root) + 2**14) // 2**15
         n = [rounded(i32(value * c), 26 - attrs.norm_bits - k // 2) for value in e]
-        out.append([clipped(rounded(i32(i32(value * g) + b), attrs.gamma_shift), 8)
+        out.append([clipped(rounded(i32(i32(value * g) + b), attrs.gamma_shift), int(attrs.dtype[1:]))
                     for value, g, b in zip(n, gamma, beta, strict=True)])
     return out
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -166,7 +167,9 @@ def layernorm_cases(draw: st.DrawFn) -> tuple[list[Array], a.QLayerNormAttrs]:
     random = np.random.default_rng(draw(SEEDS))
     x = matrix(draw(SEEDS), 3, channels, np.int16, draw(KINDS))
     scale = draw(st.sampled_from([1e-5, 1e-3, 0.1]))
-    attrs = layernorm_attrs(channels, 1e-5, scale, draw(st.integers(8, 14)))
+    wide = draw(st.booleans())
+    attrs = layernorm_attrs(channels, 1e-5, scale, draw(st.integers(0, 8) if wide else st.integers(8, 14)))
+    attrs = replace(attrs, dtype="s16" if wide else "s8")
     gamma = random.integers(-32768, 32767, channels, endpoint=True).astype(np.int16)
     beta = random.integers(-(2**29), 2**29, channels, endpoint=True).astype(np.int32)
     return [x, gamma, beta], attrs

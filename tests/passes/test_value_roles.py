@@ -63,8 +63,10 @@ def unsupported_op(b: GraphBuilder, x: str) -> None:
     b.op(OpKind.SOFTMAX, "bad", x, attrs=a.AxisAttrs(1))
 
 
-def norm_of_the_input(b: GraphBuilder, x: str) -> None:
-    b.layernorm("bad", "x")
+def norm_of_an_int8_value(b: GraphBuilder, x: str) -> None:
+    n = b.layernorm("n", x)
+    b.linear("reader", n, 4)
+    b.layernorm("bad", n)
 
 
 def norm_as_summand(b: GraphBuilder, x: str) -> None:
@@ -118,8 +120,8 @@ def mean_of_the_stream(b: GraphBuilder, x: str) -> None:
 
 @pytest.mark.parametrize(("build", "message"), [
     (unsupported_op, "found softmax in the graph to quantise, allowed linear, layernorm"),
-    (norm_of_the_input, "found operand %x as 13-bit input, allowed int16 residual stream"),
-    (norm_as_summand, "found operand %n as int8 with zero point, allowed int16 residual stream or summand"),
+    (norm_of_an_int8_value, "found operand %n as int8 with zero point, allowed 13-bit input or int16 mean"),
+    (norm_as_summand, "found operand %n as int8 with zero point, allowed 13-bit input or int16 residual"),
     (two_used_summands, "found an add of two values that are both used elsewhere"),
     (doubled, "found an add of two values that are both used elsewhere"),
     (constant_summand, "found constant operand %c of add"),

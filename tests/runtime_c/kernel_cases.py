@@ -122,12 +122,21 @@ def check_linear(
     return case
 
 
-def check_layernorm(kernels: Kernels, rng: np.random.Generator, rows: int, channels: int,
-                    spread: int) -> None:
-    """tmc_layernorm_s16s8 at amplitudes from constant rows to full scale."""
+def check_layernorm(dtype: str) -> Case:
+    """Return the case of a LayerNorm kernel, by the type of its result."""
+
+    def case(kernels: Kernels, rng: np.random.Generator, rows: int, channels: int, spread: int) -> None:
+        _layernorm(kernels, rng, rows, channels, spread, dtype)
+
+    return case
+
+
+def _layernorm(kernels: Kernels, rng: np.random.Generator, rows: int, channels: int, spread: int,
+               dtype: Any) -> None:
+    """tmc_layernorm_s16s8 and tmc_layernorm_s16s16 at amplitudes from constant rows to full scale."""
     center_bits = (31 - channels.bit_length()) // 2
     norm_bits = 15 - ((channels - 1).bit_length() + 1) // 2
-    gamma_shift = int(rng.integers(8, 21))
+    gamma_shift = int(rng.integers(8, 21)) if dtype == "s8" else int(rng.integers(16))
     # Constant rows are normalised by epsilon alone, which must leave no negative shift.
     least = 4.0 ** (norm_bits - 11) if norm_bits > 11 else 0.0
     epsilon = max(least, float(rng.choice([0.0, 0.7, 40.0])) * channels**3)
@@ -138,6 +147,7 @@ def check_layernorm(kernels: Kernels, rng: np.random.Generator, rows: int, chann
         norm_bits=norm_bits,
         root=round(2**15 * (channels / 256) ** 0.5),
         gamma_shift=gamma_shift,
+        dtype=dtype,
     )
     x = integers(rng, (rows, channels), np.int16)
     if rng.integers(3):
@@ -146,9 +156,9 @@ def check_layernorm(kernels: Kernels, rng: np.random.Generator, rows: int, chann
     gamma = rng.integers(-(2**14), 2**14, channels).astype(np.int16)
     beta = rng.integers(-(2**29), 2**29, channels).astype(np.int32) >> int(rng.integers(12))
     expected = qlayernorm(x, gamma, beta, attrs)
-    x_rows, y = Rows(x, int(rng.integers(3))), blank(rows, channels, np.int8, int(rng.integers(3)))
+    x_rows, y = Rows(x, int(rng.integers(3))), blank(rows, channels, expected.dtype, int(rng.integers(3)))
     kernels(
-        "tmc_layernorm_s16s8", cores_in_some_order(rng),
+        f"tmc_layernorm_s16{dtype}", cores_in_some_order(rng),
         x=x_rows.memory, x_pitch=x_rows.pitch, y=y.memory, y_pitch=y.pitch, gamma=gamma, beta=beta,
         epsilon=np.array(attrs.epsilon_by_shift, dtype=np.int32), rsqrt=RSQRT_TABLE.astype(np.uint16),
         rows=rows, channels=channels, center_bits=center_bits, norm_bits=norm_bits, root=attrs.root,
@@ -356,7 +366,8 @@ CASES: dict[str, Case] = {
     "tmc_linear_s16s8s32": check_linear("tmc_linear_s16s8s32", np.int16, "s32"),
     "tmc_requantise_s32s8": check_requantise("tmc_requantise_s32s8", np.int32),
     "tmc_requantise_s8s8": check_requantise("tmc_requantise_s8s8", np.int8),
-    "tmc_layernorm_s16s8": check_layernorm,
+    "tmc_layernorm_s16s8": check_layernorm("s8"),
+    "tmc_layernorm_s16s16": check_layernorm("s16"),
     "tmc_rope_s16s8": check_rope,
     "tmc_attention_scores_s8s8s16": check_scores,
     "tmc_attention_softmax_s16u8": check_softmax,
@@ -378,6 +389,7 @@ REAL_SIZES = (
     ("tmc_requantise_s32s8", (8, 768, 12)),
     ("tmc_layernorm_s16s8", (80, 192, 0)),
     ("tmc_layernorm_s16s8", (9, 768, 100)),
+    ("tmc_layernorm_s16s16", (32, 384, 0)),
     ("tmc_rope_s16s8", (80, 32, 50)),
     ("tmc_attention_softmax_s16u8", (40, 800, 0)),
     ("tmc_mean_rows_s8s16", (1, 400, 192)),

@@ -28,14 +28,15 @@ static const int32_t *epsilons(uint32_t entries, uint32_t value)
 }
 
 /** spread: rows of x are shifted right by up to this. The first row is constant. */
-static void layernorm_case(uint32_t rows, uint32_t channels, uint32_t spread)
+static void layernorm_case(uint32_t rows, uint32_t channels, uint32_t spread, bool wide)
 {
-    case_begin("tmc_layernorm_s16s8", rows, channels, spread);
+    case_begin(wide ? "tmc_layernorm_s16s16" : "tmc_layernorm_s16s8", rows, channels, spread);
+    const uint32_t row_bytes = wide ? 2u * channels : channels;
     const uint32_t norm_bits = channels <= 256u ? 11u : channels <= 1024u ? 10u : 9u;
     tmc_layernorm_args args = {
-        .x_pitch = case_pitch(2u * channels), .y_pitch = case_pitch(channels), .rows = rows, .channels = channels,
+        .x_pitch = case_pitch(2u * channels), .y_pitch = case_pitch(row_bytes), .rows = rows, .channels = channels,
         .center_bits = (30u - tmc_bit_length(channels - 1u)) / 2u, .norm_bits = norm_bits,
-        .gamma_shift = 8u + case_number(13),
+        .gamma_shift = wide ? case_number(16) : 8u + case_number(13),
     };
     /* 2^15 sqrt(channels / 256), near enough. */
     while ((args.root + 1u) * (args.root + 1u) <= channels << 16)
@@ -61,10 +62,10 @@ static void layernorm_case(uint32_t rows, uint32_t channels, uint32_t spread)
     args.rsqrt = RSQRT;
     int8_t *expected = case_take(rows * args.y_pitch), *result = case_take(rows * args.y_pitch);
     args.y = expected;
-    tmc_layernorm_s16s8_scalar(&args);
+    (wide ? tmc_layernorm_s16s16_scalar : tmc_layernorm_s16s8_scalar)(&args);
     args.y = result;
-    tmc_layernorm_s16s8_xpulp(&args);
-    case_compare(expected, result, rows, channels, args.y_pitch);
+    (wide ? tmc_layernorm_s16s16_xpulp : tmc_layernorm_s16s8_xpulp)(&args);
+    case_compare(expected, result, rows, row_bytes, args.y_pitch);
 }
 
 static void rope_case(uint32_t rows, uint32_t width, uint32_t period)
@@ -151,8 +152,10 @@ void all_cases(void)
     for (uint32_t r = 0; r < sizeof rows / sizeof *rows; ++r) {
         for (uint32_t s = 0; s < sizeof sizes / sizeof *sizes; ++s) {
             for (uint32_t third = 0; third < 4u; ++third) {
-                if (sizes[s] >= 4u)
-                    layernorm_case(rows[r], sizes[s], 4u * third);
+                if (sizes[s] >= 4u) {
+                    layernorm_case(rows[r], sizes[s], 4u * third, false);
+                    layernorm_case(rows[r], sizes[s], 4u * third, true);
+                }
                 rope_case(rows[r], 2u * sizes[s], 1u + 7u * third);
                 mean_case(1u + third, rows[r], sizes[s]);
                 requantise_case(rows[r], sizes[s], third % 2u == 0u);
@@ -160,9 +163,10 @@ void all_cases(void)
         }
     }
     for (uint32_t round = 0; round < 4u; ++round) {
-        layernorm_case(80, 192, 6u * round);
-        layernorm_case(9, 768, 6u * round);
-        layernorm_case(9, 1024, 6u * round);
+        layernorm_case(80, 192, 6u * round, false);
+        layernorm_case(32, 384, 6u * round, true);
+        layernorm_case(9, 768, 6u * round, false);
+        layernorm_case(9, 1024, 6u * round, round % 2u != 0u);
         rope_case(80, 64, 400);
         rope_case(100, 6, 3);
         mean_case(1, 400, 192);

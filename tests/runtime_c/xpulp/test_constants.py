@@ -14,7 +14,9 @@ BLOCKS = "include/tmc_xpulp_attention.h"
 SCORES = "kernels/tmc_attention_scores_s8s8s16_xpulp.c"
 SOFTMAX = "kernels/tmc_attention_softmax_s16u8_xpulp.c"
 VALUES = "kernels/tmc_attention_values_u8s8s8_xpulp.c"
-LAYERNORM = "kernels/tmc_layernorm_s16s8_xpulp.c"
+LAYERNORM = "include/tmc_xpulp_layernorm.h"
+NARROW_LAYERNORM = "kernels/tmc_layernorm_s16s8_xpulp.c"
+WIDE_LAYERNORM = "kernels/tmc_layernorm_s16s16_xpulp.c"
 ROPE = "kernels/tmc_rope_s16s8_xpulp.c"
 MEAN = "kernels/tmc_mean_rows_s8s16_xpulp.c"
 
@@ -38,7 +40,10 @@ MUTATIONS = (
     ("attention_cases", VALUES, "first_back = tail + 4u", "first_back = tail"),
     ("attention_cases", VALUES, "TMC_CLIP(r, r, 8)", "TMC_CLIP(r, r, 7)"),
     ("row_cases", LAYERNORM, "0x7FFF7FFFu", "0x00FF7FFFu"),
-    ("row_cases", LAYERNORM, '"%[rounds]", 41, 7', '"%[rounds]", 40, 7'),
+    ("row_cases", NARROW_LAYERNORM, "TMC_LAYERNORM_ROUND 41", "TMC_LAYERNORM_ROUND 40"),
+    ("row_cases", WIDE_LAYERNORM, "TMC_LAYERNORM_ROUND 42", "TMC_LAYERNORM_ROUND 41"),
+    ("row_cases", WIDE_LAYERNORM, 'TMC_CLIP("%[t3]", "%[t3]", 16)', 'TMC_CLIP("%[t3]", "%[t3]", 15)'),
+    ("row_cases", WIDE_LAYERNORM, 'TMC_PACK_HALVES("%[t2]", "%[t3]"', 'TMC_PACK_HALVES("%[t2]", "%[t1]"'),
     ("row_cases", LAYERNORM, "half << 16", "half << 15"),
     ("row_cases", LAYERNORM, "26u - args->norm_bits", "25u - args->norm_bits"),
     ("row_cases", LAYERNORM, "(1u << 15)) >> 16", "(1u << 14)) >> 16"),

@@ -24,6 +24,7 @@ SOURCES = (
     "include/tmc_xpulp_linear.h",
     "include/tmc_xpulp_linear_text.h",
     "include/tmc_xpulp_attention.h",
+    "include/tmc_xpulp_layernorm.h",
 )
 PROGRAM_OF = {"linear": "linear_cases", "attention": "attention_cases"}
 
@@ -78,49 +79,49 @@ HARMLESS = (
         PATH,
     ),
     (
-        "layernorm_s16s8",
+        "include/tmc_xpulp_layernorm.h",
         'TMC_LOOP(0, "%[rounds]", 16, 7)',
         "0",
         OTHER_LOOP,
     ),
     (
-        "layernorm_s16s8",
+        "include/tmc_xpulp_layernorm.h",
         'TMC_LOOP(0, "%[rounds]", 14, 7)',
         "0",
         OTHER_LOOP,
     ),
     (
-        "layernorm_s16s8",
-        'TMC_LOOP(0, "%[rounds]", 41, 7)',
+        "include/tmc_xpulp_layernorm.h",
+        'TMC_LOOP(0, "%[rounds]", TMC_LAYERNORM_ROUND, 7)',
         "0",
         OTHER_LOOP,
     ),
     (
-        "layernorm_s16s8",
+        "include/tmc_xpulp_layernorm.h",
         'uint32_t maxima = 0x80008000u, minima = 0x7FFF7FFFu, a, b, c, d;',
         "0x80008000u",
         "matters only where half of a row is -32768; the other half then has the maximum",
     ),
     (
-        "layernorm_s16s8",
+        "include/tmc_xpulp_layernorm.h",
         'const uint32_t v = variance < 1 ? 1u : (uint32_t)variance;',
         "1u",
         "where no element differs from the mean, the variance is multiplied by zero",
     ),
     (
-        "layernorm_s16s8",
+        "include/tmc_xpulp_layernorm.h",
         'const uint32_t channels = args->channels, fours = channels / 4u;',
         "4u",
         PATH,
     ),
     (
-        "layernorm_s16s8",
+        "include/tmc_xpulp_layernorm.h",
         'const uint32_t bits = row.widest == 0u ? 0u : tmc_bits(row.widest);',
         "0u",
         "one bit or none: no shift either way",
     ),
     (
-        "layernorm_s16s8",
+        "include/tmc_xpulp_layernorm.h",
         'const uint32_t in_fours = row.factor < 0xF000u ? fours : 0u;',
         "0xF000u",
         PATH,
@@ -225,7 +226,7 @@ class Bench:
         path = self.folder / change.file
         right = path.read_text()
         path.write_text(change.text)
-        family = "attention" if "attention" in path.stem else "linear"  # each header serves one
+        family = next(name for name in ("attention", "layernorm", "linear") if name in path.stem)
         touched = [path] if path.suffix == ".c" else [
             kernel for kernel in self.kernels if kernel.stem.endswith("_xpulp") and family in kernel.stem
         ]

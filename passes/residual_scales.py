@@ -1,0 +1,83 @@
+"""Choose the int16 scales of the residual stream: one for each run of sums that share it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import sqrt
+
+from tmc.ir.attrs import LayerNormAttrs
+from tmc.ir.errors import QuantisationError
+from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.types import Quant
+from tmc.passes.calibrate import Ranges
+from tmc.passes.quantise_layernorm import epsilon_limit
+from tmc.passes.recipe import DEFAULT, Recipe
+from tmc.passes.value_roles import Role
+
+INPUT_LIMIT = 4095
+# The largest code that a calibrated input or residual value gets, by bits.
+INPUT_CODES = {13: INPUT_LIMIT, 8: 127}
+RESIDUAL_CODES = {16: 32767, 8: 127}
+# How much coarser than its range asks for a value may become to make room for the epsilon of its LayerNorm.
+EPSILON_ROOM = 16
+STREAM = frozenset({Role.RESIDUAL, Role.BRANCH})
+
+
+def residual_scales(graph: Graph, ranges: Ranges, roles: Mapping[str, Role],
+                    recipe: Recipe = DEFAULT) -> dict[str, Quant]:
+    """Return the scale of every value of the residual stream, and of the inputs.
+
+    A sum has the scale of its summands, so values joined by adds and reshapes form a segment with one scale:
+    in a pre-norm network that is the whole stream, in a post-norm one each LayerNorm starts a segment. A
+    segment has the recipe's headroom above the largest magnitude in it; an input fits INPUT_LIMIT. A scale is
+    made coarser, up to EPSILON_ROOM times, until the epsilon of every LayerNorm that reads it fits.
+    Raises: QuantisationError where that is not enough.
+    """
+    segment = _segments(graph, roles)
+    per_unit = recipe.residual_headroom / RESIDUAL_CODES[recipe.residual_bits]
+    scales: dict[str, float] = {}
+    largest: dict[str, float] = {}
+    for name, root in segment.items():
+        magnitude = 0.0 if roles[name] is Role.BRANCH else ranges.values[name].magnitude
+        given = roles[name] is Role.INPUT
+        least = magnitude / INPUT_CODES[recipe.input_bits] if given else per_unit * magnitude
+        scales[root] = max(scales.get(root, 0.0), least)
+        largest[root] = max(largest.get(root, 0.0), magnitude)
+    for root, scale in scales.items():
+        scales[root] = scale or per_unit  # never differed from zero
+    for op in graph.ops:
+        if isinstance(op.attrs, LayerNormAttrs) and op.inputs[0] in segment:
+            root = segment[op.inputs[0]]
+            least = least_scale(graph, op)
+            if least > EPSILON_ROOM * scales[root]:
+                reach = (largest[root] or 1.0) * least / scales[root] / EPSILON_ROOM
+                raise QuantisationError(
+                    op.loc, f"found epsilon {op.attrs.epsilon:g} with a residual stream of at most "
+                            f"{largest[root]:g}, allowed a stream that reaches {reach:.3g}",
+                    "such a LayerNorm mostly sees its epsilon; check that the calibration samples are scaled "
+                    "like the training data")
+            scales[root] = max(scales[root], least)
+    return {name: Quant((scales[root],)) for name, root in segment.items()}
+
+
+def least_scale(graph: Graph, norm: Op) -> float:
+    """Return the finest scale of the operand of a LayerNorm for which its epsilon fits int32."""
+    assert isinstance(norm.attrs, LayerNormAttrs)
+    channels = graph.types[norm.inputs[1]].shape[0]
+    return sqrt(norm.attrs.epsilon * channels**3 / epsilon_limit(channels))
+
+
+def _segments(graph: Graph, roles: Mapping[str, Role]) -> dict[str, str]:
+    """Return for every input and stream value the first value of its segment."""
+    segment = {name: name for name in graph.inputs}
+    for op in graph.ops:
+        if roles[op.output] not in STREAM and not (op.kind is OpKind.RESHAPE and op.inputs[0] in segment):
+            continue
+        segment[op.output] = op.output
+        if op.kind in (OpKind.ADD, OpKind.RESHAPE):
+            joined = {segment[name] for name in (*op.inputs, op.output)}
+            first = next(root for root in segment if root in joined)
+            for name, root in segment.items():
+                if root in joined:
+                    segment[name] = first
+    return segment

@@ -1,0 +1,69 @@
+"""Compute a LayerNorm twice where its result is needed in two stored forms.
+
+Post-norm networks add the result of a LayerNorm to the next branch, for which it has to be int16, and
+multiply it by weights, for which it is int8. Two LayerNorms of the same input give each reader its own form,
+and leave one form per value. The second one costs a few cycles per element.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from tmc.ir.graph import Graph, Op, OpKind, uses
+from tmc.ir.types import TensorType
+from tmc.passes.value_roles import WIDE_READERS
+
+
+def split_norms(graph: Graph) -> Graph:
+    """Return a graph in which no LayerNorm has both a wide and a narrow reader.
+
+    Wide are sums, LayerNorms and the caller; narrow is every other op; reshapes between are seen through. The
+    wide copy keeps the name, the narrow one is called `<name>.narrow`, as are copies of reshapes. Exact.
+    """
+    readers = uses(graph)
+    made = {op.output: op for op in graph.ops}
+    types: dict[str, TensorType] = dict(graph.types)
+    ops: list[Op] = []
+    narrow: dict[str, str] = {}  # value with both kinds of readers -> its narrow copy
+    for op in graph.ops:
+        if _is_form(op, made) and _has(graph, readers, op.output, wide=True) and _has(
+                graph, readers, op.output, wide=False):
+            narrow[op.output] = f"{op.output}.narrow"
+            types[narrow[op.output]] = graph.types[op.output]
+            ops += [op, replace(op, inputs=_narrow_inputs(op, narrow), output=narrow[op.output])]
+        elif _is_wide(graph, readers, op):
+            ops.append(op)
+        else:
+            ops.append(replace(op, inputs=_narrow_inputs(op, narrow)))
+    return replace(graph, ops=tuple(ops), types=types)
+
+
+def _is_wide(graph: Graph, readers: Mapping[str, tuple[Op, ...]], op: Op) -> bool:
+    """Tell whether an op reads the wide copies: such an op, or a view that leads to one or to the caller."""
+    to_wide = op.kind is OpKind.RESHAPE and _has(graph, readers, op.output, wide=True)
+    return to_wide or op.kind in WIDE_READERS
+
+
+def _is_form(op: Op, made: dict[str, Op]) -> bool:
+    """Tell whether a value is a LayerNorm's, or a view of one's."""
+    while op.kind is OpKind.RESHAPE and op.inputs[0] in made:
+        op = made[op.inputs[0]]
+    return op.kind is OpKind.LAYERNORM
+
+
+def _has(graph: Graph, readers: Mapping[str, tuple[Op, ...]], name: str, wide: bool) -> bool:
+    """Tell whether a value has a reader of one kind, directly or through reshapes."""
+    if wide and name in graph.outputs:
+        return True
+    for op in readers.get(name, ()):
+        if op.kind is OpKind.RESHAPE:
+            if _has(graph, readers, op.output, wide):
+                return True
+        elif (op.kind in WIDE_READERS) is wide:
+            return True
+    return False
+
+
+def _narrow_inputs(op: Op, narrow: dict[str, str]) -> tuple[str, ...]:
+    return tuple(narrow.get(name, name) for name in op.inputs)
