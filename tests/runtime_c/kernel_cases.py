@@ -122,49 +122,38 @@ def check_linear(
     return case
 
 
-def check_layernorm(dtype: str) -> Case:
-    """Return the case of a LayerNorm kernel, by the type of its result."""
+def check_layernorm(dtype: Any) -> Case:
+    """Return the case of a LayerNorm at amplitudes from constant rows to full scale, by its result."""
 
     def case(kernels: Kernels, rng: np.random.Generator, rows: int, channels: int, spread: int) -> None:
-        _layernorm(kernels, rng, rows, channels, spread, dtype)
+        center_bits = (31 - channels.bit_length()) // 2
+        norm_bits = 15 - ((channels - 1).bit_length() + 1) // 2
+        gamma_shift = int(rng.integers(8, 21)) if dtype == "s8" else int(rng.integers(16))
+        # Constant rows are normalised by epsilon alone, which must leave no negative shift.
+        epsilon = max(4.0 ** (norm_bits - 11) * (norm_bits > 11), rng.choice([0.0, 0.7, 40.0]) * channels**3)
+        room = 2**31 - 1 - channels * 4**center_bits
+        attrs = QLayerNormAttrs(
+            epsilon_by_shift=tuple(min(round(epsilon / 4**h), room) for h in range(32 - center_bits)),
+            center_bits=center_bits, norm_bits=norm_bits, root=round(2**15 * (channels / 256) ** 0.5),
+            gamma_shift=gamma_shift, dtype=dtype)
+        x = integers(rng, (rows, channels), np.int16)
+        if rng.integers(3):
+            x = (x // np.int32(2 ** rng.integers(16)) + spread).clip(-32768, 32767).astype(np.int16)
+        x[0] = x[0, 0]
+        gamma = rng.integers(-(2**14), 2**14, channels).astype(np.int16)
+        beta = rng.integers(-(2**29), 2**29, channels).astype(np.int32) >> int(rng.integers(12))
+        expected = qlayernorm(x, gamma, beta, attrs)
+        x_rows, y = Rows(x, int(rng.integers(3))), blank(rows, channels, expected.dtype, int(rng.integers(3)))
+        kernels(
+            f"tmc_layernorm_s16{dtype}", cores_in_some_order(rng),
+            x=x_rows.memory, x_pitch=x_rows.pitch, y=y.memory, y_pitch=y.pitch, gamma=gamma, beta=beta,
+            epsilon=np.array(attrs.epsilon_by_shift, dtype=np.int32), rsqrt=RSQRT_TABLE.astype(np.uint16),
+            rows=rows, channels=channels, center_bits=center_bits, norm_bits=norm_bits, root=attrs.root,
+            gamma_shift=gamma_shift,
+        )
+        np.testing.assert_array_equal(y.read(), expected)
 
     return case
-
-
-def _layernorm(kernels: Kernels, rng: np.random.Generator, rows: int, channels: int, spread: int,
-               dtype: Any) -> None:
-    """tmc_layernorm_s16s8 and tmc_layernorm_s16s16 at amplitudes from constant rows to full scale."""
-    center_bits = (31 - channels.bit_length()) // 2
-    norm_bits = 15 - ((channels - 1).bit_length() + 1) // 2
-    gamma_shift = int(rng.integers(8, 21)) if dtype == "s8" else int(rng.integers(16))
-    # Constant rows are normalised by epsilon alone, which must leave no negative shift.
-    least = 4.0 ** (norm_bits - 11) if norm_bits > 11 else 0.0
-    epsilon = max(least, float(rng.choice([0.0, 0.7, 40.0])) * channels**3)
-    room = 2**31 - 1 - channels * 4**center_bits
-    attrs = QLayerNormAttrs(
-        epsilon_by_shift=tuple(min(round(epsilon / 4**h), room) for h in range(32 - center_bits)),
-        center_bits=center_bits,
-        norm_bits=norm_bits,
-        root=round(2**15 * (channels / 256) ** 0.5),
-        gamma_shift=gamma_shift,
-        dtype=dtype,
-    )
-    x = integers(rng, (rows, channels), np.int16)
-    if rng.integers(3):
-        x = (x.astype(np.int32) // int(2 ** rng.integers(16)) + spread).clip(-32768, 32767).astype(np.int16)
-    x[0] = x[0, 0]
-    gamma = rng.integers(-(2**14), 2**14, channels).astype(np.int16)
-    beta = rng.integers(-(2**29), 2**29, channels).astype(np.int32) >> int(rng.integers(12))
-    expected = qlayernorm(x, gamma, beta, attrs)
-    x_rows, y = Rows(x, int(rng.integers(3))), blank(rows, channels, expected.dtype, int(rng.integers(3)))
-    kernels(
-        f"tmc_layernorm_s16{dtype}", cores_in_some_order(rng),
-        x=x_rows.memory, x_pitch=x_rows.pitch, y=y.memory, y_pitch=y.pitch, gamma=gamma, beta=beta,
-        epsilon=np.array(attrs.epsilon_by_shift, dtype=np.int32), rsqrt=RSQRT_TABLE.astype(np.uint16),
-        rows=rows, channels=channels, center_bits=center_bits, norm_bits=norm_bits, root=attrs.root,
-        gamma_shift=gamma_shift,
-    )
-    np.testing.assert_array_equal(y.read(), expected)
 
 
 def check_rope(kernels: Kernels, rng: np.random.Generator, rows: int, pairs: int, period: int) -> None:
