@@ -222,11 +222,6 @@ def test_sparse_initializer(tmp_path: Path) -> None:
     assert "sparse" in refused(path).what
 
 
-def resize(**attributes: Any) -> onnx.NodeProto:
-    """Return a Resize by sizes s; attributes stand in for those of a linear one between centres."""
-    return node("Resize", "x _ _ s", "y", **{"mode": "linear", **attributes})
-
-
 def eye(*shape: int) -> NDArray[np.float32]:
     """Return an array of ones."""
     return np.ones(shape, dtype=np.float32)
@@ -272,73 +267,6 @@ REFUSED: tuple[tuple[str, onnx.NodeProto, tuple[int, ...], dict[str, NDArray[Any
         {"w": eye(1, 1, 3)},
         17,
         "auto_pad SAME_UPPER",
-    ),
-    ("resize mode", resize(mode="cubic"), (1, 2, 4), {"s": np.array([1, 2, 9])}, 17, "found mode cubic, all"),
-    (
-        "resize corners",
-        resize(coordinate_transformation_mode="align_corners"),
-        (1, 2, 4),
-        {"s": np.array([1, 2, 9])},
-        17,
-        "found coordinate_transformation_mode align_corners, allowed half_pixel or pytorch_half_pixel",
-    ),
-    (
-        "resize antialias",
-        resize(antialias=1),
-        (1, 2, 4),
-        {"s": np.array([1, 2, 2])},
-        18,
-        "found antialias 1, allowed 0",
-    ),
-    (
-        "resize ratio",
-        resize(keep_aspect_ratio_policy="not_larger"),
-        (1, 2, 4),
-        {"s": np.array([1, 2, 2])},
-        18,
-        "found keep_aspect_ratio_policy not_larger, allowed stretch",
-    ),
-    (
-        "resize channels",
-        resize(),
-        (1, 2, 4),
-        {"s": np.array([1, 4, 8])},
-        17,
-        "found shape (1, 2, 4) resized to (1, 4, 8), allowed another size of the last axis alone",
-    ),
-    ("resize one", resize(), (1, 2, 1), {"s": np.array([1, 2, 9])}, 17, "found 1 samples resized to 9"),
-    (
-        "resize to one",
-        resize(coordinate_transformation_mode="pytorch_half_pixel"),
-        (1, 2, 4),
-        {"s": np.array([1, 2, 1])},
-        17,
-        "found 4 samples resized to 1 by pytorch_half_pixel",
-    ),
-    (
-        "resize scale",
-        node("Resize", "x _ s", "y", mode="linear"),
-        (1, 2, 4),
-        {"s": np.array([1, 1, 1.3], dtype=np.float32)},
-        17,
-        "found scale 1.3 of 4 samples, allowed a whole number of samples",
-    ),
-    ("resize sizes", resize(), (1, 2, 4), {"s": np.array([9])}, 17, "found 1 sizes or scales, allowed 3"),
-    (
-        "gather nd",
-        node("GatherND", "x i", "y"),
-        (3, 4),
-        {"i": np.array([[0, 4]])},
-        17,
-        "found indices of shape (1, 2) up to 4 into (3, 4)",
-    ),
-    (
-        "gather nd batch",
-        node("GatherND", "x i", "y", batch_dims=1),
-        (3, 4),
-        {"i": np.array([[0], [1], [2]])},
-        17,
-        "found batch_dims",
     ),
     ("conv weight", node("Conv", "x x", "y"), (1, 1, 1), {}, 17, "found weight x computed"),
     (

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from examples.tinymyo.export import OPSETS, Exporter
+from tests.examples.head_models import PATCH_SAMPLES, HeadKind, HeadSize, build_head, export
 from tests.frontend.onnx_files import samples
-from tests.passes.head_models import PATCH_SAMPLES, HeadKind, HeadSize, build_head, export
 from tmc.frontend import load
 from tmc.frontend.reference import check_against_onnxruntime
 from tmc.ir.errors import UnsupportedModel
