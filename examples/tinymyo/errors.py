@@ -7,3 +7,7 @@ class TinyMyoError(Exception):
     def __init__(self, message: str, note: str) -> None:
         super().__init__(message)
         self.note = note
+
+    def __reduce__(self) -> tuple[type["TinyMyoError"], tuple[str, str]]:
+        """Cross from a worker process with the note."""
+        return type(self), (str(self), self.note)

@@ -41,7 +41,9 @@ DATASETS = {
         250,
         ninapro.DB5_CLASSES,
     ),
-    "db6": Dataset(ninapro.find_db6, ninapro.read_db6, 14, 2000.0, WIDE_BAND, CENTRE, 1000, 500, None),
+    "db6": Dataset(
+        ninapro.find_db6, ninapro.read_db6, 14, 2000.0, WIDE_BAND, CENTRE, 1000, 500, ninapro.DB6_CLASSES
+    ),
     "db7": Dataset(ninapro.find_db7, ninapro.read_db7, 12, 2000.0, WIDE_BAND, CENTRE, 1000, 500, None),
     "db8": Dataset(
         ninapro.find_db8,

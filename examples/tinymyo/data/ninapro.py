@@ -21,6 +21,9 @@ DB5_OFFSETS = {"E1": 0, "E2": 12, "E3": 29}
 DB5_MOVEMENTS = {"E1": 12, "E2": 17, "E3": 23}
 DB5_CLASSES = ("rest", *(f"movement {n}" for n in range(1, 53)))
 DB6_EMPTY_CHANNELS = (8, 9)
+# The files number the seven grasps with gaps.
+DB6_NUMBERS = (0, 1, 3, 4, 6, 9, 10, 11)
+DB6_CLASSES = ("rest", *(f"grasp {n}" for n in DB6_NUMBERS[1:]))
 DB8_OUTPUTS = (
     "thumb rotation",
     "thumb flexion",
@@ -86,9 +89,12 @@ def read_db5(source: Source) -> Recording:
 
 
 def read_db6(source: Source) -> Recording:
-    """Read one session: 16 channels, of which two carried no electrode; labels as in the file."""
+    """Read one session: 16 channels, two of them without an electrode; classes without gaps."""
     emg, labels, repetitions = _labelled(source.path, 16)
-    return _recording(np.delete(emg, DB6_EMPTY_CHANNELS, axis=1), labels, _parts(repetitions, DB6_PARTS))
+    if unknown := sorted({*labels.tolist()} - {*DB6_NUMBERS}):
+        raise broken(source.path, f"restimulus {unknown[0]}", ", ".join(map(str, DB6_NUMBERS)))
+    classes = np.searchsorted(DB6_NUMBERS, labels)
+    return _recording(np.delete(emg, DB6_EMPTY_CHANNELS, axis=1), classes, _parts(repetitions, DB6_PARTS))
 
 
 def read_db7(source: Source) -> Recording:

@@ -53,9 +53,15 @@ def test_db6_leaves_out_the_empty_channels(tmp_path: Path) -> None:
     recording = ninapro.read_db6(of(sources, "S2_D5_T2"))
     kept = [c for c in range(16) if c not in (8, 9)]
     np.testing.assert_array_equal(recording.emg, loadmat(path)["emg"][:, kept])
-    assert set(recording.labels.tolist()) == {0, 1, 11}
+    assert set(recording.labels.tolist()) == {0, 1, 7} and ninapro.DB6_CLASSES[7] == "grasp 11"
     parts = recording.split.reshape(2, 12, EACH)[:, :, 0]
     assert (parts == [TRAIN] * 8 + [VAL] * 2 + [TEST] * 2).all()
+
+
+def test_db6_label_in_a_gap(tmp_path: Path) -> None:
+    path = raw_files.ninapro(tmp_path / "S1_D1_T1.mat", 16, 1, (5,))
+    with pytest.raises(TinyMyoError, match="found restimulus 5, allowed 0, 1, 3, 4, 6, 9, 10, 11"):
+        ninapro.read_db6(source(path))
 
 
 def test_db7(tmp_path: Path) -> None:

@@ -256,12 +256,16 @@ def test_wrong_options(tmp_path: Path) -> None:
     assert complete_options(Options("db5", window=200)).stride == 50
 
 
-def test_broken_recording_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_broken_recording_is_named(tmp_path: Path, jobs: int) -> None:
     fill(tmp_path / "raw", "epn612")
     path = tmp_path / "raw" / "trainingJSON" / "user1" / "user1.json"
     raw_files.epn_user(path, {"fist": 1}, {}, length=10)
-    with pytest.raises(TinyMyoError, match=r"user1.json: emg: found 11 samples, allowed 28 or more"):
-        prepare(tmp_path / "raw", tmp_path / "store", Options("epn612"), True, say=quiet)
+    with pytest.raises(
+        TinyMyoError, match=r"user1.json: emg: found 11 samples, allowed 28 or more"
+    ) as caught:
+        prepare(tmp_path / "raw", tmp_path / "store", Options("epn612"), True, jobs)
+    assert caught.value.note == "leave this recording out"
 
 
 def test_damaged_store(tmp_path: Path) -> None:
