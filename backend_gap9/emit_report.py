@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tmc.backend_gap9.emit_interface import made_by
-from tmc.backend_gap9.report import MemoryRow, Report
+from tmc.backend_gap9.report import MemoryRow, OpRow, Report
+from tmc.ir.accuracy import Accuracy, OutputAccuracy
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 960, 420, 84, 24
 _COLOURS = ("#4e79a7", "#f28e2b", "#59a14f", "#b07aa1", "#76b7b2", "#e15759", "#9c755f", "#edc948")
@@ -90,14 +91,15 @@ def page_text(report: Report) -> PageText:
         f"{report.macs:,} multiply-accumulates, {report.weights_bytes:,} bytes of packed constants, "
         f"{report.cycles_estimate:,} modelled cycles "
         f"({report.cycles_estimate * 1000 / report.cluster_hz:.1f} ms at "
-        f"{report.cluster_hz // 1_000_000} MHz), {report.exposed_fetch_cycles:,} of them waiting for L3.",
+        f"{report.cluster_hz // 1_000_000} MHz), {report.exposed_fetch_cycles:,} of them waiting for L3."
+        + "".join(f" Recipe: {step}={value}." for step, value in report.origin.recipe.items()),
         WIDTH,
         HEIGHT,
         LEFT,
         tuple(rectangles),
         tuple(Label(across(n), HEIGHT - 8, HEIGHT - 8, str(n)) for n in range(columns)),
         tuple(_byte_label(up(value), name, value) for name, value in marks),
-        (_memory_table(report), _stage_table(report), _op_table(report)),
+        (*_accuracy_tables(report.accuracy), _memory_table(report), _stage_table(report), _op_table(report)),
     )
 
 
@@ -113,6 +115,39 @@ def _memory_table(report: Report) -> Table:
 
     rows = (row("L1", report.l1), row("L2", report.l2), row("L3", report.l3))
     return Table("Memory", ("memory", "peak bytes", "no plan below", "budget"), rows)
+
+
+def _accuracy_tables(found: Accuracy | None) -> tuple[Table, ...]:
+    """Return the comparison with float: outputs, and the ops that cost most."""
+    if found is None:
+        return ()
+    note = ": for want of recorded windows, so it means nothing" if found.basis == "noise" else ""
+    outputs = Table(
+        f"Against float, on {found.windows} {found.basis}{note}",
+        ("output", "dB", "largest error", "largest value", "same largest element", "float leads by at most"),
+        tuple(_output_row(output) for output in found.outputs),
+    )
+    worst = Table(
+        "Where most is lost",
+        ("ONNX node", "output", "dB of its own noise", "dB of the network with it alone", "what would help"),
+        tuple(
+            (op.node, op.name, f"{op.added_db:.1f}", f"{op.alone_db:.1f}", op.advice) for op in found.worst
+        ),
+    )
+    return outputs, worst
+
+
+def _output_row(output: OutputAccuracy) -> tuple[str, ...]:
+    agreement = "" if output.agreement is None else f"{output.agreement:g} %"
+    margin = "" if output.flipped_margin is None else f"{output.flipped_margin:.3g}"
+    sizes = (f"{output.largest_error:.3g}", f"{output.largest_value:.3g}")
+    return (output.name, f"{output.sqnr_db:.1f}", *sizes, agreement, margin)
+
+
+def _op_accuracy(row: OpRow) -> tuple[str, ...]:
+    if row.sqnr_db is None or row.added_db is None or row.clipped is None:
+        return "", "", ""
+    return f"{row.sqnr_db:.1f}", f"{row.added_db:.1f}", f"{100 * row.clipped:.3g}"
 
 
 def _stage_table(report: Report) -> Table:
@@ -148,7 +183,10 @@ def _op_table(report: Report) -> Table:
             f"{row.dtype} {'x'.join(map(str, row.shape))}",
             f"{row.macs:,}",
             ", ".join(row.kernels),
+            *_op_accuracy(row),
         )
         for row in report.ops
     )
-    return Table("Ops", ("output", "op", "ONNX node", "stage", "type", "MACs", "kernels"), rows)
+    heads = ("output", "op", "ONNX node", "stage", "type", "MACs", "kernels", "dB", "dB of its own noise",
+             "% clipped")
+    return Table("Ops", heads, rows)

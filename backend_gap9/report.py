@@ -10,6 +10,7 @@ from tmc.backend_gap9.l3_timeline import waits_for_l3
 from tmc.backend_gap9.pack import PackedStage
 from tmc.backend_gap9.plan import AttentionTiling, Plan, StagePlan
 from tmc.backend_gap9.program import Call, If, Loop, Program, Stmt
+from tmc.ir.accuracy import Accuracy, OpAccuracy
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.ops import VIEWS
 from tmc.ir.target import Memory, Target
@@ -39,7 +40,10 @@ class MemoryRow:
 
 @dataclass(frozen=True, slots=True)
 class OpRow:
-    """One op of the integer graph: its output, the ONNX node, its stage and the kernels that run it."""
+    """One op of the integer graph: its output, the ONNX node, its stage and the kernels that run it.
+
+    sqnr_db, added_db, clipped: see OpAccuracy; None where nothing was compared.
+    """
 
     name: str
     op: str
@@ -49,6 +53,9 @@ class OpRow:
     shape: tuple[int, ...]
     macs: int
     kernels: tuple[str, ...]
+    sqnr_db: float | None = None
+    added_db: float | None = None
+    clipped: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +108,7 @@ class Report:
     stages: tuple[StageRow, ...]
     ops: tuple[OpRow, ...]
     l2_buffers: tuple[BufferRow, ...]
+    accuracy: Accuracy | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as a JSON object."""
@@ -111,6 +119,8 @@ class Report:
             for name in ("l1", "l2", "l3")
             for key, value in facts.pop(name).items()
         }
+        if self.accuracy is not None:
+            del facts["accuracy"]["ops"]  # they stand in the rows of ops
         return origin | facts | memories | {"l3_bytes": self.l3.peak_bytes}
 
 
@@ -121,9 +131,11 @@ def build_report(
     packed: tuple[PackedStage, ...],
     target: Target,
     origin: Origin,
+    accuracy: Accuracy | None = None,
 ) -> Report:
-    """Return the report of a planned and scheduled network."""
-    ops = _op_rows(graph, program)
+    """Return the report of a planned and scheduled network, with its comparison to float if there is one."""
+    compared = {} if accuracy is None else {op.name: op for op in accuracy.ops}
+    ops = _op_rows(graph, program, compared)
     waits = waits_for_l3(plan.residency, [stage.cycles.total for stage in plan.stages], target)
     stages = tuple(
         _stage_row(stage.name, planned, tuple(row for row in ops if row.stage == number), waits[number])
@@ -155,6 +167,7 @@ def build_report(
             )
             for buffer in plan.l2
         ),
+        accuracy=accuracy,
     )
 
 
@@ -174,7 +187,7 @@ def macs(graph: Graph, op: Op) -> int:
     return 0
 
 
-def _op_rows(graph: Graph, program: Program) -> tuple[OpRow, ...]:
+def _op_rows(graph: Graph, program: Program, compared: Mapping[str, OpAccuracy]) -> tuple[OpRow, ...]:
     stage_of: dict[str, int] = {}
     kernels: dict[str, dict[str, None]] = {}
     for number, stage in enumerate(program.stages):
@@ -191,10 +204,15 @@ def _op_rows(graph: Graph, program: Program) -> tuple[OpRow, ...]:
             graph.types[op.output].shape,
             macs(graph, op),
             tuple(kernels[op.output]),
+            *_accuracy_columns(compared.get(op.output)),
         )
         for op in graph.ops
         if op.kind not in VIEWS
     )
+
+
+def _accuracy_columns(found: OpAccuracy | None) -> tuple[float | None, float | None, float | None]:
+    return (None, None, None) if found is None else (found.sqnr_db, found.added_db, found.clipped)
 
 
 def calls(body: tuple[Stmt, ...]) -> Iterator[Call]:

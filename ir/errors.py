@@ -37,6 +37,10 @@ class CalibrationError(TmcError):
     """The calibration data do not fit the network."""
 
 
+class AccuracyError(TmcError):
+    """The integer network is further from float than the user allows."""
+
+
 class PlanError(TmcError):
     """Tiles or buffers do not fit the memories of the target."""
 

@@ -72,10 +72,14 @@ class Recipe:
                 recipe = replace(recipe, **{step: _value(step, text)})
         return recipe
 
+    def settings(self) -> dict[str, str]:
+        """Return every step and its value, as settings write them."""
+        return {step: _text(value) for step, value in asdict(self).items()}
+
     def changed(self) -> dict[str, str]:
-        """Return the steps that differ from the default, as settings write them."""
-        default = asdict(DEFAULT)
-        return {step: _text(value) for step, value in asdict(self).items() if value != default[step]}
+        """Return the settings that differ from the default."""
+        default = DEFAULT.settings()
+        return {step: text for step, text in self.settings().items() if text != default[step]}
 
     def __post_init__(self) -> None:
         for field in fields(self):

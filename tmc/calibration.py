@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tmc.ir.accuracy import Basis
 from tmc.ir.graph import Graph
 from tmc.ir.types import Array
 from tmc.passes.calibration_file import noise_calibration, read_calibration
 
 NOISE_SAMPLES = 8
+# One sample in so many is held back to measure accuracy on.
+HOLD_BACK = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,31 @@ class Calibration:
     def count(self) -> int:
         """Return the number of samples."""
         return min(len(array) for array in self.samples.values())
+
+    @property
+    def basis(self) -> Basis:
+        """Return what the samples for the accuracy report are."""
+        if not self.meaningful:
+            return "noise"
+        return "held-back windows" if self._held_back else "calibration windows"
+
+    @property
+    def used(self) -> dict[str, Array]:
+        """Return the samples to calibrate on: all but those held back."""
+        return self._select([index for index in range(self.count) if index not in self._held_back])
+
+    @property
+    def held_back(self) -> dict[str, Array]:
+        """Return the samples to measure accuracy on: every fourth, at least one; a single one is both."""
+        return self._select(self._held_back or range(self.count))
+
+    @property
+    def _held_back(self) -> range:
+        last = self.count if self.count < 2 else min(HOLD_BACK, self.count) - 1
+        return range(last, self.count, HOLD_BACK)
+
+    def _select(self, indices: Sequence[int]) -> dict[str, Array]:
+        return {name: array[list(indices)] for name, array in self.samples.items()}
 
     def first(self, count: int) -> tuple[dict[str, Array], ...]:
         """Return the first samples one by one, each as inputs of the graph."""

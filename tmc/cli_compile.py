@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from tmc.accuracy_floor import Floor
 from tmc.backend_gap9.check_program import CheckReport
 from tmc.backend_gap9.targets import target_named
 from tmc.driver import Compiled, Options, Value, Watch, compile_model, value_names
@@ -17,7 +18,7 @@ from tmc.passes.canonicalise import CANONICALISE
 from tmc.passes.declined import Declined
 from tmc.passes.explain import explaining
 from tmc.passes.recipe import CHOICES, DEFAULT, NAMED
-from tmc.value_text import print_value
+from tmc.value_text import accuracy_lines, print_value
 
 
 class _Stop(Exception):
@@ -41,6 +42,18 @@ def add_compile_options(parser: argparse.ArgumentParser) -> None:
         "--stream-weights",
         action="store_true",
         help="keep no weights in L2 between inferences: each one brings all of them from L3",
+    )
+    parser.add_argument(
+        "--accuracy-floor",
+        metavar="DB",
+        type=float,
+        help="fail below this signal to quantisation noise of the output, on held-back calibration windows",
+    )
+    parser.add_argument(
+        "--agreement-floor",
+        metavar="PERCENT",
+        type=float,
+        help="fail if the class is that of float in fewer held-back calibration windows",
     )
     parser.add_argument(
         "--recipe",
@@ -93,6 +106,7 @@ def _run(options: argparse.Namespace, output: Path | None) -> int:
                 options.name,
                 resident_weights=not options.stream_weights,
                 recipe=recipe,
+                floor=Floor(options.accuracy_floor, options.agreement_floor),
                 canonicalise=passes,
             ),
             Watch(log.stage, log.after),
@@ -201,10 +215,22 @@ def _summarise(compiled: Compiled, output: Path | None) -> None:
             "imported",
             f"equal to onnxruntime within {compiled.reference_difference:.1e} of the output's range",
         ),
+        *_accuracy_rows(compiled),
         ("written", "nothing (check)" if output is None else f"{output}; open {output / 'report.html'}"),
     )
     for name, text in rows:
         print(f"{name:9} {text}")
+
+
+def _accuracy_rows(compiled: Compiled) -> list[tuple[str, str]]:
+    found = compiled.accuracy
+    outputs, worst = accuracy_lines(found)[: len(found.outputs)], accuracy_lines(found)[len(found.outputs) :]
+    if found.basis == "noise":
+        outputs = ["means nothing: calibrated and compared on noise, for want of recorded windows"]
+        worst = []
+    basis = f"against float on {found.windows} {found.basis}: "
+    rows = [("accuracy", basis * (found.basis != "noise") + text) for text in outputs]
+    return rows + [("worst", text) for text in worst]
 
 
 def _proof_text(proof: CheckReport) -> str:

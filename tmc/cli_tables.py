@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from tmc.backend_gap9.targets import TARGETS
 from tmc.ir.ops import OPS
+from tmc.passes.accuracy import accuracy
 from tmc.passes.calibrate import calibrate
 from tmc.passes.canonicalise import CANONICALISE
 from tmc.passes.choose_scales import choose_scales
@@ -34,7 +35,7 @@ def list_ops(options: argparse.Namespace) -> int:
 def list_passes(options: argparse.Namespace) -> int:
     """Print the passes in the order they run, with the first line of their documentation."""
     functions: list[Callable[..., object]] = [named(entry).run for entry in CANONICALISE]
-    functions += [calibrate, migrate_outliers, choose_scales, quantise]
+    functions += [calibrate, migrate_outliers, choose_scales, quantise, accuracy]
     rows = [
         {"pass": function.__name__, "summary": (inspect.getdoc(function) or "").partition("\n")[0]}
         for function in functions

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from tmc import __version__
+from tmc.accuracy_floor import NO_FLOOR, Floor, check_floor, check_floor_has_windows
 from tmc.backend_gap9.check_plan import check_plan
 from tmc.backend_gap9.check_program import CheckReport, check_program
 from tmc.backend_gap9.emit import emit
@@ -29,9 +30,12 @@ from tmc.backend_gap9.schedule import build_program
 from tmc.calibration import Calibration, choose_calibration
 from tmc.frontend.onnx_import import identifier, load
 from tmc.frontend.reference import check_against_onnxruntime
+from tmc.ir.accuracy import Accuracy
 from tmc.ir.errors import TmcError, UnsupportedModel
 from tmc.ir.graph import Graph
 from tmc.ir.target import Target
+from tmc.ir.types import Array
+from tmc.passes.accuracy import accuracy
 from tmc.passes.calibrate import Ranges, calibrate
 from tmc.passes.canonicalise import CANONICALISE
 from tmc.passes.choose_scales import Scales, choose_scales
@@ -41,7 +45,7 @@ from tmc.passes.pipeline import NamedPass, Pass, named, run_passes
 from tmc.passes.quantise import quantise
 from tmc.passes.recipe import DEFAULT, Recipe
 
-Value = Graph | Ranges | Scales | Plan | Program
+Value = Graph | Ranges | Scales | Accuracy | Plan | Program
 
 REFERENCE_SAMPLES = 2  # compared with onnxruntime, which takes as long as interpreting them
 
@@ -60,6 +64,7 @@ class Options:
     name: str | None = None
     resident_weights: bool = True  # else every inference brings all weights from L3
     recipe: Recipe = DEFAULT
+    floor: Floor = NO_FLOOR
     canonicalise: tuple[Pass | NamedPass, ...] = CANONICALISE
 
 
@@ -80,6 +85,7 @@ class Compiled:
     program: Program
     report: Report
     calibration: Calibration
+    accuracy: Accuracy
     reference_difference: float
     proof: CheckReport
     files: Mapping[str, bytes] = field(repr=False)
@@ -88,7 +94,7 @@ class Compiled:
 def value_names(canonicalise: Sequence[Pass | NamedPass] = CANONICALISE) -> tuple[str, ...]:
     """Return the names under which a compile shows a value to `Watch.after`, in order."""
     passes = (named(entry).name for entry in canonicalise)
-    quantisation = ("calibrate", "migrate_outliers", "choose_scales", "quantise")
+    quantisation = ("calibrate", "migrate_outliers", "choose_scales", "quantise", "accuracy")
     return ("import", *passes, *quantisation, "plan", "program")
 
 
@@ -107,6 +113,7 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     _check_interface(options.model, imported)
     done("import", imported)
     calibration = choose_calibration(options.model, options.calibration, imported)
+    check_floor_has_windows(options.floor, calibration)
     watch.stage("compare with onnxruntime")
     difference = check_against_onnxruntime(options.model, imported, calibration.first(REFERENCE_SAMPLES))
     done("compare")
@@ -114,8 +121,9 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     watch.stage("bring to canonical form")
     canonical = run_passes(imported, options.canonicalise, lambda name, graph, _: done(name, graph))
 
-    watch.stage(f"calibrate on {calibration.count} samples ({calibration.source})")
-    ranges = calibrate(canonical, calibration.samples)
+    used, held_back = calibration.used, calibration.held_back
+    watch.stage(f"calibrate on {_count(used)} of {calibration.count} samples ({calibration.source})")
+    ranges = calibrate(canonical, used)
     done("calibrate", ranges)
     migrated, ranges = migrate_outliers(canonical, ranges, options.recipe)
     done("migrate_outliers", migrated)
@@ -124,6 +132,11 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     done("choose_scales", scales)
     quantisation = NamedPass("quantise", partial(quantise, scales=scales, recipe=options.recipe))
     integer = run_passes(migrated, (quantisation,), lambda name, graph, _: done(name, graph))
+
+    watch.stage(f"compare with float on {_count(held_back)} {calibration.basis}")
+    exactness = accuracy(migrated, integer, ranges, held_back, calibration.basis, options.recipe)
+    done("accuracy", exactness)
+    check_floor(options.floor, exactness)
 
     watch.stage("plan tiles and memories")
     plan, packed = make_plan(integer, options.target, resident_weights=options.resident_weights)
@@ -138,13 +151,13 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     done("check_program")
 
     watch.stage("emit C")
-    report = build_report(integer, plan, program, packed, options.target, _origin(options))
+    report = build_report(integer, plan, program, packed, options.target, _origin(options), exactness)
     golden = quantise_inputs(integer, calibration.first(1)[0])
     files = emit(integer, program, packed, report, golden[integer.inputs[0]])
     if options.output is not None:
         write_directory(files, options.output)
     done("emit")
-    return Compiled(integer, plan, program, report, calibration, difference, proof, files)
+    return Compiled(integer, plan, program, report, calibration, exactness, difference, proof, files)
 
 
 def _check_request(options: Options) -> None:
@@ -177,6 +190,10 @@ def _check_interface(model: Path, graph: Graph) -> None:
                 f"found {len(names)} {kind} ({', '.join(names) or 'none'}), allowed 1",
                 "join them into one tensor, or export a part of the network",
             )
+
+
+def _count(samples: Mapping[str, Array]) -> int:
+    return min(len(array) for array in samples.values())
 
 
 def _origin(options: Options) -> Origin:

@@ -7,6 +7,7 @@ from tmc.backend_gap9.plan_text import print_plan
 from tmc.backend_gap9.program import Program
 from tmc.backend_gap9.program_text import print_program
 from tmc.driver import Value
+from tmc.ir.accuracy import Accuracy
 from tmc.ir.graph import Graph
 from tmc.ir.text import print_graph
 from tmc.passes.calibrate import Ranges
@@ -14,7 +15,7 @@ from tmc.passes.choose_scales import Scales
 
 
 def print_value(value: Value) -> str:
-    """Return a graph, ranges, scales, a plan or a program as text."""
+    """Return a graph, ranges, scales, accuracy, a plan or a program as text."""
     match value:
         case Graph():
             return print_graph(value)
@@ -22,6 +23,8 @@ def print_value(value: Value) -> str:
             return _print_ranges(value)
         case Scales():
             return _print_scales(value)
+        case Accuracy():
+            return _print_accuracy(value)
         case Plan():
             return print_plan(value)
         case Program():
@@ -39,4 +42,27 @@ def _print_scales(scales: Scales) -> str:
     for name, quant in scales.quants.items():
         parts = [f"{scale:.6g}" for scale in dict.fromkeys(quant.scale)]
         lines.append(f"%{name}: {scales.roles[name].value}, zero point {quant.zero_point}, {' '.join(parts)}")
+    return "\n".join(lines) + "\n"
+
+
+def accuracy_lines(found: Accuracy) -> list[str]:
+    """Return what a comparison with float found: one line for each output and each of the worst ops."""
+    lines = []
+    for output in found.outputs:
+        text = (f"%{output.name} {output.sqnr_db:.1f} dB, error at most {output.largest_error:.3g} of values "
+                f"up to {output.largest_value:.3g}")
+        if output.agreement is not None:
+            text += f", same largest element in {output.agreement:g} %"
+        if output.flipped_margin is not None:
+            text += f", where not, float leads by at most {output.flipped_margin:.3g}"
+        lines.append(text)
+    for op in found.worst:
+        lines.append(f"{op.node}: its noise alone would leave {op.alone_db:.1f} dB; {op.advice}")
+    return lines
+
+
+def _print_accuracy(found: Accuracy) -> str:
+    lines = [f"integer against float over {found.windows} {found.basis}", *accuracy_lines(found),
+             "value: signal to noise; to the noise that its op adds; share clipped"]
+    lines += [f"%{op.name}: {op.sqnr_db:.2f} dB; {op.added_db:.2f} dB; {op.clipped:g}" for op in found.ops]
     return "\n".join(lines) + "\n"

@@ -50,11 +50,13 @@ def test_summary_and_progress(tmp_path: Path, model: Path) -> None:
     answer = call("compile", model, "-o", tmp_path / "out")
     assert answer.status == 0
     rows = dict(line.split(maxsplit=1) for line in answer.out.splitlines())
-    assert list(rows) == ["network", "weights", "L1", "L2", "cycles", "proved", "imported", "written"]
+    memories = ["weights", "L1", "L2"]
+    found = ["cycles", "proved", "imported", "accuracy", "worst"]
+    assert list(rows) == ["network", *memories, *found, "written"]
     assert rows["proved"].endswith("bytes read: no race, nothing out of bounds")
     assert rows["written"] == f"{tmp_path / 'out'}; open {tmp_path / 'out' / 'report.html'}"
     assert all(line.startswith("[") for line in answer.err.splitlines()), "progress and nothing else"
-    assert "calibrate on 4 samples (small.calibration.npz)" in answer.err
+    assert "calibrate on 3 of 4 samples (small.calibration.npz)" in answer.err
 
 
 def test_output_beside_the_model_by_default(model: Path) -> None:
@@ -92,13 +94,19 @@ def test_noise_where_there_are_no_samples(model: Path) -> None:
     answer = call("check", model, "--json")
     assert answer.json["calibration"] == "noise"
     assert "warning: calibrated on noise" in answer.err and "--calibration FILE.npz" in answer.err
+    assert answer.json["accuracy"]["basis"] == "noise"
+    lines = call("check", model).out.splitlines()
+    found = [line for line in lines if line.startswith(("accuracy", "worst"))]
+    text = "means nothing: calibrated and compared on noise, for want of recorded windows"
+    assert found == [f"accuracy  {text}"]
 
 
 def test_given_calibration_comes_first(tmp_path: Path, model: Path) -> None:
     other = tmp_path / "other.npz"
     np.savez(other, emg=np.random.default_rng(8).standard_normal((3, *SMALL.input_shape)) * 5)
     answer = call("check", model, "--calibration", other, "--json")
-    assert answer.json["calibration"] == "other.npz" and "calibrate on 3 samples (other.npz)" in answer.err
+    assert answer.json["calibration"] == "other.npz"
+    assert "calibrate on 2 of 3 samples (other.npz)" in answer.err
 
 
 def test_print_all(model: Path) -> None:
@@ -114,9 +122,10 @@ def test_print_all(model: Path) -> None:
     [
         ("import", "softmax"),
         ("fuse_attention", "= attention("),
-        ("calibrate", "ranges over 4 samples\n%emg: -"),
+        ("calibrate", "ranges over 3 samples\n%emg: -"),
         ("choose_scales", "%emg: 13-bit input, zero point 0, 0.0"),
         ("quantise", "= qattention("),
+        ("accuracy", "integer against float over 1 held-back windows\n%y "),
         ("plan", "plan: "),
         ("program", "dma"),
     ],
@@ -167,7 +176,7 @@ def test_a_failed_compile_keeps_the_dumps_before_it(tmp_path: Path) -> None:
     model = write_transformer(tmp_path / "m.onnx", Architecture(dim=18, heads=3))
     answer = call("compile", model, "--dump-dir", tmp_path / "dump")
     assert answer.status == 1
-    assert sorted(tmp_path.glob("dump/*"))[-1].name.endswith("_quantise.ir")
+    assert sorted(tmp_path.glob("dump/*"))[-1].name.endswith("_accuracy.txt")
     assert not (tmp_path / "m").exists()
 
 

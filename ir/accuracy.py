@@ -1,0 +1,64 @@
+"""What a comparison of an integer graph with its float graph found; made by passes, printed by reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Basis = Literal["held-back windows", "calibration windows", "noise"]
+
+
+@dataclass(frozen=True, slots=True)
+class OpAccuracy:
+    """One value of the integer graph against the float value of its name, over all windows.
+
+    sqnr_db: signal to quantisation noise. added_db: the same for the noise that this op alone adds, whatever
+    its operands hold. clipped: share of the float elements beyond its codes. The input counts as an op.
+    """
+
+    name: str
+    node: str
+    sqnr_db: float
+    added_db: float
+    clipped: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorstOp:
+    """An op whose own noise costs most. alone_db: the output's ratio if no other op added noise."""
+
+    name: str
+    node: str
+    added_db: float
+    alone_db: float
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutputAccuracy:
+    """One graph output. largest_error in the output's units, largest_value that of the float output.
+
+    agreement: percent of windows in which the largest element is that of float, None where the output is not
+    one row of elements; flipped_margin: the largest lead, in float, of the float choice over the integer one.
+    """
+
+    name: str
+    sqnr_db: float
+    largest_error: float
+    largest_value: float
+    agreement: float | None
+    flipped_margin: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """The integer graph against float over `windows` windows. Ratios in dB, 200 for equality.
+
+    basis: what the windows are; figures on noise mean nothing. worst: at most three ops, worst first.
+    """
+
+    basis: Basis
+    windows: int
+    outputs: tuple[OutputAccuracy, ...]
+    ops: tuple[OpAccuracy, ...]
+    worst: tuple[WorstOp, ...]

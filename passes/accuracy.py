@@ -1,0 +1,255 @@
+"""Compare the integer graph with the float graph, value by value, over windows that nobody calibrated on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import log10
+
+import numpy as np
+
+from tmc.ir.accuracy import Accuracy, Basis, OpAccuracy, OutputAccuracy, WorstOp
+from tmc.ir.attrs import QLinearAttrs
+from tmc.ir.graph import Graph, Op, OpKind, producers
+from tmc.ir.interpret import interpret
+from tmc.ir.ops import OPS, VIEWS
+from tmc.ir.types import Array
+from tmc.passes.accuracy_advice import Finding, accuracy_advice
+from tmc.passes.calibrate import Ranges
+from tmc.passes.codes import quantise_inputs
+from tmc.passes.recipe import DEFAULT, Recipe
+
+EQUAL_DB = 200.0
+# Windows over which the noise that each op adds is measured; it needs a second float computation of each op.
+ADDED_WINDOWS = 2
+# Ops that add most, relative to their own result: of these, the effect on the outputs decides.
+CANDIDATES = 12
+WORST = 3
+
+
+def accuracy(graph: Graph, integer: Graph, ranges: Ranges, samples: Mapping[str, Array], basis: Basis,
+             recipe: Recipe = DEFAULT) -> Accuracy:
+    """Return how far the integer graph is from the float graph that it was made of.
+
+    samples: per graph input an array [S, *input shape], S at least 1; basis: what they are. ranges: of the
+    calibration, recipe: of the quantisation; both only for the advice.
+    Every value is compared with the float value of its name. The noise that an op adds is that of its integer
+    form against its float form on the same operands, those of the integer graph: what comes from before it
+    does not count. The worst ops are those whose added noise, put into the float graph alone, disturbs the
+    outputs most.
+    """
+    count = len(samples[graph.inputs[0]])
+    names = (*integer.inputs, *(op.output for op in integer.ops if op.kind not in VIEWS))
+    tallies = {name: _Tally() for name in names}
+    outputs = {name: _Output() for name in graph.outputs}
+    first: _Window | None = None
+    for index in range(count):
+        inputs = {name: np.asarray(samples[name][index], dtype=np.float32) for name in graph.inputs}
+        window = _Window.of(graph, integer, inputs)
+        for name, tally in tallies.items():
+            tally.compare(window.real[name], window.stored[name], *_span(integer, name))
+            if index < ADDED_WINDOWS:
+                tally.add(window.real[name], window.added(name))
+        for name, output in outputs.items():
+            output.compare(window.real[name], window.stored[name])
+        first = window if first is None else first
+    assert first is not None, "there is at least one window"
+    made_by = producers(integer)
+    nodes = {name: made_by[name].loc if name in made_by else f"input %{name}" for name in names}
+    ops = tuple(OpAccuracy(name, nodes[name], tally.sqnr_db, tally.added_db, round(tally.clipped, 6))
+                for name, tally in tallies.items())
+    alone = {op.name: first.alone_db(op.name) for op in sorted(ops, key=lambda op: op.added_db)[:CANDIDATES]}
+    worst = []
+    for name in sorted(alone, key=lambda name: alone[name])[:WORST]:
+        tally = tallies[name]
+        finding = Finding(name, tally.added_noise / tally.added_elements, tally.clipped, tally.clipped_noise,
+                          tally.low, tally.high, tally.signal == 0.0)
+        worst.append(WorstOp(name, nodes[name], tally.added_db, alone[name],
+                             accuracy_advice(integer, ranges, recipe, finding)))
+    results = tuple(output.result(name) for name, output in outputs.items())
+    return Accuracy(basis, count, results, ops, tuple(worst))
+
+
+@dataclass(slots=True)
+class _Window:
+    """All values of one window: in float, and what the integer graph stored, as real numbers in rows."""
+
+    graph: Graph
+    made_by: Mapping[str, Op]
+    real: dict[str, Array] = field(default_factory=dict)
+    stored: dict[str, Array] = field(default_factory=dict)
+
+    @staticmethod
+    def of(graph: Graph, integer: Graph, inputs: Mapping[str, Array]) -> _Window:
+        window = _Window(graph, producers(graph), dict(inputs))
+        made_by = producers(integer)
+        interpret(graph, inputs, window.real.__setitem__)
+
+        def store(name: str, codes: Array) -> None:
+            window.stored[name] = _rows(integer, made_by.get(name), name, codes)
+
+        codes = quantise_inputs(integer, inputs)
+        for name, array in codes.items():
+            store(name, array)
+        interpret(integer, codes, store)
+        return window
+
+    def added(self, name: str) -> Array:
+        """Return the noise of one value that its own op makes: against float on the integer operands."""
+        exact = self.real[name] if name in self.graph.inputs else self._float_form(name)
+        return np.asarray(self.stored[name] - exact)
+
+    def _float_form(self, name: str) -> Array:
+        """Evaluate the float ops between the stored operands of an integer op and its result."""
+        op = self.made_by[name]
+        operands = [self._operand(operand) for operand in op.inputs]
+        return np.asarray(OPS[op.kind].evaluate(operands, op.attrs))
+
+    def _operand(self, name: str) -> Array:
+        if name in self.graph.constants:
+            return self.graph.constants[name]
+        return self.stored[name] if name in self.stored else self._float_form(name)
+
+    def alone_db(self, name: str) -> float:
+        """Return the worst ratio of an output if the noise that this op adds were the only one."""
+        changed = {name: self.real[name] + self.added(name)}
+        for op in self.graph.ops:
+            if op.output not in changed and any(operand in changed for operand in op.inputs):
+                operands = [changed[operand] if operand in changed else
+                            self.graph.constants[operand] if operand in self.graph.constants else
+                            self.real[operand] for operand in op.inputs]
+                changed[op.output] = np.asarray(OPS[op.kind].evaluate(operands, op.attrs))
+        ratios = [_ratio_db(_power(self.real[output]), _power(changed[output] - self.real[output]))
+                  for output in self.graph.outputs if output in changed]
+        return min(ratios, default=EQUAL_DB)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Sums over windows for one value; low and high are the float extremes."""
+
+    signal: float = 0.0
+    noise: float = 0.0
+    added_signal: float = 0.0
+    added_noise: float = 0.0
+    added_elements: int = 0
+    elements: int = 0
+    beyond: int = 0
+    beyond_noise: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+
+    def compare(self, real: Array, stored: Array, least: Array, most: Array) -> None:
+        self.signal += _power(real)
+        self.noise += _power(stored - real)
+        self.low, self.high = min(self.low, float(real.min())), max(self.high, float(real.max()))
+        beyond = np.maximum(np.maximum(least - real, real - most), 0.0)
+        self.elements += real.size
+        self.beyond += int(np.count_nonzero(beyond))
+        self.beyond_noise += _power(beyond)
+
+    def add(self, real: Array, noise: Array) -> None:
+        self.added_signal += _power(real)
+        self.added_noise += _power(noise)
+        self.added_elements += noise.size
+
+    @property
+    def sqnr_db(self) -> float:
+        return _ratio_db(self.signal, self.noise)
+
+    @property
+    def added_db(self) -> float:
+        return _ratio_db(self.added_signal, self.added_noise)
+
+    @property
+    def clipped(self) -> float:
+        return self.beyond / self.elements
+
+    @property
+    def clipped_noise(self) -> float:
+        """Return the share of all noise that comes from elements beyond the codes."""
+        return min(1.0, self.beyond_noise / self.noise) if self.noise else 0.0
+
+
+@dataclass(slots=True)
+class _Output:
+    """Sums over windows for one graph output."""
+
+    signal: float = 0.0
+    noise: float = 0.0
+    largest_error: float = 0.0
+    largest_value: float = 0.0
+    windows: int = 0
+    agreed: int | None = 0
+    margin: float = 0.0
+
+    def compare(self, real: Array, stored: Array) -> None:
+        self.signal += _power(real)
+        self.noise += _power(stored - real)
+        self.largest_error = max(self.largest_error, float(np.abs(stored - real).max()))
+        self.largest_value = max(self.largest_value, float(np.abs(real).max()))
+        self.windows += 1
+        if real.size != real.shape[-1] or real.size < 2 or self.agreed is None:
+            self.agreed = None
+            return
+        wanted, found = int(np.argmax(real)), int(np.argmax(stored))
+        self.agreed += wanted == found
+        self.margin = max(self.margin, float(real.flat[wanted] - real.flat[found]))
+
+    def result(self, name: str) -> OutputAccuracy:
+        agreement = None if self.agreed is None else round(100 * self.agreed / self.windows, 2)
+        margin = None if self.agreed is None or self.agreed == self.windows else float(f"{self.margin:.4g}")
+        return OutputAccuracy(name, _ratio_db(self.signal, self.noise), float(f"{self.largest_error:.4g}"),
+                              float(f"{self.largest_value:.4g}"), agreement, margin)
+
+
+def _rows(integer: Graph, op: Op | None, name: str, codes: Array) -> Array:
+    """Return stored codes as float32 real numbers, in the order of the float graph."""
+    if op is not None and (op.kind is OpKind.QROPE or _layout(op) == "heads"):
+        codes = codes.transpose(1, 0, 2).reshape(codes.shape[1], -1)
+    elif op is not None and _layout(op) == "transposed":
+        codes = codes.T
+    scale, zero_point = _columns(integer, name, codes.shape[-1])
+    return np.asarray(codes.astype(np.float32) - np.float32(zero_point)) * scale
+
+
+def _layout(op: Op) -> str:
+    return op.attrs.layout if isinstance(op.attrs, QLinearAttrs) else "rows"
+
+
+def _columns(integer: Graph, name: str, columns: int) -> tuple[Array, int]:
+    """Return the scale of a value, one number or one for each column in rows, and its zero point."""
+    quant = integer.types[name].quant
+    assert quant is not None
+    scale = np.array(quant.scale, dtype=np.float32)
+    return (scale if len(scale) == 1 else np.repeat(scale, columns // len(scale))), quant.zero_point
+
+
+def _span(integer: Graph, name: str) -> tuple[Array, Array]:
+    """Return the smallest and largest real number that the codes of a value can stand for, by rounding."""
+    kind = integer.types[name]
+    scale, zero_point = _columns(integer, name, _row_width(integer, name))
+    limits = np.iinfo(kind.dtype.numpy)
+    ends = (limits.min - zero_point - 0.5, limits.max - zero_point + 0.5)
+    return scale * np.float32(ends[0]), scale * np.float32(ends[1])
+
+
+def _row_width(integer: Graph, name: str) -> int:
+    """Return the columns of a value in rows."""
+    kind = integer.types[name]
+    by_heads = kind.quant is not None and kind.quant.axis == 0 and len(kind.shape) == 3
+    return kind.shape[0] * kind.shape[2] if by_heads else kind.shape[-1]
+
+
+def _power(array: Array) -> float:
+    flat = array.reshape(-1).astype(np.float64)
+    return float(flat @ flat)
+
+
+def _ratio_db(signal: float, noise: float) -> float:
+    """Return 10 log10 of a ratio to a hundredth, within plus and minus EQUAL_DB."""
+    if noise == 0.0:
+        return EQUAL_DB
+    if signal == 0.0:
+        return -EQUAL_DB
+    return round(float(np.clip(10 * log10(signal / noise), -EQUAL_DB, EQUAL_DB)), 2)
