@@ -22,6 +22,7 @@ from examples.tinymyo.errors import TinyMyoError
 
 RopeScheme = Literal["flat", "none", "cyclic"]
 Pooling = Literal["concat", "mean"]
+Head = Literal["classification", "regression", "reconstruction"]
 
 EMBED_DIM = 192
 HEADS = 3
@@ -32,14 +33,18 @@ CHANNEL_SLOTS = 16
 MAX_POSITIONS = 1024
 ROPE_BASE = 10_000.0
 NORM_EPS = 1e-5
+REGRESSOR_DIM = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Describe one TinyMyo classifier.
+    """Describe one TinyMyo network.
 
-    `pooling` is `concat` (mean over the patches of a channel, channels side by side) or `mean` (over all
-    tokens).
+    `classes` counts what the head gives: classes, regressed values per instant, or the 20 samples of a patch
+    (reconstruction). `pooling` of a classifier is `concat` (mean over the patches of a channel, channels side
+    by side) or `mean` (over all tokens). `target_samples` is the length to which regression interpolates.
+    `groups` (0: as many as channels) is how many parts of the token row a concat head puts side by side; some
+    published 8-channel classifiers have 16. `dropout` is the rate of every dropout and of stochastic depth.
     """
 
     channels: int
@@ -48,6 +53,10 @@ class Config:
     classes: int
     rope: RopeScheme = "cyclic"
     pooling: Pooling = "concat"
+    head: Head = "classification"
+    target_samples: int = 500
+    groups: int = 0
+    dropout: float = 0.1
 
     def __post_init__(self) -> None:
         """Check the sizes.
@@ -55,9 +64,10 @@ class Config:
         Raises:
             TinyMyoError: a size for which the network is not defined.
         """
-        for name, value in (("layers", self.layers), ("classes", self.classes), ("channels", self.channels)):
-            if value < 1:
-                raise TinyMyoError(f"{name}: found {value}, allowed 1 or more", "give a positive number")
+        for name in ("layers", "classes", "channels", "target_samples"):
+            if getattr(self, name) < 1:
+                found = getattr(self, name)
+                raise TinyMyoError(f"{name}: found {found}, allowed 1 or more", "give a positive number")
         if self.samples < PATCH_SAMPLES or self.samples % PATCH_SAMPLES:
             raise TinyMyoError(
                 f"samples: found {self.samples}, allowed a positive multiple of {PATCH_SAMPLES}",
@@ -73,6 +83,23 @@ class Config:
                 f"tokens: found {self.tokens}, allowed 1 to {MAX_POSITIONS} with rope flat",
                 "use fewer channels or samples",
             )
+        if self.head == "reconstruction" and self.classes != PATCH_SAMPLES:
+            raise TinyMyoError(
+                f"classes: found {self.classes}, allowed {PATCH_SAMPLES} with head reconstruction",
+                "this head gives the samples of a patch",
+            )
+        if self.groups < 0 or self.tokens % self.head_groups:
+            raise TinyMyoError(
+                f"groups: found {self.groups}, allowed 0 or a divisor of the {self.tokens} tokens",
+                "use 0 for one group per channel",
+            )
+        if not 0.0 <= self.dropout < 1.0:
+            raise TinyMyoError(f"dropout: found {self.dropout}, allowed 0 to below 1", "the published is 0.1")
+
+    @property
+    def head_groups(self) -> int:
+        """Count the parts of the token row that a concat head puts side by side."""
+        return self.groups or self.channels
 
     @property
     def patches(self) -> int:
@@ -115,58 +142,82 @@ class RotaryEmbedding(nn.Module):
         return torch.stack(turned, dim=-1).flatten(-2)
 
 
+def drop(x: Tensor, rate: float, training: bool, whole_windows: bool = False) -> Tensor:
+    """Zero elements of `x`, or whole windows of it, with probability `rate`; scale up what stays."""
+    if rate == 0.0 or not training:
+        return x
+    shape = (x.shape[0], *[1] * (x.ndim - 1)) if whole_windows else x.shape
+    if x.device.type != "cpu":
+        return x * F.dropout(torch.ones(shape, dtype=x.dtype, device=x.device), rate)
+    # PyTorch draws one random number per element on one core, which takes half of a training step there.
+    # Four 16-bit numbers come out of one draw; the rate is then right to 1/65536.
+    count = math.prod(shape)
+    draws = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+    keep = draws.view(torch.int16)[:count].view(shape) >= round(rate * 65536) - 32768
+    return torch.where(keep, x / (1.0 - rate), 0.0)
+
+
 class Attention(nn.Module):
     """Attend over all tokens; rows of `qkv` are Q, K, V, head-major inside each."""
 
-    def __init__(self, rope: RotaryEmbedding) -> None:
+    def __init__(self, rope: RotaryEmbedding, dropout: float) -> None:
         super().__init__()
+        self.dropout = dropout
         self.qkv = nn.Linear(EMBED_DIM, 3 * EMBED_DIM)
         self.proj = nn.Linear(EMBED_DIM, EMBED_DIM)
         self.rope = rope
         # ONNX opset 13 has no translation of the fused operator; the exporter then asks for its parts.
         self.fused_attention = True
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, N, EMBED_DIM) to the same shape."""
+    def forward(self, x: Tensor, keys: Tensor | None = None) -> Tensor:
+        """Map (B, N, EMBED_DIM) to the same shape; `keys` (B, 1, 1, N) is true where a token may be seen."""
         batch, tokens, _ = x.shape
         qkv = self.qkv(x).reshape(batch, tokens, 3, HEADS, HEAD_DIM).permute(2, 0, 3, 1, 4)
         query, key, value = qkv[0], qkv[1], qkv[2]
         query, key = self.rope(query), self.rope(key)
-        if self.fused_attention:
-            heads = F.scaled_dot_product_attention(query, key, value)
+        # The fused operator has no dropout of its own on a CPU, and there its parts train faster.
+        if self.fused_attention and not (self.training and x.device.type == "cpu"):
+            rate = self.dropout if self.training else 0.0
+            heads = F.scaled_dot_product_attention(query, key, value, attn_mask=keys, dropout_p=rate)
         else:
             scores = query @ key.transpose(-2, -1) * HEAD_DIM**-0.5
-            heads = torch.softmax(scores, dim=-1) @ value
-        return self.proj(heads.transpose(1, 2).reshape(batch, tokens, EMBED_DIM))  # type: ignore[no-any-return]
+            if keys is not None:
+                scores = scores.masked_fill(~keys, -torch.inf)
+            heads = drop(torch.softmax(scores, dim=-1), self.dropout, self.training) @ value
+        heads = self.proj(heads.transpose(1, 2).reshape(batch, tokens, EMBED_DIM))
+        return drop(heads, self.dropout, self.training)
 
 
 class Mlp(nn.Module):
     """Widen to 768, exact (erf) GELU, narrow to 192."""
 
-    def __init__(self) -> None:
+    def __init__(self, dropout: float) -> None:
         super().__init__()
+        self.dropout = dropout
         self.fc1 = nn.Linear(EMBED_DIM, MLP_DIM)
         self.fc2 = nn.Linear(MLP_DIM, EMBED_DIM)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, N, EMBED_DIM) to the same shape."""
-        return self.fc2(F.gelu(self.fc1(x)))  # type: ignore[no-any-return]
+        hidden = drop(F.gelu(self.fc1(x)), self.dropout, self.training)
+        return drop(self.fc2(hidden), self.dropout, self.training)
 
 
 class Block(nn.Module):
     """Apply one pre-norm transformer block."""
 
-    def __init__(self, rope: RotaryEmbedding) -> None:
+    def __init__(self, rope: RotaryEmbedding, dropout: float) -> None:
         super().__init__()
+        self.dropout = dropout
         self.norm1 = nn.LayerNorm(EMBED_DIM, eps=NORM_EPS)
-        self.attn = Attention(rope)
+        self.attn = Attention(rope, dropout)
         self.norm2 = nn.LayerNorm(EMBED_DIM, eps=NORM_EPS)
-        self.mlp = Mlp()
+        self.mlp = Mlp(dropout)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, keys: Tensor | None = None) -> Tensor:
         """Map (B, N, EMBED_DIM) to the same shape."""
-        x = x + self.attn(self.norm1(x))
-        return x + self.mlp(self.norm2(x))  # type: ignore[no-any-return]
+        x = x + drop(self.attn(self.norm1(x), keys), self.dropout, self.training, whole_windows=True)
+        return x + drop(self.mlp(self.norm2(x)), self.dropout, self.training, whole_windows=True)
 
 
 class PatchEmbedding(nn.Module):
@@ -189,43 +240,99 @@ class ClassifierHead(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        width = EMBED_DIM * (config.channels if config.pooling == "concat" else 1)
+        width = EMBED_DIM * (config.head_groups if config.pooling == "concat" else 1)
         self.classifier = nn.Linear(width, config.classes)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, real: Tensor | None) -> Tensor:
         """Map tokens (B, N, EMBED_DIM) to logits (B, classes)."""
+        if real is not None:
+            x = x * real.unsqueeze(-1)
         if self.config.pooling == "concat":
-            x = x.reshape(x.shape[0], self.config.channels, self.config.patches, EMBED_DIM)
+            x = x.reshape(x.shape[0], self.config.head_groups, -1, EMBED_DIM)
             return self.classifier(x.mean(dim=2).flatten(1))  # type: ignore[no-any-return]
-        return self.classifier(x.mean(dim=1))  # type: ignore[no-any-return]
+        mean = x.mean(dim=1) if real is None else x.sum(dim=1) / real.sum(dim=1, keepdim=True)
+        return self.classifier(mean)  # type: ignore[no-any-return]
+
+
+class RegressorHead(nn.Module):
+    """Regress values over time: channels side by side, convolutions over patches, interpolation."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.regressor = nn.Sequential(
+            nn.Conv1d(config.head_groups * EMBED_DIM, REGRESSOR_DIM, kernel_size=1),
+            nn.SiLU(),
+            nn.Dropout(config.dropout),
+            nn.Conv1d(REGRESSOR_DIM, REGRESSOR_DIM, kernel_size=3, padding=1, groups=REGRESSOR_DIM),
+            nn.SiLU(),
+            nn.Conv1d(REGRESSOR_DIM, config.classes, kernel_size=1),
+        )
+
+    def forward(self, x: Tensor, real: Tensor | None) -> Tensor:
+        """Map tokens (B, N, EMBED_DIM) to values (B, target_samples, classes)."""
+        if real is not None:
+            x = x * real.unsqueeze(-1)
+        x = x.reshape(x.shape[0], self.config.head_groups, -1, EMBED_DIM)
+        values = self.regressor(x.transpose(2, 3).flatten(1, 2))
+        values = F.interpolate(values, size=self.config.target_samples, mode="linear")
+        return values.transpose(1, 2)
+
+
+class ReconstructionHead(nn.Module):
+    """Give back the samples of each patch."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.decoder_pred = nn.Linear(EMBED_DIM, PATCH_SAMPLES)
+
+    def forward(self, x: Tensor, real: Tensor | None) -> Tensor:
+        """Map tokens (B, N, EMBED_DIM) to samples (B, channels, samples); those of padding mean nothing."""
+        samples: Tensor = self.decoder_pred(x)
+        return samples.reshape(x.shape[0], self.config.channels, self.config.samples)
+
+
+HEADS_BY_NAME: dict[Head, type[ClassifierHead | RegressorHead | ReconstructionHead]] = {
+    "classification": ClassifierHead,
+    "regression": RegressorHead,
+    "reconstruction": ReconstructionHead,
+}
 
 
 class TinyMyo(nn.Module):
-    """Classify windows of surface EMG: (B, channels, samples) to logits (B, classes)."""
+    """Read windows of surface EMG (B, channels, samples); what comes out depends on the head."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
         self.patch_embedding = PatchEmbedding()
-        # Used by masked pre-training only; here so that published state dicts load strictly.
         self.mask_token = nn.Parameter(torch.zeros(1, 1, EMBED_DIM))
         if config.rope == "cyclic":
             self.channel_embed = nn.Parameter(torch.zeros(1, CHANNEL_SLOTS, 1, EMBED_DIM))
         rope = RotaryEmbedding(rope_positions(config))
-        self.blocks = nn.ModuleList(Block(rope) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(Block(rope, config.dropout) for _ in range(config.layers))
         self.norm = nn.LayerNorm(EMBED_DIM, eps=NORM_EPS)
-        self.model_head = ClassifierHead(config)
+        self.model_head = HEADS_BY_NAME[config.head](config)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return logits (B, classes) of windows (B, channels, samples)."""
+    def forward(self, x: Tensor, masked: Tensor | None = None, padded: Tensor | None = None) -> Tensor:
+        """Return logits (B, classes), values (B, target_samples, classes) or samples (B, channels, samples).
+
+        `masked` (B, tokens) is true for patches that the mask token replaces. `padded` (B, channels) is true
+        for channels that are only padding: no token attends to them and no head sees them.
+        """
         tokens = self.patch_embedding(x)
+        if masked is not None:
+            tokens = torch.where(masked.unsqueeze(-1), self.mask_token.to(tokens.dtype), tokens)
         if self.config.rope == "cyclic":
             channels = self.config.channels
             tokens = tokens.reshape(tokens.shape[0], channels, self.config.patches, EMBED_DIM)
             tokens = (tokens + self.channel_embed[:, :channels]).flatten(1, 2)
+        real = None if padded is None else ~padded.repeat_interleave(self.config.patches, dim=1)
+        keys = None if real is None else real[:, None, None, :]
         for block in self.blocks:
-            tokens = block(tokens)
-        return self.model_head(self.norm(tokens))  # type: ignore[no-any-return]
+            tokens = block(tokens, keys)
+        return self.model_head(self.norm(tokens), real)  # type: ignore[no-any-return]
 
 
 def initialise(model: TinyMyo, seed: int) -> None:
@@ -236,10 +343,10 @@ def initialise(model: TinyMyo, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for module in model.modules():
-            if isinstance(module, nn.Linear | nn.Conv2d):
+            if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d):
                 nn.init.xavier_uniform_(module.weight.view(module.weight.shape[0], -1), generator=generator)
-                if module.bias is not None:
-                    module.bias.zero_()
+                assert module.bias is not None
+                module.bias.zero_()
         for depth, block in enumerate(model.blocks, start=1):
             assert isinstance(block, Block)
             block.attn.proj.weight.div_(math.sqrt(2 * depth))

@@ -30,9 +30,7 @@ def test_text_and_numbers() -> None:
         "w": np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]),
         "c": np.zeros((1, 3)),
     }
-    before = graph_of(
-        "n = layernorm(x, g, b) {epsilon=1e-5}\ny = linear(n, w, c)", [4, 2], constants
-    )
+    before = graph_of("n = layernorm(x, g, b) {epsilon=1e-5}\ny = linear(n, w, c)", [4, 2], constants)
     after = fold_gain(before)
     verify(after)
     assert print_graph(after, locations=False).splitlines()[-4:-1] == [
