@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -44,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("-o", "--output", type=Path, required=True, metavar="STORE", help="folder to write to")
     verb.add_argument("--window", type=int, default=0, help="samples (default: of the dataset, 1000)")
     verb.add_argument("--stride", type=int, default=0, help="samples (default: of the dataset)")
-    verb.add_argument("--rate", type=float, default=0.0, metavar="HZ", help="rate that filters assume")
+    verb.add_argument("--rate", dest="rate_hz", type=float, default=0.0, metavar="HZ", help="of the rows")
     verb.add_argument("--filter", choices=get_args(FilterName), default="filtfilt")
     verb.add_argument("--normalise", choices=get_args(Normalise), default="train")
     verb.add_argument("--overlap", choices=get_args(Overlap), default="published", help="of the parts")
@@ -98,23 +99,14 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _prepare(options: argparse.Namespace) -> int:
-    asked = Options(
-        options.dataset,
-        options.window,
-        options.stride,
-        options.rate,
-        options.filter,
-        options.normalise,
-        options.overlap,
-        options.augment,
-        options.dtype,
-    )
-    done = prepare(options.raw, options.output, asked, options.skip_missing, options.jobs)
+    asked = Options(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Options)})
+    say = partial(print, flush=True)
+    done = prepare(options.raw, options.output, asked, options.skip_missing, options.jobs, say)
     print(f"recordings: {done.recordings}, {done.missing} missing")
     print(f"windows: {', '.join(f'{part} {count}' for part, count in done.windows.items())}")
     if done.mixed:
         print(f"note: {done.mixed} windows reach into another part; --overlap purge leaves them out")
-    rate_hz = options.rate or DATASETS[options.dataset].rate_hz
+    rate_hz = options.rate_hz or DATASETS[options.dataset].rate_hz
     if done.rate_hz is not None and abs(done.rate_hz - rate_hz) > 0.1 * rate_hz:
         print(f"note: the time column says {done.rate_hz:.0f} Hz, filters assume {rate_hz:g}; see --rate")
     return 0

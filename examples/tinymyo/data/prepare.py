@@ -62,11 +62,11 @@ class Summary:
     rate_hz: float | None
 
 
-def complete_options(options: Options) -> Options:
+def complete_options(options: Options, jobs: int = 1) -> Options:
     """Fill in what the dataset has, and check the rest.
 
     Raises:
-        TinyMyoError: an unknown dataset, or a window, stride or rate below what is possible.
+        TinyMyoError: an unknown dataset, or a window, stride, rate or jobs below what is possible.
     """
     if options.dataset not in DATASETS:
         allowed = ", ".join(DATASETS)
@@ -79,7 +79,8 @@ def complete_options(options: Options) -> Options:
         stride=options.stride or max(window * dataset.stride // dataset.samples, 1),
         rate_hz=options.rate_hz or dataset.rate_hz,
     )
-    for name, value in (("window", full.window), ("stride", full.stride), ("rate", full.rate_hz)):
+    checked = {"window": full.window, "stride": full.stride, "rate": full.rate_hz, "jobs": jobs}
+    for name, value in checked.items():
         if value <= 0:
             raise TinyMyoError(f"--{name}: found {value}, allowed above 0", "give a positive number")
     return full
@@ -100,7 +101,7 @@ def prepare(
     Raises:
         TinyMyoError: wrong options, a missing or broken raw file, a store of other options, or no window.
     """
-    options = complete_options(options)
+    options = complete_options(options, jobs)
     dataset = DATASETS[options.dataset]
     manifest: dict[str, Any] = {
         "format": FORMAT,
@@ -126,7 +127,6 @@ def prepare(
                 f"{store}: found a store with {', '.join(differs)}, allowed the options of this call",
                 "give another folder, or remove this one",
             )
-    (store / FOLDER).mkdir(parents=True, exist_ok=True)
     write_manifest(store, manifest)
     step = max(len(present) // 100, 1)
     for number, name in enumerate(_run(partial(prepare_one, store, options), present, jobs), start=1):

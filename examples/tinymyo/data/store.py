@@ -32,13 +32,23 @@ AGAIN = "run prepare again; it redoes only what is missing"
 
 
 def write_atomically(path: Path, save: Any) -> None:
-    """Write a file with `save(file)` under another name and rename it: it is there whole or not at all."""
+    """Write a file with `save(file)` under another name and rename it: it is there whole or not at all.
+
+    Raises:
+        TinyMyoError: it cannot be written.
+    """
     part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        save(file)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            save(file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise TinyMyoError(
+            f"{path}: found no way to write it ({error})", f"make room or way, then {AGAIN}"
+        ) from error
 
 
 def write_manifest(store: Path, manifest: Mapping[str, Any]) -> None:

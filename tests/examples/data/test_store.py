@@ -234,6 +234,26 @@ def test_kill_and_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert read == ["S1_E1_A2"], "a raw file of another size is read again"
 
 
+def test_sigkill_leaves_nothing_half_done(tmp_path: Path) -> None:
+    raw_files.emg2pose(tmp_path / "raw", {f"r{n}": "train" for n in range(12)}, time=20_000)
+    command = [sys.executable, "-m", "examples.tinymyo", "prepare", "--dataset", "emg2pose"]
+    command += ["--raw", str(tmp_path / "raw"), "-o"]
+    killed = subprocess.Popen([*command, str(tmp_path / "killed")], stdout=subprocess.PIPE, text=True)
+    assert killed.stdout is not None
+    assert killed.stdout.readline() == "1/12 r0\n"
+    killed.kill()
+    killed.wait(timeout=30)
+    killed.stdout.close()
+    assert not (tmp_path / "killed" / "index.npz").exists()
+    for name in ("killed", "whole"):
+        prepare(tmp_path / "raw", tmp_path / name, Options("emg2pose"), say=quiet)
+    for path in sorted((tmp_path / "whole").rglob("*.npy")):
+        assert path.read_bytes() == (tmp_path / "killed" / "recordings" / path.name).read_bytes()
+    a, b = (load_store(tmp_path / name).train for name in ("killed", "whole"))
+    assert len(a) == len(b) == 12 * 39
+    np.testing.assert_array_equal(a[400][0], b[400][0])
+
+
 def test_several_processes_give_the_same_store(tmp_path: Path) -> None:
     store, _ = prepared(tmp_path, "db5")
     prepare(tmp_path / "raw", tmp_path / "two", Options("db5", 200, 100), True, jobs=2, say=quiet)
@@ -253,7 +273,17 @@ def test_wrong_options(tmp_path: Path) -> None:
         complete_options(Options("db5", window=-1))
     with pytest.raises(TinyMyoError, match="padded_channels: found 8, allowed 12 or more"):
         load_store(store, padded_channels=8)
+    with pytest.raises(TinyMyoError, match="--jobs: found 0, allowed above 0"):
+        prepare(tmp_path / "raw", store, Options("db7"), jobs=0)
     assert complete_options(Options("db5", window=200)).stride == 50
+
+
+def test_store_that_cannot_be_written(tmp_path: Path) -> None:
+    fill(tmp_path / "raw", "db7")
+    (tmp_path / "store").write_text("a file")
+    with pytest.raises(TinyMyoError, match=r"store\.json: found no way to write it") as caught:
+        prepare(tmp_path / "raw", tmp_path / "store", Options("db7"), True, say=quiet)
+    assert caught.value.note.startswith("make room or way, then run prepare again")
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
