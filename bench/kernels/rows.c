@@ -2,7 +2,7 @@
 #include "cycles.h"
 #include "tmc_kernels.h"
 
-enum { ROWS = 80, CHANNELS = 192, X_PITCH = 388, Y_PITCH = 196, WIDTH = 64, TABLE_PITCH = 132 };
+enum { ROWS = 80, CHANNELS = 192, X_PITCH = 388, Y_PITCH = 196, WIDTH = 64, TABLE_PITCH = 132, PLACES = 500 };
 
 IN_L1 static int16_t x[ROWS * X_PITCH / 2] __attribute__((aligned(4)));
 IN_L1 static int8_t y[ROWS * Y_PITCH] __attribute__((aligned(4)));
@@ -11,6 +11,7 @@ IN_L1 static int32_t beta[CHANNELS];
 IN_L1 static int16_t table[ROWS * TABLE_PITCH / 2] __attribute__((aligned(4)));
 IN_L1 static int32_t epsilon[21];
 IN_L1 static uint16_t rsqrt[96];
+IN_L1 static int16_t places[2 * PLACES] __attribute__((aligned(4)));
 
 static void measure_layernorm(void)
 {
@@ -46,6 +47,54 @@ static void measure_mean(void)
     end_cases();
 }
 
+static void measure_depthwise(void)
+{
+    const tmc_depthwise_rows_args args = {
+        .x = (const int8_t *)x, .weight = (const int8_t *)gamma_, .y = y, .table = (const int8_t *)beta,
+        .x_pitch = WIDTH, .y_pitch = WIDTH, .weight_pitch = 4, .rows = 50, .channels = WIDTH, .taps = 3, .shift = 9,
+    };
+    begin_case("depthwise_rows", "50x64", 50 * WIDTH, 0);
+    tmc_depthwise_rows_s8s8_xpulp(&args);
+    end_cases();
+    begin_case("depthwise_rows_table", "50x64", 50 * WIDTH, 0);
+    tmc_depthwise_rows_table_s8s8_xpulp(&args);
+    end_cases();
+    tmc_depthwise_rows_args more = args;
+    more.taps = 7;
+    begin_case("depthwise_rows", "50x64,7taps", 50 * WIDTH, 0);
+    tmc_depthwise_rows_s8s8_xpulp(&more);
+    end_cases();
+}
+
+static void measure_interpolate(void)
+{
+    tmc_interpolate_rows_args args = {
+        .x = x, .table = places, .y = (int16_t *)y, .x_pitch = 12, .y_pitch = 2 * PLACES, .x_rows = 50, .rows = PLACES,
+        .channels = 5,
+    };
+    begin_case("interpolate_rows_transposed", "500x5", PLACES * 5, 0);
+    tmc_interpolate_rows_transposed_s16s16_xpulp(&args);
+    end_cases();
+    args.x_pitch = args.y_pitch = 28, args.channels = 13;
+    begin_case("interpolate_rows", "500x13", PLACES * 13, 0);
+    tmc_interpolate_rows_s16s16_xpulp(&args);
+    end_cases();
+}
+
+static void measure_permute(void)
+{
+    tmc_permute_rows_args args = {
+        .x = (const int8_t *)x, .y = y, .x_pitch = 36, .y_pitch = 36, .rows = 400, .row_bytes = 32, .groups = 8,
+    };
+    begin_case("permute_rows", "400x32", 400 * 32, 0);
+    tmc_permute_rows_s8s8_xpulp(&args);
+    end_cases();
+    args.x_pitch = args.y_pitch = Y_PITCH, args.rows = ROWS, args.row_bytes = CHANNELS;
+    begin_case("permute_rows", "80x192", ROWS * CHANNELS, 0);
+    tmc_permute_rows_s8s8_xpulp(&args);
+    end_cases();
+}
+
 void measure(void)
 {
     fill_random(x, sizeof x);
@@ -56,11 +105,16 @@ void measure(void)
         rsqrt[i] = (uint16_t)(46000u - 240u * i);
     for (uint32_t i = tmc_core_id(); i < 21u; i += TMC_CORES)
         epsilon[i] = 1;
+    for (uint32_t i = tmc_core_id(); i < PLACES; i += TMC_CORES)
+        places[2u * i] = (int16_t)(i / 11u), places[2u * i + 1u] = (int16_t)(i * 31u);
     for (uint32_t i = tmc_core_id(); i < ROWS * X_PITCH / 2; i += TMC_CORES)
         x[i] = (int16_t)(x[i] >> 3);
     for (uint32_t round = 0; round < 2u; ++round) {
         measure_layernorm();
         measure_rope();
         measure_mean();
+        measure_depthwise();
+        measure_interpolate();
+        measure_permute();
     }
 }

@@ -26,5 +26,10 @@
 #define tmc_attention_softmax_s16u8 TMC_KERNEL(tmc_attention_softmax_s16u8)
 #define tmc_attention_values_u8s8s8 TMC_KERNEL(tmc_attention_values_u8s8s8)
 #define tmc_mean_rows_s8s16 TMC_KERNEL(tmc_mean_rows_s8s16)
+#define tmc_depthwise_rows_s8s8 TMC_KERNEL(tmc_depthwise_rows_s8s8)
+#define tmc_depthwise_rows_table_s8s8 TMC_KERNEL(tmc_depthwise_rows_table_s8s8)
+#define tmc_interpolate_rows_s16s16 TMC_KERNEL(tmc_interpolate_rows_s16s16)
+#define tmc_interpolate_rows_transposed_s16s16 TMC_KERNEL(tmc_interpolate_rows_transposed_s16s16)
+#define tmc_permute_rows_s8s8 TMC_KERNEL(tmc_permute_rows_s8s8)
 
 #endif

@@ -247,4 +247,68 @@ typedef struct {
 void tmc_mean_rows_s8s16_scalar(const tmc_mean_rows_args *args);
 void tmc_mean_rows_s8s16_xpulp(const tmc_mean_rows_args *args);
 
+/** Arguments of tmc_depthwise_rows. */
+typedef struct {
+    const int8_t *x;      /* [rows][channels] */
+    const int8_t *weight; /* [channels] packed rows of depth `taps` */
+    int8_t *y;            /* [rows][channels] */
+    const int8_t *table;  /* [256], indexed by y + 128 */
+    uint32_t x_pitch;
+    uint32_t weight_pitch;
+    uint32_t y_pitch;
+    uint32_t rows;
+    uint32_t channels;
+    uint32_t taps;        /* odd */
+    int32_t zero_point;   /* what rows before the first and behind the last hold */
+    uint32_t shift;
+} tmc_depthwise_rows_args;
+
+/** Convolution of each column: y[r][c] = C8((sum_t x[r + t - taps / 2][c] w[c][t] * multiplier[c] + bias[c]) >> shift).
+ *  x s8, y s8. Splits channels. */
+void tmc_depthwise_rows_s8s8_scalar(const tmc_depthwise_rows_args *args);
+void tmc_depthwise_rows_s8s8_xpulp(const tmc_depthwise_rows_args *args);
+
+/** Convolution and unary function. y = table[C8(...) + 128], otherwise as tmc_depthwise_rows_s8s8.
+ *  x s8, y s8. Splits channels. */
+void tmc_depthwise_rows_table_s8s8_scalar(const tmc_depthwise_rows_args *args);
+void tmc_depthwise_rows_table_s8s8_xpulp(const tmc_depthwise_rows_args *args);
+
+/** Arguments of tmc_interpolate_rows. */
+typedef struct {
+    const int16_t *x;     /* [x_rows][channels] */
+    const int16_t *table; /* [rows] pairs: row before, at most x_rows - 2; weight of the row behind it, 0 to 2^14 */
+    int16_t *y;           /* [rows][channels] */
+    uint32_t x_pitch;
+    uint32_t y_pitch;
+    uint32_t x_rows;
+    uint32_t rows;
+    uint32_t channels;
+} tmc_interpolate_rows_args;
+
+/** Weighted mean of two rows: y[t][c] = R(x[i][c] * (2^14 - w) + x[i + 1][c] * w, 14), (i, w) = table[t].
+ *  x s16, y s16. Splits rows. */
+void tmc_interpolate_rows_s16s16_scalar(const tmc_interpolate_rows_args *args);
+void tmc_interpolate_rows_s16s16_xpulp(const tmc_interpolate_rows_args *args);
+
+/** The same, stored by columns: y[c][t], y_pitch the distance of two channels.
+ *  x s16, y s16. Splits rows. */
+void tmc_interpolate_rows_transposed_s16s16_scalar(const tmc_interpolate_rows_args *args);
+void tmc_interpolate_rows_transposed_s16s16_xpulp(const tmc_interpolate_rows_args *args);
+
+/** Arguments of tmc_permute_rows. */
+typedef struct {
+    const int8_t *x;    /* [rows][row_bytes] */
+    int8_t *y;          /* [rows][row_bytes] */
+    uint32_t x_pitch;
+    uint32_t y_pitch;
+    uint32_t rows;      /* a multiple of groups */
+    uint32_t row_bytes;
+    uint32_t groups;
+} tmc_permute_rows_args;
+
+/** Interleave runs of rows, whatever their elements: row c P + p of x, P = rows / groups, is row p groups + c of y.
+ *  x s8, y s8. Splits rows. */
+void tmc_permute_rows_s8s8_scalar(const tmc_permute_rows_args *args);
+void tmc_permute_rows_s8s8_xpulp(const tmc_permute_rows_args *args);
+
 #endif

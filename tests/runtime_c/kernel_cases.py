@@ -10,24 +10,30 @@ import sys
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tests.runtime_c.kernel_interface import Kernels, Rows, blank, packed_weights
 from tmc.ir.attrs import (
+    PermuteRowsAttrs,
     QAttentionAttrs,
+    QDepthwiseRowsAttrs,
+    QInterpolateRowsAttrs,
     QLayerNormAttrs,
     QLinearAttrs,
     QMeanRowsAttrs,
     QRequantiseAttrs,
     QRopeAttrs,
 )
+from tmc.ir.graph import OpKind
 from tmc.ir.integer_semantics import (
     RSQRT_TABLE,
     divide_by_sum,
     qattention,
+    qdepthwise_rows,
+    qinterpolate_rows,
     qlayernorm,
     qlinear,
     qmean_rows,
@@ -35,6 +41,7 @@ from tmc.ir.integer_semantics import (
     qrope,
     round_shift,
 )
+from tmc.ir.ops import OPS
 
 Integers = NDArray[Any]
 Case = Callable[[Kernels, np.random.Generator, int, int, int], None]
@@ -342,6 +349,67 @@ def check_mean_rows(kernels: Kernels, rng: np.random.Generator, groups: int, gro
     np.testing.assert_array_equal(y.read(), expected)
 
 
+def check_depthwise(name: str, *, table: bool = False) -> Case:
+    """Return the case of one kernel of a depthwise convolution: 1, 3, .. taps."""
+
+    def case(kernels: Kernels, rng: np.random.Generator, rows: int, half: int, channels: int) -> None:
+        taps = 2 * (half // 2) + 1
+        x = integers(rng, (rows, channels), np.int8)
+        weight = integers(rng, (channels, taps), np.int8, low=-127)
+        widest = max(1, min(255, (2**31 - 1) // (128 * 127 * taps)))
+        multiplier = rng.integers(1, widest + 1, channels).astype(np.int32)
+        room = 2**31 - 1 - 128 * 127 * taps * widest
+        bias = (rng.integers(-room, room + 1, channels) >> int(rng.integers(16))).astype(np.int32)
+        attrs = QDepthwiseRowsAttrs(int(rng.integers(25)), int(rng.integers(-128, 128)), table)
+        lookup = rng.integers(-128, 128, 256).astype(np.int8) if table else None
+        expected = qdepthwise_rows(x, weight, multiplier, bias, attrs, lookup)
+        x_rows, y = Rows(x, int(rng.integers(3))), blank(rows, channels, np.int8, int(rng.integers(3)))
+        weights = packed_weights(weight, multiplier, bias, int(rng.integers(3)))
+        named: dict[str, Any] = {} if lookup is None else {"table": lookup}
+        kernels(
+            name, cores_in_some_order(rng),
+            x=x_rows.memory, x_pitch=x_rows.pitch, weight=weights.memory, weight_pitch=weights.pitch,
+            y=y.memory, y_pitch=y.pitch, rows=rows, channels=channels, taps=taps,
+            zero_point=attrs.zero_point, shift=attrs.shift, **named,
+        )
+        np.testing.assert_array_equal(y.read(), expected)
+
+    return case
+
+
+def check_interpolate(name: str, layout: Literal["rows", "transposed"]) -> Case:
+    """Return the case of one kernel of an interpolation; one row of x more than the size says."""
+
+    def case(kernels: Kernels, rng: np.random.Generator, rows: int, x_rows: int, channels: int) -> None:
+        x = integers(rng, (x_rows + 1, channels), np.int16)
+        weight = np.where(rng.integers(3, size=rows) == 0, 2**14 * rng.integers(2, size=rows),
+                          rng.integers(2**14, size=rows))
+        table = np.stack([rng.integers(x_rows, size=rows), weight], axis=1).astype(np.int16)
+        expected = qinterpolate_rows(x, table, QInterpolateRowsAttrs(rows, layout))
+        in_memory, y = Rows(x, int(rng.integers(3))), blank(*expected.shape, np.int16, int(rng.integers(3)))
+        kernels(
+            name, cores_in_some_order(rng),
+            x=in_memory.memory, x_pitch=in_memory.pitch, table=table, y=y.memory, y_pitch=y.pitch,
+            x_rows=x_rows + 1, rows=rows, channels=channels,
+        )
+        np.testing.assert_array_equal(y.read(), expected)
+
+    return case
+
+
+def check_permute(kernels: Kernels, rng: np.random.Generator, run: int, groups: int, row_bytes: int) -> None:
+    """tmc_permute_rows_s8s8."""
+    x = integers(rng, (run * groups, row_bytes), np.int8)
+    expected = OPS[OpKind.PERMUTE_ROWS].evaluate([x], PermuteRowsAttrs(groups))
+    x_rows, y = Rows(x, int(rng.integers(3))), blank(*x.shape, np.int8, int(rng.integers(3)))
+    kernels(
+        "tmc_permute_rows_s8s8", cores_in_some_order(rng),
+        x=x_rows.memory, x_pitch=x_rows.pitch, y=y.memory, y_pitch=y.pitch, rows=len(x),
+        row_bytes=row_bytes, groups=groups,
+    )
+    np.testing.assert_array_equal(y.read(), expected)
+
+
 # Kernel without its isa -> case of three sizes.
 CASES: dict[str, Case] = {
     "tmc_linear_s8s8s8": check_linear("tmc_linear_s8s8s8", np.int8, "s8"),
@@ -362,6 +430,12 @@ CASES: dict[str, Case] = {
     "tmc_attention_softmax_s16u8": check_softmax,
     "tmc_attention_values_u8s8s8": check_values,
     "tmc_mean_rows_s8s16": check_mean_rows,
+    "tmc_depthwise_rows_s8s8": check_depthwise("tmc_depthwise_rows_s8s8"),
+    "tmc_depthwise_rows_table_s8s8": check_depthwise("tmc_depthwise_rows_table_s8s8", table=True),
+    "tmc_interpolate_rows_s16s16": check_interpolate("tmc_interpolate_rows_s16s16", "rows"),
+    "tmc_interpolate_rows_transposed_s16s16":
+        check_interpolate("tmc_interpolate_rows_transposed_s16s16", "transposed"),
+    "tmc_permute_rows_s8s8": check_permute,
 }
 # Kernels that make up one op together.
 CHAINS: dict[str, Case] = {"attention": check_attention}
@@ -382,6 +456,9 @@ REAL_SIZES = (
     ("tmc_rope_s16s8", (80, 32, 50)),
     ("tmc_attention_softmax_s16u8", (40, 800, 0)),
     ("tmc_mean_rows_s8s16", (1, 400, 192)),
+    ("tmc_depthwise_rows_table_s8s8", (50, 3, 256)),
+    ("tmc_interpolate_rows_transposed_s16s16", (1000, 49, 5)),
+    ("tmc_permute_rows_s8s8", (50, 8, 192)),
     ("attention", (40, 64, 400)),
     ("attention", (40, 64, 800)),
 )

@@ -145,6 +145,80 @@ static void requantise_case(uint32_t rows, uint32_t channels, bool wide)
     case_compare(expected, result, rows, channels, args.y_pitch);
 }
 
+/** half: taps are 1, 1, 3, 3, 5 .. */
+static void depthwise_case(uint32_t rows, uint32_t half, uint32_t channels)
+{
+    const uint32_t has_table = case_number(2);
+    case_begin(has_table ? "tmc_depthwise_rows_table_s8s8" : "tmc_depthwise_rows_s8s8", rows, half, channels);
+    const uint32_t taps = half / 2u * 2u + 1u, words = (taps + 3u) / 4u;
+    tmc_depthwise_rows_args args = {
+        .x_pitch = case_pitch(channels), .weight_pitch = case_pitch(4u * words + 8u), .y_pitch = case_pitch(channels),
+        .rows = rows, .channels = channels, .taps = taps, .zero_point = (int32_t)case_number(256) - 128,
+        .shift = 8u + case_number(12),
+    };
+    args.x = case_random(rows * args.x_pitch), args.table = case_random(256);
+    int8_t *weight = case_random(channels * args.weight_pitch);
+    const uint32_t widest = 0x7FFFFFFFu / (taps << 14);
+    const uint32_t multiplier = 1u + case_number(widest < 256u ? widest - 1u : 255u), smaller = 3u + case_number(12);
+    for (uint32_t c = tmc_core_id(); c < channels; c += TMC_CORES) {
+        void *behind = weight + c * args.weight_pitch + 4u * words;
+        int32_t *constants = (int32_t *)behind;
+        constants[0] = (int32_t)(multiplier - c % multiplier / 2u);
+        constants[1] = taps * multiplier > 50000u ? 0 : constants[1] >> smaller;
+    }
+    args.weight = weight;
+    int8_t *expected = case_take(rows * args.y_pitch), *result = case_take(rows * args.y_pitch);
+    tmc_barrier();
+    args.y = expected;
+    has_table ? tmc_depthwise_rows_table_s8s8_scalar(&args) : tmc_depthwise_rows_s8s8_scalar(&args);
+    args.y = result;
+    has_table ? tmc_depthwise_rows_table_s8s8_xpulp(&args) : tmc_depthwise_rows_s8s8_xpulp(&args);
+    case_compare(expected, result, rows, channels, args.y_pitch);
+}
+
+static void interpolate_case(uint32_t rows, uint32_t x_rows, uint32_t channels)
+{
+    const uint32_t transposed = case_number(2);
+    case_begin(transposed ? "tmc_interpolate_rows_transposed_s16s16" : "tmc_interpolate_rows_s16s16", rows, x_rows,
+               channels);
+    const uint32_t y_rows = transposed ? channels : rows, y_bytes = 2u * (transposed ? rows : channels);
+    tmc_interpolate_rows_args args = {
+        .x_pitch = case_pitch(2u * channels), .y_pitch = case_pitch(y_bytes), .x_rows = x_rows, .rows = rows,
+        .channels = channels,
+    };
+    args.x = case_random_halves(x_rows * args.x_pitch / 2u);
+    int16_t *table = case_random_halves(2u * rows);
+    for (uint32_t t = tmc_core_id(); t < rows; t += TMC_CORES) {
+        table[2u * t] = (int16_t)((uint16_t)table[2u * t] % (x_rows - 1u));
+        table[2u * t + 1u] = (int16_t)((uint16_t)table[2u * t + 1u] % 16385u);
+    }
+    args.table = table;
+    int16_t *expected = case_take(y_rows * args.y_pitch), *result = case_take(y_rows * args.y_pitch);
+    tmc_barrier();
+    args.y = expected;
+    transposed ? tmc_interpolate_rows_transposed_s16s16_scalar(&args) : tmc_interpolate_rows_s16s16_scalar(&args);
+    args.y = result;
+    transposed ? tmc_interpolate_rows_transposed_s16s16_xpulp(&args) : tmc_interpolate_rows_s16s16_xpulp(&args);
+    case_compare(expected, result, y_rows, y_bytes, args.y_pitch);
+}
+
+static void permute_case(uint32_t run, uint32_t groups, uint32_t row_bytes)
+{
+    case_begin("tmc_permute_rows_s8s8", run, groups, row_bytes);
+    const uint32_t rows = run * groups;
+    tmc_permute_rows_args args = {
+        .x_pitch = case_pitch(row_bytes), .y_pitch = case_pitch(row_bytes), .rows = rows, .row_bytes = row_bytes,
+        .groups = groups,
+    };
+    args.x = case_random(rows * args.x_pitch);
+    int8_t *expected = case_take(rows * args.y_pitch), *result = case_take(rows * args.y_pitch);
+    args.y = expected;
+    tmc_permute_rows_s8s8_scalar(&args);
+    args.y = result;
+    tmc_permute_rows_s8s8_xpulp(&args);
+    case_compare(expected, result, rows, row_bytes, args.y_pitch);
+}
+
 void all_cases(void)
 {
     static const uint32_t rows[] = {1, 8, 9, 17, 40};
@@ -159,6 +233,9 @@ void all_cases(void)
                 rope_case(rows[r], 2u * sizes[s], 1u + 7u * third);
                 mean_case(1u + third, rows[r], sizes[s]);
                 requantise_case(rows[r], sizes[s], third % 2u == 0u);
+                depthwise_case(rows[r], 2u * third, sizes[s]);
+                interpolate_case(rows[r], 2u + 7u * third, sizes[s]);
+                permute_case(rows[r], 1u + third, sizes[s]);
             }
         }
     }
@@ -171,5 +248,8 @@ void all_cases(void)
         rope_case(100, 6, 3);
         mean_case(1, 400, 192);
         mean_case(8, 50, 192);
+        depthwise_case(50, 3, 64);
+        interpolate_case(1000, 50, 40);
+        permute_case(50, 8, 48);
     }
 }

@@ -19,6 +19,11 @@ NARROW_LAYERNORM = "kernels/tmc_layernorm_s16s8_xpulp.c"
 WIDE_LAYERNORM = "kernels/tmc_layernorm_s16s16_xpulp.c"
 ROPE = "kernels/tmc_rope_s16s8_xpulp.c"
 MEAN = "kernels/tmc_mean_rows_s8s16_xpulp.c"
+TABLE = "kernels/tmc_depthwise_rows_table_s8s8_xpulp.c"
+COLUMN = "include/tmc_xpulp_depthwise.h"
+BETWEEN = "include/tmc_xpulp_interpolate.h"
+TURNED = "kernels/tmc_interpolate_rows_transposed_s16s16_xpulp.c"
+PERMUTE = "kernels/tmc_permute_rows_s8s8_xpulp.c"
 
 # (program, file, right, wrong)
 MUTATIONS = (
@@ -51,6 +56,16 @@ MUTATIONS = (
     ("row_cases", ROPE, "line = 0;", "line = 1;"),
     ("row_cases", MEAN, "0x00010000u", "0x00020000u"),
     ("row_cases", MEAN, "share.begin & ~3u", "share.begin"),
+    ("row_cases", TABLE, "+ 128]", "+ 127]"),
+    ("row_cases", COLUMN, "taps / 2u", "(taps - 1u) / 4u"),
+    ("row_cases", COLUMN, "behind < taps ? behind : taps", "behind < taps ? taps : taps"),
+    ("row_cases", COLUMN, "r < half ? half - r : 0u", "0u"),
+    ("row_cases", COLUMN, "constants[0], constants[1]", "constants[0], constants[0]"),
+    ("row_cases", BETWEEN, "16384 - weight", "16383 - weight"),
+    ("row_cases", BETWEEN, "14u)", "15u)"),
+    ("row_cases", TURNED, "y += args->y_pitch", "y += 2u"),
+    ("row_cases", PERMUTE, "r / run", "r % run"),
+    ("row_cases", PERMUTE, "i = 4u * words", "i = 4u * words + 1u"),
 )
 
 

@@ -25,7 +25,10 @@ SOURCES = (
     "include/tmc_xpulp_linear_text.h",
     "include/tmc_xpulp_attention.h",
     "include/tmc_xpulp_layernorm.h",
+    "include/tmc_xpulp_depthwise.h",
+    "include/tmc_xpulp_interpolate.h",
 )
+FAMILIES = ("attention", "depthwise", "interpolate", "layernorm", "linear")
 PROGRAM_OF = {"linear": "linear_cases", "attention": "attention_cases"}
 
 OTHER_LOOP = "the other one of two hardware loops serves as well"
@@ -139,6 +142,12 @@ HARMLESS = (
         "the fifth is written again by the next word, or not at all",
     ),
     (
+        "permute_rows_s8s8",
+        "const uint32_t run = args->rows / args->groups, words = args->row_bytes / 4u;",
+        "4u",
+        PATH,
+    ),
+    (
         "rope_s16s8",
         'TMC_LOOP(0, "%[rounds]", 23, 7)',
         "0",
@@ -226,9 +235,9 @@ class Bench:
         path = self.folder / change.file
         right = path.read_text()
         path.write_text(change.text)
-        family = next(name for name in ("attention", "layernorm", "linear") if name in path.stem)
         touched = [path] if path.suffix == ".c" else [
-            kernel for kernel in self.kernels if kernel.stem.endswith("_xpulp") and family in kernel.stem
+            kernel for kernel in self.kernels
+            if kernel.stem.endswith("_xpulp") and family_of(path) in kernel.stem
         ]
         try:
             built = {kernel: self.compile(kernel).read_bytes() for kernel in touched}
@@ -251,6 +260,11 @@ class Bench:
         script = f"-T{BARE_METAL / 'bare_metal.ld'}"
         run_quietly([self.gcc, *FLAGS[:2], *FLAGS[-3:-1], script, *objects, "-lgcc", "-o", binary])
         return failures([self.iss, "--limit", "600000000", binary])[1] != []
+
+
+def family_of(header: Path) -> str:
+    """Return what the names of a header's kernels have in common."""
+    return next(each for each in FAMILIES if each in header.stem)
 
 
 def programs(file: str) -> tuple[str, ...]:
