@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 
-from tmc.backend_gap9.plan import AttentionTiling, MemoryName, Plan, RowTiling
+from tmc.backend_gap9.plan import AttentionTiling, ColumnTiling, MemoryName, Plan, RowTiling
 from tmc.backend_gap9.plan_cycles import compute_cycles, waited_cycles
 from tmc.backend_gap9.program import Buffer
 from tmc.backend_gap9.stages import (
     AnyStage,
     AttentionStage,
-    MeanStage,
+    ColumnStage,
     RowStage,
     build_stages,
     stage_ops,
@@ -211,7 +211,9 @@ def check_tiles(plan: Plan, graph: Graph, stage: AnyStage) -> None:
             (op.output, tiling.channels_of(op.output), graph.types[op.inputs[1]].shape[0]) for op in linears
         ]
         sizes += [(f"buffers of {name}", count, 2) for name, count in tiling.input_buffers]
-    elif not isinstance(stage, MeanStage):
+    elif isinstance(stage, ColumnStage) and isinstance(tiling, ColumnTiling):
+        sizes = [("columns", tiling.columns, graph.types[stage.op.inputs[0]].shape[1])]
+    else:
         raise CheckError(where, f"found {type(tiling).__name__}, allowed the tiles of its kind of stage")
     for what, found, whole in sizes:
         if not 1 <= found <= whole:

@@ -104,6 +104,27 @@ def mean_rows_cycles(target: Target, rows: int, channels: int) -> int:
     )
 
 
+def depthwise_rows_cycles(target: Target, rows: int, channels: int, taps: int, table: bool) -> int:
+    """Return the cycles of a convolution of whole columns with its barrier; it splits channels."""
+    costs = target.costs
+    output = taps * costs.depthwise_tap_cycles + costs.depthwise_output_cycles + costs.table_cycles * table
+    return _call(target, _chunk(target, channels) * rows * output)
+
+
+def interpolate_rows_cycles(target: Target, rows: int, channels: int) -> int:
+    """Return the cycles of an interpolation to `rows` rows with its barrier."""
+    costs = target.costs
+    row = channels * costs.interpolate_cycles + costs.interpolate_row_cycles
+    return _call(target, _chunk(target, rows) * row)
+
+
+def permute_rows_cycles(target: Target, rows: int, row_bytes: int) -> int:
+    """Return the cycles of a permutation of rows with its barrier."""
+    costs = target.costs
+    row = -(-row_bytes // 4) * costs.permute_word_cycles + costs.permute_row_cycles
+    return _call(target, _chunk(target, rows) * row)
+
+
 def scores_cycles(target: Target, rows: int, keys: int, width: int) -> int:
     """Return the cycles of the scores of a tile of query rows and a tile of keys, with the barrier."""
     return _call(target, _product_cycles(target.costs.scores, _chunk(target, rows), keys, width))

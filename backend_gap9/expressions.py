@@ -66,9 +66,10 @@ def tile_size(index: Number, tile: int, total: int) -> Expr:
     """Return the size of tile `index` of `total` things in tiles of `tile`: the last one may be smaller."""
     if total % tile == 0:
         return Const(tile)
-    if isinstance(index, int):
-        return Const(min(tile, total - index * tile))
-    return Binary("min", Const(tile), Binary("-", Const(total), mul(index, tile)))
+    number = expr(index)
+    if isinstance(number, Const):
+        return Const(min(tile, total - number.value * tile))
+    return Binary("min", Const(tile), Binary("-", Const(total), mul(number, tile)))
 
 
 def tiles(total: int, tile: int) -> int:

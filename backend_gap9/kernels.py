@@ -100,6 +100,14 @@ _NORM = (
     _flat("rsqrt", lambda a: 96 * 2),
 )
 _LAYERNORM = ("rows", "channels", "x_pitch", "y_pitch", "center_bits", "norm_bits", "root", "gamma_shift")
+_COLUMNS = OperandRule("x", "read", lambda a: Extent(a["rows"], a["channels"], a["x_pitch"]))
+_TAPS = OperandRule(
+    "weight", "read", lambda a: Extent(a["channels"], weight_row_bytes(a["taps"]), a["weight_pitch"])
+)
+_STRETCHED = OperandRule("x", "read", lambda a: Extent(a["x_rows"], a["channels"] * 2, a["x_pitch"]))
+_PLACES = _flat("table", lambda a: a["rows"] * 4)
+_DEPTHWISE = ("rows", "channels", "taps", "x_pitch", "weight_pitch", "y_pitch", "zero_point", "shift")
+_INTERPOLATE = ("x_rows", "rows", "channels", "x_pitch", "y_pitch")
 
 KERNELS: Mapping[str, Kernel] = {
     kernel.stem: kernel
@@ -209,6 +217,38 @@ KERNELS: Mapping[str, Kernel] = {
                 ),
             ),
             ("rows", "channels", "group_rows", "x_pitch", "y_pitch", "multiplier", "bias", "shift"),
+        ),
+        Kernel("tmc_depthwise_rows_s8s8", "tmc_depthwise_rows_args", (_COLUMNS, _TAPS, _y(1)), _DEPTHWISE),
+        Kernel(
+            "tmc_depthwise_rows_table_s8s8",
+            "tmc_depthwise_rows_args",
+            (_COLUMNS, _TAPS, _TABLE, _y(1)),
+            _DEPTHWISE,
+        ),
+        Kernel(
+            "tmc_interpolate_rows_s16s16",
+            "tmc_interpolate_rows_args",
+            (_STRETCHED, _PLACES, _y(2)),
+            _INTERPOLATE,
+        ),
+        Kernel(
+            "tmc_interpolate_rows_transposed_s16s16",
+            "tmc_interpolate_rows_args",
+            (
+                _STRETCHED,
+                _PLACES,
+                OperandRule("y", "write", lambda a: Extent(a["channels"], a["rows"] * 2, a["y_pitch"])),
+            ),
+            _INTERPOLATE,
+        ),
+        Kernel(
+            "tmc_permute_rows_s8s8",
+            "tmc_permute_rows_args",
+            (
+                OperandRule("x", "read", lambda a: Extent(a["rows"], a["row_bytes"], a["x_pitch"])),
+                OperandRule("y", "write", lambda a: Extent(a["rows"], a["row_bytes"], a["y_pitch"])),
+            ),
+            ("rows", "row_bytes", "x_pitch", "y_pitch", "groups"),
         ),
     )
 }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from tmc.backend_gap9.column_shape import column_shape
 from tmc.backend_gap9.kernels import odd_pitch, weight_pitch, word_up
 from tmc.backend_gap9.layout import Rows, Storage, residual_operand
 from tmc.backend_gap9.pack import PackedStage, rope_block, rope_is_tiled, table_block
-from tmc.backend_gap9.plan import AttentionTiling, RowTiling
-from tmc.backend_gap9.stages import AnyStage, AttentionStage, MeanStage, RowStage
-from tmc.ir.attrs import QLinearAttrs, QMeanRowsAttrs
+from tmc.backend_gap9.plan import AttentionTiling, ColumnTiling, RowTiling, Tiling
+from tmc.backend_gap9.stages import AnyStage, AttentionStage, ColumnStage, RowStage
+from tmc.ir.attrs import QLinearAttrs
 from tmc.ir.graph import Graph, Op, OpKind
 
 Sizes = tuple[tuple[str, int], ...]
@@ -159,14 +160,21 @@ def attention_buffers(
     )
 
 
-def mean_buffers(graph: Graph, stage: MeanStage, layouts: dict[str, Rows]) -> Sizes:
-    """Return name and size of every L1 buffer of a mean stage, which takes one group of rows at a time."""
-    assert isinstance(stage.op.attrs, QMeanRowsAttrs)
-    group = stage.op.attrs.group_rows
-    return (
-        ("in", 2 * group * layouts[stage.op.inputs[0]].pitch_bytes),
-        ("out", 2 * layouts[stage.op.output].pitch_bytes),
-    )
+def column_buffers(
+    graph: Graph, stage: ColumnStage, layouts: dict[str, Rows], packed: PackedStage, tiling: ColumnTiling
+) -> Sizes:
+    """Return name and size of every L1 buffer of a column stage; one turn needs no second ones."""
+    shape, columns = column_shape(graph, stage.op), tiling.columns
+    count = 1 if shape.groups == 1 and columns == shape.columns else 2
+    sizes = [
+        ("in", count * shape.x_bytes(layouts[stage.op.inputs[0]], columns)),
+        ("out", count * shape.y_bytes(layouts[stage.op.output], columns)),
+    ]
+    if shape.weight_bytes:
+        sizes.append(("weight", count * columns * shape.weight_bytes))
+    if table_block(stage) in packed.contents:
+        sizes.append(("tables", len(packed.contents[table_block(stage)])))
+    return tuple(sizes)
 
 
 def buffers_of_stage(
@@ -175,7 +183,7 @@ def buffers_of_stage(
     layouts: dict[str, Rows],
     storage: Storage | None,
     packed: PackedStage,
-    tiling: RowTiling | AttentionTiling,
+    tiling: Tiling,
 ) -> Sizes:
     """Return name and size of every L1 buffer of any stage."""
     if isinstance(stage, RowStage):
@@ -184,4 +192,5 @@ def buffers_of_stage(
     if isinstance(stage, AttentionStage):
         assert isinstance(tiling, AttentionTiling)
         return attention_buffers(graph, stage, layouts, packed, tiling)
-    return mean_buffers(graph, stage, layouts)
+    assert isinstance(tiling, ColumnTiling)
+    return column_buffers(graph, stage, layouts, packed, tiling)

@@ -1,8 +1,8 @@
 """Offline packing of constants into the byte blocks that travel from L3 to L2 to L1.
 
-Every linear has one block: its packed weight rows. Every stage has one block of small tables, in which each
-table starts at a multiple of 4 bytes. Rotation tables with a line per row are a block of their own, since
-they travel tile by tile.
+Every linear and every convolution has one block: its packed weight rows. Every stage has one block of small
+tables, in which each table starts at a multiple of 4 bytes. Rotation tables with a line per row are a block
+of their own, since they travel tile by tile.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from tmc.backend_gap9.kernels import weight_pitch, word_up
 from tmc.backend_gap9.plan import ConstantBlock
 from tmc.backend_gap9.stages import AnyStage, stage_ops
-from tmc.ir.attrs import QLayerNormAttrs
+from tmc.ir.attrs import QDepthwiseRowsAttrs, QLayerNormAttrs
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.integer_semantics import RSQRT_TABLE
 
@@ -74,7 +74,7 @@ def pack_stage(graph: Graph, stage: AnyStage) -> PackedStage:
     for op in stage_ops(stage):
         for field, array in small_tables(graph, op):
             add_table(op, field, array)
-        if op.kind is OpKind.QLINEAR:
+        if op.kind in (OpKind.QLINEAR, OpKind.QDEPTHWISE_ROWS):
             packed = pack_weight(graph, op)
             add_block(weight_block(op), packed.shape[0], packed.tobytes())
         if op.kind is OpKind.QROPE and rope_is_tiled(graph, op) and rope_block(stage, op) not in contents:
@@ -110,6 +110,10 @@ def small_tables(graph: Graph, op: Op) -> tuple[tuple[str, np.ndarray], ...]:
         return (("table", constants[op.inputs[1]]),)
     if op.kind is OpKind.QATTENTION:
         return (("exp_table", constants[op.inputs[3]]),)
+    if isinstance(op.attrs, QDepthwiseRowsAttrs) and op.attrs.table:
+        return (("table", constants[op.inputs[4]]),)
+    if op.kind is OpKind.QINTERPOLATE_ROWS:
+        return (("table", constants[op.inputs[1]]),)
     return ()
 
 
@@ -119,7 +123,10 @@ def is_grouped(graph: Graph, op: Op) -> bool:
 
 
 def pack_weight(graph: Graph, op: Op) -> np.ndarray:
-    """Return packed weight rows [N, weight_pitch] as bytes: weights, multiplier, bias (zero if grouped)."""
+    """Return packed weight rows [N, weight_pitch] as bytes: weights, multiplier, bias (zero if grouped).
+
+    The taps of a depthwise convolution are such a row for each column.
+    """
     weight, multiplier, bias = (graph.constants[name] for name in op.inputs[1:4])
     channels, depth = weight.shape
     packed = np.zeros((channels, weight_pitch(depth)), dtype=np.uint8)
@@ -127,5 +134,6 @@ def pack_weight(graph: Graph, op: Op) -> np.ndarray:
     start = word_up(depth)
     packed[:, start : start + 4] = multiplier.astype("<i4").view(np.uint8).reshape(channels, 4)
     if not is_grouped(graph, op):
-        packed[:, start + 4 : start + 8] = bias[0].astype("<i4").view(np.uint8).reshape(channels, 4)
+        shared = bias.reshape(-1, channels)[0].astype("<i4")
+        packed[:, start + 4 : start + 8] = shared.view(np.uint8).reshape(channels, 4)
     return packed

@@ -85,6 +85,16 @@ class AttentionTiling:
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnTiling:
+    """Tiles of a column stage: columns per tile."""
+
+    columns: int
+
+
+Tiling = RowTiling | AttentionTiling | ColumnTiling
+
+
+@dataclass(frozen=True, slots=True)
 class StageCycles:
     """Modelled cycles of one stage: kernels, transfers, and the part of the transfers nothing hides."""
 
@@ -103,7 +113,7 @@ class StageCycles:
 class StagePlan:
     """Everything decided for one stage."""
 
-    tiling: RowTiling | AttentionTiling
+    tiling: Tiling
     l1: tuple[Buffer, ...]
     l1_peak_bytes: int
     cycles: StageCycles

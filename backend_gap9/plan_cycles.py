@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from tmc.backend_gap9.cost import (
+    depthwise_rows_cycles,
     fetch_cycles,
+    interpolate_rows_cycles,
     layernorm_cycles,
     linear_cycles,
     mean_rows_cycles,
+    permute_rows_cycles,
     requantise_cycles,
     rope_cycles,
     scores_cycles,
     softmax_cycles,
     values_cycles,
 )
-from tmc.backend_gap9.plan import AttentionTiling, Plan, RowTiling
-from tmc.backend_gap9.stages import AnyStage, MeanStage, RowStage
-from tmc.ir.attrs import QLinearAttrs, QMeanRowsAttrs
+from tmc.backend_gap9.plan import AttentionTiling, ColumnTiling, Plan, RowTiling, Tiling
+from tmc.backend_gap9.stages import AnyStage, ColumnStage, RowStage
+from tmc.ir.attrs import QDepthwiseRowsAttrs, QLinearAttrs, QMeanRowsAttrs
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.target import Target
 
 
-def compute_cycles(graph: Graph, stage: AnyStage, tiling: RowTiling | AttentionTiling, target: Target) -> int:
+def compute_cycles(graph: Graph, stage: AnyStage, tiling: Tiling, target: Target) -> int:
     """Return the modelled cycles of all kernel calls of a stage, added up one by one."""
     if isinstance(stage, RowStage):
         assert isinstance(tiling, RowTiling)
@@ -30,10 +33,9 @@ def compute_cycles(graph: Graph, stage: AnyStage, tiling: RowTiling | AttentionT
             for op in stage.ops
         )
     x = graph.types[stage.op.inputs[0]].shape
-    if isinstance(stage, MeanStage):
-        assert isinstance(stage.op.attrs, QMeanRowsAttrs)
-        group = stage.op.attrs.group_rows
-        return sum(mean_rows_cycles(target, group, x[1]) for _ in range(x[0] // group))
+    if isinstance(stage, ColumnStage):
+        assert isinstance(tiling, ColumnTiling)
+        return sum(_column_op_cycles(graph, stage.op, tile, target) for tile in _tiles(x[1], tiling.columns))
     assert isinstance(tiling, AttentionTiling)
     heads, rows_total, width = x
     keys = graph.types[stage.op.inputs[1]].shape[1]
@@ -43,6 +45,19 @@ def compute_cycles(graph: Graph, stage: AnyStage, tiling: RowTiling | AttentionT
         cycles += softmax_cycles(target, rows, keys)
         cycles += sum(values_cycles(target, rows, keys, tile) for tile in _tiles(width, tiling.channels))
     return heads * cycles
+
+
+def _column_op_cycles(graph: Graph, op: Op, columns: int, target: Target) -> int:
+    """Return the cycles of a tile of columns, for all runs of rows."""
+    rows, attrs = graph.types[op.inputs[0]].shape[0], op.attrs
+    if isinstance(attrs, QMeanRowsAttrs):
+        return rows // attrs.group_rows * mean_rows_cycles(target, attrs.group_rows, columns)
+    if isinstance(attrs, QDepthwiseRowsAttrs):
+        taps = graph.types[op.inputs[1]].shape[1]
+        return depthwise_rows_cycles(target, rows, columns, taps, attrs.table)
+    if op.kind is OpKind.QINTERPOLATE_ROWS:
+        return interpolate_rows_cycles(target, graph.types[op.inputs[1]].shape[0], columns)
+    return permute_rows_cycles(target, rows, columns * graph.types[op.output].dtype.size_bytes)
 
 
 def _row_op_cycles(graph: Graph, op: Op, rows: int, tiling: RowTiling, target: Target) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tmc.backend_gap9.plan import AttentionTiling, Plan, RowTiling
+from tmc.backend_gap9.plan import AttentionTiling, ColumnTiling, Plan, Tiling
 
 
 def print_plan(plan: Plan) -> str:
@@ -34,11 +34,12 @@ def print_plan(plan: Plan) -> str:
     return "\n".join(lines) + "\n"
 
 
-def print_tiling(tiling: RowTiling | AttentionTiling) -> str:
+def print_tiling(tiling: Tiling) -> str:
     """Return the tiles of a stage as text."""
     if isinstance(tiling, AttentionTiling):
         return f"{tiling.rows} query rows, {tiling.keys} keys, {tiling.channels} channels of V"
-    assert isinstance(tiling, RowTiling)
+    if isinstance(tiling, ColumnTiling):
+        return f"{tiling.columns} columns"
     channels = "".join(f", {count} channels of {op}" for op, count in tiling.channels)
     buffers = "".join(f", {count} x {value}" for value, count in tiling.input_buffers)
     return f"{tiling.rows} rows{channels}{buffers}"

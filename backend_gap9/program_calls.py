@@ -22,6 +22,9 @@ KERNEL_OPS: Mapping[OpKind, str] = {
     OpKind.QROPE: "tmc_rope_",
     OpKind.QATTENTION: "tmc_attention_",
     OpKind.QMEAN_ROWS: "tmc_mean_rows_",
+    OpKind.QDEPTHWISE_ROWS: "tmc_depthwise_rows_",
+    OpKind.QINTERPOLATE_ROWS: "tmc_interpolate_rows_",
+    OpKind.PERMUTE_ROWS: "tmc_permute_rows_",
 }
 
 

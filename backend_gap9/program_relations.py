@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 
 from tmc.backend_gap9.program_claims import CheckedCall
 from tmc.ir.attrs import (
+    PermuteRowsAttrs,
     QAttentionAttrs,
+    QDepthwiseRowsAttrs,
+    QInterpolateRowsAttrs,
     QLayerNormAttrs,
     QLinearAttrs,
     QMeanRowsAttrs,
@@ -237,6 +240,50 @@ def _mean_rows(call: CheckedCall, graph: Graph) -> Wanted:
     return Wanted(values, {}, numbers)
 
 
+def _depthwise(call: CheckedCall, graph: Graph) -> Wanted:
+    op, attrs, y = call.op, call.op.attrs, call.claim("y")
+    assert isinstance(attrs, QDepthwiseRowsAttrs)
+    if ("_table_" in call.kernel) is not attrs.table:
+        raise ValueError(f"found kernel {call.kernel}, allowed one with {attrs}")
+    weight, multiplier, bias = (graph.constants[name] for name in op.inputs[1:4])
+    columns = np.arange(y.column_bytes, y.column_bytes + call.arguments["channels"])
+    constants = {"weight": ConstantLines(np.arange(columns.size), _taps(weight, multiplier, bias)[columns])}
+    if attrs.table:
+        constants["table"] = _one_line(graph.constants[op.inputs[4]])
+    numbers = {"rows": graph.types[op.output].shape[0], "taps": weight.shape[1]}
+    numbers |= {"zero_point": attrs.zero_point, "shift": attrs.shift}
+    values = {"x": (op.inputs[0], 0, y.column_bytes), "y": (op.output, 0, y.column_bytes)}
+    return Wanted(values, constants, numbers)
+
+
+def _taps(weight: Array, multiplier: Array, bias: Array) -> Bytes:
+    padded = np.pad(weight, ((0, 0), (0, -weight.shape[1] % WORD_BYTES)))
+    words = np.stack([multiplier, bias], axis=1).astype(np.int32)
+    return np.concatenate([_bytes(padded), _bytes(words)], axis=1)
+
+
+def _interpolate(call: CheckedCall, graph: Graph) -> Wanted:
+    op, attrs, y = call.op, call.op.attrs, call.claim("y")
+    assert isinstance(attrs, QInterpolateRowsAttrs)
+    transposed = attrs.layout == "transposed"
+    if ("_transposed_" in call.kernel) is not transposed:
+        raise ValueError(f"found kernel {call.kernel}, allowed one with {attrs}")
+    row, column_bytes = (y.row, 0) if transposed else (0, y.column_bytes)
+    values = {
+        "x": (op.inputs[0], 0, 2 * y.row if transposed else y.column_bytes),
+        "y": (op.output, row, column_bytes),
+    }
+    constants = {"table": _one_line(graph.constants[op.inputs[1]])}
+    return Wanted(values, constants, {"rows": attrs.rows, "x_rows": graph.types[op.inputs[0]].shape[0]})
+
+
+def _permute(call: CheckedCall, graph: Graph) -> Wanted:
+    op, attrs, y = call.op, call.op.attrs, call.claim("y")
+    assert isinstance(attrs, PermuteRowsAttrs)
+    values = {"x": (op.inputs[0], 0, y.column_bytes), "y": (op.output, 0, y.column_bytes)}
+    return Wanted(values, {}, {"rows": graph.types[op.output].shape[0], "groups": attrs.groups})
+
+
 _RULES: Mapping[str, Callable[[CheckedCall, Graph], Wanted]] = {
     "tmc_linear": _linear,
     "tmc_linear_table": _linear,
@@ -250,4 +297,9 @@ _RULES: Mapping[str, Callable[[CheckedCall, Graph], Wanted]] = {
     "tmc_attention_softmax": _softmax,
     "tmc_attention_values": _values,
     "tmc_mean_rows": _mean_rows,
+    "tmc_depthwise_rows": _depthwise,
+    "tmc_depthwise_rows_table": _depthwise,
+    "tmc_interpolate_rows": _interpolate,
+    "tmc_interpolate_rows_transposed": _interpolate,
+    "tmc_permute_rows": _permute,
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 from tmc.backend_gap9.l3_timeline import waits_for_l3
 from tmc.backend_gap9.pack import PackedStage
-from tmc.backend_gap9.plan import AttentionTiling, Plan, StagePlan
+from tmc.backend_gap9.plan import AttentionTiling, ColumnTiling, Plan, StagePlan
 from tmc.backend_gap9.program import Call, If, Loop, Program, Stmt
 from tmc.ir.accuracy import Accuracy, OpAccuracy
 from tmc.ir.graph import Graph, Op, OpKind
@@ -176,7 +176,7 @@ def _memory(peak_bytes: int, bound_bytes: int, memory: Memory) -> MemoryRow:
 
 
 def macs(graph: Graph, op: Op) -> int:
-    """Return the multiply-accumulates of an integer op: of its matrix products, nothing else."""
+    """Return the multiply-accumulates of an integer op: of its matrix products and convolutions."""
     shapes = [graph.types[name].shape for name in op.inputs]
     if op.kind is OpKind.QLINEAR:
         channels, depth = shapes[1]
@@ -184,6 +184,9 @@ def macs(graph: Graph, op: Op) -> int:
     if op.kind is OpKind.QATTENTION:
         heads, rows, width = shapes[0]
         return 2 * heads * rows * shapes[1][1] * width
+    if op.kind is OpKind.QDEPTHWISE_ROWS:
+        rows, channels = shapes[0]
+        return rows * channels * shapes[1][1]
     return 0
 
 
@@ -246,6 +249,8 @@ def tiles_text(planned: StagePlan) -> str:
     tiling = planned.tiling
     if isinstance(tiling, AttentionTiling):
         return f"{tiling.rows} query rows, {tiling.keys} keys, {tiling.channels} channels of V"
+    if isinstance(tiling, ColumnTiling):
+        return f"{tiling.columns} columns"
     parts = [f"{tiling.rows} rows"]
     parts += [f"{channels} channels of {op}" for op, channels in tiling.channels]
     parts += [f"{name} double-buffered" for name, buffers in tiling.input_buffers if buffers == 2]

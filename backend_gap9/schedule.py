@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tmc.backend_gap9.expressions import Number, add, mod, mul
 from tmc.backend_gap9.layout import l2_layouts, row_storage, value_shape
 from tmc.backend_gap9.pack import PackedStage
-from tmc.backend_gap9.plan import AttentionTiling, Plan, RowTiling
+from tmc.backend_gap9.plan import AttentionTiling, ColumnTiling, Plan, RowTiling
 from tmc.backend_gap9.program import (
     Buffer,
     Const,
@@ -16,41 +15,23 @@ from tmc.backend_gap9.program import (
     If,
     Loop,
     Program,
-    Slot,
     Stage,
     Stmt,
     ValueShape,
-    Var,
     Wait,
 )
 from tmc.backend_gap9.schedule_attention import attention_scratch, attention_tables, schedule_attention
-from tmc.backend_gap9.schedule_context import (
-    BARRIER,
-    Context,
-    at,
-    call,
-    fetch,
-    fetch_slot,
-    less,
-    load,
-    operand,
-    part,
-    rows_in_l2,
-    stage_prologue,
-    wait,
-    when,
-)
+from tmc.backend_gap9.schedule_columns import schedule_columns
+from tmc.backend_gap9.schedule_context import Context, fetch, fetch_slot
 from tmc.backend_gap9.schedule_rows import schedule_rows
 from tmc.backend_gap9.stages import (
     AnyStage,
     AttentionStage,
-    MeanStage,
     RowStage,
     build_stages,
     stage_ops,
     view_roots,
 )
-from tmc.ir.attrs import QMeanRowsAttrs
 from tmc.ir.graph import Graph
 
 
@@ -110,7 +91,8 @@ def _stage(context: Context, stage: AnyStage, packed: PackedStage) -> Stage:
         body = schedule_attention(context, stage, packed, planned.tiling)
         tables = attention_tables(stage)
     else:
-        body = _mean(context, stage, packed)
+        assert isinstance(planned.tiling, ColumnTiling)
+        body = schedule_columns(context, stage, packed, planned.tiling)
     return Stage(f"stage_{stage.number}", _title(context, stage), planned.l1, tables, body)
 
 
@@ -122,66 +104,6 @@ def _title(context: Context, stage: AnyStage) -> tuple[str, ...]:
         shape = "x".join(str(size) for size in tensor.shape)
         lines.append(f"{op.output}: {tensor.dtype.value} {shape} = {op.kind.value}, from {op.loc}")
     return tuple(lines)
-
-
-def _mean(context: Context, stage: MeanStage, packed: PackedStage) -> tuple[Stmt, ...]:
-    """Return the statements of a mean: one group of rows per turn, double-buffered both ways."""
-    op, attrs = stage.op, stage.op.attrs
-    assert isinstance(attrs, QMeanRowsAttrs)
-    value = op.inputs[0]
-    x, y = context.layouts[value], context.layouts[op.output]
-    groups = y.rows
-    g: Number = Var("g") if groups > 1 else 0
-    tile_bytes = attrs.group_rows * x.pitch_bytes
-
-    def load_group(number: Number) -> Dma:
-        return load(
-            Slot("in0", mod(number, 2)),
-            at("in", mul(mod(number, 2), tile_bytes)),
-            rows_in_l2(context, value, mul(number, attrs.group_rows)),
-            Const(tile_bytes),
-        )
-
-    out = at("out", mul(mod(g, 2), y.pitch_bytes))
-    body: tuple[Stmt, ...] = (
-        wait("in0", mod(g, 2)),
-        *when(less(1, g), wait("out", mod(g, 2))),
-        BARRIER,
-        *when(less(add(g, 1), groups), load_group(add(g, 1))),
-        call(
-            "tmc_mean_rows_s8s16",
-            op.output,
-            (
-                operand("x", at("in", mul(mod(g, 2), tile_bytes)), part(value, mul(g, attrs.group_rows))),
-                operand("y", out, part(op.output, g)),
-            ),
-            rows=attrs.group_rows,
-            channels=x.row_bytes,
-            group_rows=attrs.group_rows,
-            x_pitch=x.pitch_bytes,
-            y_pitch=y.pitch_bytes,
-            multiplier=attrs.multiplier,
-            bias=attrs.bias,
-            shift=attrs.shift,
-        ),
-        BARRIER,
-        Dma(
-            Slot("out", mod(g, 2)),
-            "out",
-            out,
-            rows_in_l2(context, op.output, g),
-            Const(1),
-            Const(y.pitch_bytes),
-            Const(y.pitch_bytes),
-        ),
-    )
-    loop: tuple[Stmt, ...] = (Loop("g", groups, body),) if groups > 1 else body
-    return (
-        *stage_prologue(context, stage, packed),
-        load_group(0),
-        *loop,
-        *(wait("out", index) for index in range(min(2, groups))),
-    )
 
 
 def _slots(stages: tuple[Stage, ...]) -> dict[str, int]:

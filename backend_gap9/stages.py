@@ -1,6 +1,8 @@
 """Cut the integer graph into stages: runs of ops that share one loop over row tiles in L1.
 
-* Attention and the mean over rows need many rows at once: a stage each.
+* Attention needs many rows at once: a stage of its own.
+* So do means, convolutions, interpolations and permutations of rows. They work column by column: a stage
+  each, with a loop over tiles of columns.
 * All other ops work row by row. Consecutive ones form one stage, so that what only they use never leaves L1;
   a stage ends after a value that later stages need anyway (the residual stream between attention and MLP).
 """
@@ -12,7 +14,10 @@ from dataclasses import dataclass
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
 
-WHOLE = frozenset({OpKind.QATTENTION, OpKind.QMEAN_ROWS})
+COLUMN_WISE = frozenset(
+    {OpKind.QMEAN_ROWS, OpKind.QDEPTHWISE_ROWS, OpKind.QINTERPOLATE_ROWS, OpKind.PERMUTE_ROWS}
+)
+WHOLE = frozenset({OpKind.QATTENTION}) | COLUMN_WISE
 ROW_WISE = frozenset({OpKind.QLINEAR, OpKind.QREQUANTISE, OpKind.QLAYERNORM, OpKind.QROPE})
 
 
@@ -36,14 +41,14 @@ class AttentionStage:
 
 
 @dataclass(frozen=True, slots=True)
-class MeanStage:
-    """One mean over runs of rows."""
+class ColumnStage:
+    """One op that needs all rows of a column, or a run of them."""
 
     number: int
     op: Op
 
 
-AnyStage = RowStage | AttentionStage | MeanStage
+AnyStage = RowStage | AttentionStage | ColumnStage
 
 
 def stage_ops(stage: AnyStage) -> tuple[Op, ...]:
@@ -112,8 +117,8 @@ def _crosses(graph: Graph, value: str, op: Op) -> bool:
 def _stage(graph: Graph, roots: dict[str, str], number: int, ops: tuple[Op, ...]) -> AnyStage:
     if ops[0].kind is OpKind.QATTENTION:
         return AttentionStage(number, ops[0])
-    if ops[0].kind is OpKind.QMEAN_ROWS:
-        return MeanStage(number, ops[0])
+    if ops[0].kind in COLUMN_WISE:
+        return ColumnStage(number, ops[0])
     made = {op.output for op in ops}
     inputs = dict.fromkeys(name for op in ops for name in row_operands(graph, op) if name not in made)
     outside = {name for op in graph.ops if op.output not in made for name in op.inputs} | set(graph.outputs)

@@ -67,7 +67,9 @@ class KernelCosts:
     of int8 and of int16. table_cycles and residual_cycles come on top of a linear's, per output. Attention:
     scores have the depth head width, values the depth keys; softmax_cycles is per score, attention_row_cycles
     per query row. layernorm, requantise, rope and mean_rows are per element of their input, mean_output per
-    element of a mean. call_cycles come once for every call of any kernel.
+    element of a mean. depthwise_tap is per tap of an output, depthwise_output per output, interpolate per
+    element of the result, permute_word per 4 bytes; their others are per row. call_cycles come once for every
+    call of any kernel.
     """
 
     linear: BlockCost
@@ -89,6 +91,12 @@ class KernelCosts:
     rope_cycles: float
     mean_rows_cycles: float
     mean_output_cycles: float
+    depthwise_tap_cycles: float
+    depthwise_output_cycles: float
+    interpolate_cycles: float
+    interpolate_row_cycles: float
+    permute_word_cycles: float
+    permute_row_cycles: float
     call_cycles: int
     barrier_cycles: int
 

@@ -12,8 +12,19 @@ from typing import Literal
 
 import numpy as np
 
-from tmc.ir.attrs import Layout, QAttentionAttrs, QLayerNormAttrs, QLinearAttrs, QMeanRowsAttrs, QRopeAttrs
+from tmc.ir.attrs import (
+    Layout,
+    PermuteRowsAttrs,
+    QAttentionAttrs,
+    QDepthwiseRowsAttrs,
+    QInterpolateRowsAttrs,
+    QLayerNormAttrs,
+    QLinearAttrs,
+    QMeanRowsAttrs,
+    QRopeAttrs,
+)
 from tmc.ir.build import GraphBuilder
+from tmc.ir.float_semantics import interpolation
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.types import Array, DType, TensorType
 from tmc.ir.verify import verify
@@ -33,8 +44,12 @@ def integer_network(
     dim: int = 192,
     heads: int = 3,
     hidden: int = 768,
+    head: Literal["classes", "signal", "curves"] = "classes",
 ) -> Graph:
     """Return a verified integer graph of TinyMyo's structure.
+
+    head: `classes` logits of the mean tokens; the signal of every token again; or `classes` curves through
+    the tokens of all channels, one point for every sample.
 
     tokens: patches of all channels; a patch has channels * samples / tokens samples. rope_period: lines of
     the rotation table; 0 means no rotation, `tokens` the flat scheme, tokens / channels the cyclic one, which
@@ -52,17 +67,12 @@ def integer_network(
         stream = net.attention(f"block{layer}.attn", stream, heads, rotation)
         stream = net.mlp(f"block{layer}.mlp", stream, hidden)
     normed = net.layernorm("norm", stream)
-    group = tokens // channels
-    multiplier = min(2**20 // group, 2**15 - 1)
-    pooled = builder.op(
-        OpKind.QMEAN_ROWS,
-        [normed],
-        QMeanRowsAttrs(group, multiplier, 2**11, 12),
-        "/head/ReduceMean",
-        "pooled",
-    )
-    features = builder.reshape(pooled, (1, channels * dim), "/head/Reshape", "features")
-    net.logits(features, classes)
+    if head == "classes":
+        net.classifier(normed, channels, classes)
+    elif head == "signal":
+        net.logits(normed, patch)
+    else:
+        net.curves(normed, channels, classes, samples)
     graph = builder.graph()
     verify(graph)
     return graph
@@ -119,6 +129,51 @@ class _Network:
             operands.append(residual)
         attrs = QLinearAttrs(shift, dtype, layout, heads, table, residual is not None)
         return self.builder.op(OpKind.QLINEAR, operands, attrs, _loc(name, "MatMul"), name)
+
+    def classifier(self, x: str, groups: int, classes: int) -> str:
+        tokens, dim = self.builder.type_of(x).shape
+        group = tokens // groups
+        multiplier = min(2**20 // group, 2**15 - 1)
+        attrs = QMeanRowsAttrs(group, multiplier, 2**11, 12)
+        pooled = self.builder.op(OpKind.QMEAN_ROWS, [x], attrs, "/head/ReduceMean", "pooled")
+        features = self.builder.reshape(pooled, (1, groups * dim), "/head/Reshape", "features")
+        return self.logits(features, classes)
+
+    def curves(self, x: str, groups: int, count: int, samples: int) -> str:
+        """Put the tokens of all channels side by side, mix, smooth, and draw `count` curves through them."""
+        tokens, dim = self.builder.type_of(x).shape
+        rows = tokens // groups
+        x = self.builder.op(OpKind.PERMUTE_ROWS, [x], PermuteRowsAttrs(groups), "/head/Transpose", "turned")
+        x = self.builder.reshape(x, (rows, groups * dim), "/head/Reshape", "wide")
+        x = self.linear("mixed", x, 2 * dim, _shift(groups * dim, 40, 40), table=True)
+        x = self.depthwise("smooth", x, 3, table=True)
+        x = self.depthwise("smoother", x, 5, table=False)
+        x = self.linear("points", x, count, _shift(2 * dim, 40, 8000), dtype="s16")
+        return self.interpolate("logits", x, samples)
+
+    def depthwise(self, name: str, x: str, taps: int, *, table: bool) -> str:
+        channels = self.builder.type_of(x).shape[1]
+        shift = _shift(taps, 40, 40)
+        operands = [
+            x,
+            self.builder.constant(self.integers((channels, taps), 127).astype(np.int8), f"{name}.weight"),
+            self.builder.constant(
+                self.random.integers(*MULTIPLIERS, channels).astype(np.int32), f"{name}.multiplier"
+            ),
+            self.builder.constant(self.integers((channels,), 2**shift).astype(np.int32), f"{name}.bias"),
+        ]
+        if table:
+            codes = self.integers((256,), 127).astype(np.int8)
+            operands.append(self.builder.constant(codes, f"{name}.table"))
+        attrs = QDepthwiseRowsAttrs(shift, int(self.random.integers(-128, 128)), table)
+        return self.builder.op(OpKind.QDEPTHWISE_ROWS, operands, attrs, _loc(name, "Conv"), name)
+
+    def interpolate(self, name: str, x: str, rows: int) -> str:
+        before, weight = interpolation(self.builder.type_of(x).shape[0], rows)
+        table = np.stack([before, np.rint(weight * 2**14)], axis=1).astype(np.int16)
+        operands = [x, self.builder.constant(table, f"{name}.table")]
+        attrs = QInterpolateRowsAttrs(rows, "transposed")
+        return self.builder.op(OpKind.QINTERPOLATE_ROWS, operands, attrs, "/head/Resize", name)
 
     def logits(self, features: str, classes: int) -> str:
         depth = self.builder.type_of(features).shape[1]

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tmc.backend_gap9.column_shape import column_shape
 from tmc.backend_gap9.kernels import word_up
 from tmc.backend_gap9.l1_buffers import buffers_of_stage, row_inputs, stored_in_place
 from tmc.backend_gap9.layout import l2_layouts, row_storage
 from tmc.backend_gap9.pack import PackedStage, pack_stage
 from tmc.backend_gap9.plan import (
     AttentionTiling,
+    ColumnTiling,
     LiveRange,
     Plan,
     Residency,
     RowTiling,
     StageCycles,
     StagePlan,
+    Tiling,
 )
 from tmc.backend_gap9.program import Buffer, Program
 from tmc.backend_gap9.schedule import build_program
@@ -107,7 +110,7 @@ def stored(stage: AnyStage) -> tuple[str, ...]:
 def stage_plan(graph: Graph, stage: AnyStage, packed: PackedStage, tiles: Tiles) -> StagePlan:
     """Return the plan of one stage."""
     storage = row_storage(graph, stage) if isinstance(stage, RowStage) else None
-    tiling: RowTiling | AttentionTiling
+    tiling: Tiling
     if isinstance(stage, AttentionStage):
         q, k, _, _ = stage.op.inputs
         _, rows, width = graph.types[q].shape
@@ -131,7 +134,8 @@ def stage_plan(graph: Graph, stage: AnyStage, packed: PackedStage, tiles: Tiles)
         buffers = tuple((name, 2 if name in doubled else tiles.buffers) for name in row_inputs(graph, stage))
         tiling = RowTiling(min(tiles.rows, stage.rows), tuple(channels), buffers)
     else:
-        tiling = RowTiling(1, (), ())
+        cuts = column_shape(graph, stage.op).tile_columns()
+        tiling = ColumnTiling(max([each for each in cuts if each <= tiles.channels], default=cuts[0]))
     sizes = buffers_of_stage(graph, stage, l2_layouts(graph), storage, packed, tiling)
     l1, end = placed("l1", list(sizes))
     return StagePlan(tiling, l1, end, StageCycles(1, 1, 0, 1))

@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 
 from tmc.backend_gap9.cost import (
     LINEAR_FORMS,
+    depthwise_rows_cycles,
     dma_cycles,
     fetch_cycles,
+    interpolate_rows_cycles,
     layernorm_cycles,
     linear_cycles,
     mean_rows_cycles,
+    permute_rows_cycles,
     rope_cycles,
     scores_cycles,
     softmax_cycles,
@@ -82,6 +85,16 @@ def test_rows_take_what_was_measured() -> None:
     assert mean_rows_cycles(TARGET, 80, 192) == pytest.approx(4_209, rel=0.02)
 
 
+def test_columns_take_what_was_measured() -> None:
+    assert depthwise_rows_cycles(TARGET, 50, 64, 3, False) == pytest.approx(22_497, rel=0.02)
+    assert depthwise_rows_cycles(TARGET, 50, 64, 3, True) == pytest.approx(23_817, rel=0.02)
+    assert depthwise_rows_cycles(TARGET, 50, 64, 7, False) == pytest.approx(35_144, rel=0.02)
+    assert interpolate_rows_cycles(TARGET, 500, 5) == pytest.approx(5_271, rel=0.02)
+    assert interpolate_rows_cycles(TARGET, 500, 13) == pytest.approx(11_796, rel=0.02)
+    assert permute_rows_cycles(TARGET, 400, 32) == pytest.approx(7_132, rel=0.02)
+    assert permute_rows_cycles(TARGET, 80, 192) == pytest.approx(4_355, rel=0.02)
+
+
 def test_the_last_block_costs_as_much_as_any_other() -> None:
     # 6 to 10 rows for each core are two blocks
     cycles = [linear_cycles(TARGET, "tmc_linear_s8s8s8", rows, 64, 192) for rows in (40, 48, 80)]
@@ -122,6 +135,9 @@ COSTS: tuple[Callable[[int, int, int], int], ...] = (
     lambda rows, channels, _: layernorm_cycles(TARGET, rows, channels),
     lambda rows, width, _: rope_cycles(TARGET, rows, width),
     lambda rows, channels, _: mean_rows_cycles(TARGET, rows, channels),
+    lambda rows, channels, taps: depthwise_rows_cycles(TARGET, rows, channels, taps, True),
+    lambda rows, channels, _: interpolate_rows_cycles(TARGET, rows, channels),
+    lambda rows, row_bytes, _: permute_rows_cycles(TARGET, rows, row_bytes),
     lambda rows, keys, width: scores_cycles(TARGET, rows, keys, width),
     lambda rows, keys, _: softmax_cycles(TARGET, rows, keys),
     lambda rows, keys, channels: values_cycles(TARGET, rows, keys, channels),

@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.backend_gap9.integer_networks import integer_network
+from tmc.backend_gap9.column_shape import column_shape
 from tmc.backend_gap9.cost import dma_cycles, layernorm_cycles, linear_cycles
 from tmc.backend_gap9.kernels import word_up
 from tmc.backend_gap9.l1_buffers import buffers_of_stage
 from tmc.backend_gap9.layout import l2_layouts, row_storage
 from tmc.backend_gap9.pack import pack_stage
-from tmc.backend_gap9.plan import AttentionTiling, RowTiling
-from tmc.backend_gap9.stages import AnyStage, RowStage, build_stages
+from tmc.backend_gap9.plan import AttentionTiling, ColumnTiling, RowTiling
+from tmc.backend_gap9.stages import AnyStage, ColumnStage, RowStage, build_stages
 from tmc.backend_gap9.targets import target_named
 from tmc.backend_gap9.tile_problem import (
     InputCost,
@@ -27,6 +28,7 @@ from tmc.backend_gap9.tile_problem import (
     tile_cost,
 )
 from tmc.backend_gap9.tiling import TiledStage, tile_stage
+from tmc.backend_gap9.tiling_columns import ColumnTiles
 from tmc.backend_gap9.tiling_rows import RowTiles, even_tiles, tile_sizes
 from tmc.backend_gap9.tiling_solver import TileSolver, solve_tiles
 from tmc.ir.errors import PlanError
@@ -213,11 +215,46 @@ def test_an_attention_that_does_not_fit_names_its_tensors() -> None:
 def test_a_mean_that_does_not_fit_names_its_tensors() -> None:
     graph = small_network()
     stage = build_stages(graph)[-2]
-    with pytest.raises(
-        PlanError, match=r"/head/ReduceMean: found .*\(in 640, out 64\), allowed 100"
-    ) as caught:
+    message = r"/head/ReduceMean: found .* tile of 4 columns \(in 128, out 16\), allowed 100"
+    with pytest.raises(PlanError, match=message) as caught:
         tiled(graph, stage, with_l1(100))
-    assert "average fewer rows" in caught.value.notes[0]
+    assert "fewer tokens" in caught.value.notes[0]
+
+
+def curves_network() -> Graph:
+    """Return a network with every kind of column stage."""
+    return integer_network(32, 1, 2, 128, 5, 5, 16, dim=16, heads=2, hidden=24, head="curves")
+
+
+COLUMN_STAGES = tuple(stage for stage in build_stages(curves_network()) if isinstance(stage, ColumnStage))
+
+
+@pytest.mark.parametrize("stage", COLUMN_STAGES, ids=[stage.op.output for stage in COLUMN_STAGES])
+@pytest.mark.parametrize("l1_bytes", [100_000, 3_200, 1_300])
+def test_columns_are_the_best_of_all_that_fit(stage: ColumnStage, l1_bytes: int) -> None:
+    graph, target = curves_network(), with_l1(l1_bytes)
+    tiles = ColumnTiles(graph, stage, l2_layouts(graph), pack_stage(graph, stage), target)
+    fitting = [each for each in range(1, tiles.shape.columns + 1)
+               if each in tiles.shape.tile_columns() and tiles.fits(each)]
+    if not fitting:
+        with pytest.raises(PlanError, match="bytes of L1 for the smallest tile of"):
+            tiled(graph, stage, target)
+        return
+    found = tiled(graph, stage, target)
+    assert isinstance(found.tiling, ColumnTiling) and found.optimal
+    assert found.tiling.columns in fitting
+    assert found.cycles.total == found.cycles.bound == min(tiles.cycles(each).total for each in fitting)
+    sizes = buffers_of_stage(
+        graph, stage, l2_layouts(graph), None, pack_stage(graph, stage), found.tiling
+    )
+    assert sum(word_up(size) for _, size in sizes) <= l1_bytes
+
+
+def test_columns_that_would_not_start_at_words_stay_together() -> None:
+    stages = {stage.op.output: column_shape(curves_network(), stage.op) for stage in COLUMN_STAGES}
+    assert stages["turned"].tile_columns() == (4, 8, 12, 16)
+    assert stages["smooth"].tile_columns() == tuple(range(4, 33, 4))
+    assert stages["logits"].tile_columns() == (5,)
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 3, -2, -1])
