@@ -13,7 +13,7 @@ from tmc.ir.attrs import QLinearAttrs
 from tmc.ir.graph import Graph, Op, OpKind, producers
 from tmc.ir.interpret import interpret
 from tmc.ir.ops import OPS, VIEWS
-from tmc.ir.types import Array
+from tmc.ir.types import Array, DType
 from tmc.passes.accuracy_advice import Finding, accuracy_advice
 from tmc.passes.calibrate import Ranges
 from tmc.passes.codes import quantise_inputs
@@ -22,8 +22,9 @@ from tmc.passes.recipe import DEFAULT, Recipe
 EQUAL_DB = 200.0
 # Windows over which the noise that each op adds is measured; it needs a second float computation of each op.
 ADDED_WINDOWS = 2
-# Ops that add most, relative to their own result: of these, the effect on the outputs decides.
-CANDIDATES = 12
+# Of the ops that add most, relative to their own result, so many with int8 results and so many with wider
+# ones (the residual stream, where less noise does more): among these, the effect on the outputs decides.
+CANDIDATES = 8
 WORST = 3
 
 
@@ -36,13 +37,13 @@ def accuracy(graph: Graph, integer: Graph, ranges: Ranges, samples: Mapping[str,
     Every value is compared with the float value of its name. The noise that an op adds is that of its integer
     form against its float form on the same operands, those of the integer graph: what comes from before it
     does not count. The worst ops are those whose added noise, put into the float graph alone, disturbs the
-    outputs most.
+    outputs most, in the window whose outputs are worst.
     """
     count = len(samples[graph.inputs[0]])
     names = (*integer.inputs, *(op.output for op in integer.ops if op.kind not in VIEWS))
     tallies = {name: _Tally() for name in names}
     outputs = {name: _Output() for name in graph.outputs}
-    first: _Window | None = None
+    hardest: tuple[float, _Window] | None = None
     for index in range(count):
         inputs = {name: np.asarray(samples[name][index], dtype=np.float32) for name in graph.inputs}
         window = _Window.of(graph, integer, inputs)
@@ -52,13 +53,14 @@ def accuracy(graph: Graph, integer: Graph, ranges: Ranges, samples: Mapping[str,
                 tally.add(window.real[name], window.added(name))
         for name, output in outputs.items():
             output.compare(window.real[name], window.stored[name])
-        first = window if first is None else first
-    assert first is not None, "there is at least one window"
+        ratio = window.output_db(window.stored)
+        hardest = (ratio, window) if hardest is None or ratio < hardest[0] else hardest
+    assert hardest is not None, "there is at least one window"
     made_by = producers(integer)
     nodes = {name: made_by[name].loc if name in made_by else f"input %{name}" for name in names}
     ops = tuple(OpAccuracy(name, nodes[name], tally.sqnr_db, tally.added_db, round(tally.clipped, 6))
                 for name, tally in tallies.items())
-    alone = {op.name: first.alone_db(op.name) for op in sorted(ops, key=lambda op: op.added_db)[:CANDIDATES]}
+    alone = {name: hardest[1].alone_db(name) for name in _candidates(integer, hardest[1], names)}
     worst = []
     for name in sorted(alone, key=lambda name: alone[name])[:WORST]:
         tally = tallies[name]
@@ -110,6 +112,12 @@ class _Window:
             return self.graph.constants[name]
         return self.stored[name] if name in self.stored else self._float_form(name)
 
+    def output_db(self, found: Mapping[str, Array]) -> float:
+        """Return the worst ratio among the graph outputs that are found."""
+        ratios = [_ratio_db(_power(self.real[name]), _power(found[name] - self.real[name]))
+                  for name in self.graph.outputs if name in found]
+        return min(ratios, default=EQUAL_DB)
+
     def alone_db(self, name: str) -> float:
         """Return the worst ratio of an output if the noise that this op adds were the only one."""
         changed = {name: self.real[name] + self.added(name)}
@@ -119,9 +127,7 @@ class _Window:
                             self.graph.constants[operand] if operand in self.graph.constants else
                             self.real[operand] for operand in op.inputs]
                 changed[op.output] = np.asarray(OPS[op.kind].evaluate(operands, op.attrs))
-        ratios = [_ratio_db(_power(self.real[output]), _power(changed[output] - self.real[output]))
-                  for output in self.graph.outputs if output in changed]
-        return min(ratios, default=EQUAL_DB)
+        return self.output_db(changed)
 
 
 @dataclass(slots=True)
@@ -201,6 +207,15 @@ class _Output:
         margin = None if self.agreed is None or self.agreed == self.windows else float(f"{self.margin:.4g}")
         return OutputAccuracy(name, _ratio_db(self.signal, self.noise), float(f"{self.largest_error:.4g}"),
                               float(f"{self.largest_value:.4g}"), agreement, margin)
+
+
+def _candidates(integer: Graph, window: _Window, names: tuple[str, ...]) -> list[str]:
+    """Return the values whose ops add most noise: of each width, those of the lowest ratios."""
+    ratios = {name: _ratio_db(_power(window.real[name]), _power(window.added(name))) for name in names}
+    narrow = {name for name in names if integer.types[name].dtype is DType.S8}
+    return [name for width in (True, False)
+            for name in sorted((name for name in names if (name in narrow) is width),
+                               key=ratios.__getitem__)[:CANDIDATES]]
 
 
 def _rows(integer: Graph, op: Op | None, name: str, codes: Array) -> Array:

@@ -92,7 +92,10 @@ def _source_advice(integer: Graph, finding: Finding) -> str:
     kind = integer.types[finding.name]
     assert kind.quant is not None
     rounding = float(np.square(kind.quant.scale).mean()) / 12
-    if op is None or finding.added_noise <= ROUNDING**2 * rounding:
+    if op is None:
+        return ("its 13-bit steps are the limit where windows are quiet: bring all windows to one loudness "
+                "before the network")
+    if finding.added_noise <= ROUNDING**2 * rounding:
         return (f"its {8 * kind.dtype.size_bytes}-bit steps are the limit, its range fits: "
                 "only quantisation-aware fine-tuning helps")
     if op.kind is OpKind.QATTENTION:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import gcd
 
 import numpy as np
 
 from tmc.ir.errors import CalibrationError
-from tmc.ir.graph import Graph
+from tmc.ir.graph import Graph, OpKind
 from tmc.ir.interpret import interpret
 from tmc.ir.types import Array
 
 SAMPLE_ELEMENTS = 40_000
+SAMPLE_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,13 +22,15 @@ class Range:
     """What one value held over all calibration samples.
 
     column_low, column_high: smallest and largest element per index of the last axis. sample: about 40,000
-    elements for error searches; sample_columns: the last-axis index of each.
+    elements for error searches; sample_columns: the last-axis index of each. rows: of a LayerNorm output
+    about 256 whole rows, else none.
     """
 
     column_low: Array
     column_high: Array
     sample: Array
     sample_columns: Array
+    rows: Array = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
 
     @property
     def low(self) -> float:
@@ -75,10 +78,11 @@ def calibrate(graph: Graph, samples: Mapping[str, Array]) -> Ranges:
     assert len(counts) == 1, "read_calibration gives every input the same number of samples"
     count = counts.pop()
     observers: dict[str, _Observer] = {}
+    norms = {op.output for op in graph.ops if op.kind is OpKind.LAYERNORM}
 
     def observe(name: str, array: Array) -> None:
         if name not in observers:
-            observers[name] = _Observer(name, array.size, array.shape[-1], count)
+            observers[name] = _Observer(name, array.size, array.shape[-1], count, name in norms)
         observers[name].add(array)
 
     for index in range(count):
@@ -98,7 +102,7 @@ def calibrate(graph: Graph, samples: Mapping[str, Array]) -> Ranges:
 class _Observer:
     """Running column extremes and a strided selection of the elements of one value."""
 
-    def __init__(self, name: str, elements: int, columns: int, count: int) -> None:
+    def __init__(self, name: str, elements: int, columns: int, count: int, keep_rows: bool) -> None:
         self.name = name
         self.columns = columns
         self.low = np.full(columns, np.inf, dtype=np.float32)
@@ -109,6 +113,8 @@ class _Observer:
         while gcd(stride, columns) != 1:  # otherwise the stride would visit the same few columns in every row
             stride += 1
         self.stride = stride
+        self.row_stride = max(1, elements // columns * count // SAMPLE_ROWS) if keep_rows else 0
+        self.chosen_rows: list[Array] = []
 
     def add(self, array: Array) -> None:
         rows = array.reshape(-1, self.columns)
@@ -118,9 +124,13 @@ class _Observer:
                                    "check the weights, and the calibration samples for extreme values")
         np.minimum(self.low, low, out=self.low)
         np.maximum(self.high, high, out=self.high)
+        if self.row_stride:
+            self.chosen_rows.append(rows[len(self.chosen) % self.row_stride :: self.row_stride].copy())
         first = len(self.chosen) % self.stride
         self.chosen.append(rows.reshape(-1)[first :: self.stride].copy())
         self.chosen_columns.append(np.arange(first, rows.size, self.stride) % self.columns)
 
     def range(self) -> Range:
-        return Range(self.low, self.high, np.concatenate(self.chosen), np.concatenate(self.chosen_columns))
+        rows = np.concatenate(self.chosen_rows) if self.row_stride else np.zeros((0, 0), dtype=np.float32)
+        chosen, columns = np.concatenate(self.chosen), np.concatenate(self.chosen_columns)
+        return Range(self.low, self.high, chosen, columns, rows)

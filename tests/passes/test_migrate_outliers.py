@@ -10,7 +10,8 @@ from tmc.ir.graph import Graph, OpKind
 from tmc.ir.interpret import interpret
 from tmc.ir.verify import verify
 from tmc.passes.calibrate import calibrate
-from tmc.passes.migrate_outliers import OUTLIER_RATIO, migrate_outliers
+from tmc.passes.migrate_outliers import migrate_outliers
+from tmc.passes.recipe import DEFAULT
 
 SIZE = Size(layers=1)
 PLANTED = transformer(SIZE, outlier=20.0)
@@ -66,15 +67,47 @@ def test_ranges_are_those_of_another_calibration() -> None:
 
 
 def test_without_outliers_nothing_changes() -> None:
-    graph = transformer(SIZE)
+    graph = even(transformer(SIZE))
     ranges = calibrate(graph, {"emg": windows(graph, 4)})
     for name in ("0.norm1", "0.norm2"):
         magnitude = ranges.values[name].column_magnitude
-        assert magnitude.max() < OUTLIER_RATIO * np.median(magnitude)
+        assert magnitude.max() < 2 * np.median(magnitude)
     same, ranges_after = migrate_outliers(graph, ranges)
     assert same.ops == graph.ops
     assert set(same.constants) == set(graph.constants)
     assert ranges_after.values == ranges.values
+
+
+def even(graph: Graph, factor: float = 1.0) -> Graph:
+    """Return a network whose LayerNorms have equal channels, but channel 0, which is `factor` times larger.
+
+    The weights behind it are larger by the same factor: to move it makes no step any finer.
+    """
+    constants = {name: np.ones_like(array) if name.endswith(".g") else
+                 np.zeros_like(array) if name.endswith(".beta") else array.copy()
+                 for name, array in graph.constants.items()}
+    for op in graph.ops:
+        if op.kind is OpKind.LAYERNORM and op.output != "tokens":
+            constants[op.inputs[1]][0] = factor
+        if op.kind is OpKind.LINEAR and "norm" in op.inputs[0]:
+            constants[op.inputs[1]][:, 0] *= np.float32(factor)
+    return replace(graph, constants=constants)
+
+
+def moved(graph: Graph, how: str) -> set[str]:
+    recipe = DEFAULT.with_settings([f"migrate_outliers={how}"])
+    found, _ = migrate_outliers(graph, calibrate(graph, {"emg": windows(graph, 4)}), recipe)
+    verify(found)
+    return {name.removesuffix(".gamma_migrated") for name in found.constants if "gamma_migrated" in name}
+
+
+def test_moved_where_it_gains_always_or_never() -> None:
+    norms = {"0.norm1", "0.norm2"}
+    assert moved(PLANTED, "where_it_gains") == moved(PLANTED, "always") == norms
+    assert moved(PLANTED, "never") == set()
+    even_weights = even(transformer(SIZE), 20.0)
+    assert moved(even_weights, "where_it_gains") == set()
+    assert moved(even_weights, "always") == norms
 
 
 @pytest.mark.parametrize("reason", ["graph output", "read by another op"])
