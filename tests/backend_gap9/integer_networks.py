@@ -78,6 +78,33 @@ def integer_network(
     return graph
 
 
+def column_network(seed: int) -> Graph:
+    """Return a verified integer graph of linears and ops that need whole columns, of any small shape."""
+    random = np.random.default_rng(seed)
+    rows, groups = int(random.integers(2, 9)), int(random.integers(1, 6))
+    shape = (rows * groups, 2 * int(random.integers(1, 16)))
+    builder = GraphBuilder("columns", {"input": TensorType(DType.S16, shape)}, ("drawn",))
+    net = _Network(builder, random)
+    channels = 4 * int(random.integers(1, 12))
+    x = net.linear("first", "input", channels, _shift(shape[1], 2000, 2000), dtype="s16", groups=groups)
+    if random.integers(2):
+        x = builder.op(OpKind.PERMUTE_ROWS, [x], PermuteRowsAttrs(rows), "/wide/Transpose", "wide")
+    x = net.layernorm("norm", x)
+    for number in range(int(random.integers(1, 4))):
+        if random.integers(2):
+            attrs = PermuteRowsAttrs(groups)
+            x = builder.op(OpKind.PERMUTE_ROWS, [x], attrs, f"/{number}/Transpose", f"turned{number}")
+        taps = 2 * int(random.integers(4)) + 1
+        x = net.depthwise(f"smooth{number}", x, taps, table=bool(random.integers(2)))
+    count = 2 * int(random.integers(1, 9))
+    x = net.linear("points", x, count, _shift(channels, 40, 8000), dtype="s16")
+    layout: Literal["rows", "transposed"] = "rows" if random.integers(2) else "transposed"
+    net.interpolate("drawn", x, 2 * int(random.integers(1, 40)), layout)
+    graph = builder.graph()
+    verify(graph)
+    return graph
+
+
 def _loc(name: str, node: str) -> str:
     return f"/{name.replace('.', '/')}/{node}"
 
@@ -168,11 +195,13 @@ class _Network:
         attrs = QDepthwiseRowsAttrs(shift, int(self.random.integers(-128, 128)), table)
         return self.builder.op(OpKind.QDEPTHWISE_ROWS, operands, attrs, _loc(name, "Conv"), name)
 
-    def interpolate(self, name: str, x: str, rows: int) -> str:
+    def interpolate(
+        self, name: str, x: str, rows: int, layout: Literal["rows", "transposed"] = "transposed"
+    ) -> str:
         before, weight = interpolation(self.builder.type_of(x).shape[0], rows)
         table = np.stack([before, np.rint(weight * 2**14)], axis=1).astype(np.int16)
         operands = [x, self.builder.constant(table, f"{name}.table")]
-        attrs = QInterpolateRowsAttrs(rows, "transposed")
+        attrs = QInterpolateRowsAttrs(rows, layout)
         return self.builder.op(OpKind.QINTERPOLATE_ROWS, operands, attrs, "/head/Resize", name)
 
     def logits(self, features: str, classes: int) -> str:
