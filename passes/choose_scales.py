@@ -17,7 +17,7 @@ from tmc.passes.quantise_mean import mean_scale
 from tmc.passes.recipe import DEFAULT, Recipe
 from tmc.passes.residual_scales import least_scale, residual_scales
 from tmc.passes.search_range import search_range
-from tmc.passes.value_roles import Role, value_roles
+from tmc.passes.value_roles import SAME_AS_OPERAND, Role, value_roles
 
 # Bits below the int8 step that Q and K keep until they are rotated.
 ROTATION_BITS = 6
@@ -60,7 +60,7 @@ def choose_scales(graph: Graph, ranges: Ranges, recipe: Recipe = DEFAULT) -> Sca
 
     for op in graph.ops:
         role, found = roles[op.output], ranges.values[op.output]
-        if op.kind is OpKind.RESHAPE:
+        if op.kind in SAME_AS_OPERAND:
             if op.inputs[0] in quants:
                 quants[op.output] = quants[op.inputs[0]]
         elif role in (Role.RESIDUAL, Role.BRANCH):

@@ -9,12 +9,13 @@ from typing import Literal
 import numpy as np
 
 from tmc.ir import attrs as a
-from tmc.ir.graph import Graph, Op, OpKind, producers
+from tmc.ir.graph import Graph, Op, OpKind, producers, uses
 from tmc.ir.ops import OPS
 from tmc.ir.types import Array, DType, Quant, TensorType
 from tmc.passes.activation_table import ACTIVATIONS, activation_table
 from tmc.passes.choose_scales import ROTATION_BITS, Scales, out_factor
 from tmc.passes.quantise_attention import COSINE_BITS, quantise_attention, rotation_table
+from tmc.passes.quantise_interpolation import interpolation_table
 from tmc.passes.quantise_layernorm import quantise_layernorm
 from tmc.passes.quantise_linear import CodeRange, LinearTask, quantise_linear, quantise_logits
 from tmc.passes.quantise_mean import quantise_mean
@@ -46,10 +47,12 @@ def quantise(graph: Graph, scales: Scales, recipe: Recipe = DEFAULT) -> Graph:
         builder.types[name] = TensorType(DType.S16, graph.types[name].shape, scales.quants[name])
         builder.codes[name] = CodeRange(-INPUT_LIMIT - 1, INPUT_LIMIT)
     for op in graph.ops:
-        if op.kind is OpKind.LINEAR and scales.roles[op.output] in (Role.TABLE_INPUT, Role.BRANCH):
-            continue  # emitted with the activation or add that takes it in
+        if scales.roles[op.output] in (Role.TABLE_INPUT, Role.BRANCH) or _is_transposed(graph, op):
+            continue  # emitted with the activation, add or transpose that takes it in
         if op.kind in ACTIVATIONS:
-            _linear(builder, made_by[op.inputs[0]], op)
+            producer = made_by[op.inputs[0]]
+            emit = _depthwise if producer.kind is OpKind.DEPTHWISE_ROWS else _linear
+            emit(builder, producer, op)
         elif op.kind is OpKind.ADD:
             branch = next(name for name in op.inputs if scales.roles[name] is Role.BRANCH)
             _linear(builder, made_by[branch], op)
@@ -99,7 +102,7 @@ def _linear(builder: _Builder, op: Op, last: Op) -> None:
     x = op.inputs[0]
     weight, bias = (builder.graph.constants[operand] for operand in op.inputs[1:])
     x_quant = builder.quant(x)
-    sums = scales.quants.get(op.output, Quant((1.0,)))
+    sums, table = _sums(scales, op, last)
     y_scale = np.repeat(np.array(sums.scale), len(weight) // len(sums.scale))
     task = LinearTask(op.loc, weight, bias, x_quant, builder.codes[x], y_scale, sums.zero_point,
                       residual=role is Role.BRANCH)
@@ -114,19 +117,81 @@ def _linear(builder: _Builder, op: Op, last: Op) -> None:
     inputs = [x, builder.constant(f"{name}.weight", codes.weight, weight_quant),
               builder.constant(f"{name}.multiplier", codes.multiplier),
               builder.constant(f"{name}.bias", codes.bias)]
-    if role is Role.TABLE_INPUT:
+    if table:
         inputs.append(builder.constant(f"{name}.table", activation_table(last, sums, quant)))
     if role is Role.BRANCH:
         inputs.append(next(operand for operand in last.inputs if operand != op.output))
     heads = len(sums.scale) if role is Role.QUERY_KEY else 1
     attrs = a.QLinearAttrs(codes.shift, RESULTS.get(role, "s8"), LAYOUTS.get(role, "rows"), heads,
-                           role is Role.TABLE_INPUT, role is Role.BRANCH)
+                           table, role is Role.BRANCH)
     builder.emit(last, OpKind.QLINEAR, tuple(inputs), attrs, quant, loc=op.loc)
 
 
-def _reshape(builder: _Builder, op: Op) -> None:
+def _sums(scales: Scales, op: Op, last: Op) -> tuple[Quant, bool]:
+    """Return the quantisation of the sums of an op, and whether a table turns them into the result.
+
+    Where the lowest code of a ReLU's result stands for 0, saturation at that code is the ReLU.
+    """
+    result = scales.quants.get(last.output)
+    if last.kind is OpKind.RELU and result is not None and result.zero_point == -128:
+        return result, False
+    return scales.quants.get(op.output, Quant((1.0,))), scales.roles[op.output] is Role.TABLE_INPUT
+
+
+def _depthwise(builder: _Builder, op: Op, last: Op) -> None:
+    """Emit a convolution together with `last`, the activation that takes it in, or itself."""
+    x, name = op.inputs[0], last.output
+    weight, bias = (builder.graph.constants[operand] for operand in op.inputs[1:])
+    x_quant = builder.quant(x)
+    sums, table = _sums(builder.scales, op, last)
+    y_scale = np.full(len(weight), sums.scale[0])
+    task = LinearTask(op.loc, weight, bias[None], x_quant, builder.codes[x], y_scale, sums.zero_point, False)
+    codes = quantise_linear(task, builder.recipe)
+    weight_quant = Quant(tuple(float(scale) for scale in codes.weight_scale), 0, 0)
+    quant = builder.scales.quants[name]
+    inputs = [x, builder.constant(f"{name}.weight", codes.weight, weight_quant),
+              builder.constant(f"{name}.multiplier", codes.multiplier),
+              builder.constant(f"{name}.bias", codes.bias[0])]
+    if table:
+        inputs.append(builder.constant(f"{name}.table", activation_table(last, sums, quant)))
+    attrs = a.QDepthwiseRowsAttrs(codes.shift, x_quant.zero_point, table)
+    builder.emit(last, OpKind.QDEPTHWISE_ROWS, tuple(inputs), attrs, quant, loc=op.loc)
+
+
+def _view(builder: _Builder, op: Op) -> None:
     x = op.inputs[0]
-    builder.emit(op, OpKind.RESHAPE, op.inputs, op.attrs, builder.quant(x), builder.codes[x])
+    builder.emit(op, op.kind, op.inputs, op.attrs, builder.quant(x), builder.codes[x])
+
+
+def _is_transposed(graph: Graph, op: Op) -> bool:
+    """Tell whether an interpolation is read by a transpose alone, which it can write by itself."""
+    if op.kind is not OpKind.INTERPOLATE_ROWS or op.output in graph.outputs:
+        return False
+    return [reader.kind for reader in uses(graph).get(op.output, ())] == [OpKind.TRANSPOSE]
+
+
+def _interpolate(builder: _Builder, op: Op) -> None:
+    assert isinstance(op.attrs, a.InterpolateRowsAttrs)
+    _emit_interpolation(builder, op, op.inputs[0], a.QInterpolateRowsAttrs(op.attrs.rows), op.loc)
+
+
+def _transpose(builder: _Builder, op: Op) -> None:
+    """Emit a transpose as part of the interpolation before it, else of one to the same rows."""
+    before = next((other for other in builder.graph.ops if other.output == op.inputs[0]), None)
+    if before is not None and _is_transposed(builder.graph, before):
+        assert isinstance(before.attrs, a.InterpolateRowsAttrs)
+        x, rows, loc = before.inputs[0], before.attrs.rows, before.loc
+    else:
+        x, loc = op.inputs[0], op.loc
+        rows = builder.types[x].shape[0]
+    _emit_interpolation(builder, op, x, a.QInterpolateRowsAttrs(rows, "transposed"), loc)
+
+
+def _emit_interpolation(builder: _Builder, op: Op, x: str, attrs: a.QInterpolateRowsAttrs,
+                        loc: str) -> None:
+    table = interpolation_table(loc, builder.types[x].shape[0], attrs.rows)
+    inputs = (x, builder.constant(f"{op.output}.table", table))
+    builder.emit(op, OpKind.QINTERPOLATE_ROWS, inputs, attrs, builder.quant(x), builder.codes[x], loc)
 
 
 def _layernorm(builder: _Builder, op: Op) -> None:
@@ -172,7 +237,11 @@ def _mean_rows(builder: _Builder, op: Op) -> None:
 
 
 WRITERS: Mapping[OpKind, Callable[[_Builder, Op], None]] = {
-    OpKind.RESHAPE: _reshape,
+    OpKind.RESHAPE: _view,
+    OpKind.PERMUTE_ROWS: _view,
+    OpKind.DEPTHWISE_ROWS: lambda builder, op: _depthwise(builder, op, op),
+    OpKind.INTERPOLATE_ROWS: _interpolate,
+    OpKind.TRANSPOSE: _transpose,
     OpKind.LAYERNORM: _layernorm,
     OpKind.ROPE: _rope,
     OpKind.ATTENTION: _attention,

@@ -12,7 +12,7 @@ from tmc.ir.types import Quant
 from tmc.passes.calibrate import Ranges
 from tmc.passes.quantise_layernorm import epsilon_limit
 from tmc.passes.recipe import DEFAULT, Recipe
-from tmc.passes.value_roles import Role
+from tmc.passes.value_roles import SAME_AS_OPERAND, Role
 
 INPUT_LIMIT = 4095
 # The largest code that a calibrated input or residual value gets, by bits.
@@ -71,10 +71,11 @@ def _segments(graph: Graph, roles: Mapping[str, Role]) -> dict[str, str]:
     """Return for every input and stream value the first value of its segment."""
     segment = {name: name for name in graph.inputs}
     for op in graph.ops:
-        if roles[op.output] not in STREAM and not (op.kind is OpKind.RESHAPE and op.inputs[0] in segment):
+        given = op.kind in SAME_AS_OPERAND and op.inputs[0] in segment
+        if roles[op.output] not in STREAM and not given:
             continue
         segment[op.output] = op.output
-        if op.kind in (OpKind.ADD, OpKind.RESHAPE):
+        if op.kind is OpKind.ADD or given:
             joined = {segment[name] for name in (*op.inputs, op.output)}
             first = next(root for root in segment if root in joined)
             for name, root in segment.items():

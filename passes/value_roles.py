@@ -17,7 +17,7 @@ class Role(Enum):
     INPUT = "13-bit input"
     RESIDUAL = "int16 residual stream"
     ACTIVATION = "int8 with zero point"
-    TABLE_INPUT = "int8 table index inside a linear"
+    TABLE_INPUT = "int8 table index inside a linear or a convolution"
     BRANCH = "summand inside a linear, at the scale of the residual stream"
     UNROTATED = "int16 before a rotation"
     QUERY_KEY = "int8 per head"
@@ -27,10 +27,14 @@ class Role(Enum):
     LOGITS = "int32 result"
 
 
+# Results stored as the operand is: the same elements in another shape or order, or blends of them.
+SAME_AS_OPERAND = frozenset(
+    {OpKind.RESHAPE, OpKind.PERMUTE_ROWS, OpKind.INTERPOLATE_ROWS, OpKind.TRANSPOSE})
+_WIDE = frozenset({Role.INPUT, Role.RESIDUAL, Role.POOLED})
 # Which roles an op reads at operand 0 (for attention: at each operand; for add: the operand that stays).
 READS: Mapping[OpKind, tuple[frozenset[Role], ...]] = {
     OpKind.LINEAR: (frozenset({Role.INPUT, Role.ACTIVATION, Role.ATTENDED, Role.POOLED, Role.RESIDUAL}),),
-    OpKind.LAYERNORM: (frozenset({Role.INPUT, Role.RESIDUAL, Role.POOLED}),),
+    OpKind.LAYERNORM: (_WIDE,),
     **{kind: (frozenset({Role.TABLE_INPUT}),) for kind in ACTIVATIONS},
     OpKind.ROPE: (frozenset({Role.UNROTATED}),),
     OpKind.ATTENTION: (frozenset({Role.QUERY_KEY}), frozenset({Role.QUERY_KEY}), frozenset({Role.VALUE})),
@@ -38,6 +42,10 @@ READS: Mapping[OpKind, tuple[frozenset[Role], ...]] = {
     OpKind.ADD: (frozenset({Role.INPUT, Role.RESIDUAL, Role.BRANCH}),) * 2,
     OpKind.RESHAPE: (frozenset({Role.INPUT, Role.ACTIVATION, Role.ATTENDED, Role.POOLED, Role.RESIDUAL,
                                 Role.LOGITS}),),
+    OpKind.PERMUTE_ROWS: (_WIDE | {Role.ACTIVATION, Role.ATTENDED},),
+    OpKind.DEPTHWISE_ROWS: (frozenset({Role.ACTIVATION, Role.ATTENDED}),),
+    OpKind.INTERPOLATE_ROWS: (_WIDE,),
+    OpKind.TRANSPOSE: (_WIDE,),
 }
 # The role of a result, where its op decides it alone.
 WRITES: Mapping[OpKind, Role] = {
@@ -50,8 +58,9 @@ WRITES: Mapping[OpKind, Role] = {
 # Per value the (op, operand number) pairs that read it.
 Readers: TypeAlias = Mapping[str, list[tuple[Op, int]]]
 NOTE = "the integer form covers transformer blocks; docs/numerics.md lists what each op reads"
-# Ops that read a LayerNorm as int16; all others read int8.
-WIDE_READERS = frozenset({OpKind.ADD, OpKind.LAYERNORM})
+# Ops that read a LayerNorm or a linear as int16; of the others, most read int8.
+WIDE_READERS = frozenset({OpKind.ADD, OpKind.LAYERNORM, OpKind.INTERPOLATE_ROWS, OpKind.TRANSPOSE})
+_SEEN_THROUGH = frozenset({OpKind.RESHAPE, OpKind.PERMUTE_ROWS})
 
 
 def value_roles(graph: Graph) -> dict[str, Role]:
@@ -68,10 +77,12 @@ def value_roles(graph: Graph) -> dict[str, Role]:
             raise QuantisationError(op.loc, f"found {op.kind.value} in the graph to quantise, allowed "
                                             f"{', '.join(kind.value for kind in READS)}", NOTE)
         _check_operands(graph, op, roles, branches)
-        if op.kind is OpKind.RESHAPE:
+        if op.kind in SAME_AS_OPERAND:
             roles[op.output] = roles[op.inputs[0]]
         elif op.kind is OpKind.LINEAR:
             roles[op.output] = _linear_role(graph, op, readers, branches)
+        elif op.kind is OpKind.DEPTHWISE_ROWS:
+            roles[op.output] = _depthwise_role(graph, op, readers)
         elif op.kind is OpKind.LAYERNORM:
             roles[op.output] = _norm_role(op, readers)
         else:
@@ -80,11 +91,11 @@ def value_roles(graph: Graph) -> dict[str, Role]:
 
 
 def _readers(graph: Graph) -> Readers:
-    """Return the readers of every value, seen through reshapes."""
+    """Return the readers of every value, seen through reshapes and other orders of rows."""
     readers: dict[str, list[tuple[Op, int]]] = {}
     for op in reversed(graph.ops):
         for operand, name in enumerate(op.inputs):
-            found = readers.get(op.output, []) if op.kind is OpKind.RESHAPE else [(op, operand)]
+            found = readers.get(op.output, []) if op.kind in _SEEN_THROUGH else [(op, operand)]
             readers.setdefault(name, []).extend(found)
     return readers
 
@@ -120,6 +131,12 @@ def _check_operands(graph: Graph, op: Op, roles: Mapping[str, Role], branches: s
                                         "the residual stream plus a linear output that it alone reads", NOTE)
 
 
+def _depthwise_role(graph: Graph, op: Op, readers: Readers) -> Role:
+    """Choose how the result of a convolution is stored: as the index of an activation's table, or as int8."""
+    activated = [reader.kind in ACTIVATIONS for reader, _ in readers.get(op.output, [])]
+    return Role.TABLE_INPUT if activated == [True] and op.output not in graph.outputs else Role.ACTIVATION
+
+
 def _norm_role(op: Op, readers: Readers) -> Role:
     """Choose how a LayerNorm's result is stored: int16 for sums, norms and the caller, else int8."""
     wide = all(reader.kind in WIDE_READERS for reader, _ in readers.get(op.output, []))
@@ -135,7 +152,7 @@ def _linear_role(graph: Graph, op: Op, readers: Readers, branches: set[str]) -> 
     kinds = {kind for kind, _ in found}
     if not found:
         return Role.LOGITS
-    if op.output in graph.outputs or kinds & {OpKind.LAYERNORM, OpKind.ADD}:
+    if op.output in graph.outputs or kinds & WIDE_READERS:
         return Role.RESIDUAL
     if kinds <= ACTIVATIONS.keys() and len(readers[op.output]) == 1:
         return Role.TABLE_INPUT
