@@ -1,7 +1,7 @@
 """The table of ONNX ops the frontend takes, and one short function for each.
 
 A function receives the node and returns the names of the values for its outputs, first output first. Nodes
-whose inputs are all known never come here. Source: the ONNX operator specification, opsets 11 to 24.
+whose inputs are all known never come here. Source: the ONNX operator specification, opsets 10 to 24.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from math import prod
 import numpy as np
 
 from tmc.frontend import import_fused as fused
+from tmc.frontend import import_quantised as quantised
 from tmc.frontend import import_views as views
 from tmc.frontend.import_resize import resize
 from tmc.frontend.node import Node
@@ -198,6 +199,9 @@ IMPORTERS: Mapping[str, Importer] = {
     "LayerNormalization": fused.layer_normalization,
     "Attention": fused.attention,
     "RotaryEmbedding": fused.rotary_embedding,
+    "QuantizeLinear": quantised.quantize_linear,
+    "DequantizeLinear": quantised.dequantize_linear,
+    "RequantShift": quantised.requant_shift,
     "Identity": views.same,
     "Dropout": views.dropout,
     "Cast": views.cast,

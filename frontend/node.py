@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper
+from onnx import helper, numpy_helper
 
-from tmc.ir.attrs import Attrs
+from tmc.ir.attrs import Attrs, FakeQuantiseAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.errors import UnsupportedModel, VerifyError
 from tmc.ir.graph import OpKind
 from tmc.ir.types import Array
+
+# Where quantisers put ops that ONNX does not define; some put them in ONNX's own domain.
+INTEGER_DOMAINS = ("PACTOps", "ai.onnx.contrib")
 
 
 def node_name(node: onnx.NodeProto) -> str:
@@ -25,7 +28,8 @@ def node_name(node: onnx.NodeProto) -> str:
 
 def op_name(node: onnx.NodeProto) -> str:
     """Return the op type, with its domain where that is not ONNX's own."""
-    return str(node.op_type) if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
+    plain = node.domain in ("", "ai.onnx", *INTEGER_DOMAINS)
+    return str(node.op_type) if plain else f"{node.domain}.{node.op_type}"
 
 
 @dataclass(slots=True)
@@ -37,6 +41,10 @@ class Importing:
     known: dict[str, Array] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
     uploaded: dict[str, str] = field(default_factory=dict)
+    # ONNX tensors that hold 8-bit codes: what they stand for, and what uint8 ones have more than int8 ones
+    codes: dict[str, tuple[FakeQuantiseAttrs, int]] = field(default_factory=dict)
+    # the scales of constants that the file holds as integers
+    weight_scales: set[float] = field(default_factory=set)
 
 
 class Node:
@@ -59,6 +67,19 @@ class Node:
         """Return an attribute as a Python value; strings are decoded."""
         value = self._attributes.get(name, default)
         return value.decode() if isinstance(value, bytes) else value
+
+    def attribute_array(self, name: str) -> Array:
+        """Return a numeric attribute, whether it is a number, a list or a tensor."""
+        value = self._attributes[name]
+        return numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else np.asarray(value)
+
+    def codes(self, index: int) -> tuple[FakeQuantiseAttrs, int] | None:
+        """Return what an input's codes stand for, None if it holds no codes."""
+        return self._state.codes.get(self.proto.input[index])
+
+    def declare_codes(self, name: str, attrs: FakeQuantiseAttrs, shift: int) -> None:
+        """Note that an ONNX tensor holds codes: int8 ones, plus `shift`."""
+        self._state.codes[name] = (attrs, shift)
 
     def has(self, index: int) -> bool:
         """Tell whether an optional input is given."""
@@ -113,6 +134,10 @@ class Node:
                 "the network was not trained to the end, or a mask holds infinities",
             )
         return self.builder.constant(single, name)
+
+    def integer_constant(self, array: Array, name: str) -> str:
+        """Add an int32 constant to the graph."""
+        return self.builder.constant(np.ascontiguousarray(array, dtype=np.int32), name)
 
     def scalar(self, number: float) -> str:
         """Add a float32 constant of rank 0."""

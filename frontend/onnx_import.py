@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
 from onnx import external_data_helper, inliner, numpy_helper
 
+from tmc.frontend import import_quantised as quantised
 from tmc.frontend.fold import fold_node
-from tmc.frontend.importers import FOLDED_ONLY, IMPORTERS, STATIC
-from tmc.frontend.node import Importing, Node, node_name, op_name
+from tmc.frontend.importers import FOLDED_ONLY, IMPORTERS, STATIC, Importer
+from tmc.frontend.node import INTEGER_DOMAINS, Importing, Node, node_name, op_name
 from tmc.ir.build import GraphBuilder
 from tmc.ir.errors import UnsupportedModel
 from tmc.ir.graph import Graph
 from tmc.ir.types import DType, TensorType
 
-OPSETS = range(11, 25)
+OPSETS = range(10, 25)
 ALLOWED_OPS = ", ".join(sorted(IMPORTERS))
 
 
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A float graph, and the scales of the weights that the file holds as integers, rising."""
+
+    graph: Graph
+    weight_scales: tuple[float, ...]
+
+
 def load(path: Path, name: str | None = None) -> Graph:
+    """Return the graph of an ONNX file; see `load_model`."""
+    return load_model(path, name).graph
+
+
+def load_model(path: Path, name: str | None = None) -> Imported:
     """Return the graph of an ONNX file with static shapes; `name` defaults to the file's stem.
 
     Nodes whose inputs are known are folded; every other node becomes ops of the IR.
@@ -44,6 +59,7 @@ def load(path: Path, name: str | None = None) -> Graph:
         raise UnsupportedModel(
             path.name,
             f"found {len(unsupported)} unsupported nodes: {'; '.join(unsupported)}; allowed {ALLOWED_OPS}",
+            *_remedies(graph),
             "ops whose inputs are all constant may be any that ONNX defines",
         )
     for output in outputs:
@@ -55,7 +71,18 @@ def load(path: Path, name: str | None = None) -> Graph:
                 "export the network, not its constants",
             )
         builder.forward(output, state.values[output])
-    return builder.graph()
+    return Imported(builder.graph(), tuple(sorted(state.weight_scales)))
+
+
+def _remedies(graph: onnx.GraphProto) -> list[str]:
+    """Return what to do about the ops of other quantised formats, each remedy with the ops it is for."""
+    found: dict[str, list[str]] = {}
+    for node in graph.node:
+        if node.op_type in quantised.REFUSED:
+            ops = found.setdefault(quantised.REFUSED[node.op_type], [])
+            if node.op_type not in ops:
+                ops.append(str(node.op_type))
+    return [f"{', '.join(ops)}: {remedy}" for remedy, ops in found.items()]
 
 
 def identifier(text: str) -> str:
@@ -72,6 +99,7 @@ def read_model(path: Path) -> onnx.ModelProto:
     try:
         model = onnx.load(path, load_external_data=False)
         external_data_helper.load_external_data_for_model(model, str(path.parent))
+        _name_domains(model)
         onnx.checker.check_model(model)
         return inliner.inline_local_functions(model) if model.functions else model
     except (OSError, DecodeError, ValueError, RuntimeError, onnx.checker.ValidationError) as error:
@@ -83,6 +111,19 @@ def read_model(path: Path) -> onnx.ModelProto:
             f"found {reason}, allowed a readable ONNX file",
             "the file may be truncated, or its external data missing: export it again",
         ) from error
+
+
+def _name_domains(model: onnx.ModelProto) -> None:
+    """Move ops of quantisers that claim to be ONNX's own to a domain of theirs, or no checker would pass
+    them."""
+    moved = False
+    for node in model.graph.node:
+        foreign = node.op_type == "RequantShift" or node.op_type in quantised.REFUSED
+        if foreign and node.domain == "" and not onnx.defs.has(node.op_type):
+            node.domain = INTEGER_DOMAINS[0]
+            moved = True
+    if moved and all(entry.domain != INTEGER_DOMAINS[0] for entry in model.opset_import):
+        model.opset_import.add(domain=INTEGER_DOMAINS[0], version=1)
 
 
 def _opset(model: onnx.ModelProto, path: Path) -> int:
@@ -127,7 +168,13 @@ def _import_nodes(graph: onnx.GraphProto, state: Importing) -> list[str]:
         foldable = proto.domain in ("", "ai.onnx") and all(name in state.known for name in inputs)
         subgraph = any(a.HasField("g") or a.graphs for a in proto.attribute)
         if foldable and not subgraph:
-            state.known.update(fold_node(proto, state.known, state.opset))
+            if kind == "DequantizeLinear":
+                state.known[proto.output[0]], scales = quantised.dequantised(Node(proto, state))
+                state.weight_scales.update(float(scale) for scale in scales)
+            elif kind == "QuantizeLinear":
+                state.known[proto.output[0]] = quantised.quantised_constant(Node(proto, state))
+            else:
+                state.known.update(fold_node(proto, state.known, state.opset))
             continue
         if out_of_reach.intersection(inputs):
             # Its operands could not be imported; it is listed only if its own type is unknown too.
@@ -138,8 +185,8 @@ def _import_nodes(graph: onnx.GraphProto, state: Importing) -> list[str]:
         node = Node(proto, state)
         if kind in STATIC:
             state.known[proto.output[0]] = STATIC[kind](node)
-        elif kind in IMPORTERS:
-            results = IMPORTERS[kind](node)
+        elif kind in IMPORTERS or (inputs and inputs[0] in state.codes):
+            results = _importer(node, kind)(node)
             for name in proto.output[len(results) :]:
                 node.refuse(
                     bool(name),
@@ -147,7 +194,22 @@ def _import_nodes(graph: onnx.GraphProto, state: Importing) -> list[str]:
                     "outputs " + ", ".join(proto.output[: len(results)]),
                 )
             state.values.update(zip(proto.output, results, strict=False))
+            if kind in quantised.KEEP_CODES and inputs[0] in state.codes:
+                state.codes.update(dict.fromkeys(proto.output, state.codes[proto.input[0]]))
         else:
             unsupported.append(f"{node_name(proto)} ({kind})")
             out_of_reach.update(proto.output)
     return unsupported
+
+
+def _importer(node: Node, kind: str) -> Importer:
+    """Return the importer of a node. Codes may be rearranged and clipped; to compute, they become real.
+
+    Raises: UnsupportedModel for arithmetic on codes.
+    """
+    reads_codes = bool(node.proto.input) and node.codes(0) is not None
+    if reads_codes and kind not in (*quantised.KEEP_CODES, "DequantizeLinear"):
+        node.refuse(kind != "Clip", "arithmetic on the codes of a QuantizeLinear", "a DequantizeLinear first",
+                    "quantise with quant_format=QuantFormat.QDQ")
+        return quantised.clip_codes
+    return IMPORTERS[kind]

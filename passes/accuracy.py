@@ -88,7 +88,9 @@ class _Window:
         interpret(graph, inputs, window.real.__setitem__)
 
         def store(name: str, codes: Array) -> None:
-            window.stored[name] = _rows(integer, made_by.get(name), name, codes)
+            rows = _rows(integer, made_by.get(name), name, codes)
+            # The float graph may see the same rows through a reshape.
+            window.stored[name] = rows.reshape(window.real[name].shape) if name in window.real else rows
 
         codes = quantise_inputs(integer, inputs)
         for name, array in codes.items():

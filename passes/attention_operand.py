@@ -111,10 +111,11 @@ def _two_terms(traced: ElementMap, columns: Array) -> Operand | str:
     return Operand(traced.source, traced.scale, columns, coefficients)
 
 
-def read_rotation(operand: Operand, heads: int) -> Rotation | str:
+def read_rotation(operand: Operand, heads: int, stretch: float = _ROUNDING) -> Rotation | str:
     """Return an operand with coefficients as pairs of a rotation, or the reason why it is none.
 
-    Columns that are not turned are paired with one another, by an angle of 0.
+    Columns that are not turned are paired with one another, by an angle of 0. stretch: how far the square of
+    a turned pair's length may be from what it was.
     """
     assert operand.coefficients is not None, "a plain view has no rotation"
     pairs: list[list[tuple[int, int]]] = []
@@ -135,13 +136,14 @@ def read_rotation(operand: Operand, heads: int) -> Rotation | str:
     still = two == -1
     keeps_one = (_close(cos_own, sin_other) & _close(cos_other, -sin_own)) | still
     keeps_two = _close(cos_other, sin_own) & _close(cos_own, -sin_other)
-    cosine = np.where(still, np.float32(1), np.where(keeps_one, cos_own, cos_other))
+    cosine = np.where(still | keeps_one, cos_own, cos_other)
     # Adding 0 turns -0 into 0.
     sine = np.where(still, np.float32(0), -np.where(keeps_one, cos_other, cos_own)) + np.float32(0)
-    unmoved = not bool(still.any()) or bool((operand.coefficients[0][:, first][:, still] == 1).all())
+    alone = operand.coefficients[0][:, second]
+    unmoved = bool((~still | (_close(cos_own, alone) & (np.abs(cos_own - 1) <= stretch).all(axis=0))).all())
     norm = cosine * cosine + sine * sine
     if not (
-        unmoved and bool((keeps_one | keeps_two).all()) and np.allclose(norm, 1.0, rtol=0, atol=_ROUNDING)
+        unmoved and bool((keeps_one | keeps_two).all()) and np.allclose(norm, 1.0, rtol=0, atol=stretch)
     ):
         return "the factors of a pair of elements are no cosine and sine of one angle"
     own = np.where(keeps_one, one, two)

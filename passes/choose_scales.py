@@ -27,6 +27,9 @@ POOLED_BITS = {16: 7, 8: 0}
 POOLED_MULTIPLIER = 15
 
 
+NOTHING: Mapping[str, Quant] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Scales:
     """The role of every value, and the quantisation of every value that the integer graph stores.
@@ -39,13 +42,15 @@ class Scales:
     quants: Mapping[str, Quant]
 
 
-def choose_scales(graph: Graph, ranges: Ranges, recipe: Recipe = DEFAULT) -> Scales:
+def choose_scales(
+    graph: Graph, ranges: Ranges, recipe: Recipe = DEFAULT, declared: Mapping[str, Quant] = NOTHING
+) -> Scales:
     """Return the scales of a canonical float graph from its calibration ranges.
 
     Input: 13 bits, whole range. Residual stream: int16, one scale per segment (residual_scales). Q and K:
     symmetric, per head. V and attention output: symmetric. Outputs of LayerNorms and activations,
     inputs of activations: with a zero point. Searched by mean square error (search_range). The recipe may
-    say otherwise.
+    say otherwise. Values with a zero point take the quantisation that the model declares, if it does.
     Raises: QuantisationError if an op has no integer form, numbers of heads disagree, or the residual
     stream is too small for the epsilon of its LayerNorms.
     """
@@ -66,6 +71,9 @@ def choose_scales(graph: Graph, ranges: Ranges, recipe: Recipe = DEFAULT) -> Sca
         elif role in (Role.RESIDUAL, Role.BRANCH):
             quants[op.output] = stream[op.output]
         elif role in (Role.ACTIVATION, Role.TABLE_INPUT):
+            if op.output in declared:
+                quants[op.output] = declared[op.output]
+                continue
             scale, zero_point = search_range(found, not recipe.zero_points, recipe.range_search)
             quants[op.output] = Quant((scale,), zero_point)
         elif role is Role.QUERY_KEY:

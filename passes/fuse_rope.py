@@ -17,6 +17,9 @@ from tmc.passes.element_map import Tracer
 from tmc.passes.emit_view import emit_columns
 from tmc.passes.fuse_attention import snapped_scale
 
+# Quantised models hold cosines and sines in 8 bits.
+STRETCH = 1 / 32
+
 
 def fuse_rope(graph: Graph, declined: list[Declined] | None = None) -> Graph:
     """Replace the arithmetic that turns q and k of an attention by `rope`, with the tables it amounts to.
@@ -58,7 +61,7 @@ def _read(graph: Graph, tracer: Tracer, name: str, heads: int) -> tuple[Operand,
         return operand
     if operand.coefficients is None:
         return ""
-    rotation = read_rotation(operand, heads)
+    rotation = read_rotation(operand, heads, STRETCH)
     return rotation if isinstance(rotation, str) else (operand, rotation)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -14,6 +14,7 @@ from tmc.ir.ops import OPS
 from tmc.ir.types import Array, DType, Quant, TensorType
 from tmc.passes.activation_table import ACTIVATIONS, activation_table
 from tmc.passes.choose_scales import ROTATION_BITS, Scales, out_factor
+from tmc.passes.declared_weights import declared_weights
 from tmc.passes.quantise_attention import COSINE_BITS, quantise_attention, rotation_table
 from tmc.passes.quantise_interpolation import interpolation_table
 from tmc.passes.quantise_layernorm import quantise_layernorm
@@ -34,15 +35,19 @@ RESULTS: Mapping[Role, Literal["s16", "s32"]] = {
 LAYOUTS: Mapping[Role, a.Layout] = {Role.QUERY_KEY: "heads", Role.VALUE: "transposed"}
 
 
-def quantise(graph: Graph, scales: Scales, recipe: Recipe = DEFAULT) -> Graph:
+def quantise(
+    graph: Graph, scales: Scales, recipe: Recipe = DEFAULT, weight_scales: Sequence[float] = ()
+) -> Graph:
     """Return the integer graph of a canonical float graph; values keep their names.
 
     linear + activation becomes one qlinear with a table, linear + add one with a residual; both take the name
-    of the activation's or add's result. Constants are named after the op that reads them.
+    of the activation's or add's result. Weights that are integers times one of weight_scales, rising, keep
+    these
+    integers. Constants are named after the op that reads them.
     Raises: QuantisationError naming the op whose numbers do not fit the integer contract.
     """
     made_by = producers(graph)
-    builder = _Builder(graph, scales, recipe)
+    builder = _Builder(graph, scales, recipe, weight_scales)
     for name in graph.inputs:
         builder.types[name] = TensorType(DType.S16, graph.types[name].shape, scales.quants[name])
         builder.codes[name] = CodeRange(-INPUT_LIMIT - 1, INPUT_LIMIT)
@@ -71,6 +76,7 @@ class _Builder:
     graph: Graph
     scales: Scales
     recipe: Recipe
+    weight_scales: Sequence[float] = ()
     ops: list[Op] = field(default_factory=list)
     types: dict[str, TensorType] = field(default_factory=dict)
     constants: dict[str, Array] = field(default_factory=dict)
@@ -105,11 +111,14 @@ def _linear(builder: _Builder, op: Op, last: Op) -> None:
     sums, table = _sums(scales, op, last)
     y_scale = np.repeat(np.array(sums.scale), len(weight) // len(sums.scale))
     task = LinearTask(op.loc, weight, bias, x_quant, builder.codes[x], y_scale, sums.zero_point,
-                      residual=role is Role.BRANCH)
+                      role is Role.BRANCH, declared_weights(weight, builder.weight_scales))
     if role is Role.LOGITS:
         codes = quantise_logits(task)
-        weight_quant = Quant((float(codes.weight_scale[0]),))
-        quant = Quant((x_quant.scale[0] * weight_quant.scale[0],))
+        steps = tuple(float(scale) for scale in codes.weight_scale)
+        same = len(set(steps)) == 1
+        weight_quant = Quant(steps[:1]) if same else Quant(steps, 0, 0)
+        sums_scale = tuple(x_quant.scale[0] * step for step in weight_quant.scale)
+        quant = Quant(sums_scale, 0, None if same else 1)
     else:
         codes = quantise_linear(task, builder.recipe)
         weight_quant = Quant(tuple(float(scale) for scale in codes.weight_scale), 0, 0)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tmc.ir.errors import QuantisationError
 from tmc.ir.types import Array, Quant
+from tmc.passes.declared_weights import DeclaredWeights
 from tmc.passes.recipe import DEFAULT, Recipe
 
 Int = NDArray[np.int64]
@@ -50,7 +51,9 @@ class LinearTask:
     """A float linear op and the codes around it.
 
     weight [N, K], bias [G, N]; x and x_codes: scale, zero point and range of the operand; y_scale: [N];
-    residual: whether the result is added to an int16 value. `where` names the ONNX node.
+    residual: whether the result is added to an int16 value. declared: the integer weights of a model that
+    gives
+    them. `where` names the ONNX node.
     """
 
     where: str
@@ -61,6 +64,7 @@ class LinearTask:
     y_scale: Float
     y_zero_point: int
     residual: bool
+    declared: DeclaredWeights | None = None
 
 
 def quantise_linear(task: LinearTask, recipe: Recipe = DEFAULT) -> LinearCodes:
@@ -73,6 +77,8 @@ def quantise_linear(task: LinearTask, recipe: Recipe = DEFAULT) -> LinearCodes:
     or for weight scales max_k|w[n]| / 127 with the multiplier rounded to r[n] 2^s.
     Raises: QuantisationError if that would leave multipliers below MIN_MULTIPLIER.
     """
+    if task.declared is not None:
+        return _kept(task, task.declared)
     weight = task.weight.astype(np.float64)
     x_scale = task.x.scale[0]
     limit = np.abs(weight).max(axis=1)
@@ -110,6 +116,8 @@ def quantise_logits(task: LinearTask) -> LinearCodes:
     Argmax over the integers is argmax over the real values. The task's y_scale and y_zero_point are not used.
     Raises: QuantisationError if a sum does not provably fit int32.
     """
+    if task.declared is not None:
+        return _kept_logits(task, task.declared)
     weight = task.weight.astype(np.float64)
     step = float(np.abs(weight).max()) / WEIGHT_LIMIT or 1.0
     scale = np.full(len(weight), step)
@@ -117,12 +125,49 @@ def quantise_logits(task: LinearTask) -> LinearCodes:
     bias = np.rint(task.bias.astype(np.float64) / (task.x.scale[0] * step))
     bias = np.clip(bias, -float(INT32), float(INT32)).astype(np.int64)
     bias = bias - task.x.zero_point * integers.sum(axis=1)
-    codes = LinearCodes(integers, scale, np.ones(len(weight), dtype=np.int64), bias, 0)
+    return _proved(task, LinearCodes(integers, scale, np.ones(len(weight), dtype=np.int64), bias, 0))
+
+
+def _proved(task: LinearTask, codes: LinearCodes) -> LinearCodes:
     broken = overflow(task, codes)
     if broken is not None:
         raise QuantisationError(task.where, f"found {broken}, allowed int32",
                                 "the result is kept at the scale of the products: fewer inputs would fit")
     return _stored(codes)
+
+
+def _kept(task: LinearTask, declared: DeclaredWeights) -> LinearCodes:
+    """Return the constants of a linear op whose integer weights the model gives.
+
+    The multiplier is r[n] 2^s rounded, r[n] = s_x s_w[n] / s_y[n], with the largest s that provably fits.
+    """
+    ratio = task.x.scale[0] * declared.scale / task.y_scale
+    for shift in range(MAX_SHIFT, -1, -1):
+        scaled = np.rint(ratio * 2.0**shift)
+        if scaled.max() >= INT32:
+            continue
+        multiplier = np.maximum(scaled, 1).astype(np.int64)
+        codes = _constants(task, declared.codes.astype(np.int64), declared.scale, multiplier, shift)
+        if overflow(task, codes) is None:
+            break
+    else:
+        shift, multiplier = 0, np.ones(1, dtype=np.int64)
+    if shift < FINE_SHIFT and multiplier.max() < MIN_MULTIPLIER:
+        raise QuantisationError(
+            task.where, f"found a scale ratio of {float(ratio.max()):.4g} from products to results, which "
+                        "leaves no room in int32, allowed multipliers of 2 bits or more",
+            "its declared scales do not fit its calibrated range: quantise the network again")
+    return _stored(codes)
+
+
+def _kept_logits(task: LinearTask, declared: DeclaredWeights) -> LinearCodes:
+    """Return the constants of a linear op with int32 results and integer weights that the model gives."""
+    integers = declared.codes.astype(np.int64)
+    bias = np.rint(task.bias.astype(np.float64) / (task.x.scale[0] * declared.scale))
+    bias = np.clip(bias, -float(INT32), float(INT32)).astype(np.int64)
+    bias = bias - task.x.zero_point * integers.sum(axis=1)
+    ones = np.ones(len(integers), dtype=np.int64)
+    return _proved(task, LinearCodes(integers, declared.scale, ones, bias, 0))
 
 
 def overflow(task: LinearTask, codes: LinearCodes) -> str | None:
@@ -160,6 +205,10 @@ def _multipliers(ratio: Float, shift: int, recipe: Recipe) -> Int:
 
 def _rounded(task: LinearTask, weight: Float, scale: Float, multiplier: Int, shift: int) -> LinearCodes:
     integers = np.clip(np.rint(weight / scale[:, None]), -WEIGHT_LIMIT, WEIGHT_LIMIT).astype(np.int64)
+    return _constants(task, integers, scale, multiplier, shift)
+
+
+def _constants(task: LinearTask, integers: Int, scale: Float, multiplier: Int, shift: int) -> LinearCodes:
     offset = np.rint((task.bias.astype(np.float64) / task.y_scale + task.y_zero_point) * 2.0**shift)
     rounding = 2 ** (shift - 1) if shift > 0 else 0
     # Beyond int32 the exact value does not matter: the proof refuses it, and int64 must not wrap.

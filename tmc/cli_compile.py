@@ -118,7 +118,7 @@ def _run(options: argparse.Namespace, output: Path | None) -> int:
     finally:
         for reason in dict.fromkeys(declined):
             print(f"declined: {reason}", file=sys.stderr)
-    if not compiled.calibration.meaningful:
+    if not (compiled.calibration.meaningful or compiled.quantised.exact):
         print(
             "warning: calibrated on noise, for want of samples: scales and accuracy mean nothing.\n"
             f"note: give --calibration FILE.npz, or have {options.model.stem}.calibration.npz beside it",
@@ -189,6 +189,14 @@ def _as_json(
         "output_dir": None if output is None else str(output),
         "calibration": compiled.calibration.source,
         "reference_difference": compiled.reference_difference,
+        "oracle": compiled.oracle,
+        "declared": {
+            "exact": compiled.quantised.exact,
+            "scales": compiled.quantised.scales[0],
+            "of_scales": compiled.quantised.scales[1],
+            "weights": compiled.quantised.weights[0],
+            "of_weights": compiled.quantised.weights[1],
+        },
         "seconds": seconds,
     }
 
@@ -213,8 +221,9 @@ def _summarise(compiled: Compiled, output: Path | None) -> None:
         ("proved", _proof_text(compiled.proof)),
         (
             "imported",
-            f"equal to onnxruntime within {compiled.reference_difference:.1e} of the output's range",
+            f"equal to {compiled.oracle} within {compiled.reference_difference:.1e} of the output's range",
         ),
+        *((("declared", compiled.quantised.summary()),) if compiled.quantised.declared else ()),
         *_accuracy_rows(compiled),
         ("written", "nothing (check)" if output is None else f"{output}; open {output / 'report.html'}"),
     )

@@ -18,8 +18,7 @@ from tmc.backend_gap9.run_riscv import run_gvsoc, run_iss
 from tmc.ir.errors import PlatformError
 from tmc.ir.graph import Graph
 from tmc.ir.types import Array
-from tmc.passes.codes import dequantise, quantise_inputs
-from tmc.passes.residual_scales import INPUT_LIMIT
+from tmc.passes.codes import dequantise, input_limits, quantise_inputs
 
 Run = Callable[[argparse.Namespace, Array | None], RunResult]
 
@@ -111,11 +110,12 @@ def _read_input(path: Path, graph: Graph) -> tuple[Array, bool]:
     array = array.reshape(len(array), *shape)
     if np.issubdtype(array.dtype, np.integer):
         low, high = int(array.min()), int(array.max())
-        if low < -INPUT_LIMIT - 1 or high > INPUT_LIMIT:
+        least, most = input_limits(graph.types[name].dtype)
+        if low < least or high > most:
             raise PlatformError(
                 str(path),
-                f"found codes from {low} to {high}, allowed {-INPUT_LIMIT - 1} to {INPUT_LIMIT}",
-                "inputs have 13 bits; give floats, and they are quantised here",
+                f"found codes from {low} to {high}, allowed {least} to {most}",
+                "give floats, and they are quantised here",
             )
         return array, False
     if not np.issubdtype(array.dtype, np.floating):

@@ -13,7 +13,6 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from tmc import __version__
@@ -28,22 +27,21 @@ from tmc.backend_gap9.program import Program
 from tmc.backend_gap9.report import Origin, Report, build_report
 from tmc.backend_gap9.schedule import build_program
 from tmc.calibration import Calibration, choose_calibration
-from tmc.frontend.onnx_import import identifier, load
-from tmc.frontend.reference import check_against_onnxruntime
+from tmc.frontend.onnx_import import identifier, load_model
+from tmc.frontend.reference import check_against_onnxruntime, oracle_of
 from tmc.ir.accuracy import Accuracy
 from tmc.ir.errors import TmcError, UnsupportedModel
 from tmc.ir.graph import Graph
 from tmc.ir.target import Target
 from tmc.ir.types import Array
 from tmc.passes.accuracy import accuracy
-from tmc.passes.calibrate import Ranges, calibrate
+from tmc.passes.calibrate import Ranges
 from tmc.passes.canonicalise import CANONICALISE
-from tmc.passes.choose_scales import Scales, choose_scales
+from tmc.passes.choose_scales import Scales
 from tmc.passes.codes import quantise_inputs
-from tmc.passes.migrate_outliers import migrate_outliers
-from tmc.passes.pipeline import NamedPass, Pass, named, run_passes
-from tmc.passes.quantise import quantise
+from tmc.passes.pipeline import NamedPass, Pass, named
 from tmc.passes.recipe import DEFAULT, Recipe
+from tmc.quantisation import Quantised, Steps, integer_samples, quantise_model
 
 Value = Graph | Ranges | Scales | Accuracy | Plan | Program
 
@@ -78,7 +76,7 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """What a compile made. reference_difference: imported graph to onnxruntime, relative to the range."""
+    """What a compile made. reference_difference: imported graph to the oracle, relative to the range."""
 
     graph: Graph
     plan: Plan
@@ -87,6 +85,8 @@ class Compiled:
     calibration: Calibration
     accuracy: Accuracy
     reference_difference: float
+    oracle: str
+    quantised: Quantised
     proof: CheckReport
     files: Mapping[str, bytes] = field(repr=False)
 
@@ -95,7 +95,7 @@ def value_names(canonicalise: Sequence[Pass | NamedPass] = CANONICALISE) -> tupl
     """Return the names under which a compile shows a value to `Watch.after`, in order."""
     passes = (named(entry).name for entry in canonicalise)
     quantisation = ("calibrate", "migrate_outliers", "choose_scales", "quantise", "accuracy")
-    return ("import", *passes, *quantisation, "plan", "program")
+    return ("import", "lower_declared", *passes, *quantisation, "plan", "program")
 
 
 def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
@@ -109,32 +109,25 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     _check_request(options)
 
     watch.stage(f"import {options.model.name}")
-    imported = load(options.model, options.name)
+    model = load_model(options.model, options.name)
+    imported = model.graph
     _check_interface(options.model, imported)
     done("import", imported)
     calibration = choose_calibration(options.model, options.calibration, imported)
     check_floor_has_windows(options.floor, calibration)
-    watch.stage("compare with onnxruntime")
+    calibration = integer_samples(imported, calibration)
+    watch.stage(f"compare with {oracle_of(imported)}")
     difference = check_against_onnxruntime(options.model, imported, calibration.first(REFERENCE_SAMPLES))
     done("compare")
 
-    watch.stage("bring to canonical form")
-    canonical = run_passes(imported, options.canonicalise, lambda name, graph, _: done(name, graph))
-
-    used, held_back = calibration.used, calibration.held_back
-    watch.stage(f"calibrate on {_count(used)} of {calibration.count} samples ({calibration.source})")
-    ranges = calibrate(canonical, used)
-    done("calibrate", ranges)
-    migrated, ranges = migrate_outliers(canonical, ranges, options.recipe)
-    done("migrate_outliers", migrated)
-    watch.stage("quantise")
-    scales = choose_scales(migrated, ranges, options.recipe)
-    done("choose_scales", scales)
-    quantisation = NamedPass("quantise", partial(quantise, scales=scales, recipe=options.recipe))
-    integer = run_passes(migrated, (quantisation,), lambda name, graph, _: done(name, graph))
+    steps = Steps(options.canonicalise, options.recipe, watch.stage, done)
+    quantised = quantise_model(model, calibration, steps)
+    integer, held_back = quantised.graph, calibration.held_back
 
     watch.stage(f"compare with float on {_count(held_back)} {calibration.basis}")
-    exactness = accuracy(migrated, integer, ranges, held_back, calibration.basis, options.recipe)
+    exactness = accuracy(
+        quantised.real, integer, quantised.ranges, held_back, calibration.basis, options.recipe
+    )
     done("accuracy", exactness)
     check_floor(options.floor, exactness)
 
@@ -157,7 +150,10 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     if options.output is not None:
         write_directory(files, options.output)
     done("emit")
-    return Compiled(integer, plan, program, report, calibration, exactness, difference, proof, files)
+    return Compiled(
+        integer, plan, program, report, calibration, exactness, difference, oracle_of(imported), quantised,
+        proof, files,
+    )
 
 
 def _check_request(options: Options) -> None:

@@ -142,7 +142,7 @@ def test_nodes_without_a_name_are_named_by_their_output(tmp_path: Path) -> None:
 
 def test_opset(tmp_path: Path) -> None:
     path = write(tmp_path / "m.onnx", [node("Neg", "x", "y")], {"x": [2]}, opset=9)
-    assert "found opset 9, allowed 11 to 24" in refused(path).what
+    assert "found opset 9, allowed 10 to 24" in refused(path).what
 
 
 def test_no_opset(tmp_path: Path) -> None:

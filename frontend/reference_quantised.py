@@ -1,0 +1,176 @@
+"""Oracles of the import of quantised models.
+
+A rounding to 8 bits turns the last bit of a float32 sum into a whole step, and a network turns one step into
+many. So a graph that rounds is compared piece by piece: between two roundings every value must agree as
+closely
+as in any other network, and each rounding must give the code that onnxruntime gives, but for ties.
+
+RequantShift is no op of onnxruntime: such files are evaluated by ONNX's reference evaluator, with the formula
+of RequantShift written once more below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
+
+from tmc.frontend.node import INTEGER_DOMAINS, node_name
+from tmc.frontend.onnx_import import read_model
+from tmc.ir.attrs import FakeQuantiseAttrs
+from tmc.ir.errors import UnsupportedModel
+from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.interpret import interpret
+from tmc.ir.types import Array
+
+TOLERANCE = 1e-4
+
+
+class RequantShift(OpRun):
+    """floor((x * mul + add + div / 2) / div), clipped to n_levels from 0 on or around 0; by float64
+    division."""
+
+    op_domain = INTEGER_DOMAINS[0]
+
+    def _run(
+        self,
+        x: Array,
+        mul: Array,
+        add: Array,
+        div: Any = None,
+        n_levels: Any = None,
+        n_levels_out: Any = None,
+        signed: Any = None,
+    ) -> tuple[Array]:
+        divisor, levels, has_sign = (
+            float(np.asarray(value).reshape(-1)[0])
+            for value in (div, n_levels if n_levels_out is None else n_levels_out, signed)
+        )
+        exact = x.astype(np.float64) * mul.astype(np.float64) + add.astype(np.float64)
+        codes = np.floor((exact + np.floor(divisor / 2)) / divisor)
+        first = -levels / 2 if has_sign else 0.0
+        return (np.clip(codes, first, first + levels - 1).astype(np.float32),)
+
+
+class ContribRequantShift(RequantShift):
+    """The same op in the domain of custom operators."""
+
+    op_domain = INTEGER_DOMAINS[1]
+
+
+def has_requant_shift(graph: Graph) -> bool:
+    """Tell whether a graph holds ops that onnxruntime does not know."""
+    return any(op.kind is OpKind.REQUANT_SHIFT for op in graph.ops)
+
+
+def run_reference(path: Path, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the outputs of a file with RequantShift nodes by name, for one set of inputs."""
+    model = read_model(path)
+    for node in model.graph.node:
+        if node.op_type == "RequantShift":
+            node.op_type = {"PACTOps": "RequantShift"}.get(node.domain, "ContribRequantShift")
+    evaluator = ReferenceEvaluator(model, new_ops=[RequantShift, ContribRequantShift])
+    names = [output.name for output in model.graph.output]
+    return dict(zip(names, evaluator.run(names, dict(inputs)), strict=True))
+
+
+def check_piecewise(path: Path, graph: Graph, samples: Sequence[Mapping[str, Array]]) -> float:
+    """Compare a float graph that rounds to codes with onnxruntime, between roundings and at each of them.
+
+    Returns the largest difference between roundings, relative to the range of the value.
+    Raises: UnsupportedModel naming the first value that differs by more than 1e-4 of its range, or more than
+    that beyond half a step from its code.
+    """
+    session, tensors = _open(path, graph)
+    roundings = [op for op in graph.ops if op.output in tensors]
+    pieces = _cut(graph, roundings)
+    names = [output.name for output in session.get_outputs()]
+    worst = 0.0
+    for number, sample in enumerate(samples):
+        expected = dict(zip(names, session.run(names, dict(sample)), strict=True))
+        codes = {op.output: _int8(expected[tensors[op.output]]) for op in roundings}
+        forced = {op.output: _real(codes[op.output], op.attrs) for op in roundings}
+        found = interpret(pieces, {**sample, **forced})
+        for op in roundings:
+            worst = max(worst, _check_rounding(op, found[op.inputs[0]], codes[op.output], number))
+        for name in graph.outputs:
+            worst = max(worst, _check(f"output {name}", found[name], expected[name], number))
+    return worst
+
+
+def _open(path: Path, graph: Graph) -> tuple[onnxruntime.InferenceSession, dict[str, str]]:
+    """Return a session that also gives the codes of every rounding, and their names by the graph's value.
+
+    Optimisations are off: they would fuse roundings into integer ops with another order of operations.
+    """
+    model = read_model(path)
+    made = {node_name(node): node.output[0] for node in model.graph.node if node.op_type == "QuantizeLinear"}
+    tensors = {
+        op.output: made[op.loc] for op in graph.ops if op.kind is OpKind.FAKE_QUANTISE and op.loc in made
+    }
+    present = {output.name for output in model.graph.output}
+    for name in dict.fromkeys(tensors.values()):
+        if name not in present:
+            model.graph.output.append(onnx.ValueInfoProto(name=name))
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    ), tensors
+
+
+def _cut(graph: Graph, roundings: list[Op]) -> Graph:
+    """Return the graph whose inputs are also the rounded values, and whose outputs also those to round."""
+    rounded = {op.output for op in roundings}
+    ops = tuple(op for op in graph.ops if op.output not in rounded)
+    outputs = dict.fromkeys((*graph.outputs, *(op.inputs[0] for op in roundings)))
+    return replace(
+        graph, ops=ops, inputs=(*graph.inputs, *(op.output for op in roundings)), outputs=tuple(outputs)
+    )
+
+
+def _int8(codes: Array) -> Array:
+    return codes.astype(np.int32) - 128 if codes.dtype == np.uint8 else codes.astype(np.int32)
+
+
+def _real(codes: Array, attrs: object) -> Array:
+    assert isinstance(attrs, FakeQuantiseAttrs)
+    return np.asarray((codes - attrs.zero_point).astype(np.float32) * np.float32(attrs.scale))
+
+
+def _check_rounding(op: Op, found: Array, codes: Array, sample: int) -> float:
+    """Require every code to be at most half a step, and the tolerance, from the value it stands for."""
+    attrs = op.attrs
+    assert isinstance(attrs, FakeQuantiseAttrs)
+    exact = found.astype(np.float64) / attrs.scale + attrs.zero_point
+    beyond = np.abs(np.clip(exact, attrs.low, attrs.high) - codes).max() - 0.5
+    span = max(float(np.ptp(exact)), 1.0)
+    if not beyond <= TOLERANCE * span:
+        raise UnsupportedModel(
+            op.loc,
+            f"found a value {beyond + 0.5:.3g} steps from the code of onnxruntime in sample {sample}, "
+            f"allowed half a step and {TOLERANCE:.0e} of its range of {span:.3g} steps",
+            "this is a defect of tmc: please report it with the file",
+        )
+    return max(float(beyond) / span, 0.0)
+
+
+def _check(where: str, found: Array, expected: Array, sample: int) -> float:
+    difference = float(np.abs(found - expected).max())
+    span = max(float(np.ptp(expected)), float(np.abs(expected).max()), 1e-30)
+    if not difference <= TOLERANCE * span:
+        raise UnsupportedModel(
+            where,
+            f"found a difference of {difference:.3g} from onnxruntime in sample {sample}, allowed "
+            f"{TOLERANCE:.0e} of its range {span:.3g}",
+            "this is a defect of tmc: please report it with the file",
+        )
+    return difference / span
