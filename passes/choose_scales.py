@@ -15,7 +15,7 @@ from tmc.ir.types import Quant
 from tmc.passes.calibrate import Range, Ranges
 from tmc.passes.quantise_mean import mean_scale
 from tmc.passes.recipe import DEFAULT, Recipe
-from tmc.passes.residual_scales import least_scale, residual_scales
+from tmc.passes.residual_scales import below_epsilon, least_scale, residual_scales
 from tmc.passes.search_range import search_range
 from tmc.passes.value_roles import SAME_AS_OPERAND, Role, value_roles
 
@@ -129,9 +129,10 @@ def _unrotated_scales(graph: Graph, roles: Mapping[str, Role], quants: dict[str,
 
 def _pooled(graph: Graph, op: Op, x: Quant, readers: Mapping[str, tuple[Op, ...]],
             roles: Mapping[str, Role], recipe: Recipe) -> Quant:
-    """Return the finest scale of a mean for which the linear ops that read it stay in int32.
+    """Return the finest scale of a mean for which the ops that read it stay in int32.
 
     A mean of int8 codes spans them at most, so 2^7 steps per code always fit int16.
+    Raises: QuantisationError where the epsilon of a LayerNorm needs a scale coarser than that of the codes.
     """
     assert isinstance(op.attrs, MeanRowsAttrs)
     found = _through_reshapes(readers, op.output)
@@ -145,7 +146,12 @@ def _pooled(graph: Graph, op: Op, x: Quant, readers: Mapping[str, tuple[Op, ...]
                for linear in linears) and all(least_scale(graph, norm) <= scale for norm in norms):
             break
         bits -= 1
-    return Quant((mean_scale(x, op.attrs.group_rows, bits),))
+    scale = mean_scale(x, op.attrs.group_rows, bits)
+    for norm in norms:
+        if least_scale(graph, norm) > scale:
+            largest = scale * max(127 - x.zero_point, 128 + x.zero_point)
+            raise below_epsilon(norm, largest, largest * least_scale(graph, norm) / scale)
+    return Quant((scale,))
 
 
 def _worst_sum(graph: Graph, linear: Op, scale: float, limit: int, logits: bool) -> int:

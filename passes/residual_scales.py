@@ -51,13 +51,19 @@ def residual_scales(graph: Graph, ranges: Ranges, roles: Mapping[str, Role],
             least = least_scale(graph, op)
             if least > EPSILON_ROOM * scales[root]:
                 reach = (largest[root] or 1.0) * least / scales[root] / EPSILON_ROOM
-                raise QuantisationError(
-                    op.loc, f"found epsilon {op.attrs.epsilon:g} with a residual stream of at most "
-                            f"{largest[root]:g}, allowed a stream that reaches {reach:.3g}",
-                    "such a LayerNorm mostly sees its epsilon; check that the calibration samples are scaled "
-                    "like the training data")
+                raise below_epsilon(op, largest[root], reach)
             scales[root] = max(scales[root], least)
     return {name: Quant((scales[root],)) for name, root in segment.items()}
+
+
+def below_epsilon(norm: Op, largest: float, least: float) -> QuantisationError:
+    """Return the error of a LayerNorm of values of at most `largest`, which have to reach `least`."""
+    assert isinstance(norm.attrs, LayerNormAttrs)
+    return QuantisationError(
+        norm.loc, f"found epsilon {norm.attrs.epsilon:g} with values of at most {largest:g}, "
+                  f"allowed values that reach {least:.3g}",
+        "such a LayerNorm mostly sees its epsilon; check that the calibration samples are scaled "
+        "like the training data")
 
 
 def least_scale(graph: Graph, norm: Op) -> float:
