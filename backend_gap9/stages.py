@@ -4,7 +4,8 @@
 * So do means, convolutions, interpolations and permutations of rows. They work column by column: a stage
   each, with a loop over tiles of columns.
 * All other ops work row by row. Consecutive ones form one stage, so that what only they use never leaves L1;
-  a stage ends after a value that later stages need anyway (the residual stream between attention and MLP).
+  a stage ends after a value that later stages need anyway (the residual stream between attention and MLP),
+  and where more weights would not leave L2 room to bring those of the next stage.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ COLUMN_WISE = frozenset(
     {OpKind.QMEAN_ROWS, OpKind.QDEPTHWISE_ROWS, OpKind.QINTERPOLATE_ROWS, OpKind.PERMUTE_ROWS}
 )
 WHOLE = frozenset({OpKind.QATTENTION}) | COLUMN_WISE
+# Of L2 all weights of a stage take their part at once, and those of the next one travel meanwhile: less than
+# half of 1.5 MiB each.
+STAGE_WEIGHTS_BYTES = 640 * 1024
 ROW_WISE = frozenset({OpKind.QLINEAR, OpKind.QREQUANTISE, OpKind.QLAYERNORM, OpKind.QROPE})
 
 
@@ -96,14 +100,20 @@ def _rows(graph: Graph, op: Op) -> int:
 
 
 def _continues(graph: Graph, roots: dict[str, str], run: list[Op], op: Op) -> bool:
-    """Tell whether an op may join the run: same rows, and nothing before it had to be stored anyway."""
+    """Tell whether an op may join the run: same rows, nothing stored before it, not too many weights."""
     if run[0].kind in WHOLE or _rows(graph, op) != _rows(graph, run[0]):
         return False
     made = {earlier.output for earlier in run}
     rows_inputs = [name for name in row_operands(graph, op)]
     views = [name for name in rows_inputs if roots[name] != name and roots[name] in made]
     residual_stream = [name for name in rows_inputs if name in made and _crosses(graph, name, op)]
-    return not views and not residual_stream
+    weights_bytes = sum(_weight_bytes(graph, each) for each in (*run, op))
+    heavy = op.kind is OpKind.QLINEAR and weights_bytes > STAGE_WEIGHTS_BYTES
+    return not views and not residual_stream and not heavy
+
+
+def _weight_bytes(graph: Graph, op: Op) -> int:
+    return graph.types[op.inputs[1]].size_bytes if op.kind is OpKind.QLINEAR else 0
 
 
 def _crosses(graph: Graph, value: str, op: Op) -> bool:
