@@ -7,16 +7,21 @@ from collections.abc import Mapping
 from tmc.backend_gap9.layout import Rows
 from tmc.ir.attrs import QAttentionAttrs
 from tmc.ir.errors import PlanError
-from tmc.ir.graph import Graph, OpKind, producers
+from tmc.ir.graph import Graph, Op, OpKind, producers
 from tmc.ir.ops import VIEWS
 
 WORD_BYTES = 4
 
 
+def _rows_in_words(op: Op) -> tuple[str, ...]:
+    """Return the values whose rows the kernel of an op takes as whole words: interpolations write halves."""
+    return op.inputs if op.kind is OpKind.QINTERPOLATE_ROWS else (*op.inputs, op.output)
+
+
 def check_kernel_limits(graph: Graph, layouts: Mapping[str, Rows]) -> None:
     """Refuse a graph that computes nothing, and rows that do not start at words.
 
-    Kernels read and write four bytes at a time. Raises: PlanError naming the ONNX node.
+    Kernels read and write four bytes at a time, with one exception. Raises: PlanError naming the ONNX node.
     """
     if all(op.kind in VIEWS for op in graph.ops):
         raise PlanError(
@@ -39,7 +44,7 @@ def check_kernel_limits(graph: Graph, layouts: Mapping[str, Rows]) -> None:
                     "use another number of heads, or pad their columns with zeros",
                 )
     made_by = producers(graph)
-    touched = (name for op in graph.ops if op.kind not in VIEWS for name in (*op.inputs, op.output))
+    touched = (name for op in graph.ops if op.kind not in VIEWS for name in _rows_in_words(op))
     for name in touched:
         rows = layouts.get(name)
         if rows is not None and rows.rows > 1 and rows.pitch_bytes % WORD_BYTES:

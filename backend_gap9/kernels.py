@@ -25,11 +25,15 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class OperandRule:
-    """One pointer argument: how it is accessed, and its extent as a function of the number arguments."""
+    """One pointer argument: how it is accessed, and its extent as a function of the number arguments.
+
+    Its pitch has to be a multiple of pitch_unit bytes.
+    """
 
     field: str
     access: Literal["read", "write", "update"]
     extent: Callable[[Arguments], Extent]
+    pitch_unit: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,10 @@ class Kernel:
     operands: tuple[OperandRule, ...]
     arguments: tuple[str, ...]
     engine: Literal["cores"] = "cores"
+
+    def operand(self, field: str) -> OperandRule:
+        """Return the rule of a pointer argument."""
+        return next(rule for rule in self.operands if rule.field == field)
 
 
 def word_up(size_bytes: int) -> int:
@@ -106,6 +114,7 @@ _TAPS = OperandRule(
 )
 _STRETCHED = OperandRule("x", "read", lambda a: Extent(a["x_rows"], a["channels"] * 2, a["x_pitch"]))
 _PLACES = _flat("table", lambda a: a["rows"] * 4)
+_DRAWN = OperandRule("y", "write", lambda a: Extent(a["rows"], a["channels"] * 2, a["y_pitch"]), pitch_unit=2)
 _DEPTHWISE = ("rows", "channels", "taps", "x_pitch", "weight_pitch", "y_pitch", "zero_point", "shift")
 _INTERPOLATE = ("x_rows", "rows", "channels", "x_pitch", "y_pitch")
 
@@ -228,7 +237,7 @@ KERNELS: Mapping[str, Kernel] = {
         Kernel(
             "tmc_interpolate_rows_s16s16",
             "tmc_interpolate_rows_args",
-            (_STRETCHED, _PLACES, _y(2)),
+            (_STRETCHED, _PLACES, _DRAWN),
             _INTERPOLATE,
         ),
         Kernel(

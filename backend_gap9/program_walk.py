@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 
-from tmc.backend_gap9.kernels import Extent
+from tmc.backend_gap9.kernels import KERNELS, Extent
 from tmc.backend_gap9.plan import MemoryName, Plan
 from tmc.backend_gap9.program import (
     Address,
@@ -222,10 +222,11 @@ class ProgramWalk:
             region = self._region(
                 addresses[claim.field], claim.extent, "l1", place, f"operand {claim.field}: "
             )
-            if region.start % WORD_BYTES or (region.rows > 1 and region.pitch_bytes % WORD_BYTES):
+            unit = KERNELS[checked.kernel].operand(claim.field).pitch_unit
+            if region.start % WORD_BYTES or (region.rows > 1 and region.pitch_bytes % unit):
                 raise place.error(
                     f"operand {claim.field}: found byte {region.start}, rows {region.pitch_bytes} "
-                    f"bytes apart, allowed multiples of {WORD_BYTES}"
+                    f"bytes apart, allowed multiples of {WORD_BYTES if region.start % WORD_BYTES else unit}"
                 )
             regions.append(region)
         self.state.call(checked, tuple(regions), place)

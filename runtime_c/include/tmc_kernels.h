@@ -286,7 +286,7 @@ typedef struct {
 } tmc_interpolate_rows_args;
 
 /** Weighted mean of two rows: y[t][c] = R(x[i][c] * (2^14 - w) + x[i + 1][c] * w, 14), (i, w) = table[t].
- *  x s16, y s16. Splits rows. */
+ *  x s16, y s16. y_pitch may be any multiple of 2. Splits rows. */
 void tmc_interpolate_rows_s16s16_scalar(const tmc_interpolate_rows_args *args);
 void tmc_interpolate_rows_s16s16_xpulp(const tmc_interpolate_rows_args *args);
 

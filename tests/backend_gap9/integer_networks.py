@@ -96,7 +96,7 @@ def column_network(seed: int) -> Graph:
             x = builder.op(OpKind.PERMUTE_ROWS, [x], attrs, f"/{number}/Transpose", f"turned{number}")
         taps = 2 * int(random.integers(4)) + 1
         x = net.depthwise(f"smooth{number}", x, taps, table=bool(random.integers(2)))
-    count = 2 * int(random.integers(1, 9))
+    count = int(random.integers(1, 17))
     x = net.linear("points", x, count, _shift(channels, 40, 8000), dtype="s16")
     layout: Literal["rows", "transposed"] = "rows" if random.integers(2) else "transposed"
     net.interpolate("drawn", x, 2 * int(random.integers(1, 40)), layout)
