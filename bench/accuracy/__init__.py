@@ -1,0 +1,1 @@
+"""How close the integers of a compiled network are to float, on trained networks and real signals."""

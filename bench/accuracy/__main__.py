@@ -1,0 +1,134 @@
+"""Measure accuracy on trained networks and real signals; ends with one JSON line.
+
+    python -m bench.accuracy [--quick] [--networks NAME ...] [--windows N]
+    python -m bench.accuracy --ablation
+
+Fails, naming the rows, where a figure misses its floor or a single integer of the C is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench.accuracy.ablation import WINDOWS, ablation, subject, table, write_table
+from bench.accuracy.floors import STRESSED, TRAINED, misses, must_miss, values
+from bench.accuracy.signals import Parts, read_parts
+from bench.accuracy.stress import plant_outliers, sharpen
+from bench.accuracy.suite import NAIVE, TMC, Outcome, Sizes, outcomes
+from bench.accuracy.train import NETWORKS, Network, lessons, trained
+from bench.accuracy.workers import Workers, workers
+from examples.tinymyo.errors import TinyMyoError
+from examples.tinymyo.model import TinyMyo
+
+FOLDER = Path("build/bench-accuracy")
+STRESSED_NAME = "stressed"
+QUICK = Sizes(windows=48, token_windows=12, other_windows=24)
+OUTLIER_SEED = 5
+HEADING = f"{'network':<24} {'quantiser':<36} {'windows':>7} {'logit dB':>8} {'token dB':>8} " \
+          f"{'agree %':>8} {'margin':>7} {'float %':>8} {'int %':>7} {'C wrong':>7} {'s':>6}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the suite, or the ablation."""
+    options = _parser().parse_args(arguments)
+    networks = [network for network in NETWORKS if network.name in options.networks]
+    sizes = QUICK if options.quick else Sizes()
+    if options.windows is not None:
+        few = min(options.windows, sizes.other_windows)
+        sizes = Sizes(options.windows, min(few, sizes.token_windows), few)
+    epochs = 1 if options.quick else None
+    try:
+        parts = read_parts()
+        models = {network: trained(network, parts, lessons(epochs), FOLDER / "trained") for network in networks}
+    except TinyMyoError as error:
+        print(f"error: {error}\nnote: {error.note}", file=sys.stderr)
+        return 1
+    with workers() as pool:
+        if options.ablation:
+            return _ablation(pool, models[networks[0]], networks[0].name, parts)
+        return _suite(pool, models, parts, sizes)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench.accuracy", description="Measure accuracy.")
+    names = [network.name for network in NETWORKS]
+    parser.add_argument("--networks", nargs="+", choices=names, default=names, metavar="NAME",
+                        help=f"of {' '.join(names)}")
+    parser.add_argument("--windows", type=int, help="held-out windows for each network (default 1000)")
+    parser.add_argument("--quick", action="store_true", help="train one epoch, measure few windows")
+    parser.add_argument("--ablation", action="store_true",
+                        help="every step of the recipe off, one at a time, on the first of the networks: "
+                             "writes the table of docs/numerics.md")
+    return parser
+
+
+def stressed(model: TinyMyo) -> TinyMyo:
+    """Return a network with sharpened attention and planted outliers."""
+    return plant_outliers(sharpen(model), OUTLIER_SEED)
+
+
+def _suite(pool: Workers, models: dict[Network, TinyMyo], parts: Parts, sizes: Sizes) -> int:
+    print(f"signals: {parts.source}; test windows from its last 30 %\n{HEADING}")
+    found: list[Outcome] = []
+    failed: list[str] = []
+    few = Sizes(sizes.other_windows, sizes.token_windows, sizes.other_windows)
+    for network, model in models.items():
+        variants = ((network.name, model, sizes, TRAINED),
+                    (f"{network.name}-{STRESSED_NAME}", stressed(model), few, STRESSED))
+        for name, variant, size, floors in variants:
+            for one in outcomes(pool, name, variant, parts, size, FOLDER / "networks"):
+                print(_line(one), flush=True)
+                found.append(one)
+                where = f"{one.network}, {one.quantiser}"
+                if one.quantiser == TMC:
+                    failed += misses(where, values(one.figures), floors)
+                    failed += [f"{where}: {one.wrong_integers} integers of the C wrong"] * bool(one.wrong_integers)
+                if one.quantiser == NAIVE:
+                    failed += must_miss(where, one.figures, floors)
+    for line in failed:
+        print(f"FAILED {line}")
+    print(json.dumps({"bench": "accuracy", "ok": not failed, "failed": failed,
+                      "networks": [_as_json(one) for one in found]}))
+    return 1 if failed else 0
+
+
+def _line(one: Outcome) -> str:
+    has, wrong = one.figures, "-" if one.wrong_integers is None else str(one.wrong_integers)
+    token_db = "-" if has.token_db is None else f"{has.token_db:.1f}"
+    return (f"{one.network:<24} {one.quantiser:<36} {has.windows:>7} {has.logit_db:>8.1f} {token_db:>8} "
+            f"{has.agreement:>8.2f} {has.margin:>7.3f} {has.float_accuracy:>8.2f} {has.integer_accuracy:>7.2f} "
+            f"{wrong:>7} {one.seconds:>6.0f}")
+
+
+def _as_json(one: Outcome) -> dict[str, Any]:
+    rounded = {name: round(value, 4) if isinstance(value, float) else value
+               for name, value in asdict(one.figures).items()}
+    return {"network": one.network, "quantiser": one.quantiser, "wrong_integers": one.wrong_integers,
+            "seconds": one.seconds, "accuracy_drop": round(one.figures.accuracy_drop, 4), **rounded}
+
+
+def _ablation(pool: Workers, model: TinyMyo, name: str, parts: Parts) -> int:
+    folder = FOLDER / "networks"
+    names = ("trained", STRESSED_NAME)
+    subjects = tuple(subject(pool, variant, parts, folder / f"ablation-{which}.onnx")
+                     for which, variant in zip(names, (model, stressed(model)), strict=True))
+    rows = []
+    for row in ablation(pool, subjects):
+        print(row, file=sys.stderr, flush=True)
+        rows.append(row)
+    text = table(rows, names, WINDOWS)
+    write_table(text)
+    print(text)
+    print(json.dumps({"bench": "ablation", "network": name, "windows": WINDOWS, "rows": [
+        asdict(row) for row in rows]}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""Integer graphs of one calibrated network under any recipe, without the plan and the C."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from tmc.frontend.onnx_import import load
+from tmc.ir.graph import Graph
+from tmc.passes.calibrate import Ranges, calibrate
+from tmc.passes.calibration_file import read_calibration
+from tmc.passes.canonicalise import CANONICALISE
+from tmc.passes.choose_scales import choose_scales
+from tmc.passes.migrate_outliers import migrate_outliers
+from tmc.passes.pipeline import NamedPass, run_passes
+from tmc.passes.quantise import quantise
+from tmc.passes.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """A network in canonical float form, and what its values held over the calibration windows."""
+
+    graph: Graph
+    ranges: Ranges
+
+
+def calibrated(model: Path, calibration: Path) -> Calibrated:
+    """Import an ONNX file and calibrate it, as `tmc compile` does."""
+    graph = run_passes(load(model), CANONICALISE)
+    return Calibrated(graph, calibrate(graph, read_calibration(calibration, graph)))
+
+
+def integer_graph(network: Calibrated, recipe: Recipe) -> Graph:
+    """Return the integer graph that a recipe gives."""
+    migrated, ranges = migrate_outliers(network.graph, network.ranges, recipe)
+    scales = choose_scales(migrated, ranges, recipe)
+    return run_passes(migrated, (NamedPass("quantise", partial(quantise, scales=scales, recipe=recipe)),))

@@ -1,0 +1,47 @@
+"""The table of the ablation: every choice of the recipe has its row, also in docs/numerics.md."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.accuracy.ablation import BEGIN, DOCUMENT, END, Row, recipes, table, write_table
+from bench.accuracy.measure import Figures
+from tmc.passes.recipe import CHOICES, DEFAULT, NAMED
+
+
+def test_every_choice_of_every_step_is_tried_once() -> None:
+    found = recipes()
+    assert found["default"] == DEFAULT and found["naive"] == NAMED["naive"]
+    alternatives = sum(len(choices) - 1 for choices in CHOICES.values())
+    assert len(found) == alternatives + len(NAMED)
+    for setting, recipe in found.items():
+        if "=" in setting:
+            assert DEFAULT.with_settings([setting]) == recipe
+            assert [f"{step}={value}" for step, value in recipe.changed().items()] == [setting]
+
+
+def test_table() -> None:
+    one = Figures(48, 50.04, 33.0, 97.9167, 1, 0.01, 90.0, 90.0)
+    text = table([Row("default", (one, one)), Row("a=b", (None, one))], ("x", "y"), 48)
+    assert text.splitlines() == [
+        "| 48 windows | x: logit dB | x: token dB | x: agreement | y: logit dB | y: token dB | y: agreement |",
+        "|---|---|---|---|---|---|---|",
+        "| `default` | 50.0 | 33.0 | 97.9 % | 50.0 | 33.0 | 97.9 % |",
+        "| `a=b` | refused |  |  | 50.0 | 33.0 | 97.9 % |",
+    ]
+
+
+def test_the_table_replaces_what_stood_between_the_marks(tmp_path: Path) -> None:
+    document = tmp_path / "page.md"
+    document.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    write_table("new", document)
+    assert document.read_text() == f"before\n{BEGIN}\n\nnew\n\n{END}\nafter\n"
+    document.write_text("no marks")
+    with pytest.raises(AssertionError, match="lost the marks"):
+        write_table("new", document)
+
+
+def test_the_document_has_a_row_for_every_recipe_of_today() -> None:
+    written = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
+    settings = [line.split("`")[1] for line in written.splitlines() if line.startswith("| `")]
+    assert settings == list(recipes())
