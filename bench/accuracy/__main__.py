@@ -45,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     epochs = 1 if options.quick else None
     try:
         parts = read_parts()
-        models = {network: trained(network, parts, lessons(epochs), FOLDER / "trained") for network in networks}
+        taught, kept = lessons(epochs), FOLDER / "trained"
+        models = {network: trained(network, parts, taught, kept) for network in networks}
     except TinyMyoError as error:
         print(f"error: {error}\nnote: {error.note}", file=sys.stderr)
         return 1
@@ -88,7 +89,7 @@ def _suite(pool: Workers, models: dict[Network, TinyMyo], parts: Parts, sizes: S
                 where = f"{one.network}, {one.quantiser}"
                 if one.quantiser == TMC:
                     failed += misses(where, values(one.figures), floors)
-                    failed += [f"{where}: {one.wrong_integers} integers of the C wrong"] * bool(one.wrong_integers)
+                    failed += [f"{where}: {one.wrong_integers} wrong integers"] * bool(one.wrong_integers)
                 if one.quantiser == NAIVE:
                     failed += must_miss(where, one.figures, floors)
     for line in failed:
@@ -101,9 +102,9 @@ def _suite(pool: Workers, models: dict[Network, TinyMyo], parts: Parts, sizes: S
 def _line(one: Outcome) -> str:
     has, wrong = one.figures, "-" if one.wrong_integers is None else str(one.wrong_integers)
     token_db = "-" if has.token_db is None else f"{has.token_db:.1f}"
+    accuracies = f"{has.float_accuracy:>8.2f} {has.integer_accuracy:>7.2f}"
     return (f"{one.network:<24} {one.quantiser:<36} {has.windows:>7} {has.logit_db:>8.1f} {token_db:>8} "
-            f"{has.agreement:>8.2f} {has.margin:>7.3f} {has.float_accuracy:>8.2f} {has.integer_accuracy:>7.2f} "
-            f"{wrong:>7} {one.seconds:>6.0f}")
+            f"{has.agreement:>8.2f} {has.margin:>7.3f} {accuracies} {wrong:>7} {one.seconds:>6.0f}")
 
 
 def _as_json(one: Outcome) -> dict[str, Any]:

@@ -26,7 +26,7 @@ WINDOWS = 48
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A recipe by the setting that makes it, and its figures per network; None where the recipe is refused."""
+    """A recipe by the setting that makes it; its figures per network, None where a recipe is refused."""
 
     setting: str
     figures: tuple[Figures | None, ...]
@@ -53,15 +53,13 @@ class Subject:
 
 
 def recipes() -> Mapping[str, Recipe]:
-    """Return the recipes to compare by their settings: the default, one change at a time, the named others."""
-    changed = {
-        setting: recipe
-        for step, choices in CHOICES.items()
-        for recipe in (replace(DEFAULT, **{step: choice}) for choice in choices)
-        for setting in (f"{step}={recipe.changed().get(step)}",)
-        if recipe != DEFAULT
-    }
-    return {"default": DEFAULT, **changed, **{name: one for name, one in NAMED.items() if one != DEFAULT}}
+    """Return recipes by their settings: the default, one change at a time, the named others."""
+    found = {"default": DEFAULT}
+    for step, choices in CHOICES.items():
+        for choice in choices:
+            recipe = replace(DEFAULT, **{step: choice})
+            found |= {f"{step}={text}": recipe for text in recipe.changed().values()}
+    return {**found, **{name: recipe for name, recipe in NAMED.items() if recipe != DEFAULT}}
 
 
 def subject(workers: Workers, model: TinyMyo, parts: Parts, path: Path, windows: int = WINDOWS) -> Subject:

@@ -35,7 +35,7 @@ STRESSED = (
 )
 SENTENCES = (
     Floor("cosine_mean", "at least", 0.994),
-    Floor("cosine_minimum", "at least", 0.986),
+    Floor("cosine_least", "at least", 0.986),
 )
 
 

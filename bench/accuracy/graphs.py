@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from tmc.calibration import choose_calibration
 from tmc.frontend.onnx_import import load
 from tmc.ir.graph import Graph
 from tmc.passes.calibrate import Ranges, calibrate
-from tmc.passes.calibration_file import read_calibration
 from tmc.passes.canonicalise import CANONICALISE
 from tmc.passes.choose_scales import choose_scales
 from tmc.passes.migrate_outliers import migrate_outliers
@@ -28,8 +28,9 @@ class Calibrated:
 
 def calibrated(model: Path, calibration: Path) -> Calibrated:
     """Import an ONNX file and calibrate it, as `tmc compile` does."""
-    graph = run_passes(load(model), CANONICALISE)
-    return Calibrated(graph, calibrate(graph, read_calibration(calibration, graph)))
+    imported = load(model)
+    graph = run_passes(imported, CANONICALISE)
+    return Calibrated(graph, calibrate(graph, choose_calibration(model, calibration, imported).used))
 
 
 def integer_graph(network: Calibrated, recipe: Recipe) -> Graph:

@@ -85,7 +85,7 @@ def split(signal: Signal, source: str) -> Parts:
 
 
 def labelled_windows(signal: Signal, channels: int, count: int, seed: int) -> Labelled:
-    """Return `count` windows of one part of a recording; classes take turns. Equal arguments, equal windows."""
+    """Return windows of one part of a recording; classes take turns. Equal arguments give equal windows."""
     random = np.random.default_rng(seed)
     labels = np.arange(count, dtype=np.int64) % CLASSES
     windows = np.stack([_window(signal, channels, int(label), random) for label in labels])
@@ -105,7 +105,8 @@ def _window(signal: Signal, channels: int, label: int, random: np.random.Generat
     phase = random.uniform(0.0, 2.0 * np.pi)
     envelope = 1.0 + depth * np.cos(2.0 * np.pi * bursts * seconds + phase)
     slope = random.normal(GAIN_TILT[label], GAIN_TILT_SPREAD)
-    gains = np.exp(slope * np.linspace(-1.0, 1.0, channels)) * _heavy_tailed(random, ELECTRODE_GAIN_SPREAD, channels)
+    gains = np.exp(slope * np.linspace(-1.0, 1.0, channels))
+    gains *= _heavy_tailed(random, ELECTRODE_GAIN_SPREAD, channels)
     gains *= _heavy_tailed(random, WINDOW_GAIN_SPREAD, 1)
     return np.asarray(gains[:, None] * envelope * filtered)
 

@@ -12,15 +12,22 @@ from bench.accuracy.measure import Figures, figures, signal_to_noise_db
 from bench.accuracy.peer import PEER, quantise_with_onnxruntime
 from bench.accuracy.signals import Labelled, Parts, labelled_windows
 from bench.accuracy.workers import Workers, compiled_logits, interpreted, onnx_logits
-from examples.tinymyo.export import INPUT, export
+from examples.tinymyo.export import (
+    INPUT,
+    calibration_path,
+    compare_with_onnxruntime,
+    export_onnx,
+    write_calibration,
+)
 from examples.tinymyo.model import TinyMyo
-from examples.tinymyo.recording import Windows
 from tmc.backend_gap9.targets import target_named
 from tmc.driver import Options, compile_model
+from tmc.ir.types import Array
 from tmc.passes.recipe import Recipe
 
 TEST_SEED, CALIBRATION_SEED = 1, 2
-CALIBRATION_WINDOWS = 32
+CALIBRATION_WINDOWS = 64  # of which a compile holds back a quarter
+CHECKED_WINDOWS = 4
 TMC, NAIVE = "tmc", "naive"
 
 
@@ -49,12 +56,19 @@ def held_out(parts: Parts, channels: int, count: int) -> Labelled:
     return labelled_windows(parts.test, channels, count, TEST_SEED)
 
 
+def calibration_windows(parts: Parts, channels: int) -> Array:
+    """Return windows of the training part, the same for every quantiser."""
+    return labelled_windows(parts.train, channels, CALIBRATION_WINDOWS, CALIBRATION_SEED).windows
+
+
 def export_with_calibration(model: TinyMyo, parts: Parts, path: Path) -> Path:
-    """Export a network and calibration windows of the training part; return the calibration file."""
-    windows = labelled_windows(parts.train, model.config.channels, CALIBRATION_WINDOWS, CALIBRATION_SEED)
-    given = Windows(windows.windows, windows.windows, parts.source)
+    """Export a network, check the file against torch, and write calibration windows; return their file."""
+    windows = calibration_windows(parts, model.config.channels)
     path.parent.mkdir(parents=True, exist_ok=True)
-    return export(model, given, path, "torchscript").calibration
+    export_onnx(model, path, "torchscript")
+    compare_with_onnxruntime(model, path, windows[:CHECKED_WINDOWS])
+    write_calibration(calibration_path(path), windows, parts.source)
+    return calibration_path(path)
 
 
 def outcomes(
@@ -84,8 +98,7 @@ def outcomes(
     yield Outcome(name, NAIVE, figures(few.labels, wanted[: len(few.labels)], logits, token_db), None, done())
 
     peer = folder / f"{name}.peer.onnx"
-    windows = labelled_windows(parts.train, model.config.channels, CALIBRATION_WINDOWS, CALIBRATION_SEED)
-    quantise_with_onnxruntime(onnx, INPUT, windows.windows, peer)
+    quantise_with_onnxruntime(onnx, INPUT, calibration_windows(parts, model.config.channels), peer)
     logits = onnx_logits(workers, peer, few.windows)
     yield Outcome(name, PEER, figures(few.labels, wanted[: len(few.labels)], logits), None, done())
 

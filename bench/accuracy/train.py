@@ -1,4 +1,4 @@
-"""Train the networks by `examples/tinymyo` on real signals, once: what was trained is kept for the next run."""
+"""Train the networks by `examples/tinymyo` on real signals, once: the next run finds them trained."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from bench.accuracy.measure import Figures, figures, signal_to_noise_db
 
 def test_signal_to_noise() -> None:
     reference = np.array([3.0, 4.0])
-    assert signal_to_noise_db(reference, reference + [0.5, 0.0]) == pytest.approx(20.0)
+    assert signal_to_noise_db(reference, reference + np.array([0.5, 0.0])) == pytest.approx(20.0)
     assert signal_to_noise_db(reference, reference) == float("inf")
     assert signal_to_noise_db(np.zeros(2), reference) == float("-inf")
     assert signal_to_noise_db(reference.astype(np.float32), np.array([4, 4])) == pytest.approx(13.9794)
