@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.accuracy.ablation import BEGIN, DOCUMENT, END, Row, recipes, table, write_table
+from bench.accuracy.ablation import BEGIN, END, Row, recipes, table, write_table
 from bench.accuracy.measure import Figures
 from tmc.passes.recipe import CHOICES, DEFAULT, NAMED
 
