@@ -185,7 +185,7 @@ def _import_nodes(graph: onnx.GraphProto, state: Importing) -> list[str]:
         node = Node(proto, state)
         if kind in STATIC:
             state.known[proto.output[0]] = STATIC[kind](node)
-        elif kind in IMPORTERS or (inputs and inputs[0] in state.codes):
+        elif kind in IMPORTERS or (_reads_codes(inputs, state) and proto.op_type not in quantised.REFUSED):
             results = _importer(node, kind)(node)
             for name in proto.output[len(results) :]:
                 node.refuse(
@@ -200,6 +200,10 @@ def _import_nodes(graph: onnx.GraphProto, state: Importing) -> list[str]:
             unsupported.append(f"{node_name(proto)} ({kind})")
             out_of_reach.update(proto.output)
     return unsupported
+
+
+def _reads_codes(inputs: list[str], state: Importing) -> bool:
+    return bool(inputs) and inputs[0] in state.codes
 
 
 def _importer(node: Node, kind: str) -> Importer:

@@ -1,0 +1,148 @@
+"""What quantised files may hold, and what is refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto
+from onnxruntime.quantization import QuantFormat
+
+from tests.frontend.onnx_files import node, samples, write
+from tests.quantised.qdq_models import quantise, write_mlp
+from tmc.frontend.onnx_import import load, load_model
+from tmc.frontend.reference import check_against_onnxruntime
+from tmc.ir.errors import UnsupportedModel
+from tmc.ir.graph import OpKind
+
+ONE = np.array(0.5, np.float32)
+CONSTANTS: dict[str, Any] = {
+    "s": ONE,
+    "t": np.array(0.25, np.float32),
+    "z": np.array(3, np.uint8),
+    "i": np.array(-2, np.int8),
+    "two": np.array([0.5, 0.25], np.float32),
+    "zz": np.zeros(2, np.uint8),
+    "wide": np.array(0, np.int16),
+    "none": np.array(0.0, np.float32),
+    "lo": np.array(0, np.uint8),
+    "hi": np.array(127, np.uint8),
+    "up": np.array(200, np.uint8),
+    "c": np.array([[1, -2], [3, 4]], np.int8),
+    "c16": np.array([[1, -2]], np.int16),
+    "shape": np.array([4, 1]),
+    "s3": np.array([0.5, 0.25, 1], np.float32),
+    "z3": np.zeros(3, np.int8),
+}
+Q, DQ = "QuantizeLinear", "DequantizeLinear"
+
+
+def written(path: Path, nodes: list[Any], opset: int = 21) -> Path:
+    names = {name for each in nodes for name in each.input}
+    constants = {name: array for name, array in CONSTANTS.items() if name in names}
+    return write(path, nodes, {"x": (2, 2)}, constants=constants, opset=opset)
+
+
+GOOD = {
+    "uint8": [node(Q, "x s z", "q"), node(DQ, "q s z", "y")],
+    "int8": [node(Q, "x s i", "q"), node(DQ, "q s i", "y")],
+    "no zero point": [node(Q, "x s", "q"), node(DQ, "q s", "y")],
+    "output type": [node(Q, "x s", "q", output_dtype=TensorProto.INT8), node(DQ, "q s", "y")],
+    "view of codes": [
+        node(Q, "x s z", "q"),
+        node("Transpose", "q", "r"),
+        node("Reshape", "r shape", "v"),
+        node(DQ, "v s z", "y"),
+    ],
+    "seven bits": [node(Q, "x s z", "q"), node("Clip", "q lo hi", "r"), node(DQ, "r s z", "y")],
+    "constant rounded at run time": [node(Q, "t s z", "q"), node(DQ, "q s z", "r"), node("Add", "x r", "y")],
+    "per channel": [node(DQ, "c two", "w", axis=0), node("MatMul", "x w", "y")],
+}
+
+
+@pytest.mark.parametrize("nodes", GOOD.values(), ids=GOOD)
+def test_import_equals_onnxruntime(tmp_path: Path, nodes: list[Any]) -> None:
+    path = written(tmp_path / "m.onnx", nodes)
+    arrays = [{"x": 40 * each["x"]} for each in samples({"x": (2, 2)}, 8)]
+    assert check_against_onnxruntime(path, load(path), arrays) < 1e-5
+
+
+REFUSED = {
+    "per channel": (
+        [node(Q, "x two zz", "q"), node(DQ, "q two zz", "y")],
+        "found 2 scales for an activation",
+    ),
+    "16 bits": (
+        [node(Q, "x s wide", "q"), node(DQ, "q s wide", "y")],
+        "found codes of int16, allowed int8 or uint8",
+    ),
+    "16-bit type": (
+        [node(Q, "x s", "q", output_dtype=TensorProto.INT16), node(DQ, "q s wide", "y")],
+        "found output_dtype 5",
+    ),
+    "16-bit weight": (
+        [node(DQ, "c16 s", "w"), node("Add", "x w", "y")],
+        "found codes of int16, allowed int8",
+    ),
+    "blocks": ([node(Q, "x s z", "q", block_size=2), node(DQ, "q s z", "y")], "found block-wise scales"),
+    "another scale": (
+        [node(Q, "x s z", "q"), node(DQ, "q t z", "y")],
+        "found scale 0.25 for codes of scale 0.5",
+    ),
+    "no scale": ([node(Q, "x none z", "q"), node(DQ, "q none z", "y")], "found a scale that is not positive"),
+    "arithmetic": (
+        [node(Q, "x s z", "q"), node("Softmax", "q", "r"), node(DQ, "r s z", "y")],
+        "found arithmetic on the codes of a QuantizeLinear",
+    ),
+    "limits": (
+        [node(Q, "x s z", "q"), node("Clip", "q up hi", "r"), node(DQ, "r s z", "y")],
+        "found codes from 72 to -1, allowed low <= high",
+    ),
+    "float codes": ([node(DQ, "x s z", "y")], "found codes that no QuantizeLinear made"),
+    "scales of an axis": (
+        [node(DQ, "c s3 z3", "w", axis=0), node("MatMul", "x w", "y")],
+        "found 3 scales for axis 0 of (2, 2), allowed 1 or 2",
+    ),
+}
+
+
+@pytest.mark.parametrize(("nodes", "found"), REFUSED.values(), ids=REFUSED)
+def test_refused(tmp_path: Path, nodes: list[Any], found: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onnx.checker.check_model", lambda model: None)
+    with pytest.raises(UnsupportedModel) as error:
+        load(written(tmp_path / "m.onnx", nodes))
+    assert found in error.value.what and error.value.notes
+
+
+def test_operator_format_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    path = quantise(write_mlp(tmp_path / "m.onnx"), tmp_path / "q.onnx", quant_format=QuantFormat.QOperator)
+    with pytest.raises(UnsupportedModel) as error:
+        load(path)
+    assert "(com.microsoft.QGemm)" in error.value.what
+    assert any("quant_format=QuantFormat.QDQ" in note for note in error.value.notes)
+
+
+def test_a_wrong_import_is_noticed(tmp_path: Path) -> None:
+    path = written(
+        tmp_path / "m.onnx", [node("Mul", "x t", "a"), node(Q, "a s z", "q"), node(DQ, "q s z", "y")]
+    )
+    wrong = written(
+        tmp_path / "w.onnx", [node("Mul", "x s", "a"), node(Q, "a s z", "q"), node(DQ, "q s z", "y")]
+    )
+    arrays = [{"x": 40 * each["x"]} for each in samples({"x": (2, 2)}, 2)]
+    with pytest.raises(UnsupportedModel, match=r"node_q: found a value .* steps from the code"):
+        check_against_onnxruntime(path, load(wrong), arrays)
+    behind = [node(Q, "x s z", "q"), node(DQ, "q s z", "r"), node("Mul", "r t", "y")]
+    path = written(tmp_path / "m.onnx", behind)
+    wrong = written(tmp_path / "w.onnx", [*behind[:2], node("Mul", "r s", "y")])
+    with pytest.raises(UnsupportedModel, match="output y: found a difference of"):
+        check_against_onnxruntime(path, load(wrong), arrays)
+
+
+def test_scales_of_weights(tmp_path: Path) -> None:
+    path = written(tmp_path / "m.onnx", GOOD["per channel"])
+    imported = load_model(path)
+    assert imported.weight_scales == (0.25, 0.5)
+    assert all(op.kind is not OpKind.FAKE_QUANTISE for op in imported.graph.ops)
