@@ -27,7 +27,7 @@ from examples.sentence_encoder.model import Published, load_published
 from examples.sentence_encoder.text import sentences
 from tmc.backend_gap9.run_host import run_host
 from tmc.backend_gap9.targets import TARGETS
-from tmc.driver import Options, compile_model
+from tmc.driver import Compiled, Options, compile_model
 from tmc.frontend import load
 from tmc.ir.errors import TmcError
 from tmc.ir.graph import Graph
@@ -102,39 +102,36 @@ def evaluate_sentence_encoder(
     session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
     expected = np.concatenate([session.run(None, {INPUT: each})[0] for each in test])
     found = _integer_embeddings(_integer_graph(model, calibration, recipe), test)
-    return _figures(published.encoder.config.layers, expected.astype(np.float64), found)
+    return figures(published.encoder.config.layers, expected.astype(np.float64), found)
 
 
 def compile_prefix(layers: int = COMPILED_LAYERS) -> OnTarget:
     """Compile the first layers for gap9 and run them on the host; say why all of them do not fit.
 
-    Raises: ModuleNotFoundError without the package.
+    Raises: ModuleNotFoundError without the package; TmcError where the first layers do not compile.
     """
     with tempfile.TemporaryDirectory() as name:
-        folder, target = Path(name), TARGETS["gap9"]
-        for count in (None, layers):
-            published = load_published(count)
-            inputs = _inputs(published, COMPILED_SENTENCES)
-            model = folder / f"encoder_{published.encoder.config.layers}.onnx"
-            export(published.encoder, inputs[:CALIBRATION_SENTENCES], model)
-            output = folder / model.stem
-            try:
-                compiled = compile_model(Options(model, target, output))
-            except TmcError as error:
-                if count is not None:
-                    raise
-                whole = f"{error.where}: {error.what}"
-                continue
-            if count is None:
-                whole = "fits"
-                continue
-            codes = np.stack([
-                quantise_inputs(compiled.graph, {INPUT: each})[INPUT]
-                for each in inputs[CALIBRATION_SENTENCES:]
-            ])
-            ran = run_host(output, codes)
-            elements = sum(op.elements for op in ran.ops)
+        folder = Path(name)
+        try:
+            _compiled(None, folder)
+            whole = "fits"
+        except TmcError as error:
+            whole = error.what
+        compiled, test = _compiled(layers, folder)
+        codes = [quantise_inputs(compiled.graph, {INPUT: each})[INPUT] for each in test]
+        ran = run_host(folder / "out", np.stack(codes))
+        elements = sum(op.elements for op in ran.ops)
         return OnTarget(layers, compiled.report.cycles_estimate, elements, ran.bit_exact, whole)
+
+
+def _compiled(layers: int | None, folder: Path) -> tuple[Compiled, NDArray[np.float32]]:
+    """Compile the first layers, or all, into `out`; also return inputs that the calibration has not seen."""
+    published = load_published(layers)
+    inputs = _inputs(published, COMPILED_SENTENCES)
+    calibration, test = inputs[:CALIBRATION_SENTENCES], inputs[CALIBRATION_SENTENCES:]
+    model = folder / "encoder.onnx"
+    export(published.encoder, calibration, model)
+    return compile_model(Options(model, TARGETS["gap9"], folder / "out")), test
 
 
 def _inputs(published: Published, test: int) -> NDArray[np.float32]:
@@ -156,7 +153,8 @@ def _integer_embeddings(graph: Graph, inputs: Iterable[NDArray[np.float32]]) -> 
     return np.concatenate([dequantise(graph.types[output], codes) for codes in results])
 
 
-def _figures(layers: int, expected: Embeddings, found: Embeddings) -> Figures:
+def figures(layers: int, expected: Embeddings, found: Embeddings) -> Figures:
+    """Compare embeddings [sentences, columns] by direction, neighbours and noise."""
     unit_expected = expected / np.linalg.norm(expected, axis=1, keepdims=True)
     unit_found = found / np.linalg.norm(found, axis=1, keepdims=True)
     cosine = (unit_expected * unit_found).sum(axis=1)

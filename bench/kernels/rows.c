@@ -6,6 +6,7 @@ enum { ROWS = 80, CHANNELS = 192, X_PITCH = 388, Y_PITCH = 196, WIDTH = 64, TABL
 
 IN_L1 static int16_t x[ROWS * X_PITCH / 2] __attribute__((aligned(4)));
 IN_L1 static int8_t y[ROWS * Y_PITCH] __attribute__((aligned(4)));
+IN_L1 static int16_t wide_y[ROWS * X_PITCH / 2] __attribute__((aligned(4)));
 IN_L1 static int16_t gamma_[CHANNELS] __attribute__((aligned(4)));
 IN_L1 static int32_t beta[CHANNELS];
 IN_L1 static int16_t table[ROWS * TABLE_PITCH / 2] __attribute__((aligned(4)));
@@ -22,6 +23,11 @@ static void measure_layernorm(void)
     };
     begin_case("layernorm", "192", ROWS * CHANNELS, 0);
     tmc_layernorm_s16s8_xpulp(&args);
+    end_cases();
+    tmc_layernorm_args wide = args;
+    wide.y = wide_y, wide.y_pitch = X_PITCH;
+    begin_case("layernorm_wide", "192", ROWS * CHANNELS, 0);
+    tmc_layernorm_s16s16_xpulp(&wide);
     end_cases();
 }
 
