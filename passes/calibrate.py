@@ -14,7 +14,7 @@ from tmc.ir.interpret import interpret
 from tmc.ir.types import Array
 
 SAMPLE_ELEMENTS = 40_000
-SAMPLE_ROWS = 256
+SAMPLE_ROWS = 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,8 +22,8 @@ class Range:
     """What one value held over all calibration samples.
 
     column_low, column_high: smallest and largest element per index of the last axis. sample: about 40,000
-    elements for error searches; sample_columns: the last-axis index of each. rows: of a LayerNorm output
-    about 256 whole rows, else none.
+    elements for error searches; sample_columns: the last-axis index of each. rows: about 1,024 whole
+    rows of what linear ops read, else none.
     """
 
     column_low: Array
@@ -78,11 +78,11 @@ def calibrate(graph: Graph, samples: Mapping[str, Array]) -> Ranges:
     assert len(counts) == 1, "read_calibration gives every input the same number of samples"
     count = counts.pop()
     observers: dict[str, _Observer] = {}
-    norms = {op.output for op in graph.ops if op.kind is OpKind.LAYERNORM}
+    operands = {op.inputs[0] for op in graph.ops if op.kind is OpKind.LINEAR}
 
     def observe(name: str, array: Array) -> None:
         if name not in observers:
-            observers[name] = _Observer(name, array.size, array.shape[-1], count, name in norms)
+            observers[name] = _Observer(name, array.size, array.shape[-1], count, name in operands)
         observers[name].add(array)
 
     for index in range(count):

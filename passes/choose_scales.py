@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil, frexp
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from tmc.ir.attrs import AttentionAttrs, MeanRowsAttrs, RopeAttrs
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
-from tmc.ir.types import Quant
+from tmc.ir.types import Array, Quant
 from tmc.passes.calibrate import Range, Ranges
 from tmc.passes.quantise_mean import mean_scale
 from tmc.passes.recipe import DEFAULT, Recipe
@@ -36,10 +36,12 @@ class Scales:
 
     A linear output that lives only inside its op (a table index, a summand) has an entry too: the scale of
     its int8 index, or of the residual stream. LOGITS have none: their scale follows from the weights.
+    rows: what operands of linear ops held in calibration, where weights are to be rounded by that.
     """
 
     roles: Mapping[str, Role]
     quants: Mapping[str, Quant]
+    rows: Mapping[str, Array] = field(default_factory=dict)
 
 
 def choose_scales(
@@ -89,7 +91,9 @@ def choose_scales(
         elif role is Role.POOLED:
             quants[op.output] = _pooled(graph, op, quants[op.inputs[0]], readers, roles, recipe)
     _unrotated_scales(graph, roles, quants)
-    return Scales(roles, quants)
+    compensated = recipe.weight_rounding == "compensated"
+    rows = {name: found.rows for name, found in ranges.values.items() if compensated and found.rows.size}
+    return Scales(roles, quants, rows)
 
 
 def out_factor(value_scale: float, out_scale: float) -> tuple[int, int]:

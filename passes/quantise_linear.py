@@ -11,6 +11,7 @@ from tmc.ir.errors import QuantisationError
 from tmc.ir.types import Array, Quant
 from tmc.passes.declared_weights import DeclaredWeights
 from tmc.passes.recipe import DEFAULT, Recipe
+from tmc.passes.round_weights import round_weights
 
 Int = NDArray[np.int64]
 Float = NDArray[np.float64]
@@ -52,8 +53,8 @@ class LinearTask:
 
     weight [N, K], bias [G, N]; x and x_codes: scale, zero point and range of the operand; y_scale: [N];
     residual: whether the result is added to an int16 value. declared: the integer weights of a model that
-    gives
-    them. `where` names the ONNX node.
+    gives them. rows: what x held in calibration, [R, K], to round weights by, if that is known. `where` names
+    the ONNX node.
     """
 
     where: str
@@ -65,6 +66,7 @@ class LinearTask:
     y_zero_point: int
     residual: bool
     declared: DeclaredWeights | None = None
+    rows: Array | None = None
 
 
 def quantise_linear(task: LinearTask, recipe: Recipe = DEFAULT) -> LinearCodes:
@@ -204,7 +206,11 @@ def _multipliers(ratio: Float, shift: int, recipe: Recipe) -> Int:
 
 
 def _rounded(task: LinearTask, weight: Float, scale: Float, multiplier: Int, shift: int) -> LinearCodes:
-    integers = np.clip(np.rint(weight / scale[:, None]), -WEIGHT_LIMIT, WEIGHT_LIMIT).astype(np.int64)
+    steps = weight / scale[:, None]
+    if task.rows is not None and len(task.rows) >= steps.shape[1]:
+        integers = round_weights(steps, task.rows, WEIGHT_LIMIT).astype(np.int64)
+    else:
+        integers = np.clip(np.rint(steps), -WEIGHT_LIMIT, WEIGHT_LIMIT).astype(np.int64)
     return _constants(task, integers, scale, multiplier, shift)
 
 

@@ -29,6 +29,7 @@ class Recipe:
     int16, without clipping. residual_headroom: the residual scale over that of the calibrated range.
     scales_per_head: one for each head of Q and K. per_channel_weights: one for each output channel.
     snap_weight_scales: the weight scale makes the multiplier exact; else the multiplier is rounded.
+    weight_rounding: errors of a channel cancel on the calibration rows, or every weight to its nearest.
     multiplier_bits: the most that a multiplier may have. score_steps: steps of the exp table per factor e,
     at least. softmax_division: after the product with V, or normalised 8-bit weights before it.
     """
@@ -43,6 +44,7 @@ class Recipe:
     scales_per_head: bool = True
     per_channel_weights: bool = True
     snap_weight_scales: bool = True
+    weight_rounding: Literal["compensated", "nearest"] = "compensated"
     multiplier_bits: int = 8
     score_steps: int = 80
     softmax_division: Division = "deferred"
@@ -98,6 +100,7 @@ CHOICES: Mapping[str, tuple[Setting, ...]] = {
     "scales_per_head": (True, False),
     "per_channel_weights": (True, False),
     "snap_weight_scales": (True, False),
+    "weight_rounding": ("compensated", "nearest"),
     "multiplier_bits": (8, 7, 6, 5, 4),
     "score_steps": (80, 40, 16, 8),
     "softmax_division": ("deferred", "first"),
@@ -106,7 +109,8 @@ DEFAULT = Recipe()
 # Static post-training quantisation as frameworks do it when nobody looks.
 NAIVE = Recipe(range_search="min_max", zero_points=False, migrate_outliers="never", residual_bits=8,
                residual_headroom=1.0, input_bits=8, pooled_bits=8, scales_per_head=False,
-               per_channel_weights=False, snap_weight_scales=False, softmax_division="first")
+               per_channel_weights=False, snap_weight_scales=False, weight_rounding="nearest",
+               softmax_division="first")
 NAMED: Mapping[str, Recipe] = {"default": DEFAULT, "naive": NAIVE}
 
 

@@ -1,0 +1,45 @@
+"""Round the weights of a linear op so that their errors cancel on the rows it sees (GPTQ)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmc.ir.types import Array
+
+Float = NDArray[np.float64]
+
+# Of the mean power of a column, added to all: what the rows did not show may still come.
+DAMPING = 0.01
+# Columns whose errors are handed on together.
+BLOCK = 32
+
+
+def round_weights(steps: Float, rows: Array, limit: int) -> Float:
+    """Return integers within +-limit near `steps` [N, K], with products near those of steps on rows [R, K].
+
+    Columns are rounded one after the other, strongest first; each error is made up for by the columns that
+    are still real, in the least-squares sense over the rows. Source: Frantar et al., "GPTQ", ICLR 2023.
+    """
+    x = rows.astype(np.float64)
+    gram = x.T @ x
+    power = gram.diagonal().copy()
+    order = np.argsort(-power, kind="stable")
+    gram[np.diag_indices_from(gram)] += DAMPING * power.mean() or 1.0  # all rows zero: any will do
+    inverse = np.linalg.inv(gram[np.ix_(order, order)])
+    factor = np.linalg.cholesky((inverse + inverse.T) / 2).T  # upper: inverse = factor^T factor
+    real = steps[:, order]
+    rounded = np.empty_like(real)
+    columns = real.shape[1]
+    for start in range(0, columns, BLOCK):
+        end = min(start + BLOCK, columns)
+        errors = np.empty((len(real), end - start))
+        for column in range(start, end):
+            rounded[:, column] = np.clip(np.rint(real[:, column]), -limit, limit)
+            error = (real[:, column] - rounded[:, column]) / factor[column, column]
+            real[:, column + 1 : end] -= np.outer(error, factor[column, column + 1 : end])
+            errors[:, column - start] = error
+        real[:, end:] -= errors @ factor[start:end, end:]
+    result = np.empty_like(rounded)
+    result[:, order] = rounded
+    return result
