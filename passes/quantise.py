@@ -111,7 +111,8 @@ def _linear(builder: _Builder, op: Op, last: Op) -> None:
     sums, table = _sums(scales, op, last)
     y_scale = np.repeat(np.array(sums.scale), len(weight) // len(sums.scale))
     task = LinearTask(op.loc, weight, bias, x_quant, builder.codes[x], y_scale, sums.zero_point,
-                      role is Role.BRANCH, declared_weights(weight, builder.weight_scales), scales.rows.get(x))
+                      role is Role.BRANCH, declared_weights(weight, builder.weight_scales),
+                      scales.rows.get(x))
     if role is Role.LOGITS:
         codes = quantise_logits(task)
         steps = tuple(float(scale) for scale in codes.weight_scale)
