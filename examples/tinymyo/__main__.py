@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 from examples.tinymyo.checkpoint import load_checkpoint
+from examples.tinymyo.commands import add_training_verbs
 from examples.tinymyo.data.augment import Augment
 from examples.tinymyo.data.datasets import DATASETS
 from examples.tinymyo.data.filters import FilterName
@@ -54,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--skip-missing", action="store_true", help="prepare the recordings that are there")
     verb.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
     verb.set_defaults(run=_prepare)
+    add_training_verbs(verbs)
     verb = verbs.add_parser("demo", help="export, compile, run the C on this machine and compare")
     verb.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder to write to")
     verb.add_argument("--network", metavar="NAME", default="tinymyo-8x1000", help="reference network")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from examples.tinymyo.data.sets import WindowSet
 from examples.tinymyo.errors import TinyMyoError
-from examples.tinymyo.loop import Batch, Key, autocast, device_of, load_batches, process
+from examples.tinymyo.loop import Batch, Key, autocast, device_of, load_batches, process, share
 from examples.tinymyo.metrics import (
     classification_figures,
     confusion_matrix,
@@ -38,14 +38,7 @@ class Labelled:
         Raises:
             TinyMyoError: other sizes or other labels.
         """
-        found: tuple[Any, ...] = (self.windows.samples, self.windows.padded_channels)
-        allowed: tuple[Any, ...] = (self.config.samples, self.config.channels)
-        if found[0] != allowed[0] or found[1] > allowed[1]:
-            raise TinyMyoError(
-                f"windows: found {found[1]} channels x {found[0]} samples, "
-                f"allowed {allowed[1]} (or fewer) x {allowed[0]} as the network has",
-                "build the network for these windows, or cut the windows for it",
-            )
+        check_sizes(self.windows, self.config)
         classes = len(self.windows.classes)
         if classes != (self.config.classes if self.config.head == "classification" else 0):
             raise TinyMyoError(
@@ -62,6 +55,21 @@ class Labelled:
         if label is None:
             raise TinyMyoError(f"window {key[1]}: found no label, allowed one", "take a labelled set")
         return pad(window, self.config.channels), label, self.windows.real_channels(key[1])
+
+
+def check_sizes(windows: WindowSet, config: Config) -> None:
+    """Check that windows fit a network, which may have more channels than they.
+
+    Raises:
+        TinyMyoError: another length, or more channels.
+    """
+    found, allowed = (windows.padded_channels, windows.samples), (config.channels, config.samples)
+    if found[0] > allowed[0] or found[1] != allowed[1]:
+        raise TinyMyoError(
+            f"windows: found {found[0]} channels x {found[1]} samples, "
+            f"allowed {allowed[0]} (or fewer) x {allowed[1]} as the network has",
+            "build the network for these windows, or cut the windows for it",
+        )
 
 
 def pad(window: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
@@ -109,25 +117,22 @@ def evaluate(model: TinyMyo, windows: WindowSet, settings: Settings) -> Evaluati
     examples = Labelled(windows, model.config)
     if not len(examples):
         raise TinyMyoError("windows: found 0, allowed 1 or more", "check the data and its splits")
-    rank, processes = process()
-    keys = [(0, index) for index in range(rank, len(examples), processes)]
-    size = max(1, settings.batch // settings.accumulate)
-    parts = [keys[first : first + size] for first in range(0, len(keys), size)]
     model.eval()
     rows: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
     with torch.inference_mode():
-        for batch in load_batches(examples, parts, settings):
+        for batch in load_batches(examples, share(len(examples), settings), settings):
             batch = [value.to(device_of(model), non_blocking=True) for value in batch]
             with autocast(model, settings):
                 output = predict(model, batch).float()
             loss = losses(model, output, batch[1], settings.label_smoothing)
             rows.append((loss.cpu().numpy(), batch[1].cpu().numpy(), output.cpu().numpy()))
+    processes = process()[1]
     if processes > 1:
         everyone: list[Any] = [None] * processes
         dist.all_gather_object(everyone, rows)
         rows = [row for one in everyone for row in one]
-    loss, labels, outputs = (np.concatenate(column) for column in zip(*rows, strict=True))
-    figures = {"loss": float(loss.mean(dtype=np.float64))}
+    each, labels, outputs = (np.concatenate(column) for column in zip(*rows, strict=True))
+    figures = {"loss": float(each.mean(dtype=np.float64))}
     if model.config.head != "classification":
         return Evaluation(figures | regression_figures(labels, outputs), None)
     confusion = confusion_matrix(labels, outputs.argmax(axis=1), model.config.classes)

@@ -81,6 +81,14 @@ def steps_of(order: Sequence[int], epoch: int, settings: Settings) -> list[list[
     return steps
 
 
+def share(count: int, settings: Settings) -> list[list[Key]]:
+    """Return the batches of this process when all processes go through `count` windows in order."""
+    rank, processes = process()
+    keys = [(0, index) for index in range(rank, count, processes)]
+    size = max(1, settings.batch // settings.accumulate // processes)
+    return [keys[first : first + size] for first in range(0, len(keys), size)]
+
+
 def load_batches(examples: Examples, parts: list[list[Key]], settings: Settings) -> Iterator[Batch]:
     """Read the batches named by `parts`, in worker processes if the settings ask for them."""
     pinned = torch.cuda.is_available()
@@ -138,7 +146,7 @@ def train(
                 batch = [value.to(device_of(model), non_blocking=True) for value in next(batches)]
                 with autocast(model, settings):
                     loss = losses(model, batch).sum()
-                (loss / windows).backward()
+                torch.autograd.backward(loss / windows)
                 step_loss += loss.detach().double().cpu()
             step_loss = _exchange(model, step_loss, processes)
             if not math.isfinite(step_loss):
@@ -191,7 +199,8 @@ def _exchange(model: TinyMyo, loss: Tensor, processes: int) -> Tensor:
         [(torch.zeros_like(each) if each.grad is None else each.grad).flatten() for each in trained]
     )
     dist.all_reduce(flat)
-    for parameter, gradient in zip(trained, flat.split([each.numel() for each in trained]), strict=True):
+    sizes = [each.numel() for each in trained]
+    for parameter, gradient in zip(trained, torch.split(flat, sizes), strict=True):
         parameter.grad = gradient.view_as(parameter)
     loss = loss.to(flat.device)
     dist.all_reduce(loss)

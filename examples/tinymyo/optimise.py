@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from examples.tinymyo.errors import TinyMyoError
+from examples.tinymyo.model import TinyMyo
 
 Precision = Literal["auto", "bf16", "float32"]
 
@@ -18,7 +19,7 @@ class Settings:
 
     `batch` counts the windows of one optimiser step, over all processes and the `accumulate` parts that each
     process cuts its share into. `patience` 0 means no early stopping, `clip` 0 no clipping, `layer_decay` 1
-    the same rate for all layers. Without limits a checkpoint is written every `save_seconds`.
+    the same rate for all layers. The state of the run is saved after every epoch and every `save_seconds`.
     """
 
     epochs: int = 50
@@ -46,7 +47,9 @@ class Settings:
         Raises:
             TinyMyoError: a count or a rate that no run can have.
         """
-        lowest = {"epochs": 1, "batch": 1, "accumulate": 1, "rate": 0, "warmup_epochs": 0, "patience": 0}
+        if not self.rate > 0.0:
+            raise TinyMyoError(f"rate: found {self.rate}, allowed above 0", "correct the setting")
+        lowest = {"epochs": 1, "batch": 1, "accumulate": 1, "warmup_epochs": 0, "patience": 0}
         lowest |= {"workers": 0, "clip": 0, "weight_decay": 0, "start_rate": 0, "floor_rate": 0}
         for name, low in lowest.items():
             value = getattr(self, name)
@@ -73,15 +76,16 @@ def rate_factor(step: int, warmup_steps: int, total_steps: int, settings: Settin
     return floor + (1.0 - floor) * 0.5 * (1.0 + math.cos(math.pi * done))
 
 
-def parameter_groups(model: nn.Module, settings: Settings) -> list[dict[str, Any]]:
+def parameter_groups(model: TinyMyo, settings: Settings) -> list[dict[str, Any]]:
     """Return one group per rate: block i of L at `layer_decay ** (L - i)`, everything else at the base rate.
 
-    With `freeze` only the head is trained.
+    With `freeze` only the head is trained; the mask token only where it is used, in reconstruction.
     """
     layers = 1 + max(_block(name) for name, _ in model.named_parameters())
     scales: dict[float, list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
-        parameter.requires_grad = not settings.freeze or name.startswith("model_head.")
+        used = name != "mask_token" or model.config.head == "reconstruction"
+        parameter.requires_grad = used and (not settings.freeze or name.startswith("model_head."))
         if parameter.requires_grad:
             block = _block(name)
             scale = settings.layer_decay ** (layers - block) if block >= 0 else 1.0
@@ -94,7 +98,7 @@ def _block(name: str) -> int:
     return int(parts[1]) if parts[0] == "blocks" else -1
 
 
-def optimiser_of(model: nn.Module, settings: Settings) -> torch.optim.AdamW:
+def optimiser_of(model: TinyMyo, settings: Settings) -> torch.optim.AdamW:
     """Return AdamW over the groups of the model; `set_rate` gives it its rates."""
     groups = parameter_groups(model, settings)
     return torch.optim.AdamW(
@@ -113,6 +117,6 @@ def uses_bf16(precision: Precision, device: torch.device) -> bool:
     if precision != "auto":
         return precision == "bf16"
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     found = torch.cpu.get_capabilities()
     return bool(found.get("avx512_bf16") or found.get("amx_bf16") or found.get("bf16"))

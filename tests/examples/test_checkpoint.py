@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from examples.tinymyo.__main__ import main
-from examples.tinymyo.checkpoint import load_checkpoint
+from examples.tinymyo.checkpoint import load_checkpoint, load_encoder, read_state_dict, save_checkpoint
 from examples.tinymyo.errors import TinyMyoError
 from examples.tinymyo.model import Config, Pooling, RopeScheme, TinyMyo, build
 
@@ -87,9 +87,8 @@ def put(name: str, value: Tensor) -> Callable[[State], State]:
     return lambda state: {**state, name: value}
 
 
-def pretrained(state: State) -> State:
-    encoder = {key: value for key, value in state.items() if not key.startswith("model_head.")}
-    return {**encoder, "model_head.decoder_pred.weight": torch.ones(20, 192)}
+def headless(state: State) -> State:
+    return {key: value for key, value in state.items() if not key.startswith("model_head.")}
 
 
 @pytest.mark.parametrize(
@@ -100,8 +99,13 @@ def pretrained(state: State) -> State:
         (put("extra.weight", torch.ones(1)), "match: extra.weight unknown, allowed"),
         (put("norm.bias", torch.ones(3)), r"match: norm.bias has shape \(3,\), not \(192,\), allowed"),
         (put("blocks.3.norm1.bias", torch.ones(192)), r"(blocks\.2\.\S+ missing; ){8}15 more, allowed"),
-        (pretrained, "found head model_head.decoder_pred.weight, allowed model_head.classifier"),
-        (put("model_head.classifier.weight", torch.ones(5)), "found head .*, allowed model_head.classifier"),
+        (
+            drop("model_head.classifier.weight"),
+            r"found head model_head\.classifier\.bias, allowed one of model",
+        ),
+        (headless, r"found head none, allowed one of model_head\.classifier, model_head\.regressor\.0, mod"),
+        (put("model_head.decoder_pred.weight", torch.ones(20, 192)), "found head .*, allowed one of"),
+        (put("model_head.classifier.weight", torch.ones(5)), r"found head .*, allowed one of model_head\.cl"),
         (put("model_head.classifier.weight", torch.ones(5, 200)), "width 200 for any number of channels"),
     ],
 )
@@ -114,8 +118,57 @@ def test_what_does_not_match_is_named(change: Callable[[State], State], message:
 
 def test_channels_against_the_head(tmp_path: Path) -> None:
     path = save(tmp_path / "net.safetensors", dict(trained().state_dict()))
-    with pytest.raises(TinyMyoError, match="classifier of width 768 for 8 channels"):
+    with pytest.raises(TinyMyoError, match="head of width 768 for 8 channels"):
         load_checkpoint(path, channels=8, samples=200)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        Config(8, 1000, 1, 6, rope="none", groups=16),
+        Config(8, 200, 2, 5, head="regression", target_samples=77, dropout=0.2),
+        Config(4, 200, 1, 20, rope="flat", head="reconstruction"),
+        Config(4, 200, 1, 3, pooling="mean"),
+    ],
+)
+def test_own_checkpoints_know_their_configuration(config: Config, tmp_path: Path) -> None:
+    model = build(config, seed=3)
+    path = tmp_path / "best.safetensors"
+    save_checkpoint(path, model, ("rest", "fist"))
+    assert_same(load_checkpoint(path), model)
+    assert_same(load_checkpoint(path, config.rope, config.channels, config.samples), model)
+    assert read_state_dict(path)[1]["classes"] == ["rest", "fist"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["best.safetensors"]
+    with pytest.raises(TinyMyoError, match=r"found --samples 400, allowed \d+ \(noted in the file\)"):
+        load_checkpoint(path, samples=400)
+
+
+def test_heads_are_detected_by_their_tensors(tmp_path: Path) -> None:
+    for config, channels in (
+        (Config(8, 1000, 1, 6, rope="none", groups=16), 8),
+        (Config(16, 1000, 1, 6, rope="none"), None),
+        (Config(4, 200, 1, 5, rope="none", head="regression", target_samples=200), None),
+        (Config(16, 200, 1, 20, rope="none", head="reconstruction"), None),
+        (Config(4, 200, 1, 20, rope="none", head="reconstruction"), 4),
+    ):
+        model = build(config, seed=3)
+        path = save(tmp_path / "net.safetensors", dict(model.state_dict()))
+        assert_same(load_checkpoint(path, "none", channels, config.samples), model)
+
+
+def test_an_encoder_gives_everything_but_the_head(tmp_path: Path) -> None:
+    source = build(Config(16, 1000, 2, 20, head="reconstruction"), seed=3)
+    path = save(tmp_path / "pretrained.ckpt", dict(source.state_dict()))
+    model = build(Config(8, 200, 2, 6), seed=4)
+    load_encoder(path, model)
+    fresh = build(model.config, seed=4).state_dict()
+    for name, value in model.state_dict().items():
+        expected = fresh if name.startswith("model_head.") else source.state_dict()
+        assert torch.equal(value, expected[name]), name
+    with pytest.raises(TinyMyoError, match=r"do not match: blocks\.2\.norm1\.weight missing"):
+        load_encoder(path, build(Config(8, 200, 3, 6), seed=4))
+    with pytest.raises(TinyMyoError, match=r"found --rope flat, allowed cyclic"):
+        load_encoder(path, build(Config(8, 200, 2, 6, rope="flat"), seed=4))
 
 
 def test_unreadable_files(tmp_path: Path) -> None:

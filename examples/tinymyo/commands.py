@@ -1,0 +1,202 @@
+"""The verbs of the training side: pretrain, finetune, evaluate."""
+
+import argparse
+import dataclasses
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from examples.tinymyo.checkpoint import load_checkpoint, load_encoder, save_checkpoint
+from examples.tinymyo.data.sets import Splits, concatenate
+from examples.tinymyo.data.store import load_store
+from examples.tinymyo.errors import TinyMyoError
+from examples.tinymyo.evaluate import Evaluation, evaluate
+from examples.tinymyo.finetune import finetune
+from examples.tinymyo.loop import process
+from examples.tinymyo.model import CHANNEL_SLOTS, PATCH_SAMPLES, Config, Pooling, RopeScheme, TinyMyo, build
+from examples.tinymyo.optimise import Precision, Settings
+from examples.tinymyo.pretrain import PRETRAIN, pretrain
+
+BEST, STATE, FIGURES, CONFUSION = "best.safetensors", "state.pt", "figures.json", "confusion.svg"
+Verbs = Any
+
+
+def add_training_verbs(verbs: Verbs) -> None:
+    """Add the verbs to the subparsers of the command line."""
+    verb = verbs.add_parser("pretrain", help="masked reconstruction on windows without labels")
+    _add_network(verb)
+    verb.add_argument("--data", type=Path, nargs="+", required=True, metavar="STORE", help="of `prepare`")
+    verb.add_argument("--channels", type=int, default=CHANNEL_SLOTS, help="zero-padded to (default 16)")
+    _add_settings(verb, PRETRAIN)
+    verb.set_defaults(run=lambda options: _with_processes(_pretrain, options))
+    verb = verbs.add_parser("finetune", help="train a classifier or a regressor, by several seeds")
+    _add_network(verb)
+    verb.add_argument("--data", type=Path, required=True, metavar="STORE", help="of `prepare`")
+    verb.add_argument("--encoder", type=Path, metavar="FILE", help="pre-trained weights (default: none)")
+    verb.add_argument("--pooling", choices=get_args(Pooling), default="concat", help="of the classifier")
+    verb.add_argument("--channels", type=int, help="zero-padded to (default: those of the data)")
+    verb.add_argument("--seeds", type=int, default=1, help="runs, of seeds SEED, SEED + 1, ... (default 1)")
+    _add_settings(verb, Settings())
+    verb.set_defaults(run=lambda options: _with_processes(_finetune, options))
+    verb = verbs.add_parser("evaluate", help="score a checkpoint on a part of a dataset")
+    verb.add_argument("--checkpoint", type=Path, required=True, metavar="FILE")
+    verb.add_argument("--data", type=Path, required=True, metavar="STORE", help="of `prepare`")
+    verb.add_argument("--part", choices=("train", "val", "test"), default="test")
+    verb.add_argument("--rope", choices=get_args(RopeScheme), help="position scheme (default: its own)")
+    verb.add_argument("--channels", type=int, help="channels of a checkpoint whose head does not tell")
+    verb.add_argument("--precision", choices=get_args(Precision), default="auto")
+    verb.add_argument("--confusion", type=Path, metavar="FILE.svg", help="draw the confusion matrix")
+    verb.set_defaults(run=lambda options: _with_processes(_evaluate, options))
+
+
+def _add_network(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="resumed if it exists")
+    verb.add_argument("--layers", type=int, default=8, help="8 TinyMyo (default), 4 TinyissimoMyo")
+    verb.add_argument("--rope", choices=get_args(RopeScheme), default="cyclic", help="default cyclic")
+    verb.add_argument("--dropout", type=float, default=0.1, help="default 0.1")
+
+
+def _add_settings(verb: argparse.ArgumentParser, defaults: Settings) -> None:
+    for field in dataclasses.fields(Settings):
+        value = getattr(defaults, field.name)
+        option = f"--{field.name.replace('_', '-')}"
+        if field.name == "precision":
+            verb.add_argument(option, choices=get_args(Precision), default=value)
+        elif isinstance(value, bool):
+            verb.add_argument(option, action="store_true", help="train the head only")
+        elif isinstance(value, tuple):
+            verb.add_argument(option, type=float, nargs=2, default=value, help=f"default {value}")
+        else:
+            verb.add_argument(option, type=type(value), default=value, help=f"default {value}")
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    values = {field.name: getattr(options, field.name) for field in dataclasses.fields(Settings)}
+    return Settings(**{**values, "betas": tuple(values["betas"])})
+
+
+def _with_processes(verb: Callable[[argparse.Namespace, torch.device], None], options: Any) -> int:
+    """Run a verb, as one of several processes if torchrun started this one."""
+    several = dist.is_torchelastic_launched()
+    device = torch.device("cpu")
+    if torch.cuda.is_available():
+        # torchrun says which process of this machine this one is in no other way.
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+    if several:
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        verb(options, device)
+    finally:
+        if several:
+            dist.destroy_process_group()
+    return 0
+
+
+def _log(line: str) -> None:
+    print(line, flush=True)
+
+
+def _write(output: Path, model: TinyMyo, classes: tuple[str, ...], figures: Any) -> None:
+    save_checkpoint(output / BEST, model, classes)
+    (output / FIGURES).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+def _pretrain(options: argparse.Namespace, device: torch.device) -> None:
+    settings = _settings(options)
+    stores = [load_store(path) for path in options.data]
+    train_set = concatenate([store.train for store in stores], options.channels)
+    val_set = concatenate([store.val for store in stores], options.channels)
+    config = Config(
+        options.channels,
+        train_set.samples,
+        options.layers,
+        PATCH_SAMPLES,
+        rope=options.rope,
+        head="reconstruction",
+        dropout=options.dropout,
+    )
+    options.output.mkdir(parents=True, exist_ok=True)
+    model = build(config, settings.seed).to(device)
+    history = pretrain(model, train_set, val_set, settings, options.output / STATE, _log)
+    if process()[0] == 0:
+        _write(options.output, model, (), {"epochs": history})
+        _log(f"weights: {options.output / BEST}")
+
+
+def _finetune(options: argparse.Namespace, device: torch.device) -> None:
+    settings = _settings(options)
+    if options.seeds < 1:
+        raise TinyMyoError(f"--seeds: found {options.seeds}, allowed 1 or more", "run at least one")
+    data = load_store(options.data, padded_channels=options.channels)
+    results = []
+    for seed in range(settings.seed, settings.seed + options.seeds):
+        output = options.output / f"seed{seed}" if options.seeds > 1 else options.output
+        run = dataclasses.replace(settings, seed=seed)
+        results.append(_finetune_once(options, data, run, output, device).figures)
+    if options.seeds > 1 and process()[0] == 0:
+        for name in results[0]:
+            values = np.array([figures[name] for figures in results])
+            _log(f"test {name}: {values.mean():.4f} ± {values.std(ddof=1):.4f} over {len(values)} seeds")
+
+
+def _finetune_once(
+    options: argparse.Namespace, data: Splits, settings: Settings, output: Path, device: torch.device
+) -> Evaluation:
+    if not len(data.train):
+        raise TinyMyoError(
+            f"{options.data}: found no training windows, allowed 1 or more", "prepare it again"
+        )
+    window, label = data.train[0]
+    classes = data.train.classes
+    if label is None:
+        raise TinyMyoError(f"{options.data}: found no labels, allowed classes or targets", "use pretrain")
+    outputs = len(classes) if isinstance(label, int) else label.shape[-1]
+    config = Config(
+        len(window),
+        data.train.samples,
+        options.layers,
+        outputs,
+        rope=options.rope,
+        pooling=options.pooling,
+        head="classification" if classes else "regression",
+        target_samples=data.train.samples,
+        dropout=options.dropout,
+    )
+    model = build(config, settings.seed)
+    if options.encoder is not None:
+        load_encoder(options.encoder, model)
+    output.mkdir(parents=True, exist_ok=True)
+    model = model.to(device)
+    history = finetune(model, data.train, data.val, settings, output / STATE, _log)
+    found = evaluate(model, data.test, settings)
+    if process()[0] == 0:
+        _write(output, model, classes, {"epochs": history, "test": found.figures})
+        if classes:
+            found.write_confusion(output / CONFUSION, classes)
+        _report("test", found)
+        _log(f"weights: {output / BEST}")
+    return found
+
+
+def _evaluate(options: argparse.Namespace, device: torch.device) -> None:
+    data = load_store(options.data)
+    model = load_checkpoint(options.checkpoint, options.rope, options.channels, data.test.samples)
+    if model.config.channels > data.test.channels:
+        data = load_store(options.data, padded_channels=model.config.channels)
+    part = getattr(data, options.part)
+    found = evaluate(model.to(device), part, Settings(precision=options.precision))
+    if process()[0] == 0:
+        _report(options.part, found)
+        if options.confusion is not None and found.confusion is not None:
+            found.write_confusion(options.confusion, part.classes)
+
+
+def _report(part: str, found: Evaluation) -> None:
+    _log(f"{part}: " + ", ".join(f"{name} {value:.4f}" for name, value in found.figures.items()))
