@@ -13,12 +13,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tests.runtime_c.attention_kernel_cases import (
+    check_attention,
+    check_scores,
+    check_softmax,
+    check_values,
+)
 from tests.runtime_c.kernel_interface import Kernels, Rows, blank, packed_weights
+from tests.runtime_c.random_operands import Integers, cores_in_some_order, integers
 from tmc.ir.attrs import (
     PermuteRowsAttrs,
-    QAttentionAttrs,
     QDepthwiseRowsAttrs,
     QInterpolateRowsAttrs,
     QLayerNormAttrs,
@@ -30,8 +35,6 @@ from tmc.ir.attrs import (
 from tmc.ir.graph import OpKind
 from tmc.ir.integer_semantics import (
     RSQRT_TABLE,
-    divide_by_sum,
-    qattention,
     qdepthwise_rows,
     qinterpolate_rows,
     qlayernorm,
@@ -39,35 +42,12 @@ from tmc.ir.integer_semantics import (
     qmean_rows,
     qrequantise,
     qrope,
-    round_shift,
 )
 from tmc.ir.ops import OPS
 
-Integers = NDArray[Any]
 Case = Callable[[Kernels, np.random.Generator, int, int, int], None]
 
 SIZES = (1, 3, 4, 5, 31, 32, 33)
-
-
-def integers(
-    rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, low: int | None = None
-) -> Integers:
-    """Draw a matrix over the whole range of a type, or all at its limits, or small, or all the lowest."""
-    limits = np.iinfo(dtype)
-    least = int(limits.min) if low is None else low
-    kind = rng.integers(6)
-    if kind == 0:
-        return np.full(shape, least, dtype=dtype)
-    if kind == 1:
-        return rng.choice(np.array([least, limits.max], dtype=dtype), shape)
-    if kind == 2:
-        return rng.integers(max(least, -3), 4, shape).astype(dtype)
-    return rng.integers(least, int(limits.max) + 1, shape).astype(dtype)
-
-
-def cores_in_some_order(rng: np.random.Generator) -> list[int]:
-    """Return the cores in a random order: none may depend on another."""
-    return [int(core) for core in rng.permutation(8)]
 
 
 def linear_operands(
@@ -180,120 +160,6 @@ def check_rope(kernels: Kernels, rng: np.random.Generator, rows: int, pairs: int
         table_pitch=table_rows.pitch, rows=rows, width=2 * pairs, period=period, row0=row0, shift=shift,
     )
     np.testing.assert_array_equal(y.read(), expected)
-
-
-def score_shift(rng: np.random.Generator, width: int) -> int:
-    """Return a shift after which products of `width` int8 pairs fit int16."""
-    return max(0, (width * 2**14).bit_length() - 15) + int(rng.integers(4))
-
-
-def call_scores(kernels: Kernels, rng: np.random.Generator, q: Integers, k: Integers, scores: Rows,
-                shift: int) -> None:
-    """Fill `scores` by tmc_attention_scores_s8s8s16, in two blocks of keys."""
-    q_rows = Rows(q, int(rng.integers(3)))
-    middle = int(rng.integers(len(k) + 1)) // 2 * 2
-    for first, last in ((0, middle), (middle, len(k))):
-        if first == last:
-            continue
-        k_rows = Rows(k[first:last], int(rng.integers(3)))
-        kernels(
-            "tmc_attention_scores_s8s8s16", cores_in_some_order(rng),
-            q=q_rows.memory, q_pitch=q_rows.pitch, k=k_rows.memory, k_pitch=k_rows.pitch,
-            scores=scores.memory, scores_pitch=scores.pitch, rows=len(q), keys=last - first,
-            width=q.shape[1], key0=first, shift=shift,
-        )
-
-
-def call_softmax(kernels: Kernels, rng: np.random.Generator, scores: Rows, exp_table: Integers,
-                 out_multiplier: int) -> tuple[Integers, Integers]:
-    """Run tmc_attention_softmax_s16u8 in place; return p and the norm pairs."""
-    rows, keys = scores.shape
-    norm = np.zeros((rows, 2), dtype=np.int32)
-    kernels(
-        "tmc_attention_softmax_s16u8", cores_in_some_order(rng),
-        scores=scores.memory, scores_pitch=scores.pitch, exp_table=exp_table, norm=norm, rows=rows,
-        keys=keys, out_multiplier=out_multiplier,
-    )
-    return scores.read().view(np.uint8)[:, :keys], norm
-
-
-def call_values(kernels: Kernels, rng: np.random.Generator, p: Rows, keys: int, vt: Integers,
-                norm: Integers, out_shift: int) -> Integers:
-    """Return the result of tmc_attention_values_u8s8s8."""
-    vt_rows = Rows(vt, int(rng.integers(3)))
-    y = blank(p.shape[0], len(vt), np.int8, int(rng.integers(3)))
-    kernels(
-        "tmc_attention_values_u8s8s8", cores_in_some_order(rng),
-        p=p.memory, p_pitch=p.pitch, vt=vt_rows.memory, vt_pitch=vt_rows.pitch, norm=norm, y=y.memory,
-        y_pitch=y.pitch, rows=p.shape[0], keys=keys, channels=len(vt), out_shift=out_shift,
-    )
-    return y.read()
-
-
-def random_exp_table(rng: np.random.Generator) -> Integers:
-    """Return a table of exponentials of some step; [0] is 255."""
-    table: Integers = np.round(255 * np.exp(-np.arange(1024) / rng.choice([0.5, 40.0, 300.0])))
-    return table.astype(np.uint8)
-
-
-def check_scores(kernels: Kernels, rng: np.random.Generator, rows: int, width: int, keys: int) -> None:
-    """tmc_attention_scores_s8s8s16 in blocks of keys."""
-    q, k = integers(rng, (rows, width), np.int8), integers(rng, (keys, width), np.int8)
-    shift = score_shift(rng, width)
-    scores = blank(rows, keys, np.int16, int(rng.integers(3)))
-    call_scores(kernels, rng, q, k, scores, shift)
-    expected = round_shift(q.astype(np.int64) @ k.T.astype(np.int64), shift)
-    np.testing.assert_array_equal(scores.read(), expected)
-
-
-def check_softmax(kernels: Kernels, rng: np.random.Generator, rows: int, keys: int, scale: int) -> None:
-    """tmc_attention_softmax_s16u8: every p, and the division of all kinds of sums by the row's total."""
-    t = integers(rng, (rows, keys), np.int16)
-    if rng.integers(2):
-        t = (t // 2**6 + scale).astype(np.int16)
-    exp_table = random_exp_table(rng)
-    out_multiplier = int(rng.integers(1, 2**15))
-    p, norm = call_softmax(kernels, rng, Rows(t, int(rng.integers(3))), exp_table, out_multiplier)
-    highest = t.max(axis=1, keepdims=True).astype(np.int64)
-    expected = exp_table[np.minimum(highest - t, 1023)]
-    np.testing.assert_array_equal(p, expected)
-
-    total = expected.astype(np.int64).sum(axis=1, keepdims=True)
-    sums = rng.integers(-128 * total, 127 * total + 1, (rows, 50))
-    out_shift = int(rng.integers(-3, 16))
-    quotient = round_shift(round_shift(sums, norm[:, :1]) * norm[:, 1:], 7 + out_shift)
-    np.testing.assert_array_equal(
-        np.clip(quotient, -128, 127), divide_by_sum(sums, total, out_multiplier, out_shift)
-    )
-
-
-def check_values(kernels: Kernels, rng: np.random.Generator, rows: int, keys: int, channels: int) -> None:
-    """tmc_attention_values_u8s8s8 with any shift and factor that a sum may give."""
-    p, vt = integers(rng, (rows, keys), np.uint8), integers(rng, (channels, keys), np.int8)
-    bits = (keys * 255).bit_length()
-    norm = np.stack([rng.integers(max(0, bits - 8), bits, rows), rng.integers(2**15 + 1, size=rows)], axis=1)
-    out_shift = int(rng.integers(-7, 17))
-    y = call_values(kernels, rng, Rows(p, int(rng.integers(3))), keys, vt, norm.astype(np.int32), out_shift)
-    narrowed = round_shift(p.astype(np.int64) @ vt.T.astype(np.int64), norm[:, :1])
-    expected = np.clip(round_shift(narrowed * norm[:, 1:], 7 + out_shift), -128, 127)
-    np.testing.assert_array_equal(y, expected)
-
-
-def check_attention(kernels: Kernels, rng: np.random.Generator, rows: int, width: int, keys: int) -> None:
-    """The three attention kernels in a row against the one op that they are."""
-    q, k = integers(rng, (rows, width), np.int8), integers(rng, (keys, width), np.int8)
-    vt = integers(rng, (width, keys), np.int8)
-    exp_table = random_exp_table(rng)
-    attrs = QAttentionAttrs(
-        heads=1, score_shift=(score_shift(rng, width),), out_multiplier=int(rng.integers(2**14, 2**15)),
-        out_shift=int(rng.integers(13, 16)),
-    )
-    expected = qattention(q[None], k[None], vt, exp_table[None], attrs)
-    scores = blank(rows, keys, np.int16, int(rng.integers(3)))
-    call_scores(kernels, rng, q, k, scores, attrs.score_shift[0])
-    _, norm = call_softmax(kernels, rng, scores, exp_table, attrs.out_multiplier)
-    y = call_values(kernels, rng, scores, keys, vt, norm, attrs.out_shift)
-    np.testing.assert_array_equal(y, expected)
 
 
 def random_factors(rng: np.random.Generator, x: Integers) -> Integers:
