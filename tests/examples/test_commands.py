@@ -1,0 +1,59 @@
+"""The verbs of the training side on prepared stores: from windows to weights, figures and a picture."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from examples.tinymyo.__main__ import main
+from examples.tinymyo.data.prepare import Options, prepare
+from tests.examples.data.test_store import fill
+
+TINY = ["--layers", "1", "--epochs", "2", "--warmup-epochs", "1", "--precision", "float32", "--batch", "16"]
+
+
+def store(folder: Path, dataset: str) -> str:
+    """Prepare a small raw dataset in windows of 100 samples."""
+    fill(folder / f"raw-{dataset}", dataset)
+    prepare(folder / f"raw-{dataset}", folder / dataset, Options(dataset, window=100), True)
+    return str(folder / dataset)
+
+
+def test_pretrain_finetune_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    uci, out, tuned = store(tmp_path, "uci"), tmp_path / "pre", tmp_path / "tuned"
+    assert main(["pretrain", "--data", uci, "-o", str(out), *TINY]) == 0
+    assert len(json.loads((out / "figures.json").read_text())["epochs"]) == 2
+    weights = str(out / "best.safetensors")
+    run = ["finetune", "--data", uci, "--encoder", weights, "-o", str(tuned), "--seeds", "2", *TINY]
+    assert main(run) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"^test macro_f1: 0\.\d{4} ± 0\.\d{4} over 2 seeds$", printed, re.MULTILINE)
+    best = tuned / "seed42" / "best.safetensors"
+    figures = json.loads((tuned / "seed42" / "figures.json").read_text())
+    assert (tuned / "seed43" / "confusion.svg").read_text().startswith("<svg ")
+    picture = tmp_path / "confusion.svg"
+    options = ["--precision", "float32", "--confusion", str(picture)]
+    assert main(["evaluate", "--checkpoint", str(best), "--data", uci, *options]) == 0
+    expected = ", ".join(f"{name} {value:.4f}" for name, value in figures["test"].items())
+    assert capsys.readouterr().out == f"test: {expected}\n"
+    assert picture.read_text() == (tuned / "seed42" / "confusion.svg").read_text()
+    assert main(run) == 0, "a finished run is resumed at its end"
+    assert "resumed at epoch 3" in capsys.readouterr().out
+
+
+def test_regression(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    db8 = store(tmp_path, "db8")
+    assert main(["finetune", "--data", db8, "-o", str(tmp_path / "out"), *TINY]) == 0
+    assert re.search(r"^test: loss .*, mae .*, rmse .*, r2 ", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pose, out = store(tmp_path, "emg2pose"), str(tmp_path / "out")
+    for arguments, message in (
+        (["--seeds", "0"], "error: --seeds: found 0, allowed 1 or more"),
+        ([], f"error: {pose}: found no labels, allowed classes or targets"),
+    ):
+        assert main(["finetune", "--data", pose, "-o", out, *arguments]) == 1
+        assert capsys.readouterr().err.startswith(message)
+    assert not Path(out).exists()
