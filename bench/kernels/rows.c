@@ -10,6 +10,7 @@ IN_L1 static int16_t wide_y[ROWS * X_PITCH / 2] __attribute__((aligned(4)));
 IN_L1 static int16_t gamma_[CHANNELS] __attribute__((aligned(4)));
 IN_L1 static int32_t beta[CHANNELS];
 IN_L1 static int16_t table[ROWS * TABLE_PITCH / 2] __attribute__((aligned(4)));
+IN_L1 static tmc_factors factors[CHANNELS / 2];
 IN_L1 static int32_t epsilon[21];
 IN_L1 static uint16_t rsqrt[96];
 IN_L1 static int16_t places[2 * PLACES] __attribute__((aligned(4)));
@@ -28,6 +29,21 @@ static void measure_layernorm(void)
     wide.y = wide_y, wide.y_pitch = X_PITCH;
     begin_case("layernorm_wide", "192", ROWS * CHANNELS, 0);
     tmc_layernorm_s16s16_xpulp(&wide);
+    end_cases();
+}
+
+static void measure_requantise(void)
+{
+    static const tmc_factors usual = {.multiplier = 0x40000001, .shift = 40, .addend_high = 1 << 7};
+    for (uint32_t c = tmc_core_id(); c < CHANNELS / 2; c += TMC_CORES)
+        factors[c] = usual;
+    tmc_barrier();
+    const tmc_requantise_args args = {
+        .x = x, .factors = factors, .table = (const int8_t *)table, .y = y, .x_pitch = X_PITCH,
+        .y_pitch = Y_PITCH, .rows = ROWS, .channels = CHANNELS / 2, .ties_to_even = 1,
+    };
+    begin_case("requantise", "80x96", ROWS * CHANNELS / 2, 0);
+    tmc_requantise_s32s8_xpulp(&args);
     end_cases();
 }
 
@@ -117,6 +133,7 @@ void measure(void)
         x[i] = (int16_t)(x[i] >> 3);
     for (uint32_t round = 0; round < 2u; ++round) {
         measure_layernorm();
+        measure_requantise();
         measure_rope();
         measure_mean();
         measure_depthwise();

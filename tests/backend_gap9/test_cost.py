@@ -18,6 +18,7 @@ from tmc.backend_gap9.cost import (
     linear_cycles,
     mean_rows_cycles,
     permute_rows_cycles,
+    requantise_cycles,
     rope_cycles,
     scores_cycles,
     softmax_cycles,
@@ -80,6 +81,7 @@ def test_attention_takes_what_was_measured(keys: int, scores: int, softmax: int,
 
 
 def test_rows_take_what_was_measured() -> None:
+    assert requantise_cycles(TARGET, 80, 96) == pytest.approx(43_085, rel=0.02)
     assert layernorm_cycles(TARGET, 80, 192) == pytest.approx(33_316, rel=0.02)
     assert rope_cycles(TARGET, 80, 64) == pytest.approx(4_184, rel=0.02)
     assert mean_rows_cycles(TARGET, 80, 192) == pytest.approx(4_209, rel=0.02)
