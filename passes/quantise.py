@@ -20,6 +20,7 @@ from tmc.passes.quantise_interpolation import interpolation_table
 from tmc.passes.quantise_layernorm import quantise_layernorm
 from tmc.passes.quantise_linear import CodeRange, LinearTask, quantise_linear, quantise_logits
 from tmc.passes.quantise_mean import quantise_mean
+from tmc.passes.quantise_wide import quantise_wide
 from tmc.passes.recipe import DEFAULT, Recipe
 from tmc.passes.residual_scales import INPUT_LIMIT
 from tmc.passes.value_roles import Role
@@ -113,6 +114,9 @@ def _linear(builder: _Builder, op: Op, last: Op) -> None:
     task = LinearTask(op.loc, weight, bias, x_quant, builder.codes[x], y_scale, sums.zero_point,
                       role is Role.BRANCH, declared_weights(weight, builder.weight_scales),
                       scales.rows.get(x))
+    if role is Role.TABLE_INPUT and builder.types[x].dtype is DType.S16:
+        _wide(builder, task, op, last)
+        return
     if role is Role.LOGITS:
         codes = quantise_logits(task)
         steps = tuple(float(scale) for scale in codes.weight_scale)
@@ -135,6 +139,23 @@ def _linear(builder: _Builder, op: Op, last: Op) -> None:
     attrs = a.QLinearAttrs(codes.shift, RESULTS.get(role, "s8"), LAYOUTS.get(role, "rows"), heads,
                            table, role is Role.BRANCH)
     builder.emit(last, OpKind.QLINEAR, tuple(inputs), attrs, quant, loc=op.loc)
+
+
+def _wide(builder: _Builder, task: LinearTask, op: Op, last: Op) -> None:
+    """Emit a linear of int16 values as one with int32 results, and its activation as a requantisation."""
+    codes = quantise_wide(task)
+    name, result = op.output, builder.scales.quants[last.output]
+    weight_quant = Quant(tuple(float(scale) for scale in codes.linear.weight_scale), 0, 0)
+    operands = (op.inputs[0], builder.constant(f"{name}.weight", codes.linear.weight, weight_quant),
+                builder.constant(f"{name}.multiplier", codes.linear.multiplier),
+                builder.constant(f"{name}.bias", codes.linear.bias))
+    builder.emit(op, OpKind.QLINEAR, operands, a.QLinearAttrs(codes.linear.shift, "s32"), codes.sums)
+    sums, table = _sums(builder.scales, op, last)
+    entries = activation_table(last, sums, result) if table else np.arange(-128, 128).astype(np.int8)
+    inputs = (name, builder.constant(f"{last.output}.factors", codes.factors),
+              builder.constant(f"{last.output}.table", entries))
+    attrs = a.QRequantiseAttrs(sums.zero_point, "up")
+    builder.emit(last, OpKind.QREQUANTISE, inputs, attrs, result)
 
 
 def _sums(scales: Scales, op: Op, last: Op) -> tuple[Quant, bool]:

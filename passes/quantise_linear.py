@@ -198,6 +198,15 @@ def overflow(task: LinearTask, codes: LinearCodes) -> str | None:
     return None
 
 
+def sum_ranges(task: LinearTask, codes: LinearCodes) -> list[CodeRange]:
+    """Return the range of the sum with its bias, for each channel of codes without multipliers."""
+    weight, bias = codes.weight.astype(np.int64), codes.bias.astype(np.int64)
+    positive, negative = np.maximum(weight, 0).sum(axis=1), np.minimum(weight, 0).sum(axis=1)
+    low = task.x_codes.low * positive + task.x_codes.high * negative + bias.min(axis=0)
+    high = task.x_codes.high * positive + task.x_codes.low * negative + bias.max(axis=0)
+    return [CodeRange(int(least), int(most)) for least, most in zip(low, high, strict=True)]
+
+
 def _multipliers(ratio: Float, shift: int, recipe: Recipe) -> Int:
     # The slack keeps a ratio that is a multiple of 2^-shift from being rounded up to the next one.
     exact = ratio * 2.0**shift

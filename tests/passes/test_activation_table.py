@@ -60,7 +60,8 @@ def test_no_power_overflows() -> None:
 @pytest.mark.parametrize(("kind", "attrs"), [(kind, attrs) for kind, attrs, _ in FUNCTIONS], ids=NAMES)
 def test_linear_takes_its_activation_in(kind: K, attrs: a.Attrs) -> None:
     b = GraphBuilder.seeded(3)
-    hidden = b.linear("hidden", b.input("x", 12, 8), 16, 2.0)
+    norm = b.layernorm("norm", b.linear("stream", b.input("x", 12, 8), 8))
+    hidden = b.linear("hidden", norm, 16, 2.0)
     b.linear("out", b.op(kind, "active", hidden, attrs=attrs), 5)
     graph = b.graph(("x",), ("out",))
     x = np.random.default_rng(4).standard_normal((20, 12, 8)).astype(np.float32)
@@ -68,7 +69,7 @@ def test_linear_takes_its_activation_in(kind: K, attrs: a.Attrs) -> None:
     assert (scales.roles["hidden"], scales.roles["active"]) == (Role.TABLE_INPUT, Role.ACTIVATION)
     integer = quantise(graph, scales)
     verify(integer)
-    assert [op.output for op in integer.ops] == ["active", "out"]
+    assert [op.output for op in integer.ops] == ["stream", "norm", "active", "out"]
     fused = producers(integer)["active"]
     assert fused.loc == "/hidden" and isinstance(fused.attrs, a.QLinearAttrs)
     # Codes saturate at the zero point of a ReLU's result: no table.
