@@ -37,7 +37,8 @@ IMPORTERS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("devices", "gvsoc", "interco", "pulp", "vp"), ("backend_gap9/gvsoc/*",)),
 }
 
-TORCH_USERS = ("examples/*", "tests/examples/*", "tests/quantised/test_torch_*")
+# The compiler never needs it: only who trains or exports networks, to show or to measure.
+TORCH_USERS = ("examples/*", "tests/examples/*", "tests/quantised/test_torch_*", "bench/accuracy/*", "tests/bench/*")
 
 PRODUCT_FILES = tuple(path for path in files_under(*PRODUCT) if path.suffix == ".py")
 PYTHON_FILES = tuple(path for path in files_under(*FOLDERS) if path.suffix == ".py")
