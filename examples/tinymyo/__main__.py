@@ -15,11 +15,13 @@ from examples.tinymyo.data.datasets import DATASETS
 from examples.tinymyo.data.filters import FilterName
 from examples.tinymyo.data.normalise import Normalise
 from examples.tinymyo.data.prepare import Options, prepare
+from examples.tinymyo.data.sets import ArrayWindows
+from examples.tinymyo.data.store import load_store
 from examples.tinymyo.data.windows import Overlap
 from examples.tinymyo.demo import run_demo
 from examples.tinymyo.errors import TinyMyoError
-from examples.tinymyo.export import OPSETS, Exporter, export
-from examples.tinymyo.model import RopeScheme, TinyMyo, build
+from examples.tinymyo.export import OPSETS, Exporter, calibration_windows, export
+from examples.tinymyo.model import PATCH_SAMPLES, Head, Pooling, RopeScheme, TinyMyo, build
 from examples.tinymyo.networks import NETWORKS, reference_network
 from examples.tinymyo.recording import load_windows
 
@@ -35,6 +37,10 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--rope", choices=get_args(RopeScheme), help="position scheme (default: its own)")
     verb.add_argument("--channels", type=int, help="channels of a checkpoint whose head does not tell")
     verb.add_argument("--samples", type=int, help="samples per window of a checkpoint (default 1000)")
+    verb.add_argument("--real-channels", type=int, help="export for these; the others are only padding")
+    verb.add_argument("--head", choices=get_args(Head), help="of a reference network (classification)")
+    verb.add_argument("--pooling", choices=get_args(Pooling), help="of its classifier (default concat)")
+    verb.add_argument("--data", type=Path, metavar="STORE", help="whose training part calibrates")
     verb.add_argument("--exporter", choices=list(OPSETS), default="dynamo", help="default dynamo")
     verb.add_argument("--opset", type=int, help="ONNX opset (default 18; with torchscript 17)")
     verb.add_argument("--no-constant-folding", action="store_true", help="leave the graph as traced")
@@ -77,23 +83,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _network(options: argparse.Namespace) -> TinyMyo:
     rope: RopeScheme | None = options.rope
+    sizes, parts = (options.channels, options.samples), (options.head, options.pooling)
     if options.checkpoint is not None:
+        if any(parts):
+            raise TinyMyoError(
+                "--head, --pooling: found with --checkpoint, allowed with --network",
+                "a checkpoint has the head that it was trained with",
+            )
         return load_checkpoint(options.checkpoint, rope, options.channels, options.samples or 1000)
-    if options.channels is not None or options.samples is not None:
+    if any(sizes):
         raise TinyMyoError(
             "--channels, --samples: found with --network, allowed with --checkpoint",
             "a reference network has its sizes in its name",
         )
     network = reference_network(options.network)
-    return build(dataclasses.replace(network.config, rope=rope or network.config.rope), network.seed)
+    config = network.config
+    head: Head = options.head or config.head
+    classes = PATCH_SAMPLES if head == "reconstruction" else config.classes
+    pooling: Pooling = options.pooling or config.pooling
+    return build(
+        dataclasses.replace(config, rope=rope or config.rope, head=head, classes=classes, pooling=pooling),
+        network.seed,
+    )
 
 
 def _export(options: argparse.Namespace) -> int:
     model = _network(options)
     exporter: Exporter = options.exporter
-    windows = load_windows(model.config.channels, model.config.samples)
+    channels = options.real_channels or model.config.channels
+    if options.data is None:
+        windows = load_windows(channels, model.config.samples)
+        windows = calibration_windows(ArrayWindows(windows.train), model.config.head, windows.source)
+    else:
+        train = load_store(options.data).train
+        windows = calibration_windows(train, model.config.head, f"training part of {options.data.name}")
     done = export(model, windows, options.output, exporter, options.opset, not options.no_constant_folding)
-    print(f"model: {done.model}")
+    print(f"model: {done.model}, {windows.train.shape[1]} channels, head {model.config.head}")
     print(f"calibration: {done.calibration}, {windows.source}")
     difference = f"largest difference {done.max_difference:.3g}, range {done.output_range:.3g}"
     print(f"torch against onnxruntime: {difference}")

@@ -9,7 +9,7 @@ import tempfile
 import warnings
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,20 +18,32 @@ import onnx
 import onnxruntime
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from examples.tinymyo.data.normalise import to_unit_range
+from examples.tinymyo.data.sets import WindowSet
 from examples.tinymyo.errors import TinyMyoError
-from examples.tinymyo.model import Attention, TinyMyo
+from examples.tinymyo.model import EMBED_DIM, Attention, Head, TinyMyo
 from examples.tinymyo.recording import Windows
 
 Exporter = Literal["torchscript", "dynamo"]
 
-INPUT, OUTPUT = "emg", "logits"
+INPUT = "emg"
+OUTPUTS: dict[Head, str] = {
+    "classification": "logits",
+    "regression": "values",
+    "reconstruction": "reconstructed",
+}
 OPSETS: dict[Exporter, range] = {"torchscript": range(13, 18), "dynamo": range(18, 25)}
 DEFAULT_OPSET: dict[Exporter, int] = {"torchscript": 17, "dynamo": 18}
 FIRST_OPSET_WITH_FUSED_ATTENTION = 14
 CALIBRATION_WINDOWS = 32
 CHECKED_WINDOWS = 4
 TOLERANCE = 1e-4
+FIRST_OF_HEAD = {
+    "classification": "model_head.classifier.weight",
+    "regression": "model_head.regressor.0.weight",
+}
 NAME_SCOPES = "pkg.torch.onnx.name_scopes"
 
 
@@ -53,7 +65,7 @@ def calibration_path(model: Path) -> Path:
 def export_onnx(
     model: TinyMyo, path: Path, exporter: Exporter = "dynamo", opset: int | None = None, fold: bool = True
 ) -> None:
-    """Write the network as ONNX, all static: `emg` (1, channels, samples) to `logits` (1, classes).
+    """Write the network as ONNX, all static: `emg` (1, channels, samples) to what its head gives.
 
     Raises:
         TinyMyoError: an opset that the exporter cannot write.
@@ -76,7 +88,7 @@ def export_onnx(
                 opset_version=opset,
                 do_constant_folding=fold,
                 input_names=[INPUT],
-                output_names=[OUTPUT],
+                output_names=[OUTPUTS[model.config.head]],
             )
         else:
             program = torch.onnx.export(
@@ -86,7 +98,7 @@ def export_onnx(
                 opset_version=opset,
                 optimize=fold,
                 input_names=[INPUT],
-                output_names=[OUTPUT],
+                output_names=[OUTPUTS[model.config.head]],
             )
             assert program is not None
             program.save(str(path), external_data=False)
@@ -134,26 +146,84 @@ def _make_portable(path: Path) -> None:
     onnx.save(content, path)
 
 
+def without_padding(model: TinyMyo, channels: int) -> TinyMyo:
+    """Return the network for the first `channels` channels, equal to `model` with the others as padding.
+
+    No token attends to padding and the head gets zeros for it, so columns of the head that read it go.
+
+    Raises:
+        TinyMyoError: more channels than the network has, or a head that mixes channels.
+    """
+    config = model.config
+    if channels == config.channels:
+        return model
+    if channels > config.channels or config.groups not in (0, config.channels):
+        mixed = f" and a head of {config.groups} groups" if config.groups else ""
+        raise TinyMyoError(
+            f"channels: found {channels} for a network of {config.channels}{mixed}, allowed "
+            + ("all of them" if mixed else f"1 to {config.channels}"),
+            "export for the channels that the network was trained on",
+        )
+    state = model.state_dict()
+    first = FIRST_OF_HEAD.get(config.head)
+    if first is not None and config.pooling == "concat":
+        state[first] = state[first][:, : channels * EMBED_DIM]
+    network = TinyMyo(replace(config, channels=channels, groups=0))
+    network.load_state_dict(state)
+    return network.eval()
+
+
+def _on_real_channels(model: TinyMyo, windows: Tensor) -> Tensor:
+    """Run `model` on windows of maybe fewer channels, the others as padding."""
+    real = windows.shape[1]
+    missing = model.config.channels - real
+    if not missing:
+        return model(windows)  # type: ignore[no-any-return]
+    padded = (torch.arange(model.config.channels) >= real).expand(len(windows), -1)
+    found: Tensor = model(torch.nn.functional.pad(windows, (0, 0, 0, missing)), padded=padded)
+    return found[:, :real] if model.config.head == "reconstruction" else found
+
+
 def compare_with_onnxruntime(model: TinyMyo, path: Path, windows: NDArray[np.float32]) -> tuple[float, float]:
-    """Return the largest difference of the logits between torch and onnxruntime, and the range of the logits.
+    """Return the largest difference of the output between torch and onnxruntime, and the output's range.
+
+    Channels that the network has beyond those of the windows are padding to it.
 
     Raises:
         TinyMyoError: they differ by more than 1e-4 of the range.
     """
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     with torch.no_grad():
-        expected = model(torch.from_numpy(windows)).numpy()
-    found = np.concatenate([session.run([OUTPUT], {INPUT: window[None]})[0] for window in windows])
+        expected = _on_real_channels(model, torch.from_numpy(windows)).numpy()
+    found = np.concatenate([session.run(None, {INPUT: window[None]})[0] for window in windows])
     difference = float(np.abs(expected - found).max())
     output_range = float(np.ptp(expected))
     # Written so that a NaN fails too.
     if not difference <= TOLERANCE * output_range:
         raise TinyMyoError(
-            f"{path.name}: found logits up to {difference:.3g} away from torch, "
+            f"{path.name}: found outputs up to {difference:.3g} away from torch, "
             f"allowed {TOLERANCE:.0e} of their range {output_range:.3g}",
             "try the other --exporter; weights that are not finite also end here",
         )
     return difference, output_range
+
+
+def calibration_windows(windows: WindowSet, head: Head, source: str) -> Windows:
+    """Choose windows spread over a training part, scaled as training with this head scales them.
+
+    Raises:
+        TinyMyoError: there are none.
+    """
+    if not len(windows):
+        raise TinyMyoError(f"{source}: found no windows, allowed 1 or more", "check the data and its splits")
+    read = [windows[index][0] for index in _spread(len(windows))]
+    chosen = np.stack([to_unit_range(window) if head == "reconstruction" else window for window in read])
+    return Windows(chosen, chosen[:0], source)
+
+
+def _spread(count: int) -> list[int]:
+    found = np.linspace(0, count - 1, min(count, CALIBRATION_WINDOWS)).round().astype(np.int64)
+    return found.tolist()
 
 
 def write_calibration(path: Path, windows: NDArray[np.float32], source: str) -> None:
@@ -173,18 +243,27 @@ def export(
 ) -> Exported:
     """Write `path` and its calibration file, after checking the ONNX file against torch.
 
+    Windows of fewer channels than the network has make a network for these channels alone.
+
     Raises:
-        TinyMyoError: see `export_onnx` and `compare_with_onnxruntime`; then nothing is written.
+        TinyMyoError: windows of another length, or see `without_padding`, `export_onnx` and
+            `compare_with_onnxruntime`; then nothing is written.
     """
     if path.suffix != ".onnx":
         raise TinyMyoError(f"-o: found {path}, allowed a name that ends in .onnx", "name the model file")
     if not path.parent.is_dir():
         raise TinyMyoError(f"-o: found no folder {path.parent}, allowed an existing one", "make it first")
-    spread = np.linspace(0, len(windows.train) - 1, CALIBRATION_WINDOWS).round().astype(np.int64)
-    chosen = windows.train[spread]
+    channels, samples = windows.train.shape[1:]
+    if samples != model.config.samples:
+        raise TinyMyoError(
+            f"windows: found {samples} samples, allowed {model.config.samples} as the network has",
+            "prepare the data with this --window",
+        )
+    network = without_padding(model, channels)
+    chosen = windows.train[_spread(len(windows.train))]
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         draft = Path(folder) / path.name
-        export_onnx(model, draft, exporter, opset, fold)
+        export_onnx(network, draft, exporter, opset, fold)
         difference, output_range = compare_with_onnxruntime(model, draft, chosen[:CHECKED_WINDOWS])
         write_calibration(calibration_path(draft), chosen, windows.source)
         os.replace(calibration_path(draft), calibration_path(path))
