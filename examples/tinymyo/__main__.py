@@ -24,6 +24,7 @@ from examples.tinymyo.export import OPSETS, Exporter, calibration_windows, expor
 from examples.tinymyo.model import PATCH_SAMPLES, Head, Pooling, RopeScheme, TinyMyo, build
 from examples.tinymyo.networks import NETWORKS, reference_network
 from examples.tinymyo.recording import load_windows
+from tmc.ir.errors import TmcError
 
 
 def parser() -> argparse.ArgumentParser:
@@ -36,7 +37,8 @@ def parser() -> argparse.ArgumentParser:
     source.add_argument("--checkpoint", type=Path, metavar="FILE", help=".safetensors or Lightning .ckpt")
     verb.add_argument("--rope", choices=get_args(RopeScheme), help="position scheme (default: its own)")
     verb.add_argument("--channels", type=int, help="channels of a checkpoint whose head does not tell")
-    verb.add_argument("--samples", type=int, help="samples per window of a checkpoint (default 1000)")
+    verb.add_argument("--samples", type=int, help="per window of a checkpoint that does not tell (1000)")
+    verb.add_argument("--target-samples", type=int, help="of regression (default: of the window)")
     verb.add_argument("--real-channels", type=int, help="export for these; the others are only padding")
     verb.add_argument("--head", choices=get_args(Head), help="of a reference network (classification)")
     verb.add_argument("--pooling", choices=get_args(Pooling), help="of its classifier (default concat)")
@@ -62,10 +64,10 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
     verb.set_defaults(run=_prepare)
     add_training_verbs(verbs)
-    verb = verbs.add_parser("demo", help="export, compile, run the C on this machine and compare")
+    verb = verbs.add_parser("demo", help="train, export, compile, run the C on this machine and compare")
     verb.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder to write to")
-    verb.add_argument("--network", metavar="NAME", default="tinymyo-8x1000", help="reference network")
-    verb.add_argument("--windows", type=int, default=8, help="held-out windows to run (default 8)")
+    verb.add_argument("--network", metavar="NAME", default="tinyissimo-8x200", help="default tinyissimo-8x200")
+    verb.add_argument("--windows", type=int, default=96, help="held-out windows to run (default 96)")
     verb.set_defaults(run=_demo)
     return top
 
@@ -77,6 +79,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = options.run(options)
     except TinyMyoError as error:
         print(f"error: {error}\nnote: {error.note}", file=sys.stderr)
+        return 1
+    except TmcError as error:
+        print("\n".join([f"error: {error}", *(f"note: {note}" for note in error.notes)]), file=sys.stderr)
         return 1
     return status
 
@@ -90,7 +95,7 @@ def _network(options: argparse.Namespace) -> TinyMyo:
                 "--head, --pooling: found with --checkpoint, allowed with --network",
                 "a checkpoint has the head that it was trained with",
             )
-        return load_checkpoint(options.checkpoint, rope, options.channels, options.samples or 1000)
+        return load_checkpoint(options.checkpoint, rope, *sizes, options.target_samples)
     if any(sizes):
         raise TinyMyoError(
             "--channels, --samples: found with --network, allowed with --checkpoint",
@@ -140,8 +145,6 @@ def _prepare(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    if options.windows < 1:
-        raise TinyMyoError(f"--windows: found {options.windows}, allowed 1 or more", "run at least one")
     return 0 if run_demo(options.output, options.network, options.windows) else 1
 
 

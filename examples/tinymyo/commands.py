@@ -22,6 +22,7 @@ from examples.tinymyo.loop import process
 from examples.tinymyo.model import CHANNEL_SLOTS, PATCH_SAMPLES, Config, Pooling, RopeScheme, TinyMyo, build
 from examples.tinymyo.optimise import Precision, Settings
 from examples.tinymyo.pretrain import PRETRAIN, pretrain
+from examples.tinymyo.quantisation_aware import QUANTISATION_AWARE, finetune_integer
 
 BEST, STATE, FIGURES, CONFUSION = "best.safetensors", "state.pt", "figures.json", "confusion.svg"
 Verbs = Any
@@ -38,7 +39,14 @@ def add_training_verbs(verbs: Verbs) -> None:
     verb = verbs.add_parser("finetune", help="train a classifier or a regressor, by several seeds")
     _add_network(verb)
     verb.add_argument("--data", type=Path, required=True, metavar="STORE", help="of `prepare`")
-    verb.add_argument("--encoder", type=Path, metavar="FILE", help="pre-trained weights (default: none)")
+    start = verb.add_mutually_exclusive_group()
+    start.add_argument("--encoder", type=Path, metavar="FILE", help="pre-trained weights (default: none)")
+    start.add_argument(
+        "--quantisation-aware",
+        type=Path,
+        metavar="FILE",
+        help="train this fine-tuned checkpoint on, in the arithmetic that it compiles to; 2 epochs at 2e-5",
+    )
     verb.add_argument("--pooling", choices=get_args(Pooling), default="concat", help="of the classifier")
     verb.add_argument("--channels", type=int, help="zero-padded to (default: those of the data)")
     verb.add_argument("--seeds", type=int, default=1, help="runs, of seeds SEED, SEED + 1, ... (default 1)")
@@ -67,18 +75,21 @@ def _add_settings(verb: argparse.ArgumentParser, defaults: Settings) -> None:
         value = getattr(defaults, field.name)
         option = f"--{field.name.replace('_', '-')}"
         if field.name == "precision":
-            verb.add_argument(option, choices=get_args(Precision), default=value)
+            verb.add_argument(option, choices=get_args(Precision), help=f"default {value}")
         elif isinstance(value, bool):
-            verb.add_argument(option, action="store_true", help="train the head only")
+            verb.add_argument(option, action="store_true", default=None, help="train the head only")
         elif isinstance(value, tuple):
-            verb.add_argument(option, type=float, nargs=2, default=value, help=f"default {value}")
+            verb.add_argument(option, type=float, nargs=2, help=f"default {value}")
         else:
-            verb.add_argument(option, type=type(value), default=value, help=f"default {value}")
+            verb.add_argument(option, type=type(value), help=f"default {value}")
 
 
-def _settings(options: argparse.Namespace) -> Settings:
-    values = {field.name: getattr(options, field.name) for field in dataclasses.fields(Settings)}
-    return Settings(**{**values, "betas": tuple(values["betas"])})
+def _settings(options: argparse.Namespace, defaults: Settings) -> Settings:
+    asked = {field.name: getattr(options, field.name) for field in dataclasses.fields(Settings)}
+    given = {name: value for name, value in asked.items() if value is not None}
+    if "betas" in given:
+        given["betas"] = tuple(given["betas"])
+    return dataclasses.replace(defaults, **given)
 
 
 def _with_processes(verb: Callable[[argparse.Namespace, torch.device], None], options: Any) -> int:
@@ -109,7 +120,7 @@ def _write(output: Path, model: TinyMyo, classes: tuple[str, ...], figures: Any)
 
 
 def _pretrain(options: argparse.Namespace, device: torch.device) -> None:
-    settings = _settings(options)
+    settings = _settings(options, PRETRAIN)
     stores = [load_store(path) for path in options.data]
     train_set = concatenate([store.train for store in stores], options.channels)
     val_set = concatenate([store.val for store in stores], options.channels)
@@ -131,7 +142,7 @@ def _pretrain(options: argparse.Namespace, device: torch.device) -> None:
 
 
 def _finetune(options: argparse.Namespace, device: torch.device) -> None:
-    settings = _settings(options)
+    settings = _settings(options, QUANTISATION_AWARE if options.quantisation_aware else Settings())
     if options.seeds < 1:
         raise TinyMyoError(f"--seeds: found {options.seeds}, allowed 1 or more", "run at least one")
     data = load_store(options.data, padded_channels=options.channels)
@@ -169,13 +180,17 @@ def _finetune_once(
         target_samples=data.train.samples,
         dropout=options.dropout,
     )
-    model = build(config, settings.seed)
-    if options.encoder is not None:
-        load_encoder(options.encoder, model)
     output.mkdir(parents=True, exist_ok=True)
-    model = model.to(device)
-    history = finetune(model, data.train, data.val, settings, output / STATE, _log)
-    found = evaluate(model, data.test, settings)
+    if options.quantisation_aware is not None:
+        model = load_checkpoint(options.quantisation_aware, samples=config.samples).to(device)
+        model, history, found = finetune_integer(model, data, settings, output / STATE, _log)
+    else:
+        model = build(config, settings.seed)
+        if options.encoder is not None:
+            load_encoder(options.encoder, model)
+        model = model.to(device)
+        history = finetune(model, data.train, data.val, settings, output / STATE, _log)
+        found = evaluate(model, data.test, settings)
     if process()[0] == 0:
         _write(output, model, classes, {"epochs": history, "test": found.figures})
         if classes:

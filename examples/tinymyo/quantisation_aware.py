@@ -6,8 +6,10 @@ what that network stores, and gradients pass as if it were the float value (stra
 arithmetic here: the values come from the compiler's interpreter.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +17,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from examples.tinymyo.data.sets import Splits
 from examples.tinymyo.errors import TinyMyoError
+from examples.tinymyo.evaluate import Evaluation, evaluate
+from examples.tinymyo.export import INPUT, calibration_windows, without_padding
+from examples.tinymyo.finetune import finetune
 from examples.tinymyo.integer_twin import IntegerTwin, Values
 from examples.tinymyo.model import Block, TinyMyo
+from examples.tinymyo.optimise import Settings
+from tmc.calibration import Calibration
+
+QUANTISATION_AWARE = Settings(
+    epochs=2,
+    rate=2e-5,
+    floor_rate=1e-6,
+    warmup_epochs=0,
+    layer_decay=1.0,
+    label_smoothing=0.0,
+    patience=0,
+)
+"""Settings of a last, short training with small steps."""
 
 
 @contextmanager
@@ -44,6 +63,48 @@ def integer_forward(
     finally:
         for handle in handles:
             handle.remove()
+
+
+def finetune_integer(
+    trained: TinyMyo,
+    data: Splits,
+    settings: Settings = QUANTISATION_AWARE,
+    state_file: Path | None = None,
+    log: Callable[[str], None] = print,
+) -> tuple[TinyMyo, list[dict[str, float]], Evaluation]:
+    """Train a trained network on as the integer network that `tmc compile` makes of it.
+
+    Returns the network, for the channels that the data has; the figures of every epoch; and the integer
+    network's on the test part. It is calibrated on what `export` chooses of the training part, without what
+    `tmc compile` holds back. Weights that are no better on the validation part are dropped.
+
+    Raises:
+        TinyMyoError: see `without_padding`, `calibration_windows`, `finetune` and `evaluate`.
+        TmcError: the network has left what integers can hold.
+    """
+    model = TinyMyo(replace(trained.config, dropout=0.0)).to(trained.mask_token.device)
+    model.load_state_dict(trained.state_dict())
+    model = without_padding(model.eval(), data.train.channels)
+    windows = calibration_windows(data.train, model.config.head, "training part").train
+    calibration = Calibration({INPUT: windows}, "training part", meaningful=True).used[INPUT]
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    log(f"float before: {_text(evaluate(model, data.test, settings))}")
+    with integer_forward(model, calibration):
+        loss = evaluate(model, data.val, settings).figures["loss"]
+        log(f"integer before: {_text(evaluate(model, data.test, settings))}")
+        history = finetune(model, data.train, data.val, settings, state_file, log)
+    if not min(figures["loss"] for figures in history) < loss:
+        log(f"no epoch is below the validation loss of before, {loss:.4f}: its weights stay")
+        model.load_state_dict(before)
+    # Ranges are observed anew for the weights that stay, as a compile does.
+    with integer_forward(model, calibration):
+        after = evaluate(model, data.test, settings)
+    log(f"integer after: {_text(after)}")
+    return model, history, after
+
+
+def _text(found: Evaluation) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in found.figures.items())
 
 
 class _Forward:
@@ -78,7 +139,7 @@ class _Forward:
             first.attn.rope.register_forward_hook(self._rotated),
             model.norm.register_forward_hook(lambda *call: replaced(call[-1], self.values["norm"])),
             model.model_head.register_forward_hook(
-                lambda *call: replaced(call[-1], self.values["output"][:, 0])
+                lambda *call: replaced(call[-1], self.values["output"].reshape(call[-1].shape))
             ),
         ]
         return handles
