@@ -66,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
     add_training_verbs(verbs)
     verb = verbs.add_parser("demo", help="train, export, compile, run the C on this machine and compare")
     verb.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder to write to")
-    verb.add_argument("--network", metavar="NAME", default="tinyissimo-8x200", help="default tinyissimo-8x200")
+    verb.add_argument("--network", metavar="NAME", default="tinyissimo-8x200", help="reference network")
     verb.add_argument("--windows", type=int, default=96, help="held-out windows to run (default 96)")
     verb.set_defaults(run=_demo)
     return top

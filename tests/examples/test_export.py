@@ -92,7 +92,8 @@ def test_full_size_network_on_the_command_line(tmp_path: Path, capsys: pytest.Ca
     path = tmp_path / "tinymyo.onnx"
     assert command.main(["export", "--network", "tinymyo-8x1000", "-o", str(path)]) == 0
     printed = capsys.readouterr().out
-    assert f"model: {path}\n" in printed and "torch against onnxruntime: largest difference" in printed
+    assert f"model: {path}, 8 channels, head classification\n" in printed
+    assert "torch against onnxruntime: largest difference" in printed
     assert load_windows(8, 1000).source in printed
     graph = onnx.load(path).graph
     parameters = sum(int(np.prod(entry.dims)) for entry in graph.initializer)
@@ -109,7 +110,9 @@ def test_disagreement_is_an_error_and_writes_nothing(tmp_path: Path, monkeypatch
         export_onnx(build(model.config, seed=6), path)
 
     monkeypatch.setattr(export_module, "export_onnx", export_other_weights)
-    with pytest.raises(TinyMyoError, match=r"net.onnx: found logits up to .* away from torch, allowed 1e-04"):
+    with pytest.raises(
+        TinyMyoError, match=r"net.onnx: found outputs up to .* away from torch, allowed 1e-04"
+    ):
         export(small(), windows_for(small()), tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())
 
@@ -118,7 +121,7 @@ def test_weights_that_are_not_finite_are_an_error(tmp_path: Path) -> None:
     model = small()
     with torch.no_grad():
         model.norm.weight[0] = float("nan")
-    with pytest.raises(TinyMyoError, match="found logits up to nan away from torch") as caught:
+    with pytest.raises(TinyMyoError, match="found outputs up to nan away from torch") as caught:
         export(model, windows_for(model), tmp_path / "net.onnx")
     assert "finite" in caught.value.note
     assert not list(tmp_path.iterdir())
