@@ -112,7 +112,7 @@ class _Forward:
 
     def __init__(self, model: TinyMyo, twin: IntegerTwin) -> None:
         self.model, self.twin = model, twin
-        self.version = self._parameter_version()
+        self.parameters = [each.detach().clone() for each in model.parameters()]
         self.values: Values = {}
         self.rotations = 0
 
@@ -150,15 +150,12 @@ class _Forward:
                 "windows: found padded channels or masked patches, allowed whole windows of real channels",
                 "build the network for the channels that the recording has",
             )
-        version = self._parameter_version()
-        if version != self.version:
+        # Not by PyTorch's version counters: fused optimisers leave them as they are.
+        if not all(map(torch.equal, self.parameters, self.model.parameters())):
             self.twin.update(self.model)
-            self.version = version
+            self.parameters = [each.detach().clone() for each in self.model.parameters()]
         self.values = self.twin.run(inputs[0].detach().float().cpu().numpy())
         self.rotations = 0
-
-    def _parameter_version(self) -> int:
-        return sum(parameter._version for parameter in self.model.parameters())
 
     def _value(self, number: int, name: str) -> NDArray[np.float32]:
         return self.values[getattr(self.twin.blocks[number], name)]

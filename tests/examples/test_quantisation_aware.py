@@ -85,6 +85,18 @@ def test_changed_parameters_give_another_integer_network() -> None:
     np.testing.assert_allclose(found, interpreted(twin.graph, windows), rtol=3e-7, atol=1e-6)
 
 
+def test_steps_of_a_fused_optimiser_give_another_integer_network() -> None:
+    model, windows = small_model(), noise(2)
+    optimiser = torch.optim.AdamW(model.parameters(), 1e-3, fused=True)
+    with integer_forward(model, noise(3)) as twin:
+        model(torch.from_numpy(windows)).square().sum().backward()
+        optimiser.step()
+        with torch.no_grad():
+            found = model(torch.from_numpy(windows)).numpy()
+        assert twin.updates == 2
+    np.testing.assert_allclose(found, interpreted(twin.graph, windows), rtol=3e-7, atol=1e-6)
+
+
 def test_migrated_channels_come_back_at_the_scale_of_the_model() -> None:
     model, windows = small_model(), noise(2)
     block = model.blocks[0]
