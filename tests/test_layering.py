@@ -38,7 +38,13 @@ IMPORTERS: dict[str, tuple[str, ...]] = {
 }
 
 # The compiler never needs it: only who trains or exports networks, to show or to measure.
-TORCH_USERS = ("examples/*", "tests/examples/*", "tests/quantised/test_torch_*", "bench/accuracy/*", "tests/bench/*")
+TORCH_USERS = (
+    "examples/*",
+    "tests/examples/*",
+    "tests/quantised/test_torch_*",
+    "bench/accuracy/*",
+    "tests/bench/*",
+)
 
 PRODUCT_FILES = tuple(path for path in files_under(*PRODUCT) if path.suffix == ".py")
 PYTHON_FILES = tuple(path for path in files_under(*FOLDERS) if path.suffix == ".py")
