@@ -71,7 +71,9 @@ def _recipe_advice(integer: Graph, recipe: Recipe, name: str) -> str | None:
         "residual_headroom": wide and kind is OpKind.QLINEAR,
         "pooled_bits": kind is OpKind.QMEAN_ROWS,
         "softmax_division": kind is OpKind.QATTENTION,
+        "exp_table": kind is OpKind.QATTENTION,
         "score_steps": kind is OpKind.QATTENTION,
+        "query_key_range": _is_query_or_key(integer, name),
         "migrate_outliers": kind is OpKind.QLAYERNORM,
         "zero_points": not wide,
         "range_search": not wide,
@@ -84,6 +86,10 @@ def _recipe_advice(integer: Graph, recipe: Recipe, name: str) -> str | None:
         if touches and step in changed:
             return f"the recipe has {step}={changed[step]}: compile with {step}={DEFAULT.settings()[step]}"
     return None
+
+
+def _is_query_or_key(integer: Graph, name: str) -> bool:
+    return any(op.kind is OpKind.QATTENTION and name in op.inputs[:2] for op in integer.ops)
 
 
 def _source_advice(integer: Graph, finding: Finding) -> str:

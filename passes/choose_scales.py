@@ -14,7 +14,7 @@ from tmc.ir.graph import Graph, Op, OpKind, producers, uses
 from tmc.ir.types import Array, Quant
 from tmc.passes.calibrate import Range, Ranges
 from tmc.passes.quantise_mean import mean_scale
-from tmc.passes.recipe import DEFAULT, Recipe
+from tmc.passes.recipe import DEFAULT, RangeSearch, Recipe
 from tmc.passes.residual_scales import below_epsilon, least_scale, residual_scales
 from tmc.passes.search_range import search_range
 from tmc.passes.value_roles import SAME_AS_OPERAND, Role, value_roles
@@ -51,8 +51,9 @@ def choose_scales(
 
     Input: 13 bits, whole range. Residual stream: int16, one scale per segment (residual_scales). Q and K:
     symmetric, per head. V and attention output: symmetric. Outputs of LayerNorms and activations,
-    inputs of activations: with a zero point. Searched by mean square error (search_range). The recipe may
-    say otherwise. Values with a zero point take the quantisation that the model declares, if it does.
+    inputs of activations: with a zero point. Searched by mean square error (search_range), except that Q and
+    K keep their whole range: the largest scores decide. The recipe may say otherwise. Values with a zero
+    point take the quantisation that the model declares, if it does.
     Raises: QuantisationError if an op has no integer form, numbers of heads disagree, or the residual
     stream is too small for the epsilon of its LayerNorms.
     """
@@ -62,8 +63,8 @@ def choose_scales(
     stream = residual_scales(graph, ranges, roles, recipe)
     quants.update({name: stream[name] for name in graph.inputs})
 
-    def symmetric(found: Range) -> float:
-        return search_range(found, True, recipe.range_search)[0]
+    def symmetric(found: Range, method: RangeSearch = recipe.range_search) -> float:
+        return search_range(found, True, method)[0]
 
     for op in graph.ops:
         role, found = roles[op.output], ranges.values[op.output]
@@ -83,7 +84,8 @@ def choose_scales(
             width = len(found.column_low) // heads
             parts = [found.columns(head * width, (head + 1) * width) for head in range(heads)]
             parts = parts if recipe.scales_per_head else [found] * heads
-            quants[op.output] = Quant(tuple(symmetric(part) for part in parts), 0, 0)
+            scales = tuple(symmetric(part, recipe.query_key_range) for part in parts)
+            quants[op.output] = Quant(scales, 0, 0)
         elif role is Role.VALUE:
             quants[op.output] = Quant((symmetric(found),))
         elif role is Role.ATTENDED:

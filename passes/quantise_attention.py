@@ -49,7 +49,7 @@ def quantise_attention(where: str, q: Quant, k: Quant, scale: float, width: int,
 
     score_shift[h] is the largest shift for which one step of the rounded score, s_q,h s_k,h scale 2^shift, is
     at most 1 / score_steps of the recipe, but never so small that a score could leave int16.
-    exp_table[h][i] is round(255 exp(-i step)), and 0 in its last entry, which stands for everything beyond.
+    exp_table[h][i] is 255 exp(-i step) rounded, and 0 in its last entry, which stands for everything beyond.
     out_factor: (out_multiplier, out_shift).
     Raises: QuantisationError for a scale that is not positive, or sizes whose sums could leave int32.
     """
@@ -65,13 +65,28 @@ def quantise_attention(where: str, q: Quant, k: Quant, scale: float, width: int,
         while shift > smallest and q_scale * k_scale * scale * 2.0**shift > 1 / recipe.score_steps:
             shift -= 1
         step = q_scale * k_scale * scale * 2.0**shift
-        table = np.rint(255 * np.exp(-step * np.arange(EXP_ENTRIES)))
+        exact = 255 * np.exp(-step * np.arange(EXP_ENTRIES))
+        table = _diffused(exact) if recipe.exp_table == "diffused" else np.rint(exact)
         table[-1] = 0
         shifts.append(shift)
         tables.append(table.astype(np.uint8))
     normalised = recipe.softmax_division == "first"
     attrs = QAttentionAttrs(len(q.scale), tuple(shifts), *out_factor, normalised)
     return AttentionCodes(np.stack(tables), attrs)
+
+
+def _diffused(exact: Array) -> Array:
+    """Round falling numbers from 255 to 0 so that every run of them keeps its sum to within 1.
+
+    Each entry passes on what its rounding lost. Scores fall on neighbouring entries by chance, so that many
+    small weights keep the mass and the order that rounding each alone would take from them.
+    """
+    rounded = np.empty_like(exact)
+    lost = 0.0
+    for index, number in enumerate(exact):
+        rounded[index] = np.rint(number + lost)
+        lost += number - rounded[index]
+    return rounded
 
 
 def smallest_score_shift(width: int) -> int:

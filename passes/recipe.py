@@ -27,11 +27,13 @@ class Recipe:
     migrate_outliers: which LayerNorm outputs hand large channels to the weights behind them.
     residual_bits, input_bits, pooled_bits: resolution of the range; fewer bits are coarser steps in the same
     int16, without clipping. residual_headroom: the residual scale over that of the calibrated range.
-    scales_per_head: one for each head of Q and K. per_channel_weights: one for each output channel.
+    scales_per_head: one for each head of Q and K; query_key_range: how their ranges are found.
+    per_channel_weights: one for each output channel.
     snap_weight_scales: the weight scale makes the multiplier exact; else the multiplier is rounded.
     weight_rounding: errors of a channel cancel on the calibration rows, or every weight to its nearest.
-    multiplier_bits: the most that a multiplier may have. score_steps: steps of the exp table per factor e,
-    at least. softmax_division: after the product with V, or normalised 8-bit weights before it.
+    multiplier_bits: the most that a multiplier may have. exp_table: each entry passes on what its rounding
+    lost, or each is rounded to its nearest; score_steps: its steps per factor e, at least.
+    softmax_division: after the product with V, or normalised 8-bit weights before it.
     """
 
     range_search: RangeSearch = "mse"
@@ -42,11 +44,13 @@ class Recipe:
     input_bits: Literal[13, 8] = 13
     pooled_bits: Literal[16, 8] = 16
     scales_per_head: bool = True
+    query_key_range: RangeSearch = "min_max"
     per_channel_weights: bool = True
     snap_weight_scales: bool = True
     weight_rounding: Literal["compensated", "nearest"] = "compensated"
     multiplier_bits: int = 8
-    score_steps: int = 80
+    exp_table: Literal["diffused", "nearest"] = "diffused"
+    score_steps: int = 40
     softmax_division: Division = "deferred"
 
     @staticmethod
@@ -98,11 +102,13 @@ CHOICES: Mapping[str, tuple[Setting, ...]] = {
     "input_bits": (13, 8),
     "pooled_bits": (16, 8),
     "scales_per_head": (True, False),
+    "query_key_range": ("min_max", "mse", "p99.99"),
     "per_channel_weights": (True, False),
     "snap_weight_scales": (True, False),
     "weight_rounding": ("compensated", "nearest"),
     "multiplier_bits": (8, 7, 6, 5, 4),
-    "score_steps": (80, 40, 16, 8),
+    "exp_table": ("diffused", "nearest"),
+    "score_steps": (40, 80, 16, 8),
     "softmax_division": ("deferred", "first"),
 }
 DEFAULT = Recipe()
@@ -110,7 +116,7 @@ DEFAULT = Recipe()
 NAIVE = Recipe(range_search="min_max", zero_points=False, migrate_outliers="never", residual_bits=8,
                residual_headroom=1.0, input_bits=8, pooled_bits=8, scales_per_head=False,
                per_channel_weights=False, snap_weight_scales=False, weight_rounding="nearest",
-               softmax_division="first")
+               exp_table="nearest", softmax_division="first")
 NAMED: Mapping[str, Recipe] = {"default": DEFAULT, "naive": NAIVE}
 
 

@@ -16,6 +16,7 @@ from tmc.passes.quantise_attention import (
     rotation_table,
     smallest_score_shift,
 )
+from tmc.passes.recipe import DEFAULT
 
 
 def test_rotation_table_interleaves_cosine_and_sine() -> None:
@@ -53,19 +54,52 @@ def test_exp_table(q: float, k: float, width: int) -> None:
         step = factor * q * k * scale * 2.0**shift
         assert smallest_score_shift(width) <= shift <= MAX_SCORE_SHIFT
         if shift > smallest_score_shift(width):
-            assert step <= 1 / 80
+            assert step <= 1 / 40
+        exact = 255 * np.exp(-step * np.arange(1023))
         if shift < MAX_SCORE_SHIFT:
-            assert step > 1 / 160
-            assert table[-2] <= 1  # so the forced zero of the last entry cuts nothing off
+            assert step > 1 / 80
+            assert exact[-1] < 1e-3  # so the forced zero of the last entry cuts nothing off
         assert table[0] == 255 and table[-1] == 0
-        assert np.array_equal(table[:-1], np.rint(255 * np.exp(-step * np.arange(1023))))
+        # every entry next to the exact number, and every run of entries with the exact sum
+        assert np.abs(table[:-1] - exact).max() <= 1.0
+        sums = np.cumsum(table[:-1] - exact)
+        assert np.abs(sums).max() <= 0.5 + 1e-9
+
+
+def test_nearest_exp_table() -> None:
+    quant = Quant((0.02,), 0, 0)
+    recipe = DEFAULT.with_settings(["exp_table=nearest", "score_steps=80"])
+    codes = quantise_attention("/attn", quant, quant, 0.125, 64, 400, (1, 0), recipe)
+    step = 0.02 * 0.02 * 0.125 * 2.0 ** codes.attrs.score_shift[0]
+    assert 1 / 160 < step <= 1 / 80
+    assert np.array_equal(codes.exp_table[0, :-1], np.rint(255 * np.exp(-step * np.arange(1023))))
+
+
+def test_many_small_weights_keep_their_mass() -> None:
+    """One key 600 times as likely as each of 399 others, which together decide: nearest drops them all."""
+    random = np.random.default_rng(0)
+    q = random.integers(20, 61, (1, 32, 64)).astype(np.int8)
+    k = random.integers(-10, 11, (1, 400, 64)).astype(np.int8)
+    k[0, 0] = 60
+    scale = np.log(600.0) / (64 * 40 * 60)
+    v = np.where(np.arange(400) == 0, -100, 100).astype(np.int8)
+    weights = np.exp(scale * (q[0].astype(float) @ k[0].T.astype(float)))
+    exact = (weights @ v) / weights.sum(axis=1)
+    errors = []
+    for setting in ("diffused", "nearest"):
+        recipe = DEFAULT.with_settings([f"exp_table={setting}"])
+        quant = Quant((1.0,), 0, 0)
+        codes = quantise_attention("/attn", quant, quant, scale, 64, 400, (2**14, 14), recipe)
+        found = qattention(q, k, np.tile(v, (64, 1)), codes.exp_table, codes.attrs)
+        errors.append(float((found - exact[:, None]).mean()))
+    assert abs(errors[0]) < 1.0 and errors[1] < -10.0
 
 
 def test_last_entry_is_zero_even_where_the_shift_ends() -> None:
     quant = Quant((1e-6,), 0, 0)
     codes = quantise_attention("/attn", quant, quant, 0.125, 64, 400, (1, 0))
     assert codes.attrs.score_shift == (MAX_SCORE_SHIFT,)
-    assert codes.exp_table[0, -2] == 254 and codes.exp_table[0, -1] == 0
+    assert codes.exp_table[0, -2] == 255 and codes.exp_table[0, -1] == 0
 
 
 @pytest.mark.parametrize("width", [2, 8, 16, 32, 48, 64, 96, 128])
