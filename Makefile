@@ -26,7 +26,7 @@ endif
 .PHONY: help system test soak lint demo bench-compile bench-cycles bench-accuracy clean
 
 help:
-	@echo "make demo           export TinyMyo, compile it, run the C on this machine and compare"
+	@echo "make demo           train a small TinyMyo, compile it, run the C on this machine and compare"
 	@echo "make test           lint, types and every test"
 	@echo "make soak           tests that take minutes: every barrier and wait, all networks on GVSoC"
 	@echo "make lint           ruff and mypy only"
