@@ -52,8 +52,14 @@ class Labelled:
 
     def __getitem__(self, key: Key) -> tuple[Any, ...]:
         window, label = self.windows[key[1]]
-        if label is None:
-            raise TinyMyoError(f"window {key[1]}: found no label, allowed one", "take a labelled set")
+        targets = (self.config.target_samples, self.config.classes)
+        shape = np.asarray(label).shape
+        if self.config.head == "regression" and shape != targets:
+            found = "no label" if label is None else f"targets {shape}"
+            raise TinyMyoError(
+                f"window {key[1]}: found {found}, allowed targets {targets} as the network gives",
+                "take a set with the targets that the network was trained on",
+            )
         return pad(window, self.config.channels), label, self.windows.real_channels(key[1])
 
 

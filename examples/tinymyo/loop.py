@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from examples.tinymyo.errors import TinyMyoError
 from examples.tinymyo.model import TinyMyo
@@ -90,12 +90,41 @@ def share(count: int, settings: Settings) -> list[list[Key]]:
 
 
 def load_batches(examples: Examples, parts: list[list[Key]], settings: Settings) -> Iterator[Batch]:
-    """Read the batches named by `parts`, in worker processes if the settings ask for them."""
+    """Read the batches named by `parts`, in worker processes if the settings ask for them.
+
+    Raises:
+        TinyMyoError: what reading an example raises, in this process and as it was raised.
+    """
     pinned = torch.cuda.is_available()
     loader = DataLoader(
-        cast(Any, examples), batch_sampler=parts, num_workers=settings.workers, pin_memory=pinned
+        _Caught(examples),
+        batch_sampler=parts,
+        num_workers=settings.workers,
+        pin_memory=pinned,
+        collate_fn=_collate,
     )
-    return iter(loader)
+    for batch in loader:
+        if isinstance(batch, TinyMyoError):
+            raise batch
+        yield batch
+
+
+@dataclass(frozen=True, slots=True)
+class _Caught(Dataset[Any]):
+    """Give errors as if they were examples: those that a worker raises arrive as a text and a trace."""
+
+    examples: Examples
+
+    def __getitem__(self, key: Key) -> Any:
+        try:
+            return self.examples[key]
+        except TinyMyoError as error:
+            return error
+
+
+def _collate(batch: list[Any]) -> Any:
+    errors = (one for one in batch if isinstance(one, TinyMyoError))
+    return next(errors, None) or default_collate(batch)
 
 
 def train(

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from examples.tinymyo.__main__ import main
+from examples.tinymyo.checkpoint import save_checkpoint
 from examples.tinymyo.data.prepare import Options, prepare
-from tests.examples.data.test_store import fill
+from examples.tinymyo.model import Config, build
+from tests.examples.data import raw_files
+from tests.examples.data.test_store import fill, quiet
 
 TINY = ["--layers", "1", "--epochs", "2", "--warmup-epochs", "1", "--precision", "float32", "--batch", "16"]
 
@@ -57,3 +60,39 @@ def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["finetune", "--data", pose, "-o", out, *arguments]) == 1
         assert capsys.readouterr().err.startswith(message)
     assert not Path(out).exists()
+
+
+def test_a_store_without_training_windows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for subject in (25, 31):
+        raw_files.uci(tmp_path / "raw" / f"{subject:02}" / "1_raw.txt")
+    folder, out = tmp_path / "uci", str(tmp_path / "out")
+    prepare(tmp_path / "raw", folder, Options("uci", window=100, normalise="published"), True, say=quiet)
+    save_checkpoint(tmp_path / "net.safetensors", build(Config(8, 100, 1, 7), seed=1))
+    for arguments, message in (
+        (["finetune", "-o", out], f"{folder}: found no training windows, allowed 1 or more"),
+        (["pretrain", "-o", out], "training windows: found 0, allowed 1 or more"),
+        (
+            ["export", "--checkpoint", str(tmp_path / "net.safetensors"), "-o", str(tmp_path / "net.onnx")],
+            "training part of uci: found no windows, allowed 1 or more",
+        ),
+        (
+            ["evaluate", "--checkpoint", str(tmp_path / "net.safetensors"), "--part", "train"],
+            "windows: found 0, allowed 1 or more",
+        ),
+    ):
+        assert main([*arguments, "--data", str(folder)]) == 1
+        assert capsys.readouterr().err.startswith(f"error: {message}\nnote: "), arguments[0]
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_corrupt_store_is_named(workers: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    folder = Path(store(tmp_path, "uci"))
+    recording = sorted(folder.glob("recordings/*.npy"))[0]
+    recording.write_bytes(recording.read_bytes()[:2000])
+    capfd.readouterr()
+    run = ["finetune", "--data", str(folder), "-o", str(tmp_path / "out"), "--workers", workers, *TINY]
+    assert main(run) == 1
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) == 2, lines
+    assert re.match(rf"error: {recording}: found \d+ values at a window, allowed 800$", lines[0])
+    assert lines[1].startswith("note: run prepare again")

@@ -1,6 +1,7 @@
 """TinyMyo in PyTorch: names, sizes, initialisation, and agreement with a NumPy rendering of the equations."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -226,4 +227,22 @@ def test_initialisation_is_seeded_and_as_published() -> None:
 def test_impossible_sizes(sizes: tuple[int, int, int, int, RopeScheme], message: str) -> None:
     with pytest.raises(TinyMyoError, match=f"^{message}$") as caught:
         Config(*sizes)
+    assert caught.value.note
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"target_samples": 0}, "target_samples: found 0, allowed 1 or more"),
+        ({"head": "reconstruction"}, "classes: found 6, allowed 20 with head reconstruction"),
+        ({"groups": -1}, "groups: found -1, allowed 0 or a divisor of the 80 tokens"),
+        ({"groups": 3}, "groups: found 3, allowed 0 or a divisor of the 80 tokens"),
+        ({"dropout": 1.0}, r"dropout: found 1\.0, allowed 0 to below 1"),
+        ({"dropout": -0.1}, r"dropout: found -0\.1, allowed 0 to below 1"),
+        ({"dropout": math.nan}, "dropout: found nan, allowed 0 to below 1"),
+    ],
+)
+def test_impossible_heads(changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(TinyMyoError, match=f"^{message}$") as caught:
+        Config(8, 200, 1, 6, **changed)
     assert caught.value.note
