@@ -1,8 +1,7 @@
 """From the imported float graph to the integer graph, by one of two ways.
 
-A model whose every value is declared by the model itself, between linear ops and functions of single
-elements,
-is taken code by code (`lower_declared`). Every other model is calibrated and quantised by the recipe; what a
+A model that declares every value, between linear ops and functions of single elements, is taken code by code
+(`lower_declared`). Every other model is calibrated and quantised by the recipe; what a
 quantised model declares about it, scales of int8 values and integer weights, is kept.
 """
 
@@ -38,8 +37,7 @@ class Quantised:
     """The integer graph, the float graph that it was made of with its ranges, and what the model declared.
 
     exact: every code is that of the model. scales: how many values took their declared scale, of how many
-    that
-    the model rounds.
+    that the model rounds.
     """
 
     graph: Graph
