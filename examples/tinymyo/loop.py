@@ -95,13 +95,14 @@ def load_batches(examples: Examples, parts: list[list[Key]], settings: Settings)
     Raises:
         TinyMyoError: what reading an example raises, in this process and as it was raised.
     """
-    pinned = torch.cuda.is_available()
     loader = DataLoader(
         _Caught(examples),
         batch_sampler=parts,
         num_workers=settings.workers,
-        pin_memory=pinned,
+        pin_memory=torch.cuda.is_available(),
         collate_fn=_collate,
+        # A loader draws a number as it starts; of the common generator that would change the dropout.
+        generator=torch.Generator(),
     )
     for batch in loader:
         if isinstance(batch, TinyMyoError):

@@ -8,27 +8,27 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 from scipy.io import loadmat, savemat
 
+from examples.tinymyo.__main__ import main
 from examples.tinymyo.data.store import load_store
 from tests.examples.data import raw_files
 from tests.examples.test_pretrain import environment
+from tests.tmc.command import succeeded
 
-TINYMYO, TMC = "examples.tinymyo", "tmc"
 BRIEF = ("--batch", "16", "--precision", "float32", "--warmup-epochs", "0", "--rate", "1e-3")
 
 
-def started(module: str, *arguments: str | Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", module, *map(str, arguments)]
-    return subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True)
-
-
-def done(module: str, *arguments: str | Path) -> str:
-    """Run a command to its end and return what it printed."""
-    child = started(module, *arguments)
-    printed, _ = child.communicate(timeout=120)
-    assert child.returncode == 0, printed
-    return printed
+def killed_at_first_state(folder: Path, *arguments: str | Path) -> None:
+    """Start a training in a process of its own, and kill it as soon as it has saved a state."""
+    command = [sys.executable, "-m", "examples.tinymyo", *map(str, arguments), "-o", str(folder)]
+    child = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 100.0
+    while not (folder / "state.pt").exists() and child.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL, "killed while it ran"
 
 
 def recording(path: Path) -> None:
@@ -43,50 +43,38 @@ def recording(path: Path) -> None:
     savemat(path, {**arrays, "emg": (content["emg"] * gains).astype(np.float32)})
 
 
-def test_from_recordings_to_verified_c(tmp_path: Path) -> None:
+def test_from_recordings_to_verified_c(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def done(*arguments: str | Path) -> str:
+        """Run a verb to its end and return what it printed."""
+        capsys.readouterr()
+        assert main([str(argument) for argument in arguments]) == 0
+        return capsys.readouterr().out
+
     store, model = tmp_path / "store", tmp_path / "net.onnx"
     recording(tmp_path / "raw" / "S1_E1_A1.mat")
-    sizes = ("--window", "60", "--stride", "20", "--overlap", "purge")
-    done(
-        TINYMYO,
-        "prepare",
-        "--dataset",
-        "db5",
-        "--raw",
-        tmp_path / "raw",
-        "-o",
-        store,
-        *sizes,
-        "--skip-missing",
-    )
+    source = ("--dataset", "db5", "--raw", tmp_path / "raw", "--skip-missing")
+    done("prepare", *source, "-o", store, "--window", "60", "--stride", "20", "--overlap", "purge")
 
     network = ("--data", store, "--layers", "1", *BRIEF)
-    pretraining = ("pretrain", *network, "-o", tmp_path / "pre", "--epochs", "3", "--save-seconds", "0")
-    child = started(TINYMYO, *pretraining)
-    deadline = time.monotonic() + 100.0
-    while not (tmp_path / "pre" / "state.pt").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    child.send_signal(signal.SIGKILL)
-    child.communicate()
-    assert child.returncode == -signal.SIGKILL, "killed while it ran"
-    assert "resumed at epoch" in done(TINYMYO, *pretraining)
+    pretraining = ("pretrain", *network, "--epochs", "3", "--save-seconds", "0")
+    killed_at_first_state(tmp_path / "pre", *pretraining)
+    assert "resumed at epoch" in done(*pretraining, "-o", tmp_path / "pre")
 
     tuned, integer = tmp_path / "tuned", tmp_path / "integer"
     encoder = ("--encoder", tmp_path / "pre" / "best.safetensors")
-    done(TINYMYO, "finetune", *network, *encoder, "-o", tuned, "--epochs", "6", "--patience", "0")
+    done("finetune", *network, *encoder, "-o", tuned, "--epochs", "6", "--patience", "0")
     weights = ("--quantisation-aware", tuned / "best.safetensors")
-    printed = done(TINYMYO, "finetune", "--data", store, *weights, "-o", integer, "--epochs", "1")
+    printed = done("finetune", "--data", store, *weights, "-o", integer, "--epochs", "1")
     assert "integer before: loss" in printed and "integer after: loss" in printed
 
-    done(TINYMYO, "export", "--checkpoint", integer / "best.safetensors", "--data", store, "-o", model)
-    facts = json.loads(done(TMC, "compile", model, "--accuracy-floor", "15", "--json"))
-    assert facts["ok"] is True
+    done("export", "--checkpoint", integer / "best.safetensors", "--data", store, "-o", model)
+    assert succeeded("compile", model, "--accuracy-floor", "15")["ok"] is True
 
     test = load_store(store).test
     windows, labels = zip(*(test[index] for index in range(len(test))), strict=True)
     np.save(tmp_path / "x.npy", np.stack(windows))
     files = ("--input", tmp_path / "x.npy", "--output", tmp_path / "y.npy")
-    ran = json.loads(done(TMC, "run", tmp_path / "net", "--on", "host", *files, "--json"))
+    ran = succeeded("run", tmp_path / "net", "--on", "host", *files)
     assert ran["bit_exact"] is True and ran["runs"] == len(test) > 8
     logits = np.load(tmp_path / "y.npy").reshape(len(test), -1)
     accuracy = float((logits.argmax(axis=1) == np.array(labels)).mean())

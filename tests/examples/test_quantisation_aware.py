@@ -1,5 +1,7 @@
 """Quantisation-aware training sees the very numbers of the compiled network."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -7,12 +9,30 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from examples.tinymyo import integer_twin
 from examples.tinymyo.errors import TinyMyoError
+from examples.tinymyo.export import export_onnx
 from examples.tinymyo.model import Config, RopeScheme, TinyMyo, build
 from examples.tinymyo.quantisation_aware import integer_forward
 from tmc.ir.graph import Graph
 from tmc.ir.interpret import interpret
 from tmc.passes.codes import dequantise, quantise_inputs
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_export_for_each_config() -> Iterator[None]:
+    """Export each network once: a twin puts the parameters of its own model into the exported graph."""
+    files: dict[Config, bytes] = {}
+
+    def exported(model: TinyMyo, path: Path, fold: bool) -> None:
+        if model.config not in files:
+            export_onnx(model, path, fold=fold)
+            files[model.config] = path.read_bytes()
+        path.write_bytes(files[model.config])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(integer_twin, "export_onnx", exported)
+        yield
 
 
 def small_model(rope: RopeScheme = "cyclic", dropout: float = 0.0) -> TinyMyo:
