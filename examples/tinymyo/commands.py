@@ -25,6 +25,28 @@ from examples.tinymyo.pretrain import PRETRAIN, pretrain
 from examples.tinymyo.quantisation_aware import QUANTISATION_AWARE, finetune_integer
 
 BEST, STATE, FIGURES, CONFUSION = "best.safetensors", "state.pt", "figures.json", "confusion.svg"
+MEANINGS = {
+    "epochs": "passes over the training windows",
+    "batch": "windows of one step, over all processes and parts",
+    "accumulate": "parts that a process cuts its share of a batch into",
+    "rate": "learning rate after the warm-up",
+    "start_rate": "learning rate of the first step",
+    "floor_rate": "learning rate at the end of the cosine",
+    "warmup_epochs": "epochs until the full rate",
+    "weight_decay": "of AdamW",
+    "betas": "of AdamW",
+    "clip": "largest norm of the gradients, 0: any",
+    "layer_decay": "part of the rate that each block further from the head keeps",
+    "label_smoothing": "share of a label spread over all classes",
+    "freeze": "train the head only",
+    "patience": "epochs without a better validation loss before it stops, 0: never",
+    "seed": "of weights, order, masks and dropout",
+    "precision": "of matrix products; auto: bf16 where the processor has it",
+    "workers": "processes that read windows, 0: none of their own",
+    "save_seconds": "between two saved states inside an epoch",
+}
+"""What each setting is; a run resumes after a kill from its last saved state."""
+ONLY_FINETUNE = ("label_smoothing", "freeze")
 Verbs = Any
 
 
@@ -32,60 +54,77 @@ def add_training_verbs(verbs: Verbs) -> None:
     """Add the verbs to the subparsers of the command line."""
     verb = verbs.add_parser("pretrain", help="masked reconstruction on windows without labels")
     _add_network(verb)
-    verb.add_argument("--data", type=Path, nargs="+", required=True, metavar="STORE", help="of `prepare`")
-    verb.add_argument("--channels", type=int, default=CHANNEL_SLOTS, help="zero-padded to (default 16)")
+    verb.add_argument(
+        "--data", type=Path, nargs="+", required=True, metavar="STORE", help="written by `prepare`"
+    )
+    verb.add_argument(
+        "--channels", type=int, default=CHANNEL_SLOTS, metavar="N", help="zero-padded to (default 16)"
+    )
     _add_settings(verb, PRETRAIN)
     verb.set_defaults(run=lambda options: _with_processes(_pretrain, options))
     verb = verbs.add_parser("finetune", help="train a classifier or a regressor, by several seeds")
     _add_network(verb)
-    verb.add_argument("--data", type=Path, required=True, metavar="STORE", help="of `prepare`")
+    verb.add_argument("--data", type=Path, required=True, metavar="STORE", help="written by `prepare`")
     start = verb.add_mutually_exclusive_group()
     start.add_argument("--encoder", type=Path, metavar="FILE", help="pre-trained weights (default: none)")
     start.add_argument(
         "--quantisation-aware",
         type=Path,
         metavar="FILE",
-        help="train this fine-tuned checkpoint on, in the arithmetic that it compiles to; 2 epochs at 2e-5",
+        help="train this fine-tuned checkpoint on, in the compiled arithmetic (default 2 epochs at 2e-5)",
     )
-    verb.add_argument("--pooling", choices=get_args(Pooling), default="concat", help="of the classifier")
-    verb.add_argument("--channels", type=int, help="zero-padded to (default: those of the data)")
-    verb.add_argument("--seeds", type=int, default=1, help="runs, of seeds SEED, SEED + 1, ... (default 1)")
+    verb.add_argument(
+        "--pooling", choices=get_args(Pooling), default="concat", help="of a classifier (default concat)"
+    )
+    verb.add_argument("--channels", type=int, metavar="N", help="zero-padded to (default: of the data)")
+    verb.add_argument(
+        "--seeds", type=int, default=1, metavar="N", help="runs, of seeds SEED, SEED + 1, ... (default 1)"
+    )
     _add_settings(verb, Settings())
     verb.set_defaults(run=lambda options: _with_processes(_finetune, options))
     verb = verbs.add_parser("evaluate", help="score a checkpoint on a part of a dataset")
-    verb.add_argument("--checkpoint", type=Path, required=True, metavar="FILE")
-    verb.add_argument("--data", type=Path, required=True, metavar="STORE", help="of `prepare`")
-    verb.add_argument("--part", choices=("train", "val", "test"), default="test")
+    verb.add_argument(
+        "--checkpoint", type=Path, required=True, metavar="FILE", help="best.safetensors of a run"
+    )
+    verb.add_argument("--data", type=Path, required=True, metavar="STORE", help="written by `prepare`")
+    verb.add_argument("--part", choices=("train", "val", "test"), default="test", help="default test")
     verb.add_argument("--rope", choices=get_args(RopeScheme), help="position scheme (default: its own)")
-    verb.add_argument("--channels", type=int, help="channels of a checkpoint whose head does not tell")
-    verb.add_argument("--precision", choices=get_args(Precision), default="auto")
+    verb.add_argument("--channels", type=int, metavar="N", help="of a checkpoint whose head does not tell")
+    verb.add_argument("--precision", choices=get_args(Precision), default="auto", help=MEANINGS["precision"])
     verb.add_argument("--confusion", type=Path, metavar="FILE.svg", help="draw the confusion matrix")
     verb.set_defaults(run=lambda options: _with_processes(_evaluate, options))
 
 
 def _add_network(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="resumed if it exists")
-    verb.add_argument("--layers", type=int, default=8, help="8 TinyMyo (default), 4 TinyissimoMyo")
-    verb.add_argument("--rope", choices=get_args(RopeScheme), default="cyclic", help="default cyclic")
-    verb.add_argument("--dropout", type=float, default=0.1, help="default 0.1")
+    output = "folder to write to; a run that is there is resumed"
+    verb.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help=output)
+    verb.add_argument(
+        "--layers", type=int, default=8, metavar="N", help="8 TinyMyo (default), 4 TinyissimoMyo"
+    )
+    rope = "position scheme (default cyclic)"
+    verb.add_argument("--rope", choices=get_args(RopeScheme), default="cyclic", help=rope)
+    dropout = "rate of dropout and of stochastic depth (default 0.1)"
+    verb.add_argument("--dropout", type=float, default=0.1, metavar="N", help=dropout)
 
 
 def _add_settings(verb: argparse.ArgumentParser, defaults: Settings) -> None:
     for field in dataclasses.fields(Settings):
-        value = getattr(defaults, field.name)
-        option = f"--{field.name.replace('_', '-')}"
+        if defaults is PRETRAIN and field.name in ONLY_FINETUNE:
+            continue
+        value, meaning = getattr(defaults, field.name), MEANINGS[field.name]
+        option, text = f"--{field.name.replace('_', '-')}", f"{meaning} (default {value})"
         if field.name == "precision":
-            verb.add_argument(option, choices=get_args(Precision), help=f"default {value}")
+            verb.add_argument(option, choices=get_args(Precision), help=text)
         elif isinstance(value, bool):
-            verb.add_argument(option, action="store_true", default=None, help="train the head only")
+            verb.add_argument(option, action="store_true", default=None, help=meaning)
         elif isinstance(value, tuple):
-            verb.add_argument(option, type=float, nargs=2, help=f"default {value}")
+            verb.add_argument(option, type=float, nargs=2, metavar=("B1", "B2"), help=text)
         else:
-            verb.add_argument(option, type=type(value), help=f"default {value}")
+            verb.add_argument(option, type=type(value), metavar="N", help=text)
 
 
 def _settings(options: argparse.Namespace, defaults: Settings) -> Settings:
-    asked = {field.name: getattr(options, field.name) for field in dataclasses.fields(Settings)}
+    asked = {field.name: getattr(options, field.name, None) for field in dataclasses.fields(Settings)}
     given = {name: value for name, value in asked.items() if value is not None}
     if "betas" in given:
         given["betas"] = tuple(given["betas"])

@@ -2,14 +2,17 @@
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from examples.tinymyo.__main__ import main
 from examples.tinymyo.checkpoint import save_checkpoint
+from examples.tinymyo.commands import MEANINGS, ONLY_FINETUNE
 from examples.tinymyo.data.prepare import Options, prepare
 from examples.tinymyo.model import Config, build
+from examples.tinymyo.optimise import Settings
 from tests.examples.data import raw_files
 from tests.examples.data.test_store import fill, quiet
 
@@ -21,6 +24,20 @@ def store(folder: Path, dataset: str) -> str:
     fill(folder / f"raw-{dataset}", dataset)
     prepare(folder / f"raw-{dataset}", folder / dataset, Options(dataset, window=100), True)
     return str(folder / dataset)
+
+
+def test_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert set(MEANINGS) == {field.name for field in fields(Settings)}
+    for verb in ("pretrain", "finetune", "evaluate"):
+        with pytest.raises(SystemExit):
+            main([verb, "--help"])
+        text = " ".join(capsys.readouterr().out.split())
+        for name, meaning in MEANINGS.items():
+            if verb == "finetune" or (verb == "pretrain" and name not in ONLY_FINETUNE):
+                assert f"--{name.replace('_', '-')}" in text and meaning in text, (verb, name)
+    with pytest.raises(SystemExit):
+        main(["pretrain", "--data", "x", "-o", "y", "--freeze"])
+    assert "unrecognized arguments: --freeze" in capsys.readouterr().err
 
 
 def test_pretrain_finetune_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
