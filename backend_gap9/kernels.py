@@ -246,7 +246,12 @@ KERNELS: Mapping[str, Kernel] = {
             (
                 _STRETCHED,
                 _PLACES,
-                OperandRule("y", "write", lambda a: Extent(a["channels"], a["rows"] * 2, a["y_pitch"])),
+                OperandRule(
+                    "y",
+                    "write",
+                    lambda a: Extent(a["channels"], a["rows"] * 2, a["y_pitch"]),
+                    pitch_unit=2,
+                ),
             ),
             _INTERPOLATE,
         ),

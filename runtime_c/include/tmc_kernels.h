@@ -290,7 +290,7 @@ typedef struct {
 void tmc_interpolate_rows_s16s16_scalar(const tmc_interpolate_rows_args *args);
 void tmc_interpolate_rows_s16s16_xpulp(const tmc_interpolate_rows_args *args);
 
-/** The same, stored by columns: y[c][t], y_pitch the distance of two channels.
+/** The same, stored by columns: y[c][t], y_pitch the distance of two channels, any multiple of 2.
  *  x s16, y s16. Splits rows. */
 void tmc_interpolate_rows_transposed_s16s16_scalar(const tmc_interpolate_rows_args *args);
 void tmc_interpolate_rows_transposed_s16s16_xpulp(const tmc_interpolate_rows_args *args);

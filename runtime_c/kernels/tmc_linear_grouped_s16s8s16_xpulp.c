@@ -20,25 +20,31 @@ typedef struct {
     const int32_t *bias;
 } group;
 
-/* Writes a packed row of halves with its multiplier and its bias. */
-static void widen(uint32_t *to, const int8_t *weight, uint32_t depth, int32_t bias)
+/* Returns the depth of a row of weights, which ends with a word; a row of x need not fill the second half of it. */
+static uint32_t packed_depth(const tmc_linear_args *args)
+{
+    return (args->depth + 3u) & ~3u;
+}
+
+/* Writes as many words of halves as a row of x has, and the multiplier and the bias behind them. */
+static void widen(uint32_t *to, const int8_t *weight, uint32_t depth, uint32_t steps, int32_t bias)
 {
     for (uint32_t k = 0; k < depth; k += 4u) {
         const uint32_t word = tmc_word(weight + k);
-        *to++ = tmc_widen_low(word);
-        *to++ = tmc_widen_high(word);
+        to[k / 2u] = tmc_widen_low(word);
+        to[k / 2u + 1u] = tmc_widen_high(word);
     }
-    *to++ = tmc_word(weight + depth);
-    *to = (uint32_t)bias;
+    to[steps] = tmc_word(weight + depth);
+    to[steps + 1u] = (uint32_t)bias;
 }
 
 /* Computes 4 channels from n on of all rows of a group, at least 5. */
 static void four_channels(const tmc_linear_args *args, const group *of, uint32_t n)
 {
     uint32_t wide[TMC_BLOCK_CHANNELS][DEPTH_MAX / 2u + 2u];
-    const uint32_t depth = (args->depth + 3u) & ~3u, count = of->end - of->begin;
+    const uint32_t depth = packed_depth(args), steps = (args->depth + 1u) / 2u, count = of->end - of->begin;
     for (uint32_t i = 0; i < TMC_BLOCK_CHANNELS; ++i)
-        widen(wide[i], args->weight + (n + i) * args->weight_pitch, depth, of->bias[n + i]);
+        widen(wide[i], args->weight + (n + i) * args->weight_pitch, depth, steps, of->bias[n + i]);
     tmc_linear_args widened = *args;
     widened.weight = (const int8_t *)wide;
     widened.weight_pitch = sizeof *wide;
@@ -46,7 +52,7 @@ static void four_channels(const tmc_linear_args *args, const group *of, uint32_t
     for (uint32_t done = 0; done < count; done += count - count % TMC_BLOCK_ROWS) {
         const uint32_t r = done == 0u ? of->begin : of->end - TMC_BLOCK_ROWS;
         tmc_linear_blocks chain = tmc_linear_chain(&widened, r, 0);
-        chain.steps = depth / 2u;
+        chain.steps = steps;
         chain.blocks = done == 0u ? count / TMC_BLOCK_ROWS : 1u;
         chain.p_next = 0u - 4u * chain.steps - TMC_BLOCK_CHANNELS * chain.weight_pitch;
         chain.d_next = TMC_BLOCK_ROWS * chain.x_pitch;
@@ -59,16 +65,19 @@ static void four_channels(const tmc_linear_args *args, const group *of, uint32_t
 /* Computes channels [n, channels) of row r. */
 static void rest(const tmc_linear_args *args, const group *of, uint32_t r, uint32_t n)
 {
-    const uint32_t depth = (args->depth + 3u) & ~3u;
+    const uint32_t depth = packed_depth(args);
     const uint8_t *x = (const uint8_t *)args->x + r * args->x_pitch;
     for (; n < args->channels; ++n) {
         const int8_t *weight = args->weight + n * args->weight_pitch;
         int32_t sum = 0;
-        for (uint32_t k = 0; k < depth; k += 4u) {
+        uint32_t k = 0;
+        for (; k + 2u < args->depth; k += 4u) {
             const uint32_t word = tmc_word(weight + k);
             sum = tmc_sdot_s16s16(sum, tmc_word(x + 2u * k), tmc_widen_low(word));
             sum = tmc_sdot_s16s16(sum, tmc_word(x + 2u * k + 4u), tmc_widen_high(word));
         }
+        if (k < args->depth)
+            sum = tmc_sdot_s16s16(sum, tmc_word(x + 2u * k), tmc_widen_low(tmc_word(weight + k)));
         sum = tmc_mac(of->bias[n], sum, (int32_t)tmc_word(weight + depth)) >> args->shift;
         put((uintptr_t)args->y, args->y_pitch, r, n, sum, NULL);
     }

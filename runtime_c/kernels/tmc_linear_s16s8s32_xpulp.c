@@ -12,11 +12,15 @@ void tmc_linear_s16s8s32_xpulp(const tmc_linear_args *args)
             const int8_t *weight = args->weight + n * args->weight_pitch;
             const int32_t *constants = tmc_row_constants(weight, depth);
             int32_t sum = 0;
-            for (uint32_t k = 0; k < depth; k += 4u) {
+            uint32_t k = 0;
+            for (; k + 2u < args->depth; k += 4u) {
                 const uint32_t word = tmc_word(weight + k);
                 sum = tmc_sdot_s16s16(sum, tmc_word(x + 2u * k), tmc_widen_low(word));
                 sum = tmc_sdot_s16s16(sum, tmc_word(x + 2u * k + 4u), tmc_widen_high(word));
             }
+            /* The row of weights ends with a word, the row of x with half as many elements. */
+            if (k < args->depth)
+                sum = tmc_sdot_s16s16(sum, tmc_word(x + 2u * k), tmc_widen_low(tmc_word(weight + k)));
             y[n] = tmc_mac(constants[1], sum, constants[0]) >> args->shift;
         }
     }

@@ -10,14 +10,14 @@ from torch.nn import functional
 
 
 class Stretched(nn.Module):
-    """Interpolate between two linears: (1, 9, 8) to (1, 30, 3)."""
+    """Interpolate between two linears: (1, 9, 6) to (1, 30, 3)."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.first, self.last = nn.Linear(8, 12), nn.Linear(12, 3, bias=False)
+        self.first, self.last = nn.Linear(6, 12), nn.Linear(12, 3, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (1, 9, 8)."""
+        """Map (1, 9, 6)."""
         longer = functional.interpolate(self.first(x).transpose(1, 2), size=30, mode="linear")
         return self.last(longer.transpose(1, 2))  # type: ignore[no-any-return]
 
@@ -42,5 +42,5 @@ def plain_models() -> Mapping[str, tuple[nn.Module, tuple[int, ...]]]:
                 ),
                 (1, 8, 40),
             ),
-            "stretched": (Stretched(), (1, 9, 8)),
+            "stretched": (Stretched(), (1, 9, 6)),
         }
