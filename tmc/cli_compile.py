@@ -11,7 +11,7 @@ from pathlib import Path
 from tmc.accuracy_floor import Floor
 from tmc.backend_gap9.check_program import CheckReport
 from tmc.backend_gap9.targets import target_named
-from tmc.driver import Compiled, Options, Value, Watch, compile_model, value_names
+from tmc.driver import DECLARED_NAMES, Compiled, Options, Value, Watch, compile_model, value_names
 from tmc.ir.errors import TmcError
 from tmc.ir.graph import Graph
 from tmc.passes.canonicalise import CANONICALISE
@@ -96,6 +96,7 @@ def _run(options: argparse.Namespace, output: Path | None) -> int:
     declined: list[Declined] = []
     passes = explaining(CANONICALISE, declined) if options.explain else CANONICALISE
     log = _Log(options)
+    output = None if options.stop_after else output
     try:
         compiled = compile_model(
             Options(
@@ -118,6 +119,12 @@ def _run(options: argparse.Namespace, output: Path | None) -> int:
     finally:
         for reason in dict.fromkeys(declined):
             print(f"declined: {reason}", file=sys.stderr)
+    if options.stop_after:
+        raise TmcError(
+            "--stop-after",
+            f"found no {options.stop_after} on the way of this model, allowed {', '.join(log.shown)}",
+            "a model that declares all its codes is not calibrated; only such a model is lowered by them",
+        )
     if not (compiled.calibration.meaningful or compiled.quantised.exact):
         print(
             "warning: calibrated on noise, for want of samples: scales and accuracy mean nothing.\n"
@@ -133,7 +140,8 @@ def _run(options: argparse.Namespace, output: Path | None) -> int:
 
 def _check_name(option: str, name: str | None) -> None:
     """Refuse a pass or stage that does not exist, before any work is done."""
-    allowed = (*value_names(), "all") if option == "print_ir_after" else value_names()
+    allowed = tuple(dict.fromkeys((*DECLARED_NAMES[:2], *value_names())))
+    allowed += ("all",) * (option == "print_ir_after")
     if name is not None and name not in allowed:
         where = f"--{option.replace('_', '-')}"
         raise TmcError(where, f"found {name}, allowed {', '.join(allowed)}", "see `tmc passes`")
@@ -145,7 +153,7 @@ class _Log:
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
         self._start = time.perf_counter()
-        self._shown = 0
+        self.shown: list[str] = []
         self.seconds: dict[str, float] = {}
 
     def stage(self, text: str) -> None:
@@ -162,8 +170,8 @@ class _Log:
             print(f"# after {name}\n{print_value(value)}", file=sys.stderr if options.json else sys.stdout)
         if options.dump_dir is not None:
             suffix = "ir" if isinstance(value, Graph) else "txt"
-            _write(options.dump_dir / f"{self._shown:02}_{name}.{suffix}", print_value(value))
-        self._shown += 1
+            _write(options.dump_dir / f"{len(self.shown):02}_{name}.{suffix}", print_value(value))
+        self.shown.append(name)
         if options.stop_after == name:
             raise _Stop
 

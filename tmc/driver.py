@@ -45,6 +45,7 @@ from tmc.quantisation import Quantised, Steps, integer_samples, quantise_model
 
 Value = Graph | Ranges | Scales | Accuracy | Plan | Program
 
+DECLARED_NAMES = ("import", "lower_declared", "accuracy", "plan", "program")
 REFERENCE_SAMPLES = 2  # compared with onnxruntime, which takes as long as interpreting them
 
 
@@ -92,10 +93,13 @@ class Compiled:
 
 
 def value_names(canonicalise: Sequence[Pass | NamedPass] = CANONICALISE) -> tuple[str, ...]:
-    """Return the names under which a compile shows a value to `Watch.after`, in order."""
+    """Return the names under which a compile shows a value to `Watch.after`, in order.
+
+    A model that is taken code by code goes DECLARED_NAMES instead.
+    """
     passes = (named(entry).name for entry in canonicalise)
     quantisation = ("calibrate", "migrate_outliers", "choose_scales", "quantise", "accuracy")
-    return ("import", "lower_declared", *passes, *quantisation, "plan", "program")
+    return ("import", *passes, *quantisation, "plan", "program")
 
 
 def compile_model(options: Options, watch: Watch | None = None) -> Compiled:

@@ -149,10 +149,19 @@ def test_stop_after(tmp_path: Path, model: Path, name: str) -> None:
     assert tree(tmp_path) == before, "nothing is written"
 
 
+def test_stop_after_what_this_model_does_not_need(tmp_path: Path, model: Path) -> None:
+    before = tree(tmp_path)
+    answer = refused("compile", model, "-o", tmp_path / "out", "--stop-after=lower_declared")
+    names = ", ".join(value_names())
+    assert answer.error == f"--stop-after: found no lower_declared on the way of this model, allowed {names}"
+    assert tree(tmp_path) == before, "nothing is written"
+
+
 @pytest.mark.parametrize("option", ["--stop-after", "--print-ir-after"])
 def test_unknown_pass(tmp_path: Path, option: str) -> None:
     answer = refused("compile", tmp_path / "none.onnx", option, "fuse_everything")
-    assert answer.error.startswith(f"{option}: found fuse_everything, allowed import, fold_constants, ")
+    found = f"{option}: found fuse_everything, allowed import, lower_declared, fold_constants, "
+    assert answer.error.startswith(found)
     assert answer.err.startswith("error: "), "said before any work is done"
 
 

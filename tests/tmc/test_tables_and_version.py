@@ -89,7 +89,7 @@ def test_a_defect_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch, built: Bu
     def broken(*_: object, **__: object) -> None:
         raise AssertionError("two\nlines")
 
-    monkeypatch.setattr("tmc.driver.choose_scales", broken)
+    monkeypatch.setattr("tmc.quantisation.choose_scales", broken)
     answer = refused("check", built.model)
     assert answer.error == "tmc: found a defect of its own: AssertionError (two lines)"
     with pytest.raises(AssertionError):
