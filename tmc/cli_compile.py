@@ -126,8 +126,10 @@ def _run(options: argparse.Namespace, output: Path | None) -> int:
             "a model that declares all its codes is not calibrated; only such a model is lowered by them",
         )
     if not (compiled.calibration.meaningful or compiled.quantised.exact):
+        kept, declared = compiled.quantised.scales
+        known = f" but for the {kept} scales that are the model's own" if declared else ""
         print(
-            "warning: calibrated on noise, for want of samples: scales and accuracy mean nothing.\n"
+            f"warning: calibrated on noise, for want of samples: scales and accuracy mean nothing{known}.\n"
             f"note: give --calibration FILE.npz, or have {options.model.stem}.calibration.npz beside it",
             file=sys.stderr,
         )

@@ -13,7 +13,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from tests.e2e.transformers import Architecture, write_transformer
 from tests.quantised.qdq_models import quantise, samples
-from tests.tmc.command import succeeded
+from tests.tmc.command import call, succeeded
 from tmc.backend_gap9.run_host import run_host
 from tmc.backend_gap9.run_riscv import run_iss
 from tmc.backend_gap9.targets import target_named
@@ -93,3 +93,11 @@ def test_compile_says_what_was_kept(quantised: Path) -> None:
     declared = facts["declared"]
     assert declared["exact"] is False and declared["weights"] == declared["of_weights"] > 0
     assert declared["of_scales"] > declared["scales"] > 0
+
+
+def test_noise_decides_only_what_the_model_does_not_state(quantised: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "q.onnx"
+    copy.write_bytes(quantised.read_bytes())
+    answer = call("check", copy, "--json")
+    kept = answer.json["declared"]["scales"]
+    assert kept > 0 and f"mean nothing but for the {kept} scales that are the model's own.\n" in answer.err
