@@ -21,7 +21,7 @@ from bench.accuracy.floors import STRESSED, TRAINED, misses, must_miss, values
 from bench.accuracy.signals import Parts, read_parts
 from bench.accuracy.stress import plant_outliers, sharpen
 from bench.accuracy.suite import NAIVE, TMC, Outcome, Sizes, outcomes
-from bench.accuracy.train import NETWORKS, Network, lessons, trained
+from bench.accuracy.train import NETWORKS, Network, Teaching, trained
 from bench.accuracy.workers import Workers, workers
 from examples.tinymyo.errors import TinyMyoError
 from examples.tinymyo.model import TinyMyo
@@ -42,11 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.windows is not None:
         few = min(options.windows, sizes.other_windows)
         sizes = Sizes(options.windows, min(few, sizes.token_windows), few)
-    epochs = 1 if options.quick else None
+    teaching = Teaching().shortened() if options.quick else Teaching()
     try:
         parts = read_parts()
-        taught, kept = lessons(epochs), FOLDER / "trained"
-        models = {network: trained(network, parts, taught, kept) for network in networks}
+        kept = FOLDER / "trained"
+        models = {network: trained(network, parts, teaching, kept) for network in networks}
     except TinyMyoError as error:
         print(f"error: {error}\nnote: {error.note}", file=sys.stderr)
         return 1

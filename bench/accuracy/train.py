@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -13,17 +13,27 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from bench.accuracy.signals import CLASSES, WINDOW_SAMPLES, Labelled, Parts, labelled_windows
-from examples.tinymyo.data.sets import ArrayWindows
+from examples.tinymyo.data.sets import ArrayWindows, Splits
 from examples.tinymyo.finetune import finetune
+from examples.tinymyo.lesson import Lesson
 from examples.tinymyo.model import Config, RopeScheme, TinyMyo, build
+from examples.tinymyo.networks import ReferenceNetwork
 from examples.tinymyo.optimise import Settings
+from examples.tinymyo.pretrain import PRETRAIN
 
 LAYERS = 8
 NAMES = tuple(f"class{number}" for number in range(CLASSES))
-TRAIN_SEED, VALIDATION_SEED = 11, 12
-VALIDATION_WINDOWS = 96
+SEED, TRAIN_SEED, VALIDATION_SEED = 1, 11, 12
 # A network of twice the channels starts from the one of half as many.
 BASE_CHANNELS = 8
+WINDOWS = (1500, 96, 0)
+FINETUNE = Settings(epochs=5, batch=16, warmup_epochs=1, layer_decay=1.0, clip=3.0, patience=0)
+LESSON = Lesson(WINDOWS, replace(PRETRAIN, epochs=2, batch=16, warmup_epochs=1), FINETUNE)
+# For the wider network: how many windows, and how.
+WIDE_WINDOWS = 480
+WIDE_FINETUNE = replace(FINETUNE, epochs=2, rate=2e-4)
+
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +50,7 @@ class Network:
 
     @property
     def config(self) -> Config:
-        """Return the sizes."""
-        # No dropout: a network that sees each window a few times has nothing to forget.
+        """Return the sizes. No dropout: a network that sees each window a few times has nothing to forget."""
         return Config(self.channels, WINDOW_SAMPLES, LAYERS, CLASSES, rope=self.rope, dropout=0.0)
 
 
@@ -49,59 +58,49 @@ NETWORKS = tuple(Network(rope, channels) for channels in (8, 16) for rope in ("c
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """How much a network sees: windows of one epoch, and the settings of the training."""
+class Teaching:
+    """How networks learn: those of 8 channels from random weights, those of 16 from them, briefly."""
 
-    windows: int
-    settings: Settings
+    lesson: Lesson = LESSON
+    wide_windows: int = WIDE_WINDOWS
+    wide: Settings = WIDE_FINETUNE
+
+    def shortened(self) -> Teaching:
+        """Return one epoch of everything, on fewer windows: to try the command, not to measure."""
+        once = replace(self.wide, epochs=1, warmup_epochs=0)
+        before = replace(self.lesson.pretrain, epochs=1, warmup_epochs=0)
+        return Teaching(Lesson((240, *self.lesson.windows[1:]), before, once), 96, once)
 
 
-PACE = Settings(batch=16, warmup_epochs=1, layer_decay=1.0, clip=1.0, save_seconds=60)
-# From scratch at 8 channels, then briefly on at 16.
-LESSONS = {
-    8: Lesson(1000, replace(PACE, epochs=6, rate=7e-4)),
-    16: Lesson(480, replace(PACE, epochs=2, rate=3e-4)),
-}
-
-
-def lessons(epochs: int | None) -> dict[int, Lesson]:
-    """Return the lessons, cut down to a few epochs if that is asked for."""
-    if epochs is None:
-        return LESSONS
-    warmup = min(1, epochs - 1)
-    return {
-        channels: replace(lesson, settings=replace(lesson.settings, epochs=epochs, warmup_epochs=warmup))
-        for channels, lesson in LESSONS.items()
-    }
+def to_standard_error(line: str) -> None:
+    """Print progress where it does not mix with results."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def trained(
-    network: Network,
-    parts: Parts,
-    lessons: dict[int, Lesson],
-    folder: Path,
-    log: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True),
+    network: Network, parts: Parts, teaching: Teaching, folder: Path, log: Log = to_standard_error
 ) -> TinyMyo:
     """Return a trained network in evaluation mode, from `folder` where it is there already.
 
-    Its file's name carries a digest of everything that decides the weights, so other settings never meet it.
+    What is found there was trained with the same settings on the same signals; all else has other names.
     """
-    path = folder / f"{network.name}-{_digest(network, parts, lessons)}.safetensors"
-    model = build(network.config, seed=1)
+    log(f"network {network.name}")
+    if network.channels == BASE_CHANNELS:
+        data = _data(parts, network.channels, teaching.lesson.windows)
+        reference = ReferenceNetwork(network.config, SEED)
+        return teaching.lesson.learn(reference, data, folder / _digest(data), log).eval()
+    data = _data(parts, network.channels, (teaching.wide_windows, *teaching.lesson.windows[1:]))
+    path = folder / _digest(data) / f"{network.name}-{_digest(repr(teaching))}.safetensors"
+    model = build(network.config, SEED)
     if path.exists():
         model.load_state_dict(load_file(path))
         return model
-    if network.channels != BASE_CHANNELS:
-        base = trained(replace(network, channels=BASE_CHANNELS), parts, lessons, folder, log)
-        model.load_state_dict(widened(base.state_dict(), network.channels))
-    lesson = lessons[network.channels]
-    log(f"training {network.name}: {lesson.settings.epochs} epochs of {lesson.windows} windows")
-    train_set = _set(labelled_windows(parts.train, network.channels, lesson.windows, TRAIN_SEED))
-    val_set = _set(labelled_windows(parts.train, network.channels, VALIDATION_WINDOWS, VALIDATION_SEED))
-    folder.mkdir(parents=True, exist_ok=True)
-    state = path.with_suffix(".state")  # from which a run that was interrupted goes on
-    finetune(model, train_set, val_set, lesson.settings, state, log)
-    draft = path.with_suffix(".draft")
+    base = trained(replace(network, channels=BASE_CHANNELS), parts, teaching, folder, log)
+    model.load_state_dict(widened(base.state_dict(), network.channels))
+    log(f"network {network.name}, from {BASE_CHANNELS} channels")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state, draft = path.with_suffix(".state"), path.with_suffix(".draft")
+    finetune(model, data.train, data.val, teaching.wide, state, log)
     save_file({name: value.contiguous() for name, value in model.state_dict().items()}, draft)
     draft.replace(path)
     state.unlink()
@@ -123,13 +122,20 @@ def widened(state: dict[str, Tensor], channels: int) -> dict[str, Tensor]:
     return wide
 
 
+def _data(parts: Parts, channels: int, windows: tuple[int, ...]) -> Splits:
+    """Return labelled windows, all of the training part: the test part is for the measurement alone."""
+    train = _set(labelled_windows(parts.train, channels, windows[0], TRAIN_SEED))
+    val = _set(labelled_windows(parts.train, channels, windows[1], VALIDATION_SEED))
+    return Splits(train, val, val)
+
+
 def _set(labelled: Labelled) -> ArrayWindows:
     return ArrayWindows(labelled.windows, labelled.labels, NAMES)
 
 
-def _digest(network: Network, parts: Parts, lessons: dict[int, Lesson]) -> str:
-    used = {channels: asdict(lesson) for channels, lesson in lessons.items() if channels <= network.channels}
-    sample = labelled_windows(parts.train, network.channels, CLASSES, TRAIN_SEED)
-    digest = hashlib.sha256(repr((network, used)).encode())
-    digest.update(sample.windows.tobytes())  # of the recording, and of how windows are made from it
-    return digest.hexdigest()[:12]
+def _digest(content: Splits | str) -> str:
+    """Return a short name for windows or settings."""
+    if isinstance(content, str):
+        return hashlib.sha256(content.encode()).hexdigest()[:12]
+    assert isinstance(content.train, ArrayWindows)
+    return hashlib.sha256(content.train.windows.tobytes()).hexdigest()[:12]
