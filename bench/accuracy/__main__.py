@@ -1,6 +1,6 @@
 """Measure accuracy on trained networks and real signals; ends with one JSON line.
 
-    python -m bench.accuracy [--quick] [--networks NAME ...] [--windows N]
+    python -m bench.accuracy [--quick] [--networks NAME ...] [--windows N] [--no-sentences]
     python -m bench.accuracy --ablation
 
 Fails, naming the rows, where a figure misses its floor or a single integer of the C is wrong.
@@ -17,14 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from bench.accuracy.ablation import WINDOWS, ablation, subject, table, write_table
-from bench.accuracy.floors import STRESSED, TRAINED, misses, must_miss, values
+from bench.accuracy.floors import SENTENCES, STRESSED, TRAINED, misses, must_miss, values
 from bench.accuracy.signals import Parts, read_parts
 from bench.accuracy.stress import plant_outliers, sharpen
 from bench.accuracy.suite import NAIVE, TMC, Outcome, Sizes, outcomes
 from bench.accuracy.train import NETWORKS, Network, Teaching, trained
 from bench.accuracy.workers import Workers, workers
+from bench.sentence_encoder import evaluate_sentence_encoder
 from examples.tinymyo.errors import TinyMyoError
 from examples.tinymyo.model import TinyMyo
+from tmc.passes.recipe import DEFAULT, Recipe
 
 FOLDER = Path("build/bench-accuracy")
 STRESSED_NAME = "stressed"
@@ -53,7 +55,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with workers() as pool:
         if options.ablation:
             return _ablation(pool, models[networks[0]], networks[0].name, parts)
-        return _suite(pool, models, parts, sizes)
+        found, failed = _suite(pool, models, parts, sizes)
+    sentences = None
+    if options.sentences:
+        sentences, missed = _sentences(24 if options.quick else 120)
+        failed += missed
+    for line in failed:
+        print(f"FAILED {line}")
+    print(json.dumps({"bench": "accuracy", "ok": not failed, "failed": failed,
+                      "networks": [_as_json(one) for one in found], "sentence_encoder": sentences}))
+    return 1 if failed else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -61,6 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     names = [network.name for network in NETWORKS]
     parser.add_argument("--networks", nargs="+", choices=names, default=names, metavar="NAME",
                         help=f"of {' '.join(names)}")
+    parser.add_argument("--no-sentences", dest="sentences", action="store_false",
+                        help="leave the sentence encoder out")
     parser.add_argument("--windows", type=int, help="held-out windows for each network (default 1000)")
     parser.add_argument("--quick", action="store_true", help="train one epoch, measure few windows")
     parser.add_argument("--ablation", action="store_true",
@@ -74,7 +87,10 @@ def stressed(model: TinyMyo) -> TinyMyo:
     return plant_outliers(sharpen(model), OUTLIER_SEED)
 
 
-def _suite(pool: Workers, models: dict[Network, TinyMyo], parts: Parts, sizes: Sizes) -> int:
+def _suite(
+    pool: Workers, models: dict[Network, TinyMyo], parts: Parts, sizes: Sizes
+) -> tuple[list[Outcome], list[str]]:
+    """Measure the networks as they were trained, and stressed; return all figures, and what is wrong."""
     print(f"signals: {parts.source}; test windows from its last 30 %\n{HEADING}")
     found: list[Outcome] = []
     failed: list[str] = []
@@ -92,11 +108,23 @@ def _suite(pool: Workers, models: dict[Network, TinyMyo], parts: Parts, sizes: S
                     failed += [f"{where}: {one.wrong_integers} wrong integers"] * bool(one.wrong_integers)
                 if one.quantiser == NAIVE:
                     failed += must_miss(where, one.figures, floors)
-    for line in failed:
-        print(f"FAILED {line}")
-    print(json.dumps({"bench": "accuracy", "ok": not failed, "failed": failed,
-                      "networks": [_as_json(one) for one in found]}))
-    return 1 if failed else 0
+    return found, failed
+
+
+def _sentences(count: int) -> tuple[dict[str, Any], list[str]]:
+    """Measure the published sentence encoder: `count` held-out sentences, by tmc and its naive recipe."""
+    found, failed = {}, []
+    for name, recipe in ((TMC, DEFAULT), (NAIVE, Recipe.named("naive"))):
+        figures = asdict(evaluate_sentence_encoder(recipe=recipe, test_sentences=count))
+        print(f"sentence encoder, {name}: {figures['sentences']} sentences, cosine to float "
+              f"{figures['cosine_mean']:.4f} on average, {figures['cosine_least']:.4f} at least", flush=True)
+        missed = misses(f"sentence encoder, {name}", figures, SENTENCES)
+        if name == TMC:
+            failed += missed
+        elif not missed:
+            failed.append("sentence encoder, naive: found that it passes every floor, allowed only to fail")
+        found[name] = figures
+    return found, failed
 
 
 def _line(one: Outcome) -> str:

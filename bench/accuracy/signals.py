@@ -1,10 +1,11 @@
 """Labelled windows of real surface EMG: a task that anybody can compute, on signals that nobody made up.
 
 The recording inside the `openhdemg` package (64 channels, one contraction, no gestures) has no labels. Each
-window draws a start, some of the channels, and a class; brought to one loudness, it takes from the class how
-strong each electrode is, how the strength moves in time, and how the spectrum tilts. Around these every window has its own random share, and
-gains with heavy tails as loose electrodes give them. Windows for training come from the first 70 % of the
-time, those for testing from the rest.
+window draws a start, some of the channels, and a class. It is brought to one loudness, for the contraction
+swells and fades; the class then sets how strong each electrode is, how the strength moves in time, and how
+the spectrum tilts. Around these every window has its own random share, and gains with heavy tails as loose
+electrodes give them. Windows for training come from the first 70 % of the time, those for testing from the
+rest.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ def _window(signal: Signal, channels: int, label: int, random: np.random.Generat
     window = signal[chosen, start : start + WINDOW_SAMPLES]
     tilt = np.clip(random.normal(SPECTRAL_TILT[label], SPECTRAL_SPREAD), -0.8, 0.8)
     filtered = lfilter([1.0, 0.0], [1.0, -tilt], window, axis=1)
-    filtered /= filtered.std()  # the contraction swells and fades, and neither is a matter of class
+    filtered /= filtered.std()
     seconds = np.arange(WINDOW_SAMPLES) / SAMPLE_RATE_HZ
     depth = np.clip(random.normal(ENVELOPE_DEPTH[label], DEPTH_SPREAD), 0.0, 1.0)
     bursts = random.normal(BURSTS_PER_SECOND[label], BURSTS_SPREAD)

@@ -9,7 +9,8 @@ import torch
 
 from bench.accuracy import train
 from bench.accuracy.signals import Parts, split
-from bench.accuracy.train import LESSONS, NETWORKS, Lesson, Network, lessons, trained, widened
+from bench.accuracy.train import LESSON, NETWORKS, Network, Teaching, trained, widened
+from examples.tinymyo.lesson import Lesson
 from examples.tinymyo.model import Config, build
 
 
@@ -21,36 +22,37 @@ def test_the_six_networks() -> None:
     assert {network.config.layers for network in NETWORKS} == {8}
 
 
-@pytest.mark.parametrize("epochs", [1, 2])
-def test_shorter_lessons(epochs: int) -> None:
-    for lesson in lessons(epochs).values():
-        assert lesson.settings.epochs == epochs and lesson.settings.warmup_epochs == epochs - 1
-    assert lessons(None) == LESSONS
+def test_a_shorter_teaching() -> None:
+    short = Teaching().shortened()
+    for settings in (short.wide, short.lesson.pretrain, short.lesson.finetune):
+        assert settings.epochs == 1 and settings.warmup_epochs == 0
+    assert short.lesson.windows[0] < LESSON.windows[0] and short.wide_windows < Teaching().wide_windows
 
 
 def test_what_was_trained_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train, "LAYERS", 1)
-    monkeypatch.setattr(train, "VALIDATION_WINDOWS", 6)
     parts = split(np.random.default_rng(0).standard_normal((64, 20_000)), "")
-    settings = replace(LESSONS[8].settings, epochs=1, warmup_epochs=0, batch=6)
-    small = {channels: Lesson(12, settings) for channels in (8, 16)}
+    once = replace(Teaching().shortened().wide, batch=6)
+    small = Teaching(Lesson((12, 6, 0), once, once), 12, once)
     log: list[str] = []
     first = trained(Network("cyclic", 16), parts, small, tmp_path, log.append)
-    assert [line for line in log if line.startswith("training")] == [
-        f"training cyclic-{channels}x1000: 1 epochs of 12 windows" for channels in (8, 16)
-    ]
-    assert not first.training and len(list(tmp_path.iterdir())) == 2
+    assert sum(line.startswith("epoch 1:") for line in log) == 3  # masked, labelled, and wider
+    assert not first.training and len(list(tmp_path.rglob("*.safetensors"))) == 3
+    assert list(tmp_path.rglob("*.state")) == list(tmp_path.rglob("*.draft")) == []
     log.clear()
     again = trained(Network("cyclic", 16), parts, small, tmp_path, log.append)
-    assert log == []
+    assert log == ["network cyclic-16x1000"]
     for name, value in first.state_dict().items():
         assert torch.equal(value, again.state_dict()[name])
     assert not torch.equal(first.norm.weight, torch.ones(192))
-    # other settings or signals never meet the same file
-    trained(Network("cyclic", 8), parts, {8: Lesson(6, settings)}, tmp_path, log.append)
-    other = Parts(parts.train * 2.0, parts.test, "")
-    trained(Network("cyclic", 8), other, {8: Lesson(6, settings)}, tmp_path, log.append)
-    assert len(list(tmp_path.iterdir())) == 4
+    narrow = trained(Network("cyclic", 8), parts, small, tmp_path, log.append)
+    assert not any(line.startswith("epoch") for line in log) and narrow.config.channels == 8
+    # other settings or signals never meet the same files
+    more = replace(small, wide=replace(once, rate=1e-5))
+    trained(Network("cyclic", 16), parts, more, tmp_path, log.append)
+    other = Parts(parts.train[:, ::-1], parts.test, "")
+    trained(Network("cyclic", 8), other, small, tmp_path, log.append)
+    assert sum(line.startswith("epoch 1:") for line in log) == 3
 
 
 def test_a_wide_network_starts_as_two_narrow_ones() -> None:
