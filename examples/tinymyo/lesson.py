@@ -3,9 +3,12 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+
+import torch
 
 from examples.tinymyo.checkpoint import load_checkpoint, load_encoder, save_checkpoint
 from examples.tinymyo.data.sets import Splits
@@ -15,6 +18,9 @@ from examples.tinymyo.networks import ReferenceNetwork
 from examples.tinymyo.optimise import Settings
 from examples.tinymyo.pretrain import PRETRAIN, pretrain
 from examples.tinymyo.synthetic import synthetic_splits
+
+# Up to this many tokens one core trains as fast as two.
+SMALL_TOKENS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +50,32 @@ class Lesson:
             return load_checkpoint(weights)
         folder.mkdir(parents=True, exist_ok=True)
         begin = time.monotonic()
-        if not encoder.exists():
-            log("masked reconstruction, without labels")
-            config = replace(network.config, head="reconstruction", classes=PATCH_SAMPLES)
-            model = build(config, network.seed)
-            state = folder / "pretrain.pt"
-            pretrain(model, data.train, data.val, self.pretrain, state, log)
-            save_checkpoint(encoder, model)
-        log("fine-tuning, with labels")
-        model = build(network.config, network.seed)
-        load_encoder(encoder, model)
-        finetune(model, data.train, data.val, self.finetune, folder / "finetune.pt", log)
+        with threads_for(network.config):
+            if not encoder.exists():
+                log("masked reconstruction, without labels")
+                config = replace(network.config, head="reconstruction", classes=PATCH_SAMPLES)
+                model = build(config, network.seed)
+                state = folder / "pretrain.pt"
+                pretrain(model, data.train, data.val, self.pretrain, state, log)
+                save_checkpoint(encoder, model)
+            log("fine-tuning, with labels")
+            model = build(network.config, network.seed)
+            load_encoder(encoder, model)
+            finetune(model, data.train, data.val, self.finetune, folder / "finetune.pt", log)
         save_checkpoint(weights, model, data.train.classes)
         for state in folder.glob("*.pt"):
             state.unlink()
         log(f"trained in {time.monotonic() - begin:.0f} s: {weights}")
         return model
+
+
+@contextmanager
+def threads_for(config: Config) -> Iterator[None]:
+    """Train a small network on one core: more wait for each other, and on a busy machine for long."""
+    threads = torch.get_num_threads()
+    if config.tokens <= SMALL_TOKENS:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
