@@ -66,10 +66,10 @@ def test_worth_in_a_network() -> None:
     ranges = calibrate(graph, {"emg": windows(graph, 32)})
 
     def ratios(recipe: Recipe) -> dict[str, float]:
-        return noise_ratios(graph, quantise(graph, choose_scales(graph, ranges, recipe), recipe), count=12)
+        return noise_ratios(graph, quantise(graph, choose_scales(graph, ranges, recipe), recipe), count=60)
 
     nearest, compensated = ratios(Recipe(weight_rounding="nearest")), ratios(DEFAULT)
-    assert compensated["tokens"] > nearest["tokens"] + 0.15
+    assert compensated["tokens"] > nearest["tokens"] + 0.4
     assert compensated["logits"] > nearest["logits"]
 
 
