@@ -17,16 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from bench.accuracy.ablation import WINDOWS, ablation, subject, table, write_table
-from bench.accuracy.floors import SENTENCES, STRESSED, TRAINED, misses, must_miss, values
+from bench.accuracy.floors import STRESSED, TRAINED, misses, must_miss, values
 from bench.accuracy.signals import Parts, read_parts
 from bench.accuracy.stress import plant_outliers, sharpen
 from bench.accuracy.suite import NAIVE, TMC, Outcome, Sizes, outcomes
 from bench.accuracy.train import NETWORKS, Network, Teaching, trained
 from bench.accuracy.workers import Workers, workers
-from bench.sentence_encoder import evaluate_sentence_encoder
+from bench.sentence_encoder import TEST_SENTENCES, evaluate_sentence_encoder, failures, lines
 from examples.tinymyo.errors import TinyMyoError
 from examples.tinymyo.model import TinyMyo
-from tmc.passes.recipe import DEFAULT, Recipe
 
 FOLDER = Path("build/bench-accuracy")
 STRESSED_NAME = "stressed"
@@ -56,10 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.ablation:
             return _ablation(pool, models[networks[0]], networks[0].name, parts)
         found, failed = _suite(pool, models, parts, sizes)
-    sentences = None
-    if options.sentences:
-        sentences, missed = _sentences(24 if options.quick else 120)
-        failed += missed
+        sentences = None
+        if options.sentences:
+            sentences, missed = _sentences(pool, 24 if options.quick else TEST_SENTENCES)
+            failed += missed
     for line in failed:
         print(f"FAILED {line}")
     print(json.dumps({"bench": "accuracy", "ok": not failed, "failed": failed,
@@ -107,24 +106,15 @@ def _suite(
                     failed += misses(where, values(one.figures), floors)
                     failed += [f"{where}: {one.wrong_integers} wrong integers"] * bool(one.wrong_integers)
                 if one.quantiser == NAIVE:
-                    failed += must_miss(where, one.figures, floors)
+                    failed += must_miss(where, values(one.figures), floors)
     return found, failed
 
 
-def _sentences(count: int) -> tuple[dict[str, Any], list[str]]:
-    """Measure the published sentence encoder: `count` held-out sentences, by tmc and its naive recipe."""
-    found, failed = {}, []
-    for name, recipe in ((TMC, DEFAULT), (NAIVE, Recipe.named("naive"))):
-        figures = asdict(evaluate_sentence_encoder(recipe=recipe, test_sentences=count))
-        print(f"sentence encoder, {name}: {figures['sentences']} sentences, cosine to float "
-              f"{figures['cosine_mean']:.4f} on average, {figures['cosine_least']:.4f} at least", flush=True)
-        missed = misses(f"sentence encoder, {name}", figures, SENTENCES)
-        if name == TMC:
-            failed += missed
-        elif not missed:
-            failed.append("sentence encoder, naive: found that it passes every floor, allowed only to fail")
-        found[name] = figures
-    return found, failed
+def _sentences(pool: Workers, count: int) -> tuple[dict[str, Any], list[str]]:
+    """Measure the published sentence encoder on `count` held-out sentences, by tmc and its naive recipe."""
+    found = evaluate_sentence_encoder(pool, count)
+    print("\n".join(lines(found)), flush=True)
+    return {name: one.to_json() for name, one in found.items()}, failures(found)
 
 
 def _line(one: Outcome) -> str:

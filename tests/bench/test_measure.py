@@ -53,7 +53,7 @@ def test_misses_name_the_row() -> None:
         "logit_db", "agreement", "margin", "accuracy_drop"
     ]
     assert misses("net", values(bad), TRAINED)[0] == "net: logit_db 46.9, at least 47"
-    assert list(must_miss("net", bad, TRAINED)) == []
-    assert list(must_miss("net", good, TRAINED)) == [
+    assert list(must_miss("net", values(bad), TRAINED)) == []
+    assert list(must_miss("net", values(good), TRAINED)) == [
         "net: found that it passes every floor, allowed only to fail"
     ]

