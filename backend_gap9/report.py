@@ -12,6 +12,7 @@ from tmc.backend_gap9.plan import AttentionTiling, ColumnTiling, Plan, StagePlan
 from tmc.backend_gap9.program import Call, If, Loop, Program, Stmt
 from tmc.ir.accuracy import Accuracy, OpAccuracy
 from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.kept import Kept
 from tmc.ir.ops import VIEWS
 from tmc.ir.target import Memory, Target
 
@@ -91,7 +92,10 @@ class BufferRow:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All facts of a compile but its times. cycles_estimate is of one inference, on the modelled target."""
+    """All facts of a compile but its times. cycles_estimate is of one inference, on the modelled target.
+
+    declared: what was kept of a quantised model; None for one in float.
+    """
 
     network: str
     origin: Origin
@@ -109,6 +113,7 @@ class Report:
     ops: tuple[OpRow, ...]
     l2_buffers: tuple[BufferRow, ...]
     accuracy: Accuracy | None = None
+    declared: Kept | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as a JSON object."""
@@ -132,8 +137,12 @@ def build_report(
     target: Target,
     origin: Origin,
     accuracy: Accuracy | None = None,
+    declared: Kept | None = None,
 ) -> Report:
-    """Return the report of a planned and scheduled network, with its comparison to float if there is one."""
+    """Return the report of a planned and scheduled network.
+
+    accuracy: its comparison to float, declared: what it keeps of a quantised model, if there is that.
+    """
     compared = {} if accuracy is None else {op.name: op for op in accuracy.ops}
     ops = _op_rows(graph, program, compared)
     waits = waits_for_l3(plan.residency, [stage.cycles.total for stage in plan.stages], target)
@@ -168,6 +177,7 @@ def build_report(
             for buffer in plan.l2
         ),
         accuracy=accuracy,
+        declared=declared,
     )
 
 

@@ -71,6 +71,7 @@ REFUSED: Mapping[str, str] = {
             "RequantizediHardswish",
             "IntegerMean",
             "IntegerDiv",
+            "TrueIntegerDiv",
             "IntegerAdd",
             "RequantizedAdd",
             "RequantizedConv",
@@ -163,9 +164,9 @@ def dequantised(node: Node) -> tuple[Array, Array]:
     codes = node.known(0, "codes")
     scale, zero_point = _along_axis(node, codes)
     node.refuse(
-        codes.dtype not in (np.int8, np.uint8, np.int32),
+        codes.dtype.name not in ("int4", "uint4", "int8", "uint8", "int32"),
         f"codes of {codes.dtype}",
-        "int8, uint8 or int32",
+        "4 or 8 bits, or int32",
         "quantise weights with weight_type=QuantType.QInt8",
     )
     steps = codes.astype(np.int64) - zero_point.astype(np.int64)

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 
 from tmc.frontend.reference_quantised import check_piecewise, has_requant_shift, run_reference
@@ -16,6 +17,7 @@ from tmc.ir.interpret import interpret
 from tmc.ir.types import Array
 
 TOLERANCE = 1e-4
+_LEVELS = onnxruntime.GraphOptimizationLevel
 
 
 def run_onnxruntime(path: Path, inputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -24,6 +26,19 @@ def run_onnxruntime(path: Path, inputs: Mapping[str, Array]) -> dict[str, Array]
     Raises: UnsupportedModel if onnxruntime cannot run the file.
     """
     return _run(_session(path), path, inputs)
+
+
+def run_unfused(
+    path: Path, graph: Graph, samples: Sequence[Mapping[str, Array]]
+) -> tuple[dict[str, Array], ...]:
+    """Return the outputs of a quantised file by name, for each set of inputs, op by op as ONNX says.
+
+    onnxruntime's own fusions of quantised files have other roundings.
+    """
+    if has_requant_shift(graph):
+        return tuple(run_reference(path, sample) for sample in samples)
+    session = _session(path, _LEVELS.ORT_DISABLE_ALL)
+    return tuple(_run(session, path, sample) for sample in samples)
 
 
 def oracle_of(graph: Graph) -> str:
@@ -42,7 +57,7 @@ def check_against_onnxruntime(path: Path, graph: Graph, samples: Sequence[Mappin
     elif any(op.kind is OpKind.FAKE_QUANTISE for op in graph.ops):
         return check_piecewise(path, graph, samples)
     else:
-        evaluate = partial(_run, _session(path), path)
+        evaluate = partial(_run, _session(path, _level(path)), path)
     worst = 0.0
     for number, sample in enumerate(samples):
         expected = evaluate(sample)
@@ -65,9 +80,22 @@ def check_against_onnxruntime(path: Path, graph: Graph, samples: Sequence[Mappin
     return worst
 
 
-def _session(path: Path) -> onnxruntime.InferenceSession:
+def _level(path: Path) -> onnxruntime.GraphOptimizationLevel:
+    """Return how far onnxruntime may optimise a file: not at all where weights are integers.
+
+    It would round activations too, in order to multiply integers.
+    """
+    nodes = onnx.load(path, load_external_data=False).graph.node
+    integers = any(node.op_type == "DequantizeLinear" for node in nodes)
+    return _LEVELS.ORT_DISABLE_ALL if integers else _LEVELS.ORT_ENABLE_ALL
+
+
+def _session(
+    path: Path, level: onnxruntime.GraphOptimizationLevel = _LEVELS.ORT_ENABLE_ALL
+) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.graph_optimization_level = level
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exception types share no base but this

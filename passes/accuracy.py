@@ -116,7 +116,7 @@ class _Window:
 
     def output_db(self, found: Mapping[str, Array]) -> float:
         """Return the worst ratio among the graph outputs that are found."""
-        ratios = [_ratio_db(_power(self.real[name]), _power(found[name] - self.real[name]))
+        ratios = [ratio_db(_power(self.real[name]), _power(found[name] - self.real[name]))
                   for name in self.graph.outputs if name in found]
         return min(ratios, default=EQUAL_DB)
 
@@ -163,11 +163,11 @@ class _Tally:
 
     @property
     def sqnr_db(self) -> float:
-        return _ratio_db(self.signal, self.noise)
+        return ratio_db(self.signal, self.noise)
 
     @property
     def added_db(self) -> float:
-        return _ratio_db(self.added_signal, self.added_noise)
+        return ratio_db(self.added_signal, self.added_noise)
 
     @property
     def clipped(self) -> float:
@@ -207,13 +207,13 @@ class _Output:
     def result(self, name: str) -> OutputAccuracy:
         agreement = None if self.agreed is None else round(100 * self.agreed / self.windows, 2)
         margin = None if self.agreed is None or self.agreed == self.windows else float(f"{self.margin:.4g}")
-        return OutputAccuracy(name, _ratio_db(self.signal, self.noise), float(f"{self.largest_error:.4g}"),
+        return OutputAccuracy(name, ratio_db(self.signal, self.noise), float(f"{self.largest_error:.4g}"),
                               float(f"{self.largest_value:.4g}"), agreement, margin)
 
 
 def _candidates(integer: Graph, window: _Window, names: tuple[str, ...]) -> list[str]:
     """Return the values whose ops add most noise: of each width, those of the lowest ratios."""
-    ratios = {name: _ratio_db(_power(window.real[name]), _power(window.added(name))) for name in names}
+    ratios = {name: ratio_db(_power(window.real[name]), _power(window.added(name))) for name in names}
     narrow = {name for name in names if integer.types[name].dtype is DType.S8}
     return [name for width in (True, False)
             for name in sorted((name for name in names if (name in narrow) is width),
@@ -263,7 +263,7 @@ def _power(array: Array) -> float:
     return float(flat @ flat)
 
 
-def _ratio_db(signal: float, noise: float) -> float:
+def ratio_db(signal: float, noise: float) -> float:
     """Return 10 log10 of a ratio to a hundredth, within plus and minus EQUAL_DB."""
     if noise == 0.0:
         return EQUAL_DB

@@ -18,7 +18,7 @@ from tmc.ir.attrs import FakeQuantiseAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.interpret import interpret
-from tmc.ir.types import Array, Quant
+from tmc.ir.types import Array
 
 # Passes fold constants in float32, so that equal values differ in their last bits.
 EQUAL = 1e-5
@@ -47,15 +47,15 @@ def strip_quantisers(graph: Graph) -> tuple[Graph, tuple[Declared, ...]]:
 
 def adopt_scales(
     stripped: Graph, canonical: Graph, declared: tuple[Declared, ...], sample: Mapping[str, Array]
-) -> dict[str, Quant]:
-    """Return the declared quantisation of the computed values of the canonical graph that have one.
+) -> dict[str, FakeQuantiseAttrs]:
+    """Return the declared codes of the inputs and computed values of the canonical graph that have some.
 
     Values are the same where their elements, sorted, are. Where the model declares several scales for one
     value, the last one counts: it is what the ops behind read.
     """
     before, after = _values(stripped, sample), _values(canonical, sample)
-    shaped = {op.output for op in canonical.ops if op.kind is not OpKind.RESHAPE}
-    found: dict[str, Quant] = {}
+    shaped = {*canonical.inputs, *(op.output for op in canonical.ops if op.kind is not OpKind.RESHAPE)}
+    found: dict[str, FakeQuantiseAttrs] = {}
     for entry in declared:
         wanted = before.get(entry.value)
         if wanted is None:
@@ -63,12 +63,12 @@ def adopt_scales(
         limit = EQUAL * max(float(np.abs(wanted).max()), 1e-30)
         for name, values in after.items():
             if name in shaped and values.size == wanted.size and np.abs(values - wanted).max() <= limit:
-                found[name] = Quant((entry.attrs.scale,), entry.attrs.zero_point)
+                found[name] = entry.attrs
     return found
 
 
 def _values(graph: Graph, sample: Mapping[str, Array]) -> dict[str, Array]:
-    """Return the sorted elements of every computed value."""
-    values: dict[str, Array] = {}
+    """Return the sorted elements of every input and every computed value."""
+    values = {name: np.sort(array, axis=None) for name, array in sample.items()}
     interpret(graph, sample, lambda name, array: values.update({name: np.sort(array, axis=None)}))
     return values

@@ -168,10 +168,10 @@ class DeclaredCodes:
             offset = [Fraction(added, 2**attrs.shift) for added in source.add]
         factors = requantise_factors(source.op.loc, root.codes, slope, offset)
         ties: Ties = "even" if isinstance(attrs, a.FakeQuantiseAttrs) else "up"
-        if isinstance(attrs, a.RequantShiftAttrs) and int(factors[:, 1].min()) < max(attrs.shift, 1):
-            raise QuantisationError(
-                source.op.loc, "found products beyond 64 bits, allowed mul and add that keep below 2^62", NOTE
-            )
+        # requantise_factors keeps results below 2^31, and the importer shifts to 31 and mul to int32: so
+        # products and mul fit at the shift of the model, and the factors are its integers, not rounded.
+        exact = isinstance(attrs, a.FakeQuantiseAttrs) or int(factors[:, 1].min()) >= attrs.shift
+        assert exact, "a RequantShift whose results fit 32 bits fits 64 bits before its shift"
         self._emit_requantise(
             x, factors, table, a.QRequantiseAttrs(source.zero_point, ties), grid, grid.op.output
         )

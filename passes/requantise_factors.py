@@ -32,7 +32,8 @@ def requantise_factors(
     """
     rows = []
     for channel, (found, factor, added) in enumerate(zip(x, slope, offset, strict=True)):
-        largest = max(abs(found.low), abs(found.high), 1)
+        # With 2 for codes from -1 to 1 a slope stays below 2^30, so that a shift of 1 is never too large.
+        largest = max(abs(found.low), abs(found.high), 2)
         extreme = largest * abs(factor) + abs(added)
         if extreme >= RESULT_LIMIT:
             raise QuantisationError(

@@ -56,10 +56,18 @@ class Calibration:
 
     def first(self, count: int) -> tuple[dict[str, Array], ...]:
         """Return the first samples one by one, each as inputs of the graph."""
-        return tuple(
-            {name: array[index] for name, array in self.samples.items()}
-            for index in range(min(count, self.count))
-        )
+        return _one_by_one(self.samples, count)
+
+    def first_held_back(self, count: int) -> tuple[dict[str, Array], ...]:
+        """Return the first of the samples to measure on, one by one."""
+        return _one_by_one(self.held_back, count)
+
+
+def _one_by_one(samples: Mapping[str, Array], count: int) -> tuple[dict[str, Array], ...]:
+    available = min(len(array) for array in samples.values())
+    return tuple(
+        {name: array[index] for name, array in samples.items()} for index in range(min(count, available))
+    )
 
 
 def choose_calibration(model: Path, given: Path | None, graph: Graph) -> Calibration:

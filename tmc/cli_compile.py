@@ -125,11 +125,16 @@ def _run(options: argparse.Namespace, output: Path | None) -> int:
             f"found no {options.stop_after} on the way of this model, allowed {', '.join(log.shown)}",
             "a model that declares all its codes is not calibrated; only such a model is lowered by them",
         )
-    if not (compiled.calibration.meaningful or compiled.quantised.exact):
-        kept, declared = compiled.quantised.scales
-        known = f" but for the {kept} scales that are the model's own" if declared else ""
+    kept = compiled.report.declared
+    if not (compiled.calibration.meaningful or (kept and kept.exact)):
+        known = "scales and accuracy mean nothing"
+        if kept is not None and kept.ranges:
+            known = (
+                f"the ranges of {kept.ranges} values are the model's own, those of the others are noise's; "
+                "the figures of accuracy mean nothing"
+            )
         print(
-            f"warning: calibrated on noise, for want of samples: scales and accuracy mean nothing{known}.\n"
+            f"warning: calibrated on noise, for want of samples: {known}.\n"
             f"note: give --calibration FILE.npz, or have {options.model.stem}.calibration.npz beside it",
             file=sys.stderr,
         )
@@ -200,13 +205,6 @@ def _as_json(
         "calibration": compiled.calibration.source,
         "reference_difference": compiled.reference_difference,
         "oracle": compiled.oracle,
-        "declared": {
-            "exact": compiled.quantised.exact,
-            "scales": compiled.quantised.scales[0],
-            "of_scales": compiled.quantised.scales[1],
-            "weights": compiled.quantised.weights[0],
-            "of_weights": compiled.quantised.weights[1],
-        },
         "seconds": seconds,
     }
 
@@ -233,7 +231,7 @@ def _summarise(compiled: Compiled, output: Path | None) -> None:
             "imported",
             f"equal to {compiled.oracle} within {compiled.reference_difference:.1e} of the output's range",
         ),
-        *((("declared", compiled.quantised.summary()),) if compiled.quantised.declared else ()),
+        *((("declared", report.declared.summary()),) if report.declared else ()),
         *_accuracy_rows(compiled),
         ("written", "nothing (check)" if output is None else f"{output}; open {output / 'report.html'}"),
     )

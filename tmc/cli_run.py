@@ -17,6 +17,7 @@ from tmc.backend_gap9.run_result import RunResult, load_golden
 from tmc.backend_gap9.run_riscv import run_gvsoc, run_iss
 from tmc.ir.errors import PlatformError
 from tmc.ir.graph import Graph
+from tmc.ir.kept import Kept
 from tmc.ir.types import Array
 from tmc.passes.codes import dequantise, input_limits, quantise_inputs
 
@@ -231,6 +232,8 @@ def _report_lines(facts: Mapping[str, Any]) -> Iterator[str]:
         f"{facts['network']} for {facts['target']}, {facts['macs']:,} multiply-accumulates, "
         f"{facts['cycles_estimate']:,} cycles by the cost model"
     )
+    if facts["declared"] is not None:
+        yield f"declared: {Kept(**facts['declared']).summary()}"
     for memory in ("l1", "l2", "l3"):
         peak_bytes, budget_bytes = facts[f"{memory}_peak_bytes"], facts[f"{memory}_budget_bytes"]
         yield f"{memory.upper()}  {peak_bytes:>10,} bytes of {budget_bytes:,}"

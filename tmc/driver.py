@@ -27,6 +27,7 @@ from tmc.backend_gap9.program import Program
 from tmc.backend_gap9.report import Origin, Report, build_report
 from tmc.backend_gap9.schedule import build_program
 from tmc.calibration import Calibration, choose_calibration
+from tmc.file_agreement import file_agreement
 from tmc.frontend.onnx_import import identifier, load_model
 from tmc.frontend.reference import check_against_onnxruntime, oracle_of
 from tmc.ir.accuracy import Accuracy
@@ -134,6 +135,7 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     )
     done("accuracy", exactness)
     check_floor(options.floor, exactness)
+    kept = file_agreement(options.model, imported, quantised, calibration)
 
     watch.stage("plan tiles and memories")
     plan, packed = make_plan(integer, options.target, resident_weights=options.resident_weights)
@@ -148,7 +150,9 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     done("check_program")
 
     watch.stage("emit C")
-    report = build_report(integer, plan, program, packed, options.target, _origin(options), exactness)
+    report = build_report(
+        integer, plan, program, packed, options.target, _origin(options), exactness, kept
+    )
     golden = quantise_inputs(integer, calibration.first(1)[0])
     files = emit(integer, program, packed, report, golden[integer.inputs[0]])
     if options.output is not None:

@@ -15,12 +15,15 @@ import numpy as np
 
 from tmc.calibration import Calibration
 from tmc.frontend.onnx_import import Imported
+from tmc.ir.attrs import FakeQuantiseAttrs
 from tmc.ir.errors import CalibrationError, QuantisationError
 from tmc.ir.graph import Graph, OpKind
+from tmc.ir.kept import Kept
 from tmc.ir.types import Quant
 from tmc.passes.adopt_scales import adopt_scales, strip_quantisers
 from tmc.passes.calibrate import Ranges, calibrate
 from tmc.passes.choose_scales import Scales, choose_scales
+from tmc.passes.declared_ranges import declared_ranges
 from tmc.passes.declared_weights import declared_weights
 from tmc.passes.lower_declared import lower_declared, prepare_declared
 from tmc.passes.migrate_outliers import migrate_outliers
@@ -34,34 +37,12 @@ NOISE_STEPS = 42
 
 @dataclass(frozen=True, slots=True)
 class Quantised:
-    """The integer graph, the float graph that it was made of with its ranges, and what the model declared.
-
-    exact: every code is that of the model. scales: how many values took their declared scale, of how many
-    that the model rounds.
-    """
+    """The integer graph, the float graph that it was made of with its ranges; kept: of a quantised model."""
 
     graph: Graph
     real: Graph
     ranges: Ranges
-    exact: bool = False
-    scales: tuple[int, int] = (0, 0)
-    weights: tuple[int, int] = (0, 0)
-    reason: str = ""
-
-    @property
-    def declared(self) -> bool:
-        """Tell whether the model declared anything."""
-        return self.exact or self.scales[1] > 0
-
-    def summary(self) -> str:
-        """Return one line about what was kept of what the model declares."""
-        if self.exact:
-            return "every code is that of the quantised model"
-        kept, declared = self.scales
-        return (
-            f"integer weights of {self.weights[0]} of {self.weights[1]} linear ops, {kept} values at their "
-            f"scales in the model, which states {declared}; not code by code: {self.reason}"
-        )
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,42 +76,48 @@ def quantise_model(imported: Imported, calibration: Calibration, steps: Steps) -
             steps.done("lower_declared", integer)
             ranges = calibrate(plain, calibration.used)
             linears = _count(plain, OpKind.LINEAR)
+            declared_codes = rounds + shifts
             return Quantised(
-                integer, plain, ranges, exact=True, scales=(rounds, rounds), weights=(linears, linears)
+                integer, plain, ranges, Kept(True, declared_codes, declared_codes, linears, linears)
             )
     steps.stage("bring to canonical form")
     stripped, declared = strip_quantisers(graph)
     canonical = run_passes(stripped, steps.canonicalise, lambda name, made, _: steps.done(name, made))
-    found: Mapping[str, Quant] = {}
+    found: Mapping[str, FakeQuantiseAttrs] = {}
     if declared:
         found = adopt_scales(stripped, canonical, declared, calibration.first(1)[0])
+    stated = {name: Quant((attrs.scale,), attrs.zero_point) for name, attrs in found.items()}
     # Migration would take integer weights off their grid.
     recipe = replace(steps.recipe, migrate_outliers="never") if imported.weight_scales else steps.recipe
 
     used = min(len(array) for array in calibration.used.values())
     steps.stage(f"calibrate on {used} of {calibration.count} samples ({calibration.source})")
     ranges = calibrate(canonical, calibration.used)
+    if not calibration.meaningful:
+        ranges = declared_ranges(ranges, found)
     steps.done("calibrate", ranges)
     migrated, ranges = migrate_outliers(canonical, ranges, recipe)
     steps.done("migrate_outliers", migrated)
     steps.stage("quantise")
-    scales = choose_scales(migrated, ranges, recipe, found)
+    scales = choose_scales(migrated, ranges, recipe, stated)
     steps.done("choose_scales", scales)
     last = NamedPass(
         "quantise", partial(quantise, scales=scales, recipe=recipe, weight_scales=imported.weight_scales)
     )
     integer = run_passes(migrated, (last,), lambda name, made, _: steps.done(name, made))
-    kept = sum(scales.quants.get(name) == quant for name, quant in found.items())
-    weights = [migrated.constants[op.inputs[1]] for op in migrated.ops if op.kind is OpKind.LINEAR]
-    integers = sum(declared_weights(weight, imported.weight_scales) is not None for weight in weights)
-    return Quantised(
-        integer,
-        migrated,
-        ranges,
-        scales=(kept, len(declared)),
-        weights=(integers, len(weights)),
-        reason=reason,
-    )
+    kept = None
+    if declared or imported.weight_scales:
+        weights = [migrated.constants[op.inputs[1]] for op in migrated.ops if op.kind is OpKind.LINEAR]
+        kept = Kept(
+            exact=False,
+            scales=sum(scales.quants.get(name) == quant for name, quant in stated.items()),
+            of_scales=len(declared),
+            weights=sum(declared_weights(weight, imported.weight_scales) is not None for weight in weights),
+            of_weights=len(weights),
+            ranges=0 if calibration.meaningful else len(found),
+            reason=reason,
+        )
+    return Quantised(integer, migrated, ranges, kept)
 
 
 def integer_samples(graph: Graph, calibration: Calibration) -> Calibration:

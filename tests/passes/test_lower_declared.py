@@ -35,6 +35,7 @@ CONSTANTS: dict[str, Any] = {
     "huge": np.array(1e30, np.float32),
     "tiny": np.array(1e-9, np.float32),
     "four": np.array(4.0, np.float32),
+    "big": np.array([0, 1, 2, 3, 4, 1e9, 6, 7], np.float32),
     "w": np.linspace(-1, 1, 64).reshape(8, 8).astype(np.float32),
 }
 INPUT = [node("QuantizeLinear", "x s z", "q"), node("DequantizeLinear", "q s z", "r")]
@@ -168,6 +169,33 @@ def test_scales_that_do_not_belong_together(tmp_path: Path) -> None:
     last = [node("QuantizeLinear", "h tiny z", "p"), node("DequantizeLinear", "p tiny z", "y")]
     with pytest.raises(QuantisationError, match=r"found results up to .* steps in channel 0, allowed below"):
         lowered(tmp_path, [*INPUT, *WEIGHT, *last])
+
+
+def test_a_sum_beyond_int32_is_refused(tmp_path: Path) -> None:
+    sums = [node("DequantizeLinear", "c s", "v"), node("MatMul", "r v", "g"), node("Add", "g big", "h")]
+    with pytest.raises(QuantisationError, match=r"^node_\w: found a bias of channel 5 .* int32") as error:
+        lowered(tmp_path, [*INPUT, *sums, *END])
+    assert error.value.notes
+
+
+def test_steep_slopes_of_few_codes() -> None:
+    # The shift is 1 at least, because the addend holds half a step.
+    steep = Fraction(2**30 - 2**9)
+    (row,) = requantise_factors("op", [CodeRange(0, 1)], [steep], [Fraction(0)]).tolist()
+    assert row[:2] == [2 * steep, 1]
+    with pytest.raises(QuantisationError, match="found results up to"):
+        requantise_factors("op", [CodeRange(0, 1)], [Fraction(2**30)], [Fraction(0)])
+
+
+@pytest.mark.parametrize("shift", [0, 1, 16, 31])
+@pytest.mark.parametrize("largest", [1, 127, 2**31 - 1])
+def test_factors_of_a_shift_are_its_integers(shift: int, largest: int) -> None:
+    room = (2**31 - 2**9 - 1) << shift
+    mul = min(room // max(largest, 2), 2**31 - 1)
+    add = min(room - max(largest, 2) * mul, 2**31 - 1)
+    line = [Fraction(mul, 2**shift)], [Fraction(add, 2**shift)]
+    (row,) = requantise_factors("op", [CodeRange(-largest, largest)], *line).tolist()
+    assert row[1] >= shift and row[0] == mul << (row[1] - shift)
 
 
 def test_factors() -> None:

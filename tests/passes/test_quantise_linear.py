@@ -12,6 +12,7 @@ from tmc.ir.attrs import QLinearAttrs
 from tmc.ir.errors import QuantisationError
 from tmc.ir.integer_semantics import qlinear
 from tmc.ir.types import Quant
+from tmc.passes.declared_weights import DeclaredWeights
 from tmc.passes.quantise_linear import CodeRange, LinearTask, overflow, quantise_linear, quantise_logits
 
 INT8 = CodeRange(-128, 127)
@@ -147,6 +148,16 @@ def test_impossible_sum_is_refused_by_name() -> None:
     task = replace(task, weight=np.full((12, 600), 0.5))
     with pytest.raises(QuantisationError, match=r"^/fc: found a scaled sum.* of channel .* int32"):
         quantise_linear(task)
+
+
+def test_weights_of_the_model_that_leave_no_room_are_refused_by_name() -> None:
+    codes = np.full((12, 64), 100, dtype=np.int8)
+    declared = DeclaredWeights(codes, np.full(12, 0.01))
+    fits = replace(task_of(0), declared=declared)
+    assert np.array_equal(quantise_linear(fits).weight, codes)
+    with pytest.raises(QuantisationError, match=r"^/fc: found a scale ratio .* no room in int32") as error:
+        quantise_linear(replace(fits, y_scale=np.full(12, 1e-9)))
+    assert any("quantise the network again" in note for note in error.value.notes)
 
 
 def test_logits_share_one_scale() -> None:

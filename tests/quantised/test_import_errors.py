@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 from onnx import TensorProto
-from onnxruntime.quantization import QuantFormat
+from onnxruntime.quantization import QuantFormat, quantize_dynamic
 
 from tests.frontend.onnx_files import node, samples, write
 from tests.quantised.qdq_models import quantise, write_mlp
@@ -26,6 +27,12 @@ CONSTANTS: dict[str, Any] = {
     "two": np.array([0.5, 0.25], np.float32),
     "zz": np.zeros(2, np.uint8),
     "wide": np.array(0, np.int16),
+    "uwide": np.array(9, np.uint16),
+    "i4": np.array(1, ml_dtypes.int4),
+    "f8": np.array(0, ml_dtypes.float8_e4m3fn),
+    "c4": np.array([[1, -8], [7, 4]], ml_dtypes.int4),
+    "u4": np.array([[1, 15], [7, 0]], ml_dtypes.uint4),
+    "uz4": np.array([8, 6], ml_dtypes.uint4),
     "none": np.array(0.0, np.float32),
     "lo": np.array(0, np.uint8),
     "hi": np.array(127, np.uint8),
@@ -59,6 +66,10 @@ GOOD = {
     "seven bits": [node(Q, "x s z", "q"), node("Clip", "q lo hi", "r"), node(DQ, "r s z", "y")],
     "constant rounded at run time": [node(Q, "t s z", "q"), node(DQ, "q s z", "r"), node("Add", "x r", "y")],
     "per channel": [node(DQ, "c two", "w", axis=0), node("MatMul", "x w", "y")],
+    "per channel of the default axis": [node(DQ, "c two", "w"), node("MatMul", "x w", "y")],
+    "per channel, axis from the end": [node(DQ, "c two", "w", axis=-2), node("MatMul", "x w", "y")],
+    "4-bit weights": [node(DQ, "c4 two", "w", axis=0), node("MatMul", "x w", "y")],
+    "unsigned 4-bit weights": [node(DQ, "u4 two uz4", "w", axis=1), node("MatMul", "x w", "y")],
 }
 
 
@@ -84,7 +95,19 @@ REFUSED = {
     ),
     "16-bit weight": (
         [node(DQ, "c16 s", "w"), node("Add", "x w", "y")],
-        "found codes of int16, allowed int8",
+        "found codes of int16, allowed 4 or 8 bits, or int32",
+    ),
+    "unsigned 16 bits": (
+        [node(Q, "x s uwide", "q"), node(DQ, "q s uwide", "y")],
+        "found codes of uint16, allowed int8 or uint8",
+    ),
+    "4-bit activation": (
+        [node(Q, "x s i4", "q"), node(DQ, "q s i4", "y")],
+        "found codes of int4, allowed int8 or uint8",
+    ),
+    "8-bit float": (
+        [node(Q, "x s f8", "q"), node(DQ, "q s f8", "y")],
+        "found codes of float8_e4m3fn, allowed int8 or uint8",
     ),
     "blocks": ([node(Q, "x s z", "q", block_size=2), node(DQ, "q s z", "y")], "found block-wise scales"),
     "another scale": (
@@ -122,6 +145,44 @@ def test_operator_format_is_refused_with_the_remedy(tmp_path: Path) -> None:
         load(path)
     assert "(com.microsoft.QGemm)" in error.value.what
     assert any("quant_format=QuantFormat.QDQ" in note for note in error.value.notes)
+
+
+CONTRIB = "com.microsoft"
+STATIC, DYNAMIC = "quantise with quant_format=QuantFormat.QDQ", "quantise statically: quantise with"
+# One node of each kind by the type that its error names, its operands and the beginning of the remedy.
+OTHER_FORMATS = {
+    "QLinearMatMul": ("QLinearMatMul", "q s z c s i t z", STATIC),
+    "QLinearConv": ("QLinearConv", "q s z c s i t z", STATIC),
+    "com.microsoft.QGemm": (f"{CONTRIB}.QGemm", "q s z c s i", STATIC),
+    "com.microsoft.QLinearAdd": (f"{CONTRIB}.QLinearAdd", "q s z q s z t z", STATIC),
+    "com.microsoft.QLinearSoftmax": (f"{CONTRIB}.QLinearSoftmax", "q s z t z", STATIC),
+    "com.microsoft.QAttention": (f"{CONTRIB}.QAttention", "q c s s s", STATIC),
+    "MatMulInteger": ("MatMulInteger", "q c z", DYNAMIC),
+    "ConvInteger": ("ConvInteger", "q c z", DYNAMIC),
+    "com.microsoft.DynamicQuantizeMatMul": (f"{CONTRIB}.DynamicQuantizeMatMul", "x c s", DYNAMIC),
+    "TrueIntegerDiv": ("TrueIntegerDiv", "x x", "export this op in floating point"),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_FORMATS)
+def test_other_formats_are_refused_with_the_remedy(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onnx.checker.check_model", lambda model: None)
+    kind, operands, remedy = OTHER_FORMATS[name]
+    nodes = [node(Q, "x s z", "q"), node(kind, operands, "y")]
+    with pytest.raises(UnsupportedModel) as error:
+        load(written(tmp_path / "m.onnx", nodes))
+    assert f"node_y ({name})" in error.value.what and "allowed" in error.value.what
+    assert any(f"{name.rpartition('.')[2]}: {remedy}" in note for note in error.value.notes)
+
+
+def test_dynamic_quantisation_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    quantize_dynamic(write_mlp(tmp_path / "m.onnx"), tmp_path / "q.onnx")
+    with pytest.raises(UnsupportedModel) as error:
+        load(tmp_path / "q.onnx")
+    assert "(DynamicQuantizeLinear)" in error.value.what
+    assert any("quantise statically" in note and "QuantFormat.QDQ" in note for note in error.value.notes)
 
 
 def test_a_wrong_import_is_noticed(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@ model's."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +20,21 @@ from tmc.backend_gap9.run_host import run_host
 from tmc.backend_gap9.run_riscv import run_iss
 from tmc.backend_gap9.targets import target_named
 from tmc.driver import Compiled, Options, compile_model
+from tmc.frontend.onnx_import import load_model
+from tmc.frontend.reference import run_onnxruntime, run_unfused
 from tmc.ir.graph import OpKind
+from tmc.ir.kept import Kept
+from tmc.passes.declared_weights import declared_weights
+from tmc.passes.output_agreement import integer_outputs, output_agreement
 
+FILE_FLOOR_DB = 18.0
 SMALL = Architecture(channels=2, patches=5, dim=16, heads=2, hidden=24, classes=4)
+
+
+def kept_of(compiled: Compiled) -> Kept:
+    """Return what a compile kept of its model."""
+    assert compiled.report.declared is not None
+    return compiled.report.declared
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["per tensor", "per channel"])
@@ -45,7 +59,8 @@ def compiled(quantised: Path) -> Compiled:
 
 def test_every_integer_weight_is_kept(quantised: Path, compiled: Compiled) -> None:
     linears = [op for op in compiled.graph.ops if op.kind is OpKind.QLINEAR]
-    assert compiled.quantised.weights == (len(linears), len(linears))
+    kept = kept_of(compiled)
+    assert kept.weights == kept.of_weights == len(linears)
     held = [numpy_helper.to_array(each) for each in onnx.load(quantised).graph.initializer]
     columns = {
         column.tobytes()
@@ -66,10 +81,10 @@ def test_every_integer_weight_is_kept(quantised: Path, compiled: Compiled) -> No
 
 
 def test_int8_values_take_the_scales_of_the_model(quantised: Path, compiled: Compiled) -> None:
-    kept, declared = compiled.quantised.scales
+    kept = kept_of(compiled)
     norms = sum(op.kind is OpKind.QLAYERNORM for op in compiled.graph.ops)
     tables = sum(getattr(op.attrs, "table", False) for op in compiled.graph.ops)
-    assert not compiled.quantised.exact and kept >= norms + tables and declared > kept
+    assert not kept.exact and kept.of_scales > kept.scales >= norms + tables
     scales = {
         float(numpy_helper.to_array(each).reshape(-1)[0])
         for each in onnx.load(quantised).graph.initializer
@@ -88,16 +103,65 @@ def test_it_runs_bit_exact_and_near_float(quantised: Path, compiled: Compiled) -
     assert output.sqnr_db > 20
 
 
-def test_compile_says_what_was_kept(quantised: Path) -> None:
-    facts = succeeded("check", quantised)
+def test_compile_says_what_was_kept(quantised: Path, tmp_path: Path) -> None:
+    facts = succeeded("compile", quantised, "-o", tmp_path / "out")
     declared = facts["declared"]
     assert declared["exact"] is False and declared["weights"] == declared["of_weights"] > 0
-    assert declared["of_scales"] > declared["scales"] > 0
+    assert declared["of_scales"] > declared["scales"] > 0 and declared["ranges"] == 0
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["declared"] == declared
+    line = f"declared: {Kept(**declared).summary()}"
+    assert line in call("report", tmp_path / "out").out.splitlines()
+    assert f"not code by code: {declared['reason']}; outputs {declared['file_db']:.1f} dB from" in line
+    assert "which are " in line and "activations not rounded" in line
 
 
 def test_noise_decides_only_what_the_model_does_not_state(quantised: Path, tmp_path: Path) -> None:
     copy = tmp_path / "q.onnx"
     copy.write_bytes(quantised.read_bytes())
     answer = call("check", copy, "--json")
-    kept = answer.json["declared"]["scales"]
-    assert kept > 0 and f"mean nothing but for the {kept} scales that are the model's own.\n" in answer.err
+    declared = answer.json["declared"]
+    assert declared["ranges"] > declared["scales"] > 0 and declared["file_db"] is None
+    own = f"the ranges of {declared['ranges']} values are the model's own, those of the others are noise's; "
+    assert f"for want of samples: {own}the figures of accuracy mean nothing.\n" in answer.err
+
+
+def test_figures_are_against_the_integer_weights_in_float(quantised: Path, compiled: Compiled) -> None:
+    real = compiled.quantised.real
+    scales = load_model(quantised).weight_scales
+    assert all(op.kind is not OpKind.FAKE_QUANTISE for op in real.ops)
+    weights = [real.constants[op.inputs[1]] for op in real.ops if op.kind is OpKind.LINEAR]
+    assert weights and all(declared_weights(weight, scales) is not None for weight in weights)
+    said = "the model in float32 with its integer weights, activations not rounded"
+    assert kept_of(compiled).reference == said
+
+
+def test_outputs_are_near_those_of_the_file(quantised: Path, compiled: Compiled) -> None:
+    kept = kept_of(compiled)
+    assert kept.file_db is not None and kept.file_float_db is not None
+    assert kept.file_db > FILE_FLOOR_DB
+    # The floor is worth something: a network with one wrong layer does not reach it.
+    imported = load_model(quantised).graph
+    windows = compiled.calibration.first_held_back(4)
+    file = run_unfused(quantised, imported, windows)
+    graph = compiled.graph
+    assert output_agreement(file, integer_outputs(graph, windows)) == kept.file_db
+    for op in graph.ops:
+        if op.kind is OpKind.QLINEAR:
+            weight = graph.constants[op.inputs[1]]
+            wrong = replace(graph, constants={**graph.constants, op.inputs[1]: np.roll(weight, 1, axis=1)})
+            assert output_agreement(file, integer_outputs(wrong, windows)) < FILE_FLOOR_DB, op.loc
+
+
+def test_declared_ranges_stand_in_for_samples(tmp_path: Path) -> None:
+    source = write_transformer(tmp_path / "float.onnx", SMALL)
+    quant_pre_process(source, tmp_path / "ready.onnx")
+    value = onnx.load(source).graph.input[0]
+    shape = tuple(size.dim_value for size in value.type.tensor_type.shape.dim)
+    # In other units than noise has.
+    windows = [30 * array for array in samples(shape, 16, 2)]
+    path = quantise(tmp_path / "ready.onnx", tmp_path / "q.onnx", True, "int8", windows)
+    compiled = compile_model(Options(path, target_named("gap9")))
+    assert not compiled.calibration.meaningful and kept_of(compiled).ranges > 0
+    inputs = [{value.name: array} for array in windows]
+    expected = [run_onnxruntime(source, each) for each in inputs]
+    assert output_agreement(expected, integer_outputs(compiled.graph, inputs)) > 20

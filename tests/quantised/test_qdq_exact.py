@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -104,7 +105,18 @@ def test_weights_and_scales_are_those_of_the_file(tmp_path: Path) -> None:
 def test_compiled_network(tmp_path: Path) -> None:
     path = quantise(write_mlp(tmp_path / "m.onnx"), tmp_path / "q.onnx", per_channel=True)
     facts = succeeded("compile", path, "-o", tmp_path / "out")
-    assert facts["declared"] == {"exact": True, "scales": 8, "of_scales": 8, "weights": 4, "of_weights": 4}
+    db = facts["declared"]["file_db"]
+    assert db > 40  # a saturated tanh stands in the middle between two codes: float32 decides
+    assert facts["declared"] == {
+        "exact": True,
+        **{"scales": 8, "of_scales": 8, "weights": 4, "of_weights": 4},
+        **{"ranges": 0, "reason": "", "file_db": db, "file_float_db": None},
+    }
+    said = f"every code is that of the quantised model; outputs {db:.1f} dB from those of the file itself; "
+    said += "accuracy is against the quantised model in float32, with its roundings"
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["declared"] == facts["declared"]
+    assert f"Of the quantised model: {said}." in (tmp_path / "out" / "report.html").read_text()
+    assert f"\ndeclared: {said}\n" in call("report", tmp_path / "out").out
     graph = integer_graph(path)
     inputs = np.stack([quantise_inputs(graph, {"x": x})["x"] for x in samples((5, 20), 3, 5)])
     expected = np.stack([interpret(graph, {"x": codes})["y"] for codes in inputs])

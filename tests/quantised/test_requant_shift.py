@@ -159,6 +159,8 @@ def test_compiled_network(tmp_path: Path, size: int) -> None:
     path = write_network(tmp_path / "m.onnx", made)
     facts = succeeded("compile", path, "-o", tmp_path / "out")
     assert facts["oracle"] == "ONNX's reference evaluator" and facts["declared"]["exact"] is True
+    assert facts["declared"]["scales"] == facts["declared"]["of_scales"] == 3
+    assert facts["declared"]["file_db"] == 200.0
     inputs = np.random.default_rng(0).integers(-128, 128, (3, 5, 16))
     expected = inputs
     for layer in made:

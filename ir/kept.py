@@ -1,0 +1,52 @@
+"""What a quantised model declares, and what the integer network keeps of it; printed by reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What an integer graph keeps of the quantised model that it was made of.
+
+    exact: every code is that of the model. scales: how many values have their declared scale, of how many
+    that the model rounds. weights: how many linear ops have the model's integers. ranges: for how many values
+    a declared range stands in for samples that were not given. reason: which op is not taken code by code.
+    file_db: signal to noise of the outputs against those of the file itself, each op as ONNX says; None where
+    only noise could be compared. file_float_db: the same of the file's outputs against `reference`; None
+    where that is the file.
+    """
+
+    exact: bool
+    scales: int
+    of_scales: int
+    weights: int
+    of_weights: int
+    ranges: int = 0
+    reason: str = ""
+    file_db: float | None = None
+    file_float_db: float | None = None
+
+    @property
+    def reference(self) -> str:
+        """Return what the accuracy figures of the report compare with."""
+        if self.exact:
+            return "the quantised model in float32, with its roundings"
+        return "the model in float32 with its integer weights, activations not rounded"
+
+    def summary(self) -> str:
+        """Return one line about what was kept."""
+        parts = [
+            f"integer weights of {self.weights} of {self.of_weights} linear ops",
+            f"{self.scales} values at their scales in the model, which states {self.of_scales}",
+        ]
+        if self.ranges:
+            parts.append(f"the ranges of {self.ranges} values are the model's, for want of samples")
+        if self.reason:
+            parts.append(f"not code by code: {self.reason}")
+        if self.exact:
+            parts = ["every code is that of the quantised model"]
+        if self.file_db is not None:
+            own = "" if self.file_float_db is None else f", which are {self.file_float_db:.1f} dB from float"
+            parts.append(f"outputs {self.file_db:.1f} dB from those of the file itself{own}")
+        return "; ".join((*parts, f"accuracy is against {self.reference}"))
