@@ -54,7 +54,8 @@ class OutputAccuracy:
 class Accuracy:
     """The integer graph against float over `windows` windows. Ratios in dB, 200 for equality.
 
-    basis: what the windows are; figures on noise mean nothing. worst: at most three ops, worst first.
+    basis: what the windows are; figures on noise mean nothing. worst: at most three ops, worst first, none
+    where nothing is lost.
     """
 
     basis: Basis

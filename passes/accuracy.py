@@ -62,7 +62,7 @@ def accuracy(graph: Graph, integer: Graph, ranges: Ranges, samples: Mapping[str,
                 for name, tally in tallies.items())
     alone = {name: hardest[1].alone_db(name) for name in _candidates(integer, hardest[1], names)}
     worst = []
-    for name in sorted(alone, key=lambda name: alone[name])[:WORST]:
+    for name in sorted((name for name in alone if alone[name] < EQUAL_DB), key=alone.__getitem__)[:WORST]:
         tally = tallies[name]
         finding = Finding(name, tally.added_noise / tally.added_elements, tally.clipped, tally.clipped_noise,
                           tally.low, tally.high, tally.signal == 0.0)
