@@ -60,11 +60,13 @@ class Quant:
     """Affine quantisation: real = scale * (q - zero_point).
 
     `scale` has one entry, or one for each equal part of `axis` (output channels of a weight, heads of Q).
+    `bits`: of a signed type that is wider than its codes, how many they use.
     """
 
     scale: tuple[float, ...]
     zero_point: int = 0
     axis: int | None = None
+    bits: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,14 @@ class TensorType:
     def elements(self) -> int:
         """Return the number of elements."""
         return prod(self.shape)
+
+    @property
+    def code_limits(self) -> tuple[int, int]:
+        """Return the smallest and the largest integer that an element may be."""
+        if self.quant is not None and self.quant.bits is not None:
+            return -(2 ** (self.quant.bits - 1)), 2 ** (self.quant.bits - 1) - 1
+        limits = np.iinfo(self.dtype.numpy)
+        return int(limits.min), int(limits.max)
 
     @property
     def size_bytes(self) -> int:

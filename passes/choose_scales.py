@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import ceil, frexp
+from math import frexp
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
 from tmc.ir.types import Array, Quant
 from tmc.passes.calibrate import Range, Ranges
+from tmc.passes.linear_room import fits_int32, readers_through_views
 from tmc.passes.quantise_mean import mean_scale
 from tmc.passes.recipe import DEFAULT, RangeSearch, Recipe
 from tmc.passes.residual_scales import below_epsilon, least_scale, residual_scales
@@ -49,8 +50,8 @@ def choose_scales(
 ) -> Scales:
     """Return the scales of a canonical float graph from its calibration ranges.
 
-    Input: 13 bits, whole range. Residual stream: int16, one scale per segment (residual_scales). Q and K:
-    symmetric, per head. V and attention output: symmetric. Outputs of LayerNorms and activations,
+    Input: int16, whole range (input_bits). Residual stream: int16, one scale per segment (residual_scales).
+    Q and K: symmetric, per head. V and attention output: symmetric. Outputs of LayerNorms and activations,
     inputs of activations: with a zero point. Searched by mean square error (search_range), except that Q and
     K keep their whole range: the largest scores decide. The recipe may say otherwise. Values with a zero
     point take the quantisation that the model declares, if it does.
@@ -141,14 +142,14 @@ def _pooled(graph: Graph, op: Op, x: Quant, readers: Mapping[str, tuple[Op, ...]
     Raises: QuantisationError where the epsilon of a LayerNorm needs a scale coarser than that of the codes.
     """
     assert isinstance(op.attrs, MeanRowsAttrs)
-    found = _through_reshapes(readers, op.output)
+    found = readers_through_views(readers, op.output)
     linears = [reader for reader in found if reader.kind is OpKind.LINEAR]
     norms = [reader for reader in found if reader.kind is OpKind.LAYERNORM]
     bits = POOLED_BITS[recipe.pooled_bits]
     while bits > 0:
         scale = mean_scale(x, op.attrs.group_rows, bits)
         limit = 2**bits * max(127 - x.zero_point, 128 + x.zero_point)
-        if all(_worst_sum(graph, linear, scale, limit, roles[linear.output] is Role.LOGITS) < 2**31
+        if all(fits_int32(graph, linear, roles[linear.output], scale, limit, POOLED_MULTIPLIER)
                for linear in linears) and all(least_scale(graph, norm) <= scale for norm in norms):
             break
         bits -= 1
@@ -158,20 +159,3 @@ def _pooled(graph: Graph, op: Op, x: Quant, readers: Mapping[str, tuple[Op, ...]
             largest = scale * max(127 - x.zero_point, 128 + x.zero_point)
             raise below_epsilon(norm, largest, largest * least_scale(graph, norm) / scale)
     return Quant((scale,))
-
-
-def _worst_sum(graph: Graph, linear: Op, scale: float, limit: int, logits: bool) -> int:
-    """Bound the scaled sums of a linear op: one weight step for all logits, else one per channel."""
-    weight, bias = graph.constants[linear.inputs[1]].astype(np.float64), graph.constants[linear.inputs[2]]
-    largest = np.full(len(weight), np.abs(weight).max()) if logits else np.abs(weight).max(axis=1)
-    step = np.where(largest > 0, largest / 127, 1.0)
-    products = np.ceil(np.abs(weight) / step[:, None]).sum(axis=1) * limit
-    sums = products + np.abs(bias).max(axis=0) / (scale * step)
-    return (1 if logits else POOLED_MULTIPLIER) * (ceil(float(sums.max())) + 1)
-
-
-def _through_reshapes(readers: Mapping[str, tuple[Op, ...]], name: str) -> list[Op]:
-    found: list[Op] = []
-    for op in readers.get(name, ()):
-        found += _through_reshapes(readers, op.output) if op.kind is OpKind.RESHAPE else [op]
-    return found

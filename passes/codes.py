@@ -9,15 +9,13 @@ import numpy as np
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph
 from tmc.ir.types import Array, DType, TensorType
-from tmc.passes.residual_scales import INPUT_LIMIT
 
 
 def quantise_inputs(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
     """Return the codes of real inputs: clip(round_half_even(x / scale) + zero point).
 
-    int16 codes are clipped to -4096 to 4095; int8 ones, whose scale a quantised model declares, are computed
-    in
-    float32, as its QuantizeLinear does. Arrays have the shapes of the graph inputs. Raises:
+    The limits are those of the type (code_limits). int8 codes, whose scale a quantised model declares, are
+    computed in float32, as its QuantizeLinear does. Arrays have the shapes of the graph inputs. Raises:
     QuantisationError if one holds NaN or infinity.
     """
     codes: dict[str, Array] = {}
@@ -28,14 +26,9 @@ def quantise_inputs(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Arra
         assert kind.quant is not None and kind.quant.axis is None
         scale = kind.quant.scale[0]
         steps: Array = real.astype(np.float32) / np.float32(scale) if kind.dtype is DType.S8 else real / scale
-        low, high = input_limits(kind.dtype)
+        low, high = kind.code_limits
         codes[name] = np.clip(np.rint(steps) + kind.quant.zero_point, low, high).astype(kind.dtype.numpy)
     return codes
-
-
-def input_limits(dtype: DType) -> tuple[int, int]:
-    """Return the smallest and the largest code of a graph input."""
-    return (-128, 127) if dtype is DType.S8 else (-INPUT_LIMIT - 1, INPUT_LIMIT)
 
 
 def dequantise(kind: TensorType, codes: Array) -> Array:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from tmc.ir.graph import Graph, Op, OpKind, uses
 from tmc.ir.types import Array
 from tmc.passes.calibrate import Range, Ranges
 from tmc.passes.recipe import DEFAULT, Recipe
+from tmc.passes.rescaled import Rescaled, divided
 from tmc.passes.search_range import search_range
 
 # Below this ratio of largest to median channel range there is nothing to gain.
@@ -34,37 +33,22 @@ def migrate_outliers(graph: Graph, ranges: Ranges, recipe: Recipe = DEFAULT) -> 
     if recipe.migrate_outliers == "never":
         return graph, ranges
     readers = uses(graph)
-    constants = dict(graph.constants)
-    types = dict(graph.types)
-    values = dict(ranges.values)
-    inputs: dict[str, tuple[str, ...]] = {}
+    rescaled = Rescaled(graph, ranges)
     for norm in graph.ops:
         linears = readers.get(norm.output, ())
         if norm.kind is not OpKind.LAYERNORM or not _movable(graph, norm, linears):
             continue
-        found = values[norm.output]
-        weights = [constants[op.inputs[1]] for op in linears]
+        found = ranges.values[norm.output]
+        weights = [graph.constants[op.inputs[1]] for op in linears]
         factor = _factors(found.column_magnitude.astype(np.float64), weights)
         if recipe.migrate_outliers == "where_it_gains" and not _gains(found, weights, factor, recipe):
             continue
-
-        def define(op: Op, operand: int, array: Array, name: str) -> None:
-            constants[name] = array.astype(np.float32)
-            types[name] = graph.types[op.inputs[operand]]
-            operands = list(inputs.get(op.output, op.inputs))
-            operands[operand] = name
-            inputs[op.output] = tuple(operands)
-
-        define(norm, 1, constants[norm.inputs[1]] / factor, f"{norm.output}.gamma_migrated")
-        define(norm, 2, constants[norm.inputs[2]] / factor, f"{norm.output}.beta_migrated")
+        rescaled.set(norm, 1, rescaled.constant(norm, 1) / factor, f"{norm.output}.gamma_migrated")
+        rescaled.set(norm, 2, rescaled.constant(norm, 2) / factor, f"{norm.output}.beta_migrated")
         for op in linears:
-            define(op, 1, constants[op.inputs[1]] * factor, f"{op.output}.weight_migrated")
-        values[norm.output] = _divide(found, factor)
-    ops = tuple(replace(op, inputs=inputs.get(op.output, op.inputs)) for op in graph.ops)
-    used = {name for op in ops for name in op.inputs} | set(graph.outputs)
-    for name in [name for name in constants if name not in used]:
-        del constants[name], types[name]
-    return replace(graph, ops=ops, constants=constants, types=types), Ranges(values, ranges.samples)
+            rescaled.set(op, 1, rescaled.constant(op, 1) * factor, f"{op.output}.weight_migrated")
+        rescaled.divide(norm.output, factor)
+    return rescaled.result()
 
 
 def _movable(graph: Graph, norm: Op, readers: tuple[Op, ...]) -> bool:
@@ -85,7 +69,7 @@ def _gains(found: Range, weights: list[Array], factor: Array, recipe: Recipe) ->
     if magnitude.max() <= OUTLIER_RATIO * np.median(magnitude):
         return False
     without = _noise(found, weights, recipe)
-    return _noise(_divide(found, factor), [weight * factor for weight in weights], recipe) < GAIN * without
+    return _noise(divided(found, factor), [weight * factor for weight in weights], recipe) < GAIN * without
 
 
 def _noise(found: Range, weights: list[Array], recipe: Recipe) -> float:
@@ -103,10 +87,3 @@ def _noise(found: Range, weights: list[Array], recipe: Recipe) -> float:
         total += float(np.square(error).sum() / max(np.square(exact).sum(), SMALLEST))
     return total
 
-
-def _divide(found: Range, factor: Array) -> Range:
-    low = (found.column_low / factor).astype(np.float32)
-    high = (found.column_high / factor).astype(np.float32)
-    sample = (found.sample / factor[found.sample_columns]).astype(np.float32)
-    rows = (found.rows / factor).astype(np.float32) if found.rows.size else found.rows
-    return Range(low, high, sample, found.sample_columns, rows)

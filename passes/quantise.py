@@ -22,7 +22,6 @@ from tmc.passes.quantise_linear import CodeRange, LinearTask, quantise_linear, q
 from tmc.passes.quantise_mean import quantise_mean
 from tmc.passes.quantise_wide import quantise_wide
 from tmc.passes.recipe import DEFAULT, Recipe
-from tmc.passes.residual_scales import INPUT_LIMIT
 from tmc.passes.value_roles import Role
 
 CODES: Mapping[DType, CodeRange] = {
@@ -51,7 +50,7 @@ def quantise(
     builder = _Builder(graph, scales, recipe, weight_scales)
     for name in graph.inputs:
         builder.types[name] = TensorType(DType.S16, graph.types[name].shape, scales.quants[name])
-        builder.codes[name] = CodeRange(-INPUT_LIMIT - 1, INPUT_LIMIT)
+        builder.codes[name] = CodeRange(*builder.types[name].code_limits)
     for op in graph.ops:
         if scales.roles[op.output] in (Role.TABLE_INPUT, Role.BRANCH) or _is_transposed(graph, op):
             continue  # emitted with the activation, add or transpose that takes it in

@@ -10,13 +10,13 @@ from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.types import Quant
 from tmc.passes.calibrate import Ranges
+from tmc.passes.input_bits import calibrated_code, input_bits
 from tmc.passes.quantise_layernorm import epsilon_limit
 from tmc.passes.recipe import DEFAULT, Recipe
 from tmc.passes.value_roles import SAME_AS_OPERAND, Role
 
-INPUT_LIMIT = 4095
-# The largest code that a calibrated input or residual value gets, by bits.
-INPUT_CODES = {13: INPUT_LIMIT, 8: 127}
+WIDE_BITS = 16
+# The largest code that a calibrated residual value gets, by bits.
 RESIDUAL_CODES = {16: 32767, 8: 127}
 # How much coarser than its range asks for a value may become to make room for the epsilon of its LayerNorm.
 EPSILON_ROOM = 16
@@ -29,18 +29,22 @@ def residual_scales(graph: Graph, ranges: Ranges, roles: Mapping[str, Role],
 
     A sum has the scale of its summands, so values joined by adds and reshapes form a segment with one scale:
     in a pre-norm network that is the whole stream, in a post-norm one each LayerNorm starts a segment. A
-    segment has the recipe's headroom above the largest magnitude in it; an input fits INPUT_LIMIT. A scale is
-    made coarser, up to EPSILON_ROOM times, until the epsilon of every LayerNorm that reads it fits.
+    segment has the recipe's headroom above the largest magnitude in it; an input has the bits of
+    `input_bits`. A scale is made coarser, up to EPSILON_ROOM times, until the epsilon of every LayerNorm that
+    reads it fits.
     Raises: QuantisationError where that is not enough.
     """
     segment = _segments(graph, roles)
+    bits = {name: input_bits(graph, name, roles, ranges, recipe) for name in graph.inputs}
     per_unit = recipe.residual_headroom / RESIDUAL_CODES[recipe.residual_bits]
     scales: dict[str, float] = {}
     largest: dict[str, float] = {}
     for name, root in segment.items():
         magnitude = 0.0 if roles[name] is Role.BRANCH else ranges.values[name].magnitude
-        given = roles[name] is Role.INPUT
-        least = magnitude / INPUT_CODES[recipe.input_bits] if given else per_unit * magnitude
+        if roles[name] is Role.INPUT:
+            least = magnitude / calibrated_code(bits[name]) if name in bits else 0.0  # views have its codes
+        else:
+            least = per_unit * magnitude
         scales[root] = max(scales.get(root, 0.0), least)
         largest[root] = max(largest.get(root, 0.0), magnitude)
     for root, scale in scales.items():
@@ -53,7 +57,8 @@ def residual_scales(graph: Graph, ranges: Ranges, roles: Mapping[str, Role],
                 reach = (largest[root] or 1.0) * least / scales[root] / EPSILON_ROOM
                 raise below_epsilon(op, largest[root], reach)
             scales[root] = max(scales[root], least)
-    return {name: Quant((scales[root],)) for name, root in segment.items()}
+    fewer = {name: count for name, count in bits.items() if count < WIDE_BITS}
+    return {name: Quant((scales[root],), bits=fewer.get(name)) for name, root in segment.items()}
 
 
 def below_epsilon(norm: Op, largest: float, least: float) -> QuantisationError:

@@ -19,7 +19,7 @@ from tmc.ir.errors import PlatformError
 from tmc.ir.graph import Graph
 from tmc.ir.kept import Kept
 from tmc.ir.types import Array
-from tmc.passes.codes import dequantise, input_limits, quantise_inputs
+from tmc.passes.codes import dequantise, quantise_inputs
 
 Run = Callable[[argparse.Namespace, Array | None], RunResult]
 
@@ -111,7 +111,7 @@ def _read_input(path: Path, graph: Graph) -> tuple[Array, bool]:
     array = array.reshape(len(array), *shape)
     if np.issubdtype(array.dtype, np.integer):
         low, high = int(array.min()), int(array.max())
-        least, most = input_limits(graph.types[name].dtype)
+        least, most = graph.types[name].code_limits
         if low < least or high > most:
             raise PlatformError(
                 str(path),

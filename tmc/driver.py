@@ -99,8 +99,8 @@ def value_names(canonicalise: Sequence[Pass | NamedPass] = CANONICALISE) -> tupl
     A model that is taken code by code goes DECLARED_NAMES instead.
     """
     passes = (named(entry).name for entry in canonicalise)
-    quantisation = ("calibrate", "migrate_outliers", "choose_scales", "quantise", "accuracy")
-    return ("import", *passes, *quantisation, "plan", "program")
+    rescaling = ("calibrate", "migrate_outliers", "balance_attention")
+    return ("import", *passes, *rescaling, "choose_scales", "quantise", "accuracy", "plan", "program")
 
 
 def compile_model(options: Options, watch: Watch | None = None) -> Compiled:

@@ -21,6 +21,7 @@ from tmc.ir.graph import Graph, OpKind
 from tmc.ir.kept import Kept
 from tmc.ir.types import Quant
 from tmc.passes.adopt_scales import adopt_scales, strip_quantisers
+from tmc.passes.balance_attention import balance_attention
 from tmc.passes.calibrate import Ranges, calibrate
 from tmc.passes.choose_scales import Scales, choose_scales
 from tmc.passes.declared_ranges import declared_ranges
@@ -87,8 +88,9 @@ def quantise_model(imported: Imported, calibration: Calibration, steps: Steps) -
     if declared:
         found = adopt_scales(stripped, canonical, declared, calibration.first(1)[0])
     stated = {name: Quant((attrs.scale,), attrs.zero_point) for name, attrs in found.items()}
-    # Migration would take integer weights off their grid.
-    recipe = replace(steps.recipe, migrate_outliers="never") if imported.weight_scales else steps.recipe
+    recipe = steps.recipe
+    if imported.weight_scales:  # other factors would take the integers off their grid
+        recipe = replace(recipe, migrate_outliers="never", balance_attention=False)
 
     used = min(len(array) for array in calibration.used.values())
     steps.stage(f"calibrate on {used} of {calibration.count} samples ({calibration.source})")
@@ -98,16 +100,18 @@ def quantise_model(imported: Imported, calibration: Calibration, steps: Steps) -
     steps.done("calibrate", ranges)
     migrated, ranges = migrate_outliers(canonical, ranges, recipe)
     steps.done("migrate_outliers", migrated)
+    balanced, ranges = balance_attention(migrated, ranges, recipe)
+    steps.done("balance_attention", balanced)
     steps.stage("quantise")
-    scales = choose_scales(migrated, ranges, recipe, stated)
+    scales = choose_scales(balanced, ranges, recipe, stated)
     steps.done("choose_scales", scales)
     last = NamedPass(
         "quantise", partial(quantise, scales=scales, recipe=recipe, weight_scales=imported.weight_scales)
     )
-    integer = run_passes(migrated, (last,), lambda name, made, _: steps.done(name, made))
+    integer = run_passes(balanced, (last,), lambda name, made, _: steps.done(name, made))
     kept = None
     if declared or imported.weight_scales:
-        weights = [migrated.constants[op.inputs[1]] for op in migrated.ops if op.kind is OpKind.LINEAR]
+        weights = [balanced.constants[op.inputs[1]] for op in balanced.ops if op.kind is OpKind.LINEAR]
         kept = Kept(
             exact=False,
             scales=sum(scales.quants.get(name) == quant for name, quant in stated.items()),
@@ -117,7 +121,7 @@ def quantise_model(imported: Imported, calibration: Calibration, steps: Steps) -
             ranges=0 if calibration.meaningful else len(found),
             reason=reason,
         )
-    return Quantised(integer, migrated, ranges, kept)
+    return Quantised(integer, balanced, ranges, kept)
 
 
 def integer_samples(graph: Graph, calibration: Calibration) -> Calibration:

@@ -30,10 +30,10 @@ ENVELOPE_DEPTH = (0.25, 0.25, 0.8, 0.8, 0.8, 0.25)
 BURSTS_PER_SECOND = (2.0, 4.0, 4.0, 6.0, 2.0, 6.0)
 SPECTRAL_TILT = (0.35, -0.35, 0.0, 0.35, -0.35, 0.0)
 # The share of chance: deviations of a window from its class.
-GAIN_TILT_SPREAD = 0.3
-DEPTH_SPREAD = 0.2
-BURSTS_SPREAD = 1.0
-SPECTRAL_SPREAD = 0.15
+GAIN_TILT_SPREAD = 0.2
+DEPTH_SPREAD = 0.12
+BURSTS_SPREAD = 0.6
+SPECTRAL_SPREAD = 0.1
 # Gains of a window and of an electrode: exp(spread * t), t Student-distributed, limited.
 WINDOW_GAIN_SPREAD = 0.25
 ELECTRODE_GAIN_SPREAD = 0.15

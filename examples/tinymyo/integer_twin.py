@@ -23,6 +23,7 @@ from tmc.ir.attrs import QLinearAttrs
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
 from tmc.ir.interpret import interpret
 from tmc.ir.types import Array
+from tmc.passes.balance_attention import balance_attention
 from tmc.passes.calibrate import Ranges, calibrate
 from tmc.passes.canonicalise import CANONICALISE
 from tmc.passes.choose_scales import choose_scales
@@ -96,8 +97,9 @@ class IntegerTwin:
             if self.ranges is None or self.updates % self.calibrate_every == 0:
                 self.ranges = calibrate(canonical, self.calibration)
             migrated, ranges = migrate_outliers(canonical, self.ranges)
-            self.graph = quantise(migrated, choose_scales(migrated, ranges))
-        self.factors = _migration_factors(canonical, migrated)
+            balanced, ranges = balance_attention(migrated, ranges)
+            self.graph = quantise(balanced, choose_scales(balanced, ranges))
+        self.factors = _factors(self.ranges, ranges)
         self.blocks = block_values(self.graph)
         self.updates += 1
 
@@ -168,13 +170,13 @@ def _names(block: BlockValues) -> tuple[str, ...]:
     return (*single, *block.rotated, block.norm2, block.hidden, block.after)
 
 
-def _migration_factors(before: Graph, after: Graph) -> dict[str, Array]:
-    """Return by what the channels of a LayerNorm output have to be multiplied to be those of the model."""
+def _factors(before: Ranges, after: Ranges) -> dict[str, Array]:
+    """Return by what the columns of rescaled values have to be multiplied to be those of the model."""
     factors = {}
-    gammas = {op.output: before.constants[op.inputs[1]] for op in before.ops if op.kind is OpKind.LAYERNORM}
-    for op in after.ops:
-        if op.kind is OpKind.LAYERNORM and op.output in gammas:
-            gamma, migrated = gammas[op.output], after.constants[op.inputs[1]]
-            if not np.array_equal(gamma, migrated):
-                factors[op.output] = gamma / np.where(migrated == 0.0, 1.0, migrated)
+    for name, found in after.values.items():
+        if found is not before.values[name]:
+            rescaled = found.column_magnitude
+            factors[name] = np.where(
+                rescaled > 0.0, before.values[name].column_magnitude / np.maximum(rescaled, 1e-30), 1.0
+            )
     return factors
