@@ -114,5 +114,9 @@ def _port(graph: Graph, values: tuple[str, ...], what: str, prefix: str) -> Port
                 f", one scale for each of {len(scales)} equal parts of axis {quant.axis}. "
                 "No code here uses the scales; they expand to floating-point constants."
             )
+    if what == "input":
+        least, most = tensor.code_limits
+        macros += [Macro(f"{prefix}_MIN", f"({least})"), Macro(f"{prefix}_MAX", str(most))]
+        meaning += " Elements lie between the limits: clip to them, beyond them sums may overflow."
     comment = comment_lines(f"The {what}, {values[0]}: {c_type} [{shape}], row by row. {meaning}")
     return PortText(c_type, tensor.elements, tuple(comment), tuple(macros))

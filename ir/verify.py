@@ -48,6 +48,7 @@ def verify(graph: Graph) -> None:
     for name, tensor in graph.types.items():
         if tensor.quant is not None:
             _verify_quant(name, tensor.shape, tensor.quant)
+            _verify_bits(name, tensor.dtype, tensor.quant.bits)
 
 
 def _define(name: str, defined: set[str], where: str) -> None:
@@ -67,6 +68,15 @@ def _verify_quant(name: str, shape: tuple[int, ...], quant: Quant) -> None:
     if not allowed:
         raise VerifyError(f"%{name}", f"found {len(quant.scale)} scales on axis {quant.axis} of {shape}, "
                                       "allowed one, or one for each equal part of an axis")
+
+
+def _verify_bits(name: str, dtype: DType, bits: int | None) -> None:
+    if bits is None:
+        return
+    width = 8 * dtype.size_bytes
+    if dtype not in (DType.S8, DType.S16, DType.S32) or not 2 <= bits < width:
+        raise VerifyError(f"%{name}", f"found codes of {bits} bits in {dtype.value}, "
+                                      "allowed 2 or more in a wider signed type")
 
 
 def _verify_op(graph: Graph, op: Op, defined: set[str]) -> None:

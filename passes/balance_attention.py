@@ -32,7 +32,7 @@ def balance_attention(graph: Graph, ranges: Ranges, recipe: Recipe = DEFAULT) ->
     made_by, readers = producers(graph), uses(graph)
     rescaled = Rescaled(graph, ranges)
     for op in graph.ops:
-        if op.kind is not OpKind.ATTENTION:
+        if op.kind is not OpKind.ATTENTION or len(set(op.inputs)) < len(op.inputs):
             continue
         query, key, value = (_chain(graph, made_by, readers, name) for name in op.inputs)
         if query and key:

@@ -34,6 +34,10 @@ def quantised(scale: tuple[float, ...], axis: int | None = None) -> dict[str, Te
     return typed(x=replace(F32, quant=Quant(scale, 0, axis)))
 
 
+def of_bits(dtype: DType, bits: int) -> dict[str, TensorType]:
+    return typed(x=TensorType(dtype, (2, 4), Quant((0.5,), bits=bits)))
+
+
 def untyped(name: str) -> dict[str, TensorType]:
     return {key: value for key, value in GRAPH.types.items() if key != name}
 
@@ -77,6 +81,10 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"types": quantised((), 1)}, "%x: found 0 scales on axis 1 of (2, 4)"),
     ({"types": quantised((0.5, 0.5, 0.5), 1)}, "%x: found 3 scales on axis 1 of (2, 4)"),
     ({"types": quantised((0.5,), 2)}, "%x: found 1 scales on axis 2 of (2, 4)"),
+    ({"types": of_bits(DType.S16, 16)},
+     "%x: found codes of 16 bits in s16, allowed 2 or more in a wider signed type"),
+    ({"types": of_bits(DType.S16, 1)}, "%x: found codes of 1 bits in s16"),
+    ({"types": of_bits(DType.U8, 4)}, "%x: found codes of 4 bits in u8"),
 ]
 
 

@@ -102,7 +102,7 @@ def test_a_network_without_noise() -> None:
     b = GraphBuilder.seeded(0)
     b.op(OpKind.RESHAPE, "y", b.input("x", 1, 4), attrs=a.ReshapeAttrs((4, 1)))
     graph = b.graph(("x",), ("y",))
-    samples = {"x": np.array([[[4095, -1000, 0, 1]]], dtype=np.float32)}
+    samples = {"x": np.array([[[16383, -1000, 0, 1]]], dtype=np.float32)}
     ranges = calibrate(graph, samples)
     integer = quantise(graph, choose_scales(graph, ranges))
     found = accuracy(graph, integer, ranges, samples, "calibration windows")

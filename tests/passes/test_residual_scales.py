@@ -58,13 +58,13 @@ def test_post_norm_network_is_close_to_float() -> None:
     assert np.square(expected).sum() > 300 * np.square(noise).sum()
 
 
-def test_an_input_in_a_sum_keeps_13_bits() -> None:
+def test_an_input_in_a_sum_keeps_its_room() -> None:
     b = GraphBuilder.seeded(0)
     x = b.input("x", TOKENS, WIDTH)
     b.op(OpKind.ADD, "sum", x, b.linear("branch", b.layernorm("n", x), WIDTH, gain=0.01))
     _, ranges, scales = scaled(b.graph(("x",), ("sum",)))
     assert scales.quants["x"] == scales.quants["sum"] == scales.quants["branch"]
-    assert scales.quants["x"].scale[0] == pytest.approx(ranges.values["x"].magnitude / 4095)
+    assert scales.quants["x"].scale[0] == pytest.approx(ranges.values["x"].magnitude / 16383)
 
 
 def norm_of_the_input() -> Graph:
@@ -76,7 +76,7 @@ def norm_of_the_input() -> Graph:
 def test_an_input_makes_room_for_the_epsilon_of_its_norm() -> None:
     _, ranges, scales = scaled(norm_of_the_input(), gain=0.003)
     (scale,) = scales.quants["x"].scale
-    assert scale > 1.5 * ranges.values["x"].magnitude / 4095
+    assert scale > 1.5 * ranges.values["x"].magnitude / 16383
     assert round(1e-5 * WIDTH**3 / scale**2) <= epsilon_limit(WIDTH)
 
 

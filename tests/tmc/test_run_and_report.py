@@ -69,8 +69,8 @@ def test_real_inputs_give_real_outputs(tmp_path: Path, built: Built, batch: tupl
 
 
 def test_codes_give_codes(tmp_path: Path, built: Built) -> None:
-    codes = np.random.default_rng(5).integers(-4096, 4096, (2, *SHAPE))
-    codes[0, 0, 0, :2] = -4096, 4095
+    codes = np.random.default_rng(5).integers(-16384, 16384, (2, *SHAPE))
+    codes[0, 0, 0, :2] = -16384, 16383
     np.save(tmp_path / "x.npy", codes)
     succeeded(
         "run", built.output, "--on", "host", "--input", tmp_path / "x.npy", "--output", tmp_path / "y.npy"
@@ -92,7 +92,7 @@ def test_one_input_without_a_stack(tmp_path: Path, built: Built) -> None:
         (np.zeros(120), "found shape (120,), allowed"),
         (np.float32(1), "found shape (), allowed"),
         (np.full((2, 60), np.nan), "found NaN or infinity, allowed finite numbers"),
-        (np.full((2, 60), 5000), "found codes from 5000 to 5000, allowed -4096 to 4095"),
+        (np.full((2, 60), 16384), "found codes from 16384 to 16384, allowed -16384 to 16383"),
         (np.zeros((2, 60), dtype=bool), "found elements of type bool, allowed floats or integers"),
         (np.zeros((2, 60), dtype=complex), "found elements of type complex128, allowed floats or integers"),
         (np.full((2, 60), "a"), "found elements of type <U1, allowed floats or integers"),
