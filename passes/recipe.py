@@ -28,7 +28,7 @@ class Recipe:
     residual_bits, pooled_bits: resolution of the range; fewer bits are coarser steps in the same int16,
     without clipping. input_bits: the most that the codes of the input may have. residual_headroom: the
     residual scale over that of the calibrated range.
-    balance_attention: the columns of Q and K, and those of an attention output, get equal ranges.
+    balance_query_key: a column of Q and that of K get equal ranges.
     scales_per_head: one for each head of Q and K; query_key_range: how their ranges are found.
     per_channel_weights: one for each output channel.
     snap_weight_scales: the weight scale makes the multiplier exact; else the multiplier is rounded.
@@ -45,7 +45,7 @@ class Recipe:
     residual_headroom: float = 1.25
     input_bits: Literal[16, 15, 14, 13, 8] = 16
     pooled_bits: Literal[16, 8] = 16
-    balance_attention: bool = True
+    balance_query_key: bool = True
     scales_per_head: bool = True
     query_key_range: RangeSearch = "min_max"
     per_channel_weights: bool = True
@@ -104,7 +104,7 @@ CHOICES: Mapping[str, tuple[Setting, ...]] = {
     "residual_headroom": (1.0, 1.25, 8.0, 64.0),
     "input_bits": (16, 15, 14, 13, 8),
     "pooled_bits": (16, 8),
-    "balance_attention": (True, False),
+    "balance_query_key": (True, False),
     "scales_per_head": (True, False),
     "query_key_range": ("min_max", "mse", "p99.99"),
     "per_channel_weights": (True, False),
@@ -118,7 +118,7 @@ CHOICES: Mapping[str, tuple[Setting, ...]] = {
 DEFAULT = Recipe()
 # Static post-training quantisation as frameworks do it when nobody looks.
 NAIVE = Recipe(range_search="min_max", zero_points=False, migrate_outliers="never", residual_bits=8,
-               residual_headroom=1.0, input_bits=8, pooled_bits=8, balance_attention=False,
+               residual_headroom=1.0, input_bits=8, pooled_bits=8, balance_query_key=False,
                scales_per_head=False, per_channel_weights=False, snap_weight_scales=False,
                weight_rounding="nearest", exp_table="nearest", softmax_division="first")
 NAMED: Mapping[str, Recipe] = {"default": DEFAULT, "naive": NAIVE}

@@ -99,7 +99,7 @@ def value_names(canonicalise: Sequence[Pass | NamedPass] = CANONICALISE) -> tupl
     A model that is taken code by code goes DECLARED_NAMES instead.
     """
     passes = (named(entry).name for entry in canonicalise)
-    rescaling = ("calibrate", "migrate_outliers", "balance_attention")
+    rescaling = ("calibrate", "migrate_outliers", "balance_query_key")
     return ("import", *passes, *rescaling, "choose_scales", "quantise", "accuracy", "plan", "program")
 
 

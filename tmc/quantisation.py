@@ -21,7 +21,7 @@ from tmc.ir.graph import Graph, OpKind
 from tmc.ir.kept import Kept
 from tmc.ir.types import Quant
 from tmc.passes.adopt_scales import adopt_scales, strip_quantisers
-from tmc.passes.balance_attention import balance_attention
+from tmc.passes.balance_query_key import balance_query_key
 from tmc.passes.calibrate import Ranges, calibrate
 from tmc.passes.choose_scales import Scales, choose_scales
 from tmc.passes.declared_ranges import declared_ranges
@@ -90,7 +90,7 @@ def quantise_model(imported: Imported, calibration: Calibration, steps: Steps) -
     stated = {name: Quant((attrs.scale,), attrs.zero_point) for name, attrs in found.items()}
     recipe = steps.recipe
     if imported.weight_scales:  # other factors would take the integers off their grid
-        recipe = replace(recipe, migrate_outliers="never", balance_attention=False)
+        recipe = replace(recipe, migrate_outliers="never", balance_query_key=False)
 
     used = min(len(array) for array in calibration.used.values())
     steps.stage(f"calibrate on {used} of {calibration.count} samples ({calibration.source})")
@@ -100,8 +100,8 @@ def quantise_model(imported: Imported, calibration: Calibration, steps: Steps) -
     steps.done("calibrate", ranges)
     migrated, ranges = migrate_outliers(canonical, ranges, recipe)
     steps.done("migrate_outliers", migrated)
-    balanced, ranges = balance_attention(migrated, ranges, recipe)
-    steps.done("balance_attention", balanced)
+    balanced, ranges = balance_query_key(migrated, ranges, recipe)
+    steps.done("balance_query_key", balanced)
     steps.stage("quantise")
     scales = choose_scales(balanced, ranges, recipe, stated)
     steps.done("choose_scales", scales)

@@ -23,7 +23,7 @@ from tmc.ir.attrs import QLinearAttrs
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
 from tmc.ir.interpret import interpret
 from tmc.ir.types import Array
-from tmc.passes.balance_attention import balance_attention
+from tmc.passes.balance_query_key import balance_query_key
 from tmc.passes.calibrate import Ranges, calibrate
 from tmc.passes.canonicalise import CANONICALISE
 from tmc.passes.choose_scales import choose_scales
@@ -97,7 +97,7 @@ class IntegerTwin:
             if self.ranges is None or self.updates % self.calibrate_every == 0:
                 self.ranges = calibrate(canonical, self.calibration)
             migrated, ranges = migrate_outliers(canonical, self.ranges)
-            balanced, ranges = balance_attention(migrated, ranges)
+            balanced, ranges = balance_query_key(migrated, ranges)
             self.graph = quantise(balanced, choose_scales(balanced, ranges))
         self.factors = _factors(self.ranges, ranges)
         self.blocks = block_values(self.graph)

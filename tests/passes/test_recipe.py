@@ -13,7 +13,7 @@ from tmc.ir.attrs import QAttentionAttrs
 from tmc.ir.errors import PlanError, QuantisationError
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.verify import verify
-from tmc.passes.balance_attention import balance_attention
+from tmc.passes.balance_query_key import balance_query_key
 from tmc.passes.calibrate import calibrate
 from tmc.passes.choose_scales import choose_scales
 from tmc.passes.migrate_outliers import migrate_outliers
@@ -26,7 +26,7 @@ RANGES = calibrate(GRAPH, {"emg": windows(GRAPH, 16)})
 
 def quantised(recipe: Recipe) -> tuple[Graph, Graph]:
     """Return the float graph as it is quantised, and its integer graph."""
-    graph, ranges = balance_attention(*migrate_outliers(GRAPH, RANGES, recipe), recipe)
+    graph, ranges = balance_query_key(*migrate_outliers(GRAPH, RANGES, recipe), recipe)
     integer = quantise(graph, choose_scales(graph, ranges, recipe), recipe)
     verify(integer)
     return graph, integer

@@ -1,4 +1,4 @@
-"""Give the columns of Q, K, V and of an attention output equal ranges: factors move from one to the other."""
+"""Give the columns of Q and K equal ranges: a factor that one is divided by multiplies the other."""
 
 from __future__ import annotations
 
@@ -15,39 +15,30 @@ from tmc.passes.rescaled import Rescaled
 SMALLEST = 1e-5
 
 
-def balance_attention(graph: Graph, ranges: Ranges, recipe: Recipe = DEFAULT) -> tuple[Graph, Ranges]:
-    """Return an equal float graph, and its ranges, in which no column of an attention stands out.
+def balance_query_key(graph: Graph, ranges: Ranges, recipe: Recipe = DEFAULT) -> tuple[Graph, Ranges]:
+    """Return an equal float graph, and its ranges, in which no column of Q or K stands out.
 
     A score is a sum of q_c k_c, so column c of Q may be divided, and that of K multiplied, by
     sqrt(range of q_c / range of k_c): both then have the geometric mean of the two ranges. Columns that a
-    rotation mixes, 2i and 2i + 1, take one factor. Column c of the result is a weighted mean of that of V, so
-    both may be divided by the range of the result, and column c of the linear op behind it multiplied. The
-    int8 codes of a value then serve all its columns. It costs nothing at run time: weights have a scale for
-    each output channel anyway.
-    Source: the attention case of Xiao et al., "SmoothQuant", ICML 2023; for V, Nagel et al., "Data-Free
-    Quantization Through Weight Equalization and Bias Correction", ICCV 2019, section 4.1.
+    rotation mixes, 2i and 2i + 1, take one factor. It costs nothing at run time: weights have a scale for
+    each output channel anyway. V is left alone: what equal columns of the attention output gain, unequal ones
+    of V lose.
+    Source: the equalisation of Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias
+    Correction", ICCV 2019, section 4.1, with the two layers of a score.
     """
-    if not recipe.balance_attention:
+    if not recipe.balance_query_key:
         return graph, ranges
     made_by, readers = producers(graph), uses(graph)
     rescaled = Rescaled(graph, ranges)
     for op in graph.ops:
         if op.kind is not OpKind.ATTENTION or len(set(op.inputs)) < len(op.inputs):
             continue
-        query, key, value = (_chain(graph, made_by, readers, name) for name in op.inputs)
+        query, key = (_chain(graph, made_by, readers, name) for name in op.inputs[:2])
         if query and key:
             rotated = len(query) > 1 or len(key) > 1
             ratio = _magnitude(ranges, query[-1], rotated) / _magnitude(ranges, key[-1], rotated)
             _divide(rescaled, query, np.sqrt(ratio))
             _divide(rescaled, key, 1.0 / np.sqrt(ratio))
-        behind = readers.get(op.output, ())
-        if len(value) == 1 and len(behind) == 1 and _is_linear(graph, behind[0], op.output):
-            magnitude = _magnitude(ranges, op, rotated=False)
-            factor = magnitude / np.exp(np.log(magnitude).mean())
-            _divide(rescaled, value, factor)
-            rescaled.divide(op.output, factor)
-            weight = rescaled.constant(behind[0], 1)
-            rescaled.set(behind[0], 1, weight * factor, f"{behind[0].output}.weight_balanced")
     return rescaled.result()
 
 
@@ -58,17 +49,12 @@ def _chain(graph: Graph, made_by: Mapping[str, Op], readers: Mapping[str, tuple[
     while name in made_by and len(readers[name]) == 1 and name not in graph.outputs:
         op = made_by[name]
         found.insert(0, op)
-        if _is_linear(graph, op, op.inputs[0]):
-            return tuple(found)
+        if op.kind is OpKind.LINEAR:
+            return tuple(found) if all(name in graph.constants for name in op.inputs[1:]) else ()
         if op.kind is not OpKind.ROPE:
             break
         name = op.inputs[0]
     return ()
-
-
-def _is_linear(graph: Graph, op: Op, x: str) -> bool:
-    constant = all(name in graph.constants for name in op.inputs[1:])
-    return op.kind is OpKind.LINEAR and op.inputs[0] == x and constant and x not in graph.outputs
 
 
 def _magnitude(ranges: Ranges, op: Op, rotated: bool) -> Array:
