@@ -21,7 +21,7 @@ from tmc.passes.recipe import CHOICES, DEFAULT, NAMED, Recipe
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "numerics.md"
 BEGIN, END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
-WINDOWS = 48
+WINDOWS = 32
 
 
 @dataclass(frozen=True, slots=True)

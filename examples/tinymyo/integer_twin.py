@@ -132,7 +132,12 @@ class IntegerTwin:
             real = real.transpose(1, 0, 2).reshape(real.shape[1], -1)
         elif isinstance(attrs, QLinearAttrs) and attrs.layout == "transposed":
             real = real.T
-        return real * self.factors[name] if name in self.factors else real
+        if name not in self.factors:
+            return real
+        factor = self.factors[name]
+        if real.ndim == 3:  # a rotated value: heads, tokens, columns of a head
+            factor = factor.reshape(len(real), 1, -1)
+        return real * factor
 
 
 def block_values(graph: Graph) -> tuple[BlockValues, ...]:
