@@ -99,8 +99,9 @@ def _source_advice(integer: Graph, finding: Finding) -> str:
     assert kind.quant is not None
     rounding = float(np.square(kind.quant.scale).mean()) / 12
     if op is None:
-        return ("its 13-bit steps are the limit where windows are quiet: bring all windows to one loudness "
-                "before the network")
+        bits = kind.quant.bits or 8 * kind.dtype.size_bytes
+        return (f"its {bits}-bit steps are the limit where windows are quiet: bring all windows to one "
+                "loudness before the network")
     if finding.added_noise <= ROUNDING**2 * rounding:
         return (f"its {8 * kind.dtype.size_bytes}-bit steps are the limit, its range fits: "
                 "only quantisation-aware fine-tuning helps")

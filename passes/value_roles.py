@@ -14,7 +14,7 @@ from tmc.passes.activation_table import ACTIVATIONS
 class Role(Enum):
     """The storage forms; docs/numerics.md, section 2, gives type and scale of each."""
 
-    INPUT = "13-bit input"
+    INPUT = "int16 input"
     RESIDUAL = "int16 residual stream"
     ACTIVATION = "int8 with zero point"
     TABLE_INPUT = "int8 table index inside a linear or a convolution"

@@ -212,7 +212,7 @@ def convolution_read_twice(b: GraphBuilder, stream: str) -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (interpolated_activation, "found operand %active as int8 with zero point, allowed 13-bit input or"),
+        (interpolated_activation, "found operand %active as int8 with zero point, allowed int16 input or"),
         (convolved_stream, "found operand %stream as int16 residual stream, allowed int8 with zero point or"),
         (convolution_read_twice, "found operand %conv as int8 with zero point, allowed int8 table index"),
     ],

@@ -120,8 +120,8 @@ def mean_of_the_stream(b: GraphBuilder, x: str) -> None:
 
 @pytest.mark.parametrize(("build", "message"), [
     (unsupported_op, "found softmax in the graph to quantise, allowed linear, layernorm"),
-    (norm_of_an_int8_value, "found operand %n as int8 with zero point, allowed 13-bit input or int16 mean"),
-    (norm_as_summand, "found operand %n as int8 with zero point, allowed 13-bit input or int16 residual"),
+    (norm_of_an_int8_value, "found operand %n as int8 with zero point, allowed int16 input or int16 mean"),
+    (norm_as_summand, "found operand %n as int8 with zero point, allowed int16 input or int16 residual"),
     (two_used_summands, "found an add of two values that are both used elsewhere"),
     (doubled, "found an add of two values that are both used elsewhere"),
     (constant_summand, "found constant operand %c of add"),

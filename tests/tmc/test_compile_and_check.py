@@ -123,7 +123,7 @@ def test_print_all(model: Path) -> None:
         ("import", "softmax"),
         ("fuse_attention", "= attention("),
         ("calibrate", "ranges over 3 samples\n%emg: -"),
-        ("choose_scales", "%emg: 13-bit input, zero point 0, 0.0"),
+        ("choose_scales", "%emg: int16 input, zero point 0, 0.0"),
         ("quantise", "= qattention("),
         ("accuracy", "integer against float over 1 held-back windows\n%y "),
         ("plan", "plan: "),
