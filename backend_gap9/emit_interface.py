@@ -117,6 +117,7 @@ def _port(graph: Graph, values: tuple[str, ...], what: str, prefix: str) -> Port
     if what == "input":
         least, most = tensor.code_limits
         macros += [Macro(f"{prefix}_MIN", f"({least})"), Macro(f"{prefix}_MAX", str(most))]
-        meaning += " Elements lie between the limits: clip to them, beyond them sums may overflow."
+        if quant is not None and quant.bits is not None:
+            meaning += f" Elements have {quant.bits} bits: clip to the limits, beyond them sums may overflow."
     comment = comment_lines(f"The {what}, {values[0]}: {c_type} [{shape}], row by row. {meaning}")
     return PortText(c_type, tensor.elements, tuple(comment), tuple(macros))
