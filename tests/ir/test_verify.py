@@ -10,7 +10,7 @@ import pytest
 
 from tmc.ir.attrs import Attrs, GeluAttrs, LayerNormAttrs
 from tmc.ir.errors import VerifyError
-from tmc.ir.graph import Op, OpKind, producers, uses
+from tmc.ir.graph import Graph, Op, OpKind, producers, uses
 from tmc.ir.text import parse_graph
 from tmc.ir.types import DType, Quant, TensorType
 from tmc.ir.verify import verify
