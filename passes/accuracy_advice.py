@@ -74,6 +74,7 @@ def _recipe_advice(integer: Graph, recipe: Recipe, name: str) -> str | None:
         "exp_table": kind is OpKind.QATTENTION,
         "score_steps": kind is OpKind.QATTENTION,
         "query_key_range": _is_query_or_key(integer, name),
+        "norm_range": kind is OpKind.QLAYERNORM,
         "migrate_outliers": kind is OpKind.QLAYERNORM,
         "zero_points": not wide,
         "range_search": not wide,

@@ -53,7 +53,8 @@ def choose_scales(
     Input: int16, whole range (input_bits). Residual stream: int16, one scale per segment (residual_scales).
     Q and K: symmetric, per head. V and attention output: symmetric. Outputs of LayerNorms and activations,
     inputs of activations: with a zero point. Searched by mean square error (search_range), except that Q and
-    K keep their whole range: the largest scores decide. The recipe may say otherwise. Values with a zero
+    K keep their whole range, for the largest scores decide, and so do LayerNorm outputs that linear ops read:
+    what is rare on average is all there is in some windows. The recipe may say otherwise. Values with a zero
     point take the quantisation that the model declares, if it does.
     Raises: QuantisationError if an op has no integer form, numbers of heads disagree, or the residual
     stream is too small for the epsilon of its LayerNorms.
@@ -78,7 +79,9 @@ def choose_scales(
             if op.output in declared:
                 quants[op.output] = declared[op.output]
                 continue
-            scale, zero_point = search_range(found, not recipe.zero_points, recipe.range_search)
+            read = any(reader.kind is OpKind.LINEAR for reader in readers.get(op.output, ()))
+            method = recipe.norm_range if op.kind is OpKind.LAYERNORM and read else recipe.range_search
+            scale, zero_point = search_range(found, not recipe.zero_points, method)
             quants[op.output] = Quant((scale,), zero_point)
         elif role is Role.QUERY_KEY:
             heads = _heads(op, readers[op.output])

@@ -29,7 +29,8 @@ class Recipe:
     without clipping. input_bits: the most that the codes of the input may have. residual_headroom: the
     residual scale over that of the calibrated range.
     balance_query_key: a column of Q and that of K get equal ranges.
-    scales_per_head: one for each head of Q and K; query_key_range: how their ranges are found.
+    scales_per_head: one for each head of Q and K. query_key_range, norm_range: how the ranges of Q and K, and
+    of LayerNorm outputs that linear ops read, are found.
     per_channel_weights: one for each output channel.
     snap_weight_scales: the weight scale makes the multiplier exact; else the multiplier is rounded.
     weight_rounding: errors of a channel cancel on the calibration rows, or every weight to its nearest.
@@ -48,6 +49,7 @@ class Recipe:
     balance_query_key: bool = True
     scales_per_head: bool = True
     query_key_range: RangeSearch = "min_max"
+    norm_range: RangeSearch = "min_max"
     per_channel_weights: bool = True
     snap_weight_scales: bool = True
     weight_rounding: Literal["compensated", "nearest"] = "compensated"
@@ -107,6 +109,7 @@ CHOICES: Mapping[str, tuple[Setting, ...]] = {
     "balance_query_key": (True, False),
     "scales_per_head": (True, False),
     "query_key_range": ("min_max", "mse", "p99.99"),
+    "norm_range": ("min_max", "mse", "p99.99"),
     "per_channel_weights": (True, False),
     "snap_weight_scales": (True, False),
     "weight_rounding": ("compensated", "nearest"),

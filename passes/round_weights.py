@@ -19,9 +19,20 @@ def round_weights(steps: Float, rows: Array, limit: int) -> Float:
     """Return integers within +-limit near `steps` [N, K], with products near those of steps on rows [R, K].
 
     Columns are rounded one after the other, strongest first; each error is made up for by the columns that
-    are still real, in the least-squares sense over the rows. Source: Frantar et al., "GPTQ", ICLR 2023.
+    are still real, in the least-squares sense over the rows. Rows fewer than columns may say too little: then
+    one half of them makes the weights and the other compares them with the nearest ones, which stay unless
+    they do worse. Source: Frantar et al., "GPTQ", ICLR 2023.
     """
     x = rows.astype(np.float64)
+    if len(x) < steps.shape[1]:
+        nearest = np.clip(np.rint(steps), -limit, limit)
+        made, seen = _compensated(steps, x[::2], limit), x[1::2]
+        if np.square(seen @ (made - steps).T).sum() >= np.square(seen @ (nearest - steps).T).sum():
+            return nearest
+    return _compensated(steps, x, limit)
+
+
+def _compensated(steps: Float, x: Float, limit: int) -> Float:
     gram = x.T @ x
     power = gram.diagonal().copy()
     order = np.argsort(-power, kind="stable")

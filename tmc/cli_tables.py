@@ -10,11 +10,10 @@ from collections.abc import Callable, Sequence
 from tmc.backend_gap9.targets import TARGETS
 from tmc.ir.ops import OPS
 from tmc.passes.accuracy import accuracy
-from tmc.passes.balance_query_key import balance_query_key
 from tmc.passes.calibrate import calibrate
 from tmc.passes.canonicalise import CANONICALISE
 from tmc.passes.choose_scales import choose_scales
-from tmc.passes.migrate_outliers import migrate_outliers
+from tmc.passes.equalise import EQUALISE
 from tmc.passes.pipeline import named
 from tmc.passes.quantise import quantise
 
@@ -36,7 +35,7 @@ def list_ops(options: argparse.Namespace) -> int:
 def list_passes(options: argparse.Namespace) -> int:
     """Print the passes in the order they run, with the first line of their documentation."""
     functions: list[Callable[..., object]] = [named(entry).run for entry in CANONICALISE]
-    functions += [calibrate, migrate_outliers, balance_query_key, choose_scales, quantise, accuracy]
+    functions += [calibrate, *EQUALISE, choose_scales, quantise, accuracy]
     rows = [
         {"pass": function.__name__, "summary": (inspect.getdoc(function) or "").partition("\n")[0]}
         for function in functions

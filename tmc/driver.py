@@ -40,6 +40,7 @@ from tmc.passes.calibrate import Ranges
 from tmc.passes.canonicalise import CANONICALISE
 from tmc.passes.choose_scales import Scales
 from tmc.passes.codes import quantise_inputs
+from tmc.passes.equalise import EQUALISE
 from tmc.passes.pipeline import NamedPass, Pass, named
 from tmc.passes.recipe import DEFAULT, Recipe
 from tmc.quantisation import Quantised, Steps, integer_samples, quantise_model
@@ -99,8 +100,9 @@ def value_names(canonicalise: Sequence[Pass | NamedPass] = CANONICALISE) -> tupl
     A model that is taken code by code goes DECLARED_NAMES instead.
     """
     passes = (named(entry).name for entry in canonicalise)
-    rescaling = ("calibrate", "migrate_outliers", "balance_query_key")
-    return ("import", *passes, *rescaling, "choose_scales", "quantise", "accuracy", "plan", "program")
+    equalise = (rewrite.__name__ for rewrite in EQUALISE)
+    stages = ("choose_scales", "quantise", "accuracy", "plan", "program")
+    return ("import", *passes, "calibrate", *equalise, *stages)
 
 
 def compile_model(options: Options, watch: Watch | None = None) -> Compiled:

@@ -21,13 +21,12 @@ from tmc.ir.graph import Graph, OpKind
 from tmc.ir.kept import Kept
 from tmc.ir.types import Quant
 from tmc.passes.adopt_scales import adopt_scales, strip_quantisers
-from tmc.passes.balance_query_key import balance_query_key
 from tmc.passes.calibrate import Ranges, calibrate
 from tmc.passes.choose_scales import Scales, choose_scales
 from tmc.passes.declared_ranges import declared_ranges
 from tmc.passes.declared_weights import declared_weights
+from tmc.passes.equalise import equalise
 from tmc.passes.lower_declared import lower_declared, prepare_declared
-from tmc.passes.migrate_outliers import migrate_outliers
 from tmc.passes.pipeline import NamedPass, Pass, run_passes
 from tmc.passes.quantise import quantise
 from tmc.passes.recipe import Recipe
@@ -89,7 +88,7 @@ def quantise_model(imported: Imported, calibration: Calibration, steps: Steps) -
         found = adopt_scales(stripped, canonical, declared, calibration.first(1)[0])
     stated = {name: Quant((attrs.scale,), attrs.zero_point) for name, attrs in found.items()}
     recipe = steps.recipe
-    if imported.weight_scales:  # other factors would take the integers off their grid
+    if imported.weight_scales or found:  # declared scales are of the values and weights as they are
         recipe = replace(recipe, migrate_outliers="never", balance_query_key=False)
 
     used = min(len(array) for array in calibration.used.values())
@@ -98,20 +97,17 @@ def quantise_model(imported: Imported, calibration: Calibration, steps: Steps) -
     if not calibration.meaningful:
         ranges = declared_ranges(ranges, found)
     steps.done("calibrate", ranges)
-    migrated, ranges = migrate_outliers(canonical, ranges, recipe)
-    steps.done("migrate_outliers", migrated)
-    balanced, ranges = balance_query_key(migrated, ranges, recipe)
-    steps.done("balance_query_key", balanced)
+    equal, ranges = equalise(canonical, ranges, recipe, steps.done)
     steps.stage("quantise")
-    scales = choose_scales(balanced, ranges, recipe, stated)
+    scales = choose_scales(equal, ranges, recipe, stated)
     steps.done("choose_scales", scales)
     last = NamedPass(
         "quantise", partial(quantise, scales=scales, recipe=recipe, weight_scales=imported.weight_scales)
     )
-    integer = run_passes(balanced, (last,), lambda name, made, _: steps.done(name, made))
+    integer = run_passes(equal, (last,), lambda name, made, _: steps.done(name, made))
     kept = None
     if declared or imported.weight_scales:
-        weights = [balanced.constants[op.inputs[1]] for op in balanced.ops if op.kind is OpKind.LINEAR]
+        weights = [equal.constants[op.inputs[1]] for op in equal.ops if op.kind is OpKind.LINEAR]
         kept = Kept(
             exact=False,
             scales=sum(scales.quants.get(name) == quant for name, quant in stated.items()),
@@ -121,7 +117,7 @@ def quantise_model(imported: Imported, calibration: Calibration, steps: Steps) -
             ranges=0 if calibration.meaningful else len(found),
             reason=reason,
         )
-    return Quantised(integer, balanced, ranges, kept)
+    return Quantised(integer, equal, ranges, kept)
 
 
 def integer_samples(graph: Graph, calibration: Calibration) -> Calibration:

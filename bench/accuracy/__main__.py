@@ -12,14 +12,14 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from bench.accuracy.ablation import WINDOWS, ablation, subject, table, write_table
 from bench.accuracy.floors import STRESSED, TRAINED, misses, must_miss, values
 from bench.accuracy.signals import Parts, read_parts
-from bench.accuracy.stress import plant_outliers, sharpen
+from bench.accuracy.stress import MOST, SHARPENING, stressed
 from bench.accuracy.suite import NAIVE, TMC, Outcome, Sizes, outcomes
 from bench.accuracy.train import NETWORKS, Network, Teaching, trained
 from bench.accuracy.workers import Workers, workers
@@ -28,9 +28,7 @@ from examples.tinymyo.errors import TinyMyoError
 from examples.tinymyo.model import TinyMyo
 
 FOLDER = Path("build/bench-accuracy")
-STRESSED_NAME = "stressed"
-QUICK = Sizes(windows=48, token_windows=12, other_windows=24)
-OUTLIER_SEED = 5
+QUICK = Sizes(windows=48, token_windows=12, other_windows=24, stressed_windows=12)
 HEADING = f"{'network':<24} {'quantiser':<36} {'windows':>7} {'logit dB':>8} {'token dB':>8} " \
           f"{'agree %':>8} {'margin':>7} {'float %':>8} {'int %':>7} {'C wrong':>7} {'s':>6}"
 
@@ -42,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sizes = QUICK if options.quick else Sizes()
     if options.windows is not None:
         few = min(options.windows, sizes.other_windows)
-        sizes = Sizes(options.windows, min(few, sizes.token_windows), few)
+        sizes = Sizes(options.windows, min(few, sizes.token_windows), few, min(few, sizes.stressed_windows))
     teaching = Teaching().shortened() if options.quick else Teaching()
     try:
         parts = read_parts()
@@ -81,11 +79,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def stressed(model: TinyMyo) -> TinyMyo:
-    """Return a network with sharpened attention and planted outliers."""
-    return plant_outliers(sharpen(model), OUTLIER_SEED)
-
-
 def _suite(
     pool: Workers, models: dict[Network, TinyMyo], parts: Parts, sizes: Sizes
 ) -> tuple[list[Outcome], list[str]]:
@@ -93,12 +86,12 @@ def _suite(
     print(f"signals: {parts.source}; test windows from its last 30 %\n{HEADING}")
     found: list[Outcome] = []
     failed: list[str] = []
-    few = Sizes(sizes.other_windows, sizes.token_windows, sizes.other_windows)
+    few = replace(sizes, windows=sizes.stressed_windows)
     for network, model in models.items():
-        variants = ((network.name, model, sizes, TRAINED),
-                    (f"{network.name}-{STRESSED_NAME}", stressed(model), few, STRESSED))
+        variants = [(network.name, model, sizes, TRAINED)]
+        variants += [(f"{network.name}-{how}", stressed(model, how), few, STRESSED) for how in SHARPENING]
         for name, variant, size, floors in variants:
-            for one in outcomes(pool, name, variant, parts, size, FOLDER / "networks"):
+            for one in outcomes(pool, name, variant, parts, size, FOLDER / "networks", variant is model):
                 print(_line(one), flush=True)
                 found.append(one)
                 where = f"{one.network}, {one.quantiser}"
@@ -134,9 +127,9 @@ def _as_json(one: Outcome) -> dict[str, Any]:
 
 def _ablation(pool: Workers, model: TinyMyo, name: str, parts: Parts) -> int:
     folder = FOLDER / "networks"
-    names = ("trained", STRESSED_NAME)
+    names = ("trained", MOST)
     subjects = tuple(subject(pool, variant, parts, folder / f"ablation-{which}.onnx")
-                     for which, variant in zip(names, (model, stressed(model)), strict=True))
+                     for which, variant in zip(names, (model, stressed(model, MOST)), strict=True))
     rows = []
     for row in ablation(pool, subjects):
         print(row, file=sys.stderr, flush=True)

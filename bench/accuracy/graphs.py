@@ -9,11 +9,10 @@ from pathlib import Path
 from tmc.calibration import choose_calibration
 from tmc.frontend.onnx_import import load
 from tmc.ir.graph import Graph
-from tmc.passes.balance_query_key import balance_query_key
 from tmc.passes.calibrate import Ranges, calibrate
 from tmc.passes.canonicalise import CANONICALISE
 from tmc.passes.choose_scales import choose_scales
-from tmc.passes.migrate_outliers import migrate_outliers
+from tmc.passes.equalise import equalise
 from tmc.passes.pipeline import NamedPass, run_passes
 from tmc.passes.quantise import quantise
 from tmc.passes.recipe import Recipe
@@ -36,7 +35,6 @@ def calibrated(model: Path, calibration: Path) -> Calibrated:
 
 def integer_graph(network: Calibrated, recipe: Recipe) -> Graph:
     """Return the integer graph that a recipe gives."""
-    migrated, ranges = migrate_outliers(network.graph, network.ranges, recipe)
-    balanced, ranges = balance_query_key(migrated, ranges, recipe)
-    scales = choose_scales(balanced, ranges, recipe)
-    return run_passes(balanced, (NamedPass("quantise", partial(quantise, scales=scales, recipe=recipe)),))
+    graph, ranges = equalise(network.graph, network.ranges, recipe)
+    scales = choose_scales(graph, ranges, recipe)
+    return run_passes(graph, (NamedPass("quantise", partial(quantise, scales=scales, recipe=recipe)),))

@@ -16,7 +16,15 @@ from examples.tinymyo.model import EMBED_DIM, Block, TinyMyo
 
 OUTLIER_CHANNELS = 6
 OUTLIER_FACTORS = (8.0, 40.0)
-SHARPENING = 5.0
+OUTLIER_SEED = 5
+# By what the scores are multiplied, with planted outliers each time.
+SHARPENING = {"outliers": 1.0, "sharp2": 2.0, "sharp5": 5.0}
+MOST = "sharp5"
+
+
+def stressed(model: TinyMyo, name: str) -> TinyMyo:
+    """Return a network with planted outliers and scores as large as SHARPENING says."""
+    return plant_outliers(sharpen(model, SHARPENING[name]), OUTLIER_SEED)
 
 
 def plant_outliers(model: TinyMyo, seed: int) -> TinyMyo:
@@ -45,12 +53,12 @@ def _scale_channels(norm: nn.LayerNorm, reader: nn.Linear, random: np.random.Gen
     reader.weight.div_(by)
 
 
-def sharpen(model: TinyMyo) -> TinyMyo:
-    """Return a network whose scores are 5 times as large: another function, with its own float result."""
+def sharpen(model: TinyMyo, factor: float) -> TinyMyo:
+    """Return a network with scores `factor` times as large: another function, with its own float result."""
     sharp = copy.deepcopy(model)
     with torch.no_grad():
         for block in sharp.blocks:
             assert isinstance(block, Block)
-            block.attn.qkv.weight[:EMBED_DIM].mul_(SHARPENING)
-            block.attn.qkv.bias[:EMBED_DIM].mul_(SHARPENING)
+            block.attn.qkv.weight[:EMBED_DIM].mul_(factor)
+            block.attn.qkv.bias[:EMBED_DIM].mul_(factor)
     return sharp

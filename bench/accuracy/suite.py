@@ -33,11 +33,12 @@ TMC, NAIVE = "tmc", "naive"
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How many held-out windows: for the C of the trained networks, their tokens, and everything else."""
+    """How many held-out windows: for the C, token figures, other quantisers, the C of stressed networks."""
 
     windows: int = 1000
     token_windows: int = 64
     other_windows: int = 128
+    stressed_windows: int = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +73,12 @@ def export_with_calibration(model: TinyMyo, parts: Parts, path: Path) -> Path:
 
 
 def outcomes(
-    workers: Workers, name: str, model: TinyMyo, parts: Parts, sizes: Sizes, folder: Path
+    workers: Workers, name: str, model: TinyMyo, parts: Parts, sizes: Sizes, folder: Path, others: bool
 ) -> Iterator[Outcome]:
-    """Yield what tmc, its naive recipe and onnxruntime's quantiser reach on one network."""
+    """Yield what tmc reaches on a network and, if `others`, its naive recipe and onnxruntime's quantiser."""
     onnx = folder / f"{name}.onnx"
     calibration = export_with_calibration(model, parts, onnx)
     test = held_out(parts, model.config.channels, sizes.windows)
-    few = test.first(sizes.other_windows)
     wanted = onnx_logits(workers, onnx, test.windows)
     seen = test.windows[: sizes.token_windows]
     network = calibrated(onnx, calibration)
@@ -91,7 +91,10 @@ def outcomes(
     _, tokens = interpreted(workers, graph, seen)
     token_db = signal_to_noise_db(wanted_tokens, tokens)
     yield Outcome(name, TMC, figures(test.labels, wanted, logits, token_db), wrong, done())
+    if not others:
+        return
 
+    few = test.first(sizes.other_windows)
     graph = integer_graph(network, Recipe.named("naive"))
     logits, tokens = interpreted(workers, graph, few.windows)
     token_db = signal_to_noise_db(wanted_tokens, tokens[: len(wanted_tokens)])

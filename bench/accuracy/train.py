@@ -27,7 +27,8 @@ SEED, TRAIN_SEED, VALIDATION_SEED = 1, 11, 12
 # A network of twice the channels starts from the one of half as many.
 BASE_CHANNELS = 8
 WINDOWS = (1200, 96, 0)
-FINETUNE = Settings(epochs=7, batch=16, rate=8e-4, warmup_epochs=1, layer_decay=1.0, clip=3.0, patience=0)
+# Rate, decay over layers and smoothing of labels are those published for fine-tuning.
+FINETUNE = Settings(epochs=7, batch=16, warmup_epochs=1, clip=3.0, patience=0)
 LESSON = Lesson(WINDOWS, replace(PRETRAIN, epochs=2, batch=16, warmup_epochs=1), FINETUNE)
 # For the wider network: how many windows, and how.
 WIDE_WINDOWS = 320

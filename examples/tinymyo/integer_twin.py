@@ -23,12 +23,11 @@ from tmc.ir.attrs import QLinearAttrs
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
 from tmc.ir.interpret import interpret
 from tmc.ir.types import Array
-from tmc.passes.balance_query_key import balance_query_key
 from tmc.passes.calibrate import Ranges, calibrate
 from tmc.passes.canonicalise import CANONICALISE
 from tmc.passes.choose_scales import choose_scales
 from tmc.passes.codes import dequantise, quantise_inputs
-from tmc.passes.migrate_outliers import migrate_outliers
+from tmc.passes.equalise import equalise
 from tmc.passes.pipeline import run_passes
 from tmc.passes.quantise import quantise
 
@@ -96,9 +95,8 @@ class IntegerTwin:
             canonical = run_passes(load(path, None), CANONICALISE)
             if self.ranges is None or self.updates % self.calibrate_every == 0:
                 self.ranges = calibrate(canonical, self.calibration)
-            migrated, ranges = migrate_outliers(canonical, self.ranges)
-            balanced, ranges = balance_query_key(migrated, ranges)
-            self.graph = quantise(balanced, choose_scales(balanced, ranges))
+            equal, ranges = equalise(canonical, self.ranges)
+            self.graph = quantise(equal, choose_scales(equal, ranges))
         self.factors = _factors(self.ranges, ranges)
         self.blocks = block_values(self.graph)
         self.updates += 1

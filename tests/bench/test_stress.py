@@ -1,9 +1,10 @@
 """Planted outliers change no result and many ranges; sharpening changes the scores alone."""
 
+import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.accuracy.stress import OUTLIER_CHANNELS, plant_outliers, sharpen
+from bench.accuracy.stress import OUTLIER_CHANNELS, plant_outliers, sharpen, stressed
 from examples.tinymyo.model import EMBED_DIM, Config, TinyMyo, build
 
 
@@ -36,11 +37,22 @@ def test_planting_keeps_the_function() -> None:
         assert torch.allclose(grown.sort().values[[0, -1]], torch.tensor([8.0, 40.0]), rtol=1e-2), name
 
 
+@pytest.mark.parametrize(("name", "factor"), [("outliers", 1.0), ("sharp2", 2.0), ("sharp5", 5.0)])
+def test_every_stress_has_outliers_and_its_sharpness(name: str, factor: float) -> None:
+    windows = torch.randn(2, 2, 200, generator=torch.Generator().manual_seed(0))
+    plain = network()
+    hard = norm_outputs(stressed(plain, name), windows)
+    sharp = norm_outputs(sharpen(plain, factor), windows)
+    assert torch.allclose(hard["logits"], sharp["logits"], atol=1e-5)
+    largest = hard["blocks.0.norm1"].abs().amax() / sharp["blocks.0.norm1"].abs().amax()
+    assert largest > 4.0
+
+
 def test_sharpening_scales_the_queries_alone() -> None:
     plain = network()
     with torch.no_grad():
         plain.blocks[1].attn.qkv.bias.fill_(0.5)  # type: ignore[union-attr, operator]
-    sharp = sharpen(plain)
+    sharp = sharpen(plain, 5.0)
     for name, value in sharp.state_dict().items():
         before = plain.state_dict()[name]
         if ".qkv." in name:

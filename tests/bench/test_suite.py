@@ -68,16 +68,15 @@ def test_rows_that_miss_their_floor_fail(
 ) -> None:
     monkeypatch.setattr(command, "FOLDER", tmp_path)
     with workers(1) as pool:
-        found, failed = command._suite(pool, {Network("cyclic", 2): model}, parts, Sizes(6, 2, 3))
+        found, failed = command._suite(pool, {Network("cyclic", 2): model}, parts, Sizes(6, 2, 4, 3))
     rows = [command._as_json(one) for one in found]
     assert json.loads(json.dumps(rows)) == rows
     assert len(capsys.readouterr().out.splitlines()) == 2 + len(rows)
     assert [(row["network"], row["quantiser"], row["windows"]) for row in rows] == [
-        (name, quantiser, count)
-        for name, first in (("cyclic-2x1000", 6), ("cyclic-2x1000-stressed", 3))
-        for quantiser, count in ((TMC, first), (NAIVE, 3), (PEER, 3))
+        ("cyclic-2x1000", TMC, 6), ("cyclic-2x1000", NAIVE, 4), ("cyclic-2x1000", PEER, 4),
+        *((f"cyclic-2x1000-{how}", TMC, 3) for how in ("outliers", "sharp2", "sharp5")),
     ]
-    assert [row["wrong_integers"] for row in rows] == [0, None, None] * 2
+    assert [row["wrong_integers"] for row in rows] == [0, None, None, 0, 0, 0]
     assert rows[0]["logit_db"] > rows[1]["logit_db"] + 10.0
     assert rows[2]["token_db"] is None
     # without training the network is far from what the floors are for

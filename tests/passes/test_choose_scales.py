@@ -13,6 +13,7 @@ from tmc.ir.types import Quant
 from tmc.passes.calibrate import Ranges, calibrate
 from tmc.passes.choose_scales import choose_scales
 from tmc.passes.quantise_layernorm import epsilon_limit
+from tmc.passes.recipe import DEFAULT
 from tmc.passes.value_roles import Role
 
 GRAPH = transformer(Size(layers=1))
@@ -52,6 +53,21 @@ def test_symmetric_and_with_zero_point(ranges: Ranges) -> None:
         assert quants[name].zero_point == 0
     assert quants["0.gelu"].zero_point < -100  # GELU is hardly ever negative
     assert "logits" not in quants
+
+
+def test_norms_that_linears_read_keep_their_whole_range(ranges: Ranges) -> None:
+    """What is rare over all windows may be all there is in one of them; a mean does not see it."""
+    values = dict(ranges.values)
+    for name in ("0.norm1", "tokens"):
+        found = values[name]
+        values[name] = replace(found, column_low=20 * found.column_low, column_high=20 * found.column_high)
+    tailed = Ranges(values, ranges.samples)
+    quants = choose_scales(GRAPH, tailed).quants
+    assert quants["0.norm1"].scale[0] == pytest.approx((values["0.norm1"].high - values["0.norm1"].low) / 255)
+    assert quants["tokens"].scale[0] < 0.5 * (values["tokens"].high - values["tokens"].low) / 255
+    searched = choose_scales(GRAPH, tailed, replace(DEFAULT, norm_range="mse")).quants
+    assert searched["0.norm1"].scale[0] < 0.5 * quants["0.norm1"].scale[0]
+    assert searched["tokens"] == quants["tokens"]
 
 
 def test_attention_output_scale_is_an_exact_multiple(ranges: Ranges) -> None:

@@ -73,10 +73,31 @@ def test_worth_in_a_network() -> None:
     assert compensated["logits"] > nearest["logits"]
 
 
-def test_too_few_rows_say_nothing() -> None:
-    """Two windows of four rows cannot tell how 20 columns go together: nearest it is."""
-    graph = transformer(Size(channels=1, patches=4, layers=1))
-    ranges = calibrate(graph, {"emg": windows(graph, 2)})
+@pytest.mark.parametrize("count", [1, 2, 4, 16])
+def test_few_rows_that_say_nothing_are_ignored(count: int) -> None:
+    rows = correlated(400, 40, 2)
+    steps = np.random.default_rng(3).uniform(-100, 100, (30, 40))
+    rounded = round_weights(steps, rows[:count], 127)
+    assert noise(steps, rounded, rows[40:]) <= noise(steps, np.rint(steps), rows[40:])
+
+
+def test_few_rows_that_are_alike_are_enough() -> None:
+    """Pooled features have one row per window, and windows are more alike than features are many."""
+    generator = np.random.default_rng(5)
+    rows = generator.standard_normal((200, 3)) @ generator.standard_normal((3, 60))
+    steps = generator.uniform(-100, 100, (6, 60))
+    nearest = noise(steps, np.rint(steps), rows[12:])
+    assert noise(steps, round_weights(steps, rows[:12], 127), rows[12:]) < 0.1 * nearest
+
+
+def test_logits_of_few_windows() -> None:
+    graph = transformer(Size())
+    ranges = calibrate(graph, {"emg": windows(graph, 12)})
     recipes = DEFAULT, Recipe(weight_rounding="nearest")
-    first, other = (quantise(graph, choose_scales(graph, ranges, recipe), recipe) for recipe in recipes)
-    assert all(np.array_equal(array, other.constants[name]) for name, array in first.constants.items())
+    made = [quantise(graph, choose_scales(graph, ranges, recipe), recipe) for recipe in recipes]
+    assert len(ranges.values["features"].rows) == 12 < graph.types["features"].shape[1]
+    weights, nearest = (graph.constants["logits.weight"].astype(np.float64) for graph in made)
+    exact = graph.constants["logits.w"] * (127 / np.abs(graph.constants["logits.w"]).max())
+    seen = calibrate(graph, {"emg": windows(graph, 12, seed=7)}).values["features"].rows
+    assert np.array_equal(nearest, np.rint(exact)) and not np.array_equal(weights, nearest)
+    assert noise(exact, weights, seen) < noise(exact, nearest, seen)
