@@ -16,10 +16,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from bench.accuracy.ablation import WINDOWS, ablation, subject, table, write_table
+from bench.accuracy.ablation import STRESS, WINDOWS, ablation, subject, table, write_table
 from bench.accuracy.floors import STRESSED, TRAINED, misses, must_miss, values
 from bench.accuracy.signals import Parts, read_parts
-from bench.accuracy.stress import MOST, SHARPENING, stressed
+from bench.accuracy.stress import SHARPENING, stressed
 from bench.accuracy.suite import NAIVE, TMC, Outcome, Sizes, outcomes
 from bench.accuracy.train import NETWORKS, Network, Teaching, trained
 from bench.accuracy.workers import Workers, workers
@@ -127,9 +127,9 @@ def _as_json(one: Outcome) -> dict[str, Any]:
 
 def _ablation(pool: Workers, model: TinyMyo, name: str, parts: Parts) -> int:
     folder = FOLDER / "networks"
-    names = ("trained", MOST)
+    names = ("trained", STRESS)
     subjects = tuple(subject(pool, variant, parts, folder / f"ablation-{which}.onnx")
-                     for which, variant in zip(names, (model, stressed(model, MOST)), strict=True))
+                     for which, variant in zip(names, (model, stressed(model, STRESS)), strict=True))
     rows = []
     for row in ablation(pool, subjects):
         print(row, file=sys.stderr, flush=True)

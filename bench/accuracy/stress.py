@@ -19,7 +19,6 @@ OUTLIER_FACTORS = (8.0, 40.0)
 OUTLIER_SEED = 5
 # By what the scores are multiplied, with planted outliers each time.
 SHARPENING = {"outliers": 1.0, "sharp2": 2.0, "sharp5": 5.0}
-MOST = "sharp5"
 
 
 def stressed(model: TinyMyo, name: str) -> TinyMyo:
