@@ -11,7 +11,8 @@ from examples.passes.__main__ import PASSES, main
 from examples.passes.fold_gain import fold_gain
 from tests.e2e.transformers import Architecture, write_transformer
 from tests.passes.pass_checks import graph_of
-from tmc.backend_gap9.run_result import load_golden
+from tmc.backend_gap9.targets import target_named
+from tmc.driver import Options, compile_model
 from tmc.frontend.onnx_import import load
 from tmc.ir.graph import OpKind
 from tmc.ir.interpret import interpret
@@ -19,6 +20,7 @@ from tmc.ir.text import print_graph
 from tmc.ir.verify import verify
 from tmc.passes.canonicalise import CANONICALISE
 from tmc.passes.pipeline import named, run_passes
+from tmc.passes.recipe import Recipe
 
 SHAPE = Architecture(channels=3, patches=4, dim=24, heads=2, hidden=48, layers=2)
 
@@ -74,7 +76,10 @@ def test_compiled_with_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert main([str(model), "-o", str(tmp_path / "out")]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3 and lines[2].startswith("on this machine:   bit-exact, ")
-    graph = load_golden(tmp_path / "out").graph
+    # Migration gives channels gains of their own again, where that is quieter.
+    kept = Options(model, target_named("gap9"), tmp_path / "kept", recipe=Recipe(migrate_outliers="never"),
+                   canonicalise=PASSES)
+    graph = compile_model(kept).graph
     norms = [op for op in graph.ops if op.kind is OpKind.QLAYERNORM]
     uniform = [norm for norm in norms if len(np.unique(graph.constants[norm.inputs[1]])) == 1]
     assert len(norms) == 5 and len(uniform) == 4
