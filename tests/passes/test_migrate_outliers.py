@@ -64,10 +64,10 @@ def test_the_quietest_strength_is_taken(monkeypatch: pytest.MonkeyPatch) -> None
     ranges = calibrate(PLANTED, {"emg": windows(PLANTED, 16)})
 
     def noise(strengths: tuple[float, ...]) -> float:
-        """Measure what rounding norm1 and the weights of Q does to Q, one scale each, on all rows."""
+        """Measure what rounding norm1 and the weights does to Q, K and V, on all rows."""
         monkeypatch.setattr("tmc.passes.migrate_outliers.STRENGTHS", strengths)
         graph, after = migrate_outliers(PLANTED, ranges)
-        scale, zero_point = search_range(after.values["0.norm1"], False)
+        scale, zero_point = search_range(after.values["0.norm1"], False, DEFAULT.norm_range)
         total = 0.0
         for name in "qkv":
             x, weight = after.values["0.norm1"].rows.astype(np.float64), constants_of(graph, f"0.{name}")[0]
