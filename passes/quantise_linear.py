@@ -123,7 +123,7 @@ def quantise_logits(task: LinearTask) -> LinearCodes:
     weight = task.weight.astype(np.float64)
     step = float(np.abs(weight).max()) / WEIGHT_LIMIT or 1.0
     scale = np.full(len(weight), step)
-    integers = _integers(task, weight / step)
+    integers = round_weights(weight / step, task.rows, WEIGHT_LIMIT)
     bias = np.rint(task.bias.astype(np.float64) / (task.x.scale[0] * step))
     bias = np.clip(bias, -float(INT32), float(INT32)).astype(np.int64)
     bias = bias - task.x.zero_point * integers.sum(axis=1)
@@ -215,14 +215,8 @@ def _multipliers(ratio: Float, shift: int, recipe: Recipe) -> Int:
 
 
 def _rounded(task: LinearTask, weight: Float, scale: Float, multiplier: Int, shift: int) -> LinearCodes:
-    return _constants(task, _integers(task, weight / scale[:, None]), scale, multiplier, shift)
-
-
-def _integers(task: LinearTask, steps: Float) -> Int:
-    """Round weights in units of their scales."""
-    if task.rows is not None:
-        return round_weights(steps, task.rows, WEIGHT_LIMIT).astype(np.int64)
-    return np.clip(np.rint(steps), -WEIGHT_LIMIT, WEIGHT_LIMIT).astype(np.int64)
+    integers = round_weights(weight / scale[:, None], task.rows, WEIGHT_LIMIT)
+    return _constants(task, integers, scale, multiplier, shift)
 
 
 def _constants(task: LinearTask, integers: Int, scale: Float, multiplier: Int, shift: int) -> LinearCodes:

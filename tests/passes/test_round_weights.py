@@ -101,3 +101,9 @@ def test_logits_of_few_windows() -> None:
     seen = calibrate(graph, {"emg": windows(graph, 12, seed=7)}).values["features"].rows
     assert np.array_equal(nearest, np.rint(exact)) and not np.array_equal(weights, nearest)
     assert noise(exact, weights, seen) < noise(exact, nearest, seen)
+
+
+def test_without_rows_every_weight_goes_to_its_nearest() -> None:
+    steps = np.array([[0.4, -0.6, 126.9], [200.0, -128.0, 1.5]])
+    rounded = round_weights(steps, None, 127)
+    assert rounded.dtype == np.int64 and rounded.tolist() == [[0, -1, 127], [127, -127, 2]]
