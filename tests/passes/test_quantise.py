@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from math import log10
 
@@ -12,7 +12,7 @@ from tmc.ir import attrs as a
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, OpKind, producers
 from tmc.ir.interpret import interpret
-from tmc.ir.types import DType, Quant
+from tmc.ir.types import Array, DType, Quant
 from tmc.ir.verify import verify
 from tmc.passes.calibrate import calibrate
 from tmc.passes.choose_scales import Scales, choose_scales
@@ -26,11 +26,13 @@ def scales_of(graph: Graph, count: int = 16) -> Scales:
     return choose_scales(graph, calibrate(graph, {"emg": windows(graph, count)}))
 
 
-def noise_ratios(graph: Graph, integer: Graph, count: int = 6) -> dict[str, float]:
+def noise_ratios(
+    graph: Graph, integer: Graph, count: int = 6, like: Callable[[Graph, int, int], Array] = windows
+) -> dict[str, float]:
     """Signal-to-noise ratio in dB of every value of the integer graph, over windows nobody calibrated on."""
     signal: dict[str, float] = {}
     noise: dict[str, float] = {}
-    for window in windows(graph, count, seed=99):
+    for window in like(graph, count, 99):
         real: dict[str, np.ndarray] = {}
         codes: dict[str, np.ndarray] = {}
         interpret(graph, {"emg": window}, real.__setitem__)

@@ -12,6 +12,7 @@ from tmc.backend_gap9.kernel_limits import check_kernel_limits
 from tmc.ir.attrs import QAttentionAttrs
 from tmc.ir.errors import PlanError, QuantisationError
 from tmc.ir.graph import Graph, OpKind
+from tmc.ir.types import Array
 from tmc.ir.verify import verify
 from tmc.passes.calibrate import calibrate
 from tmc.passes.choose_scales import choose_scales
@@ -86,7 +87,6 @@ def test_every_choice_makes_another_network_that_works(step: str, value: Any) ->
 
 
 LOSSES = [("migrate_outliers", "never", 5.0), ("residual_bits", 8, 5.0), ("input_bits", 8, 3.0),
-          ("range_search", "p99.9", 1.0),
           ("residual_headroom", 64.0, 1.0)]
 
 
@@ -98,6 +98,31 @@ def default() -> dict[str, float]:
 @pytest.mark.parametrize(("step", "value", "loss"), LOSSES)
 def test_what_a_step_is_worth(default: dict[str, float], step: str, value: Any, loss: float) -> None:
     assert ratios(replace(DEFAULT, **{step: value}))["tokens"] < default["tokens"] - loss
+
+
+def with_spikes(graph: Graph, count: int, seed: int = 1) -> Array:
+    """Return windows in which one sample of a thousand is 60 times as large."""
+    plain = windows(graph, count, seed)
+    return np.where(np.random.default_rng(seed + 100).random(plain.shape) < 0.001, 60 * plain, plain)
+
+
+def spiky() -> Graph:
+    """Return the network with a column of its own for every sample of a token: a spike stays in one place."""
+    weight = GRAPH.constants["embedded.w"].copy()
+    weight[:20] += 3 * np.eye(20, dtype=np.float32)
+    return replace(GRAPH, constants={**GRAPH.constants, "embedded.w": weight})
+
+
+def test_what_rare_large_values_lose_by_a_percentile() -> None:
+    graph = spiky()
+    ranges = calibrate(graph, {"emg": with_spikes(graph, 16)})
+    found = {}
+    for method in ("mse", "p99.9"):
+        recipe = DEFAULT.with_settings([f"range_search={method}"])
+        even, found_ranges = equalise(graph, ranges, recipe)
+        integer = quantise(even, choose_scales(even, found_ranges, recipe), recipe)
+        found[method] = noise_ratios(even, integer, 8, with_spikes)["tokens"]
+    assert found["p99.9"] < found["mse"] - 2.0
 
 
 def test_naive_is_far_worse(default: dict[str, float]) -> None:
