@@ -11,7 +11,7 @@ from tmc.frontend.onnx_import import load
 from tmc.ir.graph import Graph
 from tmc.passes.calibrate import Ranges, calibrate
 from tmc.passes.canonicalise import CANONICALISE
-from tmc.passes.choose_scales import choose_scales
+from tmc.passes.choose_scales import Scales, choose_scales
 from tmc.passes.equalise import equalise
 from tmc.passes.pipeline import NamedPass, run_passes
 from tmc.passes.quantise import quantise
@@ -33,8 +33,13 @@ def calibrated(model: Path, calibration: Path) -> Calibrated:
     return Calibrated(graph, calibrate(graph, choose_calibration(model, calibration, imported).used))
 
 
+def equalised(network: Calibrated, recipe: Recipe) -> tuple[Graph, Scales]:
+    """Return the float graph that a recipe makes easier to quantise, and the scales of its values."""
+    graph, ranges = equalise(network.graph, network.ranges, recipe)
+    return graph, choose_scales(graph, ranges, recipe)
+
+
 def integer_graph(network: Calibrated, recipe: Recipe) -> Graph:
     """Return the integer graph that a recipe gives."""
-    graph, ranges = equalise(network.graph, network.ranges, recipe)
-    scales = choose_scales(graph, ranges, recipe)
+    graph, scales = equalised(network, recipe)
     return run_passes(graph, (NamedPass("quantise", partial(quantise, scales=scales, recipe=recipe)),))

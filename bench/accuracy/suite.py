@@ -1,33 +1,23 @@
-"""One network through everything: float, the compiled C, the naive recipe, and another quantiser."""
+"""One network through everything: the compiled C, the naive recipe, and another quantiser."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from bench.accuracy.graphs import calibrated, integer_graph
-from bench.accuracy.measure import Figures, figures, signal_to_noise_db
+import numpy as np
+
+from bench.accuracy.graphs import integer_graph
+from bench.accuracy.measure import Figures
 from bench.accuracy.peer import PEER, quantise_with_onnxruntime
-from bench.accuracy.signals import Labelled, Parts, labelled_windows
+from bench.accuracy.subject import Subject
 from bench.accuracy.workers import Workers, compiled_logits, interpreted, onnx_logits
-from examples.tinymyo.export import (
-    INPUT,
-    calibration_path,
-    compare_with_onnxruntime,
-    export_onnx,
-    write_calibration,
-)
-from examples.tinymyo.model import TinyMyo
+from examples.tinymyo.export import INPUT
 from tmc.backend_gap9.targets import target_named
 from tmc.driver import Options, compile_model
-from tmc.ir.types import Array
 from tmc.passes.recipe import Recipe
 
-TEST_SEED, CALIBRATION_SEED = 1, 2
-CALIBRATION_WINDOWS = 64  # of which a compile holds back a quarter
-CHECKED_WINDOWS = 4
 TMC, NAIVE = "tmc", "naive"
 
 
@@ -52,58 +42,26 @@ class Outcome:
     seconds: float
 
 
-def held_out(parts: Parts, channels: int, count: int) -> Labelled:
-    """Return the test windows, of which every smaller count is a beginning."""
-    return labelled_windows(parts.test, channels, count, TEST_SEED)
-
-
-def calibration_windows(parts: Parts, channels: int) -> Array:
-    """Return windows of the training part, the same for every quantiser."""
-    return labelled_windows(parts.train, channels, CALIBRATION_WINDOWS, CALIBRATION_SEED).windows
-
-
-def export_with_calibration(model: TinyMyo, parts: Parts, path: Path) -> Path:
-    """Export a network, check the file against torch, and write calibration windows; return their file."""
-    windows = calibration_windows(parts, model.config.channels)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    export_onnx(model, path, "torchscript")
-    compare_with_onnxruntime(model, path, windows[:CHECKED_WINDOWS])
-    write_calibration(calibration_path(path), windows, parts.source)
-    return calibration_path(path)
-
-
-def outcomes(
-    workers: Workers, name: str, model: TinyMyo, parts: Parts, sizes: Sizes, folder: Path, others: bool
-) -> Iterator[Outcome]:
-    """Yield what tmc reaches on a network and, if `others`, its naive recipe and onnxruntime's quantiser."""
-    onnx = folder / f"{name}.onnx"
-    calibration = export_with_calibration(model, parts, onnx)
-    test = held_out(parts, model.config.channels, sizes.windows)
-    wanted = onnx_logits(workers, onnx, test.windows)
-    seen = test.windows[: sizes.token_windows]
-    network = calibrated(onnx, calibration)
-    _, wanted_tokens = interpreted(workers, network.graph, seen)
-
+def by_tmc(workers: Workers, tested: Subject) -> Outcome:
+    """Compile a network and return what its C reaches on all test windows."""
     done = _stopwatch()
-    output = folder / name
-    graph = compile_model(Options(onnx, target_named("gap9"), output, calibration)).graph
-    logits, wrong = compiled_logits(workers, output, graph, test.windows)
-    _, tokens = interpreted(workers, graph, seen)
-    token_db = signal_to_noise_db(wanted_tokens, tokens)
-    yield Outcome(name, TMC, figures(test.labels, wanted, logits, token_db), wrong, done())
-    if not others:
-        return
+    output = tested.onnx.with_suffix("")
+    graph = compile_model(Options(tested.onnx, target_named("gap9"), output, tested.calibration)).graph
+    logits, wrong = compiled_logits(workers, output, graph, tested.test.windows)
+    _, tokens = interpreted(workers, graph, tested.test.windows[: len(tested.tokens)])
+    return Outcome(tested.name, TMC, tested.figures(logits, tokens), wrong, done())
 
-    few = test.first(sizes.other_windows)
-    graph = integer_graph(network, Recipe.named("naive"))
-    logits, tokens = interpreted(workers, graph, few.windows)
-    token_db = signal_to_noise_db(wanted_tokens, tokens[: len(wanted_tokens)])
-    yield Outcome(name, NAIVE, figures(few.labels, wanted[: len(few.labels)], logits, token_db), None, done())
 
-    peer = folder / f"{name}.peer.onnx"
-    quantise_with_onnxruntime(onnx, INPUT, calibration_windows(parts, model.config.channels), peer)
-    logits = onnx_logits(workers, peer, few.windows)
-    yield Outcome(name, PEER, figures(few.labels, wanted[: len(few.labels)], logits), None, done())
+def by_others(workers: Workers, tested: Subject, windows: int) -> Iterator[Outcome]:
+    """Yield what the naive recipe and onnxruntime's quantiser reach on the first of the test windows."""
+    few = tested.test.first(windows).windows
+    done = _stopwatch()
+    logits, tokens = interpreted(workers, integer_graph(tested.network, Recipe.named("naive")), few)
+    yield Outcome(tested.name, NAIVE, tested.figures(logits, tokens), None, done())
+
+    peer = tested.onnx.with_suffix(".peer.onnx")
+    quantise_with_onnxruntime(tested.onnx, INPUT, np.load(tested.calibration)[INPUT], peer)
+    yield Outcome(tested.name, PEER, tested.figures(onnx_logits(workers, peer, few)), None, done())
 
 
 def _stopwatch() -> Callable[[], float]:

@@ -1,10 +1,6 @@
 """The table of the ablation: every choice of the recipe has its row, also in docs/numerics.md."""
 
-from pathlib import Path
-
-import pytest
-
-from bench.accuracy.ablation import BEGIN, END, Row, recipes, table, write_table
+from bench.accuracy.ablation import Row, recipes, table
 from bench.accuracy.measure import Figures
 from tmc.passes.recipe import CHOICES, DEFAULT, NAMED
 
@@ -30,15 +26,3 @@ def test_table() -> None:
         "| `default` | 50.0 | 33.0 | 97.9 % | 50.0 | 33.0 | 97.9 % |",
         "| `a=b` | refused |  |  | 50.0 | 33.0 | 97.9 % |",
     ]
-
-
-def test_the_table_replaces_what_stood_between_the_marks(tmp_path: Path) -> None:
-    document = tmp_path / "page.md"
-    document.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    write_table("new", document)
-    assert document.read_text() == f"before\n{BEGIN}\n\nnew\n\n{END}\nafter\n"
-    document.write_text("no marks")
-    with pytest.raises(AssertionError, match="lost the marks"):
-        write_table("new", document)
-
-

@@ -10,7 +10,8 @@ from bench.accuracy import __main__ as command
 from bench.accuracy.graphs import calibrated, integer_graph
 from bench.accuracy.peer import PEER
 from bench.accuracy.signals import Parts, split
-from bench.accuracy.suite import NAIVE, TMC, Sizes, export_with_calibration, held_out
+from bench.accuracy.subject import export_with_calibration, held_out
+from bench.accuracy.suite import NAIVE, TMC, Sizes
 from bench.accuracy.train import Network
 from bench.accuracy.workers import Workers, compiled_logits, interpreted, onnx_logits, workers
 from examples.tinymyo.model import Config, TinyMyo, build
@@ -61,15 +62,14 @@ def _shares(pool: Workers) -> None:
     assert [part.tolist() for part in pool.map(np.copy, numbers[:1], 4)] == [[0]]
 
 
-@pytest.mark.soak
 def test_rows_that_miss_their_floor_fail(
     parts: Parts, model: TinyMyo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(command, "FOLDER", tmp_path)
     with workers(1) as pool:
-        found, failed = command._suite(pool, {Network("cyclic", 2): model}, parts, Sizes(6, 2, 4, 3))
-    rows = [command._as_json(one) for one in found]
+        measured = command._suite(pool, {Network("cyclic", 2): model}, parts, Sizes(6, 2, 4, 3))
+    rows = [command._as_json(one) for one in measured.outcomes]
     assert json.loads(json.dumps(rows)) == rows
     assert len(capsys.readouterr().out.splitlines()) == 2 + len(rows)
     assert [(row["network"], row["quantiser"], row["windows"]) for row in rows] == [
@@ -80,4 +80,5 @@ def test_rows_that_miss_their_floor_fail(
     assert rows[0]["logit_db"] > rows[1]["logit_db"] + 10.0
     assert rows[2]["token_db"] is None
     # without training the network is far from what the floors are for
-    assert any(line.startswith("cyclic-2x1000, tmc: logit_db") for line in failed)
+    assert any(line.startswith("cyclic-2x1000, tmc: logit_db") for line in measured.failed)
+    assert not any("sharp2" in line for line in measured.short)
