@@ -14,7 +14,7 @@ from tmc.ir.errors import PlanError, QuantisationError
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.types import Array
 from tmc.ir.verify import verify
-from tmc.passes.calibrate import calibrate
+from tmc.passes.calibrate import Ranges, calibrate
 from tmc.passes.choose_scales import choose_scales
 from tmc.passes.equalise import equalise
 from tmc.passes.quantise import quantise
@@ -24,9 +24,9 @@ GRAPH = transformer(Size(), outlier=20.0)
 RANGES = calibrate(GRAPH, {"emg": windows(GRAPH, 16)})
 
 
-def quantised(recipe: Recipe) -> tuple[Graph, Graph]:
+def quantised(recipe: Recipe, graph: Graph = GRAPH, ranges: Ranges = RANGES) -> tuple[Graph, Graph]:
     """Return the float graph as it is quantised, and its integer graph."""
-    graph, ranges = equalise(GRAPH, RANGES, recipe)
+    graph, ranges = equalise(graph, ranges, recipe)
     integer = quantise(graph, choose_scales(graph, ranges, recipe), recipe)
     verify(integer)
     return graph, integer
@@ -118,10 +118,8 @@ def test_what_rare_large_values_lose_by_a_percentile() -> None:
     ranges = calibrate(graph, {"emg": with_spikes(graph, 16)})
     found = {}
     for method in ("mse", "p99.9"):
-        recipe = DEFAULT.with_settings([f"range_search={method}"])
-        even, found_ranges = equalise(graph, ranges, recipe)
-        integer = quantise(even, choose_scales(even, found_ranges, recipe), recipe)
-        found[method] = noise_ratios(even, integer, 8, with_spikes)["tokens"]
+        pair = quantised(DEFAULT.with_settings([f"range_search={method}"]), graph, ranges)
+        found[method] = noise_ratios(*pair, 8, with_spikes)["tokens"]
     assert found["p99.9"] < found["mse"] - 2.0
 
 
