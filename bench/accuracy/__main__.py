@@ -4,8 +4,7 @@
     python -m bench.accuracy --ablation
     python -m bench.accuracy --sources
 
-Fails, naming the rows, where a figure misses its floor or a single integer of the C is wrong. Rows that miss
-the floor of stressed networks at the sharpest attention are named as short.
+Fails, naming the rows, where a figure misses its floor or a single integer of the C is wrong.
 """
 
 from __future__ import annotations
@@ -18,13 +17,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.accuracy import ablation, sources
-from bench.accuracy.document import write_table
-from bench.accuracy.floors import HELD, STRESSED, TRAINED, Floor, misses, must_miss, values
+from bench.accuracy.ablation import ABLATION
+from bench.accuracy.floors import STRESSED, TRAINED, Floor, misses, must_miss, values
 from bench.accuracy.signals import Parts, read_parts
+from bench.accuracy.sources import SOURCES
 from bench.accuracy.stress import SHARPENING, stressed
 from bench.accuracy.subject import Subject, subject
 from bench.accuracy.suite import NAIVE, TMC, Outcome, Sizes, by_others, by_tmc
+from bench.accuracy.tables import Study, table, write_table
 from bench.accuracy.train import NETWORKS, Network, Teaching, trained
 from bench.accuracy.workers import Workers, workers
 from bench.sentence_encoder import TEST_SENTENCES, evaluate_sentence_encoder, failures, lines
@@ -39,31 +39,28 @@ HEADING = f"{'network':<24} {'quantiser':<36} {'windows':>7} {'logit dB':>8} {'t
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What was measured, and the lines of figures that fail, or are short of what is asked but hold."""
+    """What was measured, and a line for each figure that fails."""
 
     outcomes: list[Outcome]
     failed: list[str]
-    short: list[str]
 
-    def add(self, one: Outcome, asked: Sequence[Floor], held: Sequence[Floor]) -> None:
+    def add(self, one: Outcome, floors: Sequence[Floor]) -> None:
         """Print an outcome and judge it: ours must hold, the naive recipe must not, a peer is not judged."""
         print(_line(one), flush=True)
         self.outcomes.append(one)
-        if one.quantiser not in (TMC, NAIVE):
-            return
-        where, found = f"{one.network}, {one.quantiser}", values(one.figures)
+        where = f"{one.network}, {one.quantiser}"
+        if one.quantiser == TMC:
+            self.failed.extend(misses(where, values(one.figures), floors))
+            self.failed.extend([f"{where}: {one.wrong_integers} wrong integers"] * bool(one.wrong_integers))
         if one.quantiser == NAIVE:
-            self.failed.extend(must_miss(where, found, held))
-            return
-        self.failed.extend(misses(where, found, held))
-        self.failed.extend([f"{where}: {one.wrong_integers} wrong integers"] * bool(one.wrong_integers))
-        self.short.extend(misses(where, found, asked) if asked != held else [])
+            self.failed.extend(must_miss(where, values(one.figures), floors))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the suite, or the ablation."""
+    """Run the suite, or a study of the first network."""
     options = _parser().parse_args(arguments)
     networks = [network for network in NETWORKS if network.name in options.networks]
+    networks = networks[:1] if options.study else networks
     sizes = QUICK if options.quick else Sizes()
     if options.windows is not None:
         few = min(options.windows, sizes.other_windows)
@@ -77,21 +74,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}\nnote: {error.note}", file=sys.stderr)
         return 1
     with workers() as pool:
-        if options.ablation:
-            return _ablation(pool, models[networks[0]], networks[0].name, parts)
-        if options.sources:
-            return _sources(pool, models[networks[0]], networks[0].name, parts)
+        if options.study:
+            return _study(pool, options.study, networks[0], models[networks[0]], parts)
         measured = _suite(pool, models, parts, sizes)
         sentences, failed = None, list(measured.failed)
         if options.sentences:
             sentences, missed = _sentences(pool, 24 if options.quick else TEST_SENTENCES)
             failed += missed
-    for line in measured.short:
-        print(f"SHORT {line}")
     for line in failed:
         print(f"FAILED {line}")
     networks_json = [_as_json(one) for one in measured.outcomes]
-    print(json.dumps({"bench": "accuracy", "ok": not failed, "failed": failed, "short": measured.short,
+    print(json.dumps({"bench": "accuracy", "ok": not failed, "failed": failed,
                       "networks": networks_json, "sentence_encoder": sentences}))
     return 1 if failed else 0
 
@@ -105,31 +98,29 @@ def _parser() -> argparse.ArgumentParser:
                         help="leave the sentence encoder out")
     parser.add_argument("--windows", type=int, help="held-out windows for each network (default 1000)")
     parser.add_argument("--quick", action="store_true", help="train one epoch, measure few windows")
-    parser.add_argument("--ablation", action="store_true",
-                        help="every step of the recipe off, one at a time, on the first of the networks: "
-                             "writes the table of docs/numerics.md")
-    parser.add_argument("--sources", action="store_true",
-                        help="each kind of value in integers alone, on the first of the networks: writes the "
-                             "table of docs/numerics.md")
+    for study, what in ((ABLATION, "every step of the recipe off, one at a time"),
+                        (SOURCES, "each kind of value in integers alone")):
+        parser.add_argument(f"--{study.name}", dest="study", action="store_const", const=study,
+                            help=f"{what}, on the first network: writes its table in docs/numerics.md")
     return parser
 
 
 def _suite(pool: Workers, models: dict[Network, TinyMyo], parts: Parts, sizes: Sizes) -> Measured:
     """Measure the networks as they were trained, and stressed."""
     print(f"signals: {parts.source}; test windows from its last 30 %\n{HEADING}")
-    measured = Measured([], [], [])
+    measured = Measured([], [])
 
     def tested(name: str, model: TinyMyo, windows: int) -> Subject:
         return subject(pool, name, model, parts, FOLDER / "networks", windows, sizes.token_windows)
 
     for network, model in models.items():
         plain = tested(network.name, model, sizes.windows)
-        measured.add(by_tmc(pool, plain), TRAINED, TRAINED)
+        measured.add(by_tmc(pool, plain), TRAINED)
         for one in by_others(pool, plain, sizes.other_windows):
-            measured.add(one, TRAINED, TRAINED)
+            measured.add(one, TRAINED)
         for how in SHARPENING:
             hard = tested(f"{network.name}-{how}", stressed(model, how), sizes.stressed_windows)
-            measured.add(by_tmc(pool, hard), STRESSED, HELD[how])
+            measured.add(by_tmc(pool, hard), STRESSED)
     return measured
 
 
@@ -155,35 +146,20 @@ def _as_json(one: Outcome) -> dict[str, Any]:
             "seconds": one.seconds, "accuracy_drop": round(one.figures.accuracy_drop, 4), **rounded}
 
 
-def _ablation(pool: Workers, model: TinyMyo, name: str, parts: Parts) -> int:
-    models = {"trained": model, ablation.STRESS: stressed(model, ablation.STRESS)}
+def _study(pool: Workers, study: Study, network: Network, model: TinyMyo, parts: Parts) -> int:
+    models = {"trained": model, **{how: stressed(model, how) for how in study.stresses}}
+    folder, windows = FOLDER / "networks", study.windows
+    subjects = tuple(subject(pool, f"{study.name}-{which}", variant, parts, folder, windows, windows)
+                     for which, variant in models.items())
     rows = []
-    for row in ablation.ablation(pool, _subjects(pool, models, parts, ablation.WINDOWS)):
+    for row in study.rows(pool, subjects):
         print(row, file=sys.stderr, flush=True)
         rows.append(row)
-    text = ablation.table(rows, tuple(models), ablation.WINDOWS)
-    return _written(ablation.TABLE, text, name, ablation.WINDOWS, [asdict(row) for row in rows])
-
-
-def _sources(pool: Workers, model: TinyMyo, name: str, parts: Parts) -> int:
-    models = {"trained": model, **{how: stressed(model, how) for how in sources.STRESSES}}
-    rows = []
-    for row in sources.sources(pool, _subjects(pool, models, parts, sources.WINDOWS)):
-        print(row.name, file=sys.stderr, flush=True)
-        rows.append(row)
-    text = sources.table(rows, tuple(models), sources.WINDOWS)
-    return _written(sources.TABLE, text, name, sources.WINDOWS, [asdict(row) for row in rows])
-
-
-def _subjects(pool: Workers, models: dict[str, TinyMyo], parts: Parts, windows: int) -> tuple[Subject, ...]:
-    return tuple(subject(pool, f"table-{which}", model, parts, FOLDER / "networks", windows, windows)
-                 for which, model in models.items())
-
-
-def _written(table: str, text: str, network: str, windows: int, rows: list[dict[str, Any]]) -> int:
-    write_table(table, text)
+    text = table(rows, tuple(models), windows)
+    write_table(study.name, text)
     print(text)
-    print(json.dumps({"bench": table, "network": network, "windows": windows, "rows": rows}))
+    print(json.dumps({"bench": study.name, "network": network.name, "windows": windows,
+                      "rows": [asdict(row) for row in rows]}))
     return 0
 
 

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from bench.accuracy.graphs import integer_graph
 from bench.accuracy.measure import Figures
 from bench.accuracy.subject import Subject
+from bench.accuracy.tables import Row, Study
 from bench.accuracy.workers import Workers, interpreted
 from tmc.ir.errors import QuantisationError
 from tmc.passes.recipe import CHOICES, DEFAULT, NAMED, Recipe
-
-TABLE = "ablation"
-WINDOWS = 32
-# The stress of the second network: sharper ones amplify any noise, and their differences say less.
-STRESS = "sharp2"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A recipe by the setting that makes it; its figures per network, None where a recipe is refused."""
-
-    setting: str
-    figures: tuple[Figures | None, ...]
 
 
 def recipes() -> Mapping[str, Recipe]:
@@ -39,7 +27,7 @@ def recipes() -> Mapping[str, Recipe]:
 def ablation(workers: Workers, subjects: tuple[Subject, ...]) -> Iterator[Row]:
     """Yield a row for each recipe."""
     for setting, recipe in recipes().items():
-        yield Row(setting, tuple(_figures(workers, one, recipe) for one in subjects))
+        yield Row(f"`{setting}`", tuple(_figures(workers, one, recipe) for one in subjects))
 
 
 def _figures(workers: Workers, tested: Subject, recipe: Recipe) -> Figures | None:
@@ -51,17 +39,5 @@ def _figures(workers: Workers, tested: Subject, recipe: Recipe) -> Figures | Non
     return tested.figures(*interpreted(workers, graph, tested.test.windows))
 
 
-def table(rows: list[Row], names: tuple[str, ...], windows: int) -> str:
-    """Return the table in Markdown; its figures are those of the subjects of these names."""
-    columns = [f"{name}: {figure}" for name in names for figure in ("logit dB", "token dB", "agreement")]
-    lines = [f"| {windows} windows | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
-    for row in rows:
-        cells = [cell for one in row.figures for cell in _cells(one)]
-        lines.append(f"| `{row.setting}` | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def _cells(one: Figures | None) -> tuple[str, str, str]:
-    if one is None:
-        return "refused", "", ""
-    return f"{one.logit_db:.1f}", f"{one.token_db:.1f}", f"{one.agreement:.1f} %"
+# Scores twice as large: beyond, networks amplify any noise, and differences say less.
+ABLATION = Study("ablation", 32, ("sharp2",), ablation)

@@ -33,16 +33,6 @@ STRESSED = (
     Floor("logit_db", "at least", 42.0),
     Floor("token_db", "at least", 29.0),
 )
-# Queries five times as large make some networks shake in float (docs/numerics.md, 4.4). What misses STRESSED
-# there is reported as short; below this something is broken.
-SHARPEST = (
-    Floor("logit_db", "at least", 30.0),
-    Floor("token_db", "at least", 20.0),
-    Floor("agreement", "at least", 95.0),
-    Floor("margin", "at most", 0.05),
-)
-# By the names of the stresses.
-HELD = {"outliers": STRESSED, "sharp2": STRESSED, "sharp5": SHARPEST}
 SENTENCES = (
     Floor("cosine_mean", "at least", 0.994),
     Floor("cosine_least", "at least", 0.986),

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 
 from bench.accuracy.graphs import equalised, integer_graph
-from bench.accuracy.measure import Figures
 from bench.accuracy.subject import Subject
+from bench.accuracy.tables import Row, Study
 from bench.accuracy.workers import Workers, interpreted
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.ops import OPS
@@ -24,9 +25,8 @@ from tmc.passes.codes import dequantise
 from tmc.passes.recipe import DEFAULT
 from tmc.passes.value_roles import Role
 
-TABLE = "sources"
-WINDOWS = 16
-STRESSES = ("sharp2", "sharp5")
+# Scales and zero point, and the integers that hold the codes.
+Grid: TypeAlias = tuple[Quant, np.dtype[np.generic]]
 # A summand of the residual stream is rounded to its grid, and the sum is on it then.
 WIDE: Mapping[Role, str] = {
     Role.INPUT: "network input, int16",
@@ -52,37 +52,19 @@ class Rounded:
     """A float graph, and the grids and integer types to which some of its values are rounded."""
 
     graph: Graph
-    grids: Mapping[str, tuple[Quant, np.dtype[np.generic]]]
+    grids: Mapping[str, Grid]
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A kind of value, and what its rounding alone leaves on each network."""
-
-    name: str
-    figures: tuple[Figures, ...]
-
-
-def sources(workers: Workers, subjects: tuple[Subject, ...]) -> Iterator[Source]:
+def sources(workers: Workers, subjects: tuple[Subject, ...]) -> Iterator[Row]:
     """Yield the kinds of the networks, which are of one architecture; then all together, in integers."""
     variants = [_variants(tested) for tested in subjects]
     for name in variants[0]:
         found = [tested.figures(*_rounded_results(workers, each[name], tested.test.windows))
                  for tested, each in zip(subjects, variants, strict=True)]
-        yield Source(name, tuple(found))
+        yield Row(name, tuple(found))
     integers = [integer_graph(tested.network, DEFAULT) for tested in subjects]
-    yield Source(ALL, tuple(tested.figures(*interpreted(workers, graph, tested.test.windows))
-                            for tested, graph in zip(subjects, integers, strict=True)))
-
-
-def table(rows: list[Source], names: tuple[str, ...], windows: int) -> str:
-    """Return the table in Markdown; its figures are those of the subjects of these names."""
-    columns = [f"{name}: {figure}" for name in names for figure in ("logit dB", "token dB")]
-    lines = [f"| {windows} windows | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
-    for row in rows:
-        cells = [f"{value:.1f}" for one in row.figures for value in (one.logit_db, one.token_db)]
-        lines.append(f"| {row.name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    yield Row(ALL, tuple(tested.figures(*interpreted(workers, graph, tested.test.windows))
+                         for tested, graph in zip(subjects, integers, strict=True)))
 
 
 def _variants(tested: Subject) -> dict[str, Rounded]:
@@ -105,7 +87,7 @@ def _kinds(graph: Graph, scales: Scales) -> dict[str, str]:
             else kinds[scales.roles[name]] for name in scales.quants}
 
 
-def _grids(scales: Scales, names: list[str]) -> dict[str, tuple[Quant, np.dtype[np.generic]]]:
+def _grids(scales: Scales, names: list[str]) -> dict[str, Grid]:
     return {name: (scales.quants[name], np.dtype(np.int16 if scales.roles[name] in WIDE else np.int8))
             for name in names}
 
@@ -141,7 +123,7 @@ def _run(rounded: Rounded, windows: Array) -> tuple[Array, Array]:
     return np.stack(logits), np.stack(tokens)
 
 
-def _on_grid(grids: Mapping[str, tuple[Quant, np.dtype[np.generic]]], name: str, value: Array) -> Array:
+def _on_grid(grids: Mapping[str, Grid], name: str, value: Array) -> Array:
     """Round a value to its codes. Several scales share out the columns: one for each head, or each column."""
     if name not in grids:
         return value
@@ -151,3 +133,6 @@ def _on_grid(grids: Mapping[str, tuple[Quant, np.dtype[np.generic]]], name: str,
         if len(quant.scale) > 1 else np.array(quant.scale)
     codes = np.clip(np.rint(value / scale) + quant.zero_point, limits.min, limits.max)
     return np.asarray((codes - quant.zero_point) * scale, dtype=np.float32)
+
+
+SOURCES = Study("sources", 16, ("sharp2", "sharp5"), sources)
