@@ -140,7 +140,7 @@ def check_memories(plan: Plan, graph: Graph, target: Target) -> None:
     """Check that buffers are aligned and inside what target and caller leave free, and peaks as stated."""
     for number, stage in enumerate(plan.stages):
         where = f"plan, stage {number}"
-        _check_buffers(where, "l1", stage.l1, stage.l1_peak_bytes, target.l1.usable_bytes)
+        _check_buffers(where, "l1", stage.l1, stage.l1_peak_bytes, target.l1_usable_bytes)
         _check_apart(where, stage.l1)
     highest = max((stage.l1_peak_bytes for stage in plan.stages), default=0)
     if plan.l1_peak_bytes != highest:

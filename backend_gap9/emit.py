@@ -13,7 +13,7 @@ from tmc.backend_gap9.emit_interface import interface_text
 from tmc.backend_gap9.emit_names import names_of
 from tmc.backend_gap9.emit_network import network_text
 from tmc.backend_gap9.emit_report import page_text
-from tmc.backend_gap9.emit_runtime import runtime_files
+from tmc.backend_gap9.emit_runtime import network_mk, runtime_files
 from tmc.backend_gap9.pack import PackedStage
 from tmc.backend_gap9.program import Program
 from tmc.backend_gap9.report import Report, calls
@@ -39,7 +39,7 @@ def emit(
     content = {
         "network.c": network_c,
         "network.h": _render("network.h.j2", context),
-        "network.mk": f"# Beginning of the network's symbols.\nTMC_NAME := {names.network}\n".encode(),
+        "network.mk": network_mk(names.network, report.stacks),
         "weights.bin": image,
         "README.txt": _render("README.txt.j2", context),
         "report.html": _render("report.html.j2", context),

@@ -7,8 +7,20 @@ from collections.abc import Iterable
 from importlib.resources import files
 
 from tmc.backend_gap9.kernels import ISAS
+from tmc.ir.target import Stacks
 
 _INCLUDE = re.compile(rb'^#include "(.+)"', re.MULTILINE)
+
+
+def network_mk(network: str, stacks: Stacks) -> bytes:
+    """Return network.mk: what makefiles, and through them the platforms, have to know about a network."""
+    return f"""\
+# Beginning of the network's symbols.
+TMC_NAME := {network}
+# Bytes of the stacks of the target: of each core that runs the network, and of the one that starts them.
+TMC_WORKER_STACK_BYTES := {stacks.worker_bytes}
+TMC_CONTROLLER_STACK_BYTES := {stacks.controller_bytes}
+""".encode()
 
 
 def runtime_files(network: bytes, kernels: Iterable[str]) -> dict[str, bytes]:

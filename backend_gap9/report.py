@@ -14,7 +14,7 @@ from tmc.ir.accuracy import Accuracy, OpAccuracy
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.kept import Kept
 from tmc.ir.ops import VIEWS
-from tmc.ir.target import Memory, Target
+from tmc.ir.target import Memory, Stacks, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,7 @@ class Report:
     l1: MemoryRow
     l2: MemoryRow
     l3: MemoryRow
+    stacks: Stacks
     cycles_estimate: int
     exposed_fetch_cycles: int
     stages: tuple[StageRow, ...]
@@ -159,9 +160,10 @@ def build_report(
         cluster_hz=target.cluster_hz,
         macs=sum(row.macs for row in ops),
         weights_bytes=sum(block.size_bytes for stage in packed for block in stage.blocks),
-        l1=_memory(plan.l1_peak_bytes, plan.l1_peak_bytes, target.l1),
+        l1=MemoryRow(plan.l1_peak_bytes, plan.l1_peak_bytes, target.l1_usable_bytes),
         l2=_memory(plan.l2_peak_bytes, plan.l2_bound_bytes, target.l2),
         l3=_memory(plan.l3_bytes, plan.l3_bytes, target.l3),
+        stacks=target.stacks,
         cycles_estimate=plan.cycles,
         exposed_fetch_cycles=plan.exposed_fetch_cycles,
         stages=stages,

@@ -60,7 +60,7 @@ def tile_stage(
     tiling = tiles.tiling(problem, solution.choice)
     cost = tile_cost(problem, solution.choice)
     sizes = buffers_of_stage(graph, stage, layouts, storage, packed, tiling)
-    assert sum(word_up(size) for _, size in sizes) <= cost.l1_bytes <= target.l1.usable_bytes, (
+    assert sum(word_up(size) for _, size in sizes) <= cost.l1_bytes <= target.l1_usable_bytes, (
         "L1 sizes disagree"
     )
     cycles = StageCycles(cost.compute_cycles, cost.dma_cycles, cost.exposed_cycles, solution.bound_cycles)
@@ -90,7 +90,7 @@ def _misfit(
 ) -> PlanError:
     """Return the error for a stage whose smallest tiles do not fit."""
     where = ", ".join(op.loc for op in stage_ops(stage))
-    total, usable = sum(word_up(size) for _, size in sizes), target.l1.usable_bytes
+    total, usable = sum(word_up(size) for _, size in sizes), target.l1_usable_bytes
     if total > usable:
         listed = ", ".join(f"{name} {size}" for name, size in sorted(sizes, key=lambda each: -each[1]))
         return PlanError(

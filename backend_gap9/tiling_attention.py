@@ -49,7 +49,7 @@ class AttentionTiles:
             if choice is None:
                 break
             choices.append(choice)
-        return TileProblem(tuple(choices), (0,), self.target.l1.usable_bytes)
+        return TileProblem(tuple(choices), (0,), self.target.l1_usable_bytes)
 
     def tiling(self, problem: TileProblem, solution: TileChoice) -> AttentionTiling:
         """Return the tiling that a solution stands for."""
@@ -82,7 +82,7 @@ class AttentionTiles:
         tiling = AttentionTiling(rows, smallest.keys, smallest.channels)
         buffers = attention_buffers(self.graph, self.stage, self.layouts, self.packed, tiling)
         moved = (rows * self._pitch(0), rows * width, self._tables_bytes())
-        if sum(word_up(size) for _, size in buffers) > target.l1.usable_bytes or max(moved) > limit:
+        if sum(word_up(size) for _, size in buffers) > target.l1_usable_bytes or max(moved) > limit:
             return None
         steps = (
             tuple(self._scores(rows, tile) for tile in even_tiles(keys, KEY_STEP)),

@@ -68,7 +68,7 @@ class ColumnTiles:
         tiling = ColumnTiling(columns)
         sizes = column_buffers(self.graph, self.stage, self.layouts, self.packed, tiling)
         longest = max(size for _, size in self.transfers(columns))
-        room = self.target.l1.usable_bytes
+        room = self.target.l1_usable_bytes
         return sum(word_up(size) for _, size in sizes) <= room and longest <= self.target.dma.max_bytes
 
     def cycles(self, columns: int) -> StageCycles:

@@ -60,7 +60,7 @@ class RowTiles:
             if choice is None:
                 break
             choices.append(choice)
-        return TileProblem(tuple(choices), self.last_readers(), self.target.l1.usable_bytes)
+        return TileProblem(tuple(choices), self.last_readers(), self.target.l1_usable_bytes)
 
     def steps(self) -> tuple[Op, ...]:
         """Return the ops that are a step of their own: all but the rotations, which go with their linear."""
@@ -125,7 +125,7 @@ class RowTiles:
         buffer_bytes = sum(word_up(size) for _, size in smallest)
         wholes = [self._home_pitch(value) for value in self._whole_stored()]
         moved = (*(rows * self._pitch(name) for name in names), *(rows * pitch for pitch in wholes))
-        if buffer_bytes > target.l1.usable_bytes or max((*moved, self._tables_bytes())) > limit:
+        if buffer_bytes > target.l1_usable_bytes or max((*moved, self._tables_bytes())) > limit:
             return None
         steps = []
         for op in self.steps():

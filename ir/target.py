@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """One level. reserved_bytes is what the plan may not use: stacks, code, the run time's own data."""
+    """One level. reserved_bytes is what the plan may not use: code, stacks, the run time's own data."""
 
     size_bytes: int
     reserved_bytes: int
@@ -19,6 +19,25 @@ class Memory:
     def usable_bytes(self) -> int:
         """Return what the plan may use."""
         return self.size_bytes - self.reserved_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterMemory:
+    """L1: the plan shares it with the stacks of the cores and with the run time's own data."""
+
+    size_bytes: int
+    runtime_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stacks:
+    """Stacks in L1: worker_bytes for each core that works, controller_bytes for the one that starts them.
+
+    Generated code and kernels run on the former: no compile or build lets them need more.
+    """
+
+    worker_bytes: int
+    controller_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +128,16 @@ class Target:
     description: str
     cores: int
     cluster_hz: int
-    l1: Memory
+    l1: ClusterMemory
     l2: Memory
     l3: Memory
+    stacks: Stacks
     dma: Dma
     l3_channel: L3Channel
     costs: KernelCosts
+
+    @property
+    def l1_usable_bytes(self) -> int:
+        """Return what the plan may use of L1: all but the stacks and the run time's own data."""
+        stacks_bytes = self.cores * self.stacks.worker_bytes + self.stacks.controller_bytes
+        return self.l1.size_bytes - stacks_bytes - self.l1.runtime_bytes

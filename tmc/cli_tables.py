@@ -50,7 +50,7 @@ def list_targets(options: argparse.Namespace) -> int:
             "target": target.name,
             "cores": str(target.cores),
             "MHz": str(target.cluster_hz // 1_000_000),
-            "L1": str(target.l1.usable_bytes),
+            "L1": str(target.l1_usable_bytes),
             "L2": str(target.l2.usable_bytes),
             "L3": str(target.l3.usable_bytes),
             "description": target.description,

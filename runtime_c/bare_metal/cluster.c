@@ -5,7 +5,10 @@
 #define ALL_CORES ((1u << TMC_CORES) - 1u)
 /* At the far end of every core's stack. */
 #define STACK_MARK 0x5AFE57ACu
-#define STACK_BYTES 1024u
+
+#ifndef TMC_WORKER_STACK_BYTES
+#error "TMC_WORKER_STACK_BYTES is the size of each core's stack: network.mk has it"
+#endif
 
 extern void _start(void);
 extern uint8_t l1_stacks_start[];
@@ -44,7 +47,7 @@ void tmc_stage(uint32_t number)
 
 static volatile uint32_t *stack_mark(uint32_t core)
 {
-    return (volatile uint32_t *)(void *)&l1_stacks_start[core == 0u ? 0u : (core + 1u) * STACK_BYTES];
+    return (volatile uint32_t *)(void *)&l1_stacks_start[core * TMC_WORKER_STACK_BYTES];
 }
 
 /** What a core does for ever: wait for a job, run it with the others. */

@@ -16,7 +16,8 @@ OUTPUT = $(OBJECTS)/network.elf
 
 # The compiler's library follows the architecture: to name zicsr here would link the one for 64 bits.
 FLAGS := -march=rv32imc -mabi=ilp32 -std=gnu11 -ffreestanding -fno-common -g -Wall -Wextra -Iinclude \
-	-I$(BARE_METAL) -I. -DTMC_NETWORK=$(TMC_NAME)_network -DTMC_STAGES
+	-I$(BARE_METAL) -I. -DTMC_NETWORK=$(TMC_NAME)_network -DTMC_STAGES \
+	-DTMC_WORKER_STACK_BYTES=$(TMC_WORKER_STACK_BYTES)
 ifeq ($(ISA),xpulp)
 FLAGS += -DTMC_ISA_XPULP
 endif
@@ -32,7 +33,8 @@ vpath %.c . kernels $(BARE_METAL)
 vpath %.S $(BARE_METAL)
 
 $(OUTPUT): $(PARTS) $(BARE_METAL)/bare_metal.ld
-	$(CROSS)gcc $(FLAGS) -nostdlib -nostartfiles -T$(BARE_METAL)/bare_metal.ld $(PARTS) -lgcc -o $@
+	$(CROSS)gcc $(FLAGS) -nostdlib -nostartfiles -T$(BARE_METAL)/bare_metal.ld \
+		-Wl,--defsym=TMC_WORKER_STACK_BYTES=$(TMC_WORKER_STACK_BYTES) $(PARTS) -lgcc -o $@
 
 $(OBJECTS)/%.o: %.c $(HEADERS)
 	$(CROSS)gcc $(FLAGS) $(CFLAGS) -fno-tree-loop-distribute-patterns -c $< -o $@

@@ -11,9 +11,10 @@ _start:
     srli    a1, a0, 5
     bnez    a1, fabric_controller
 
-    /* Stacks of 1 KiB from the bottom of L1; that of core 0, which comes first, has 2 KiB. */
-    la      sp, l1_stacks_start + 2048
-    slli    a0, a0, 10
+    /* Stacks from the bottom of L1, that of core 0 first. */
+    la      sp, l1_stacks_start + TMC_WORKER_STACK_BYTES
+    li      a1, TMC_WORKER_STACK_BYTES
+    mul     a0, a0, a1
     add     sp, sp, a0
     j       cluster_serve
 

@@ -9,7 +9,9 @@ include network.mk
 ISA = xpulp
 APP = $(TMC_NAME)
 APP_SRCS = network.c $(sort $(wildcard kernels/*_$(ISA).c gap9/*.c))
-APP_CFLAGS += -O3 -Iinclude -Igap9 -I. -DTMC_NETWORK=$(TMC_NAME)_network
+APP_CFLAGS += -O3 -Iinclude -Igap9 -I. -DTMC_NETWORK=$(TMC_NAME)_network \
+	-DTMC_WORKER_STACK_BYTES=$(TMC_WORKER_STACK_BYTES) \
+	-DTMC_CONTROLLER_STACK_BYTES=$(TMC_CONTROLLER_STACK_BYTES)
 ifeq ($(ISA),xpulp)
 APP_CFLAGS += -DTMC_ISA_XPULP
 endif

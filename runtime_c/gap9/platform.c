@@ -14,8 +14,10 @@
 #error "GAP9 has no room for traced values: trace on the host"
 #endif
 
-/* Stack of the core that forks; the others have the SDK's default. */
-#define CONTROLLER_STACK_BYTES 4096u
+#ifndef TMC_CONTROLLER_STACK_BYTES
+#error "TMC_CONTROLLER_STACK_BYTES is the size of the stack of the core that forks: network.mk has it"
+#endif
+
 /* Buffer in L2 between the flash and the external memory. */
 #define CHUNK_BYTES 8192u
 
@@ -75,7 +77,7 @@ static int open_cluster(void)
     static struct pi_cluster_conf conf;
     pi_cluster_conf_init(&conf);
     conf.id = 0;
-    conf.cc_stack_size = CONTROLLER_STACK_BYTES;
+    conf.cc_stack_size = TMC_CONTROLLER_STACK_BYTES;
     conf.icache_conf =
         PI_CLUSTER_MASTER_CORE_ICACHE_ENABLE | PI_CLUSTER_ICACHE_PREFETCH_ENABLE | PI_CLUSTER_ICACHE_ENABLE;
     pi_open_from_conf(&cluster, &conf);

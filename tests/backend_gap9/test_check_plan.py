@@ -107,10 +107,10 @@ def test_peaks_are_those_of_the_buffers() -> None:
 
 def test_budgets_are_hard() -> None:
     l1 = stage(ROWS).l1
-    far = moved(l1, 0, offset_bytes=TARGET.l1.usable_bytes)
-    end = TARGET.l1.usable_bytes + l1[0].size_bytes
+    far = moved(l1, 0, offset_bytes=TARGET.l1_usable_bytes)
+    end = TARGET.l1_usable_bytes + l1[0].size_bytes
     rejects(
-        f"stage 1: found a peak of {end} bytes in l1, allowed {TARGET.l1.usable_bytes}; largest are",
+        f"stage 1: found a peak of {end} bytes in l1, allowed {TARGET.l1_usable_bytes}; largest are",
         with_stage(ROWS, l1=far, l1_peak_bytes=end),
     )
 

@@ -64,7 +64,7 @@ def test_full_size_plans(name: str) -> None:
     assert plan.exposed_fetch_cycles == 0
     for stage in plan.stages:
         assert_disjoint(stage.l1)
-        assert stage.l1_peak_bytes <= plan.l1_peak_bytes <= TARGET.l1.usable_bytes
+        assert stage.l1_peak_bytes <= plan.l1_peak_bytes <= TARGET.l1_usable_bytes
         assert all(each.offset_bytes % 4 == 0 for each in stage.l1)
         assert stage.cycles.total == stage.cycles.bound  # proved to be the best tiles
     assert_l2_disjoint(plan)

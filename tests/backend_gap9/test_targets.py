@@ -8,7 +8,7 @@ import pytest
 
 from tmc.backend_gap9.targets import TARGETS, target_named
 from tmc.ir.errors import TmcError
-from tmc.ir.target import Memory
+from tmc.ir.target import Memory, Stacks
 
 GAP9 = TARGETS["gap9"]
 
@@ -28,6 +28,8 @@ def test_unknown_target_is_named() -> None:
 
 def test_memories_leave_room_for_stacks_and_code() -> None:
     assert (GAP9.l1.size_bytes, GAP9.l2.size_bytes, GAP9.l3.size_bytes) == (128 * 1024, 1536 * 1024, 8 << 20)
-    assert GAP9.l1.reserved_bytes >= (GAP9.cores + 2) * 1024
+    assert GAP9.l1_usable_bytes == 128 * 1024 - 8 * 1024 - 2048 - 1024 == 119_808
+    assert replace(GAP9, stacks=Stacks(2048, 4096)).l1_usable_bytes == 128 * 1024 - 8 * 2048 - 4096 - 1024
     assert Memory(100, 30).usable_bytes == 70
-    assert all(memory.usable_bytes % 4 == 0 for memory in (GAP9.l1, GAP9.l2, GAP9.l3))
+    assert all(memory.usable_bytes % 4 == 0 for memory in (GAP9.l2, GAP9.l3))
+    assert GAP9.l1_usable_bytes % 4 == 0

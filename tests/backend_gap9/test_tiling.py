@@ -33,16 +33,17 @@ from tmc.backend_gap9.tiling_rows import RowTiles, even_tiles, tile_sizes
 from tmc.backend_gap9.tiling_solver import TileSolver, solve_tiles
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph
-from tmc.ir.target import Target
+from tmc.ir.target import ClusterMemory, Stacks, Target
 
 TARGET = target_named("gap9")
 
 
 def with_l1(size_bytes: int, max_bytes: int = 65_535) -> Target:
-    """Return the target with another L1 and another limit of transfers."""
+    """Return the target with another L1, all of it the plan's, and another limit of transfers."""
     return replace(
         TARGET,
-        l1=replace(TARGET.l1, size_bytes=size_bytes, reserved_bytes=0),
+        l1=ClusterMemory(size_bytes, runtime_bytes=0),
+        stacks=Stacks(worker_bytes=0, controller_bytes=0),
         dma=replace(TARGET.dma, max_bytes=max_bytes),
     )
 
@@ -160,7 +161,7 @@ def test_full_size_stages_fit_and_respect_the_transfer_limit() -> None:
         packed = pack_stage(graph, stage)
         tiling = tiled(graph, stage, TARGET).tiling
         sizes = buffers_of_stage(graph, stage, layouts, storage, packed, tiling)
-        assert sum(word_up(size) for _, size in sizes) <= TARGET.l1.usable_bytes
+        assert sum(word_up(size) for _, size in sizes) <= TARGET.l1_usable_bytes
         buffers = dict(sizes)
         assert all(
             size <= 2 * TARGET.dma.max_bytes for name, size in sizes if name in ("kv", "weight", "out")

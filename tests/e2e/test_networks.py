@@ -69,8 +69,8 @@ def test_bit_exact_and_within_the_budgets(
     network = compiled(name, tmp_path)
     facts, target = network.facts, TARGETS["gap9"]
     assert facts["macs"] == macs(network.config)
-    for memory in ("l1", "l2", "l3"):
-        budget_bytes = getattr(target, memory).usable_bytes
+    budgets = (target.l1_usable_bytes, target.l2.usable_bytes, target.l3.usable_bytes)
+    for memory, budget_bytes in zip(("l1", "l2", "l3"), budgets, strict=True):
         assert facts[f"{memory}_budget_bytes"] == budget_bytes
         assert 0 < facts[f"{memory}_peak_bytes"] <= budget_bytes
     assert facts["l2_bound_bytes"] <= facts["l2_peak_bytes"]

@@ -21,7 +21,8 @@ def check(source: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     """Have gcc check a source for GAP9."""
     command = [
         "gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-DTMC_NETWORK=small_network",
-        "-DL3_CHECKSUM=0u", INCLUDE, f"-I{RUNTIME / 'gap9'}", f"-I{PMSIS}", *flags, str(source),
+        "-DTMC_CONTROLLER_STACK_BYTES=2048", "-DL3_CHECKSUM=0u", INCLUDE,
+        f"-I{RUNTIME / 'gap9'}", f"-I{PMSIS}", *flags, str(source),
     ]
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
 
@@ -54,6 +55,11 @@ def test_everything_declared_is_called() -> None:
 def test_there_is_no_tracing() -> None:
     result = check(RUNTIME / "gap9" / "platform.c", "-DTMC_TRACE")
     assert "GAP9 has no room for traced values" in result.stderr
+
+
+def test_the_size_of_the_stack_is_asked_for() -> None:
+    result = check(RUNTIME / "gap9" / "platform.c", "-UTMC_CONTROLLER_STACK_BYTES")
+    assert "network.mk has it" in result.stderr
 
 
 @pytest.mark.parametrize("platform", ["gap9", "host"])

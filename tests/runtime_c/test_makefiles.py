@@ -10,6 +10,8 @@ import pytest
 
 from tests.runtime_c.building import RUNTIME, SCALAR_KERNELS, TESTS
 from tests.runtime_c.test_host_platform import CHECKSUM, run, some_input
+from tmc.backend_gap9.emit_runtime import network_mk
+from tmc.ir.target import Stacks
 
 # Stands in for the SDK's rules: shows what they would be given.
 RULES = "all run:\n\t@echo $@ $(platform): $(APP): $(APP_SRCS): $(READFS_FILES): $(APP_CFLAGS)\n"
@@ -27,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
     shutil.move(tmp_path / "gap9" / "gap9.mk", tmp_path / "Makefile")
     define = CHECKSUM.removeprefix("-D").replace("=", " ")
     (tmp_path / "network.c").write_text(f"#define {define}\n{(TESTS / 'small_network.c').read_text()}")
-    (tmp_path / "network.mk").write_text("TMC_NAME := small\n")
+    (tmp_path / "network.mk").write_bytes(network_mk("small", Stacks(1024, 2048)))
     return tmp_path
 
 
@@ -69,7 +71,8 @@ def test_gap9_gives_the_sdk_its_variables(folder: Path, isa: str, defined: str) 
     found = (*(folder / "kernels").glob(f"*_{isa}.c"), *(folder / "gap9").glob("*.c"))
     sources = " ".join(("network.c", *sorted(str(path.relative_to(folder)) for path in found)))
     files = "weights.bin golden/input.bin golden/output.bin"
-    flags = f"-O3 -Iinclude -Igap9 -I. -DTMC_NETWORK=small_network{defined}"
+    stacks = "-DTMC_WORKER_STACK_BYTES=1024 -DTMC_CONTROLLER_STACK_BYTES=2048"
+    flags = f"-O3 -Iinclude -Igap9 -I. -DTMC_NETWORK=small_network {stacks}{defined}"
     line = f"board: small: {sources}: {files}: {flags}"
     assert result.stdout == f"all {line}\nrun {line}\n"
 

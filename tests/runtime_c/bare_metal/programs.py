@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from tests.repository import ROOT
+from tmc.backend_gap9.emit_runtime import network_mk
 from tmc.backend_gap9.riscv_build import build_iss, build_riscv
 from tmc.backend_gap9.riscv_simulators import gvsoc_command, iss_command, simulate
+from tmc.backend_gap9.targets import target_named
 
 HERE = Path(__file__).parent
 RUNTIME = ROOT / "runtime_c"
@@ -54,7 +56,7 @@ def network(folder: Path, name: str, weights: bytes) -> Network:
     source = (HERE / f"{name}_network.c").read_text(encoding="utf-8")
     definition = f"#define WEIGHTS_CHECKSUM 0x{zlib.crc32(weights):08X}u\n"
     (folder / "network.c").write_text(definition + source, encoding="utf-8")
-    (folder / "network.mk").write_text(f"TMC_NAME := {name}\n", encoding="utf-8")
+    (folder / "network.mk").write_bytes(network_mk(name, target_named("gap9").stacks))
     (folder / "weights.bin").write_bytes(weights)
     return Network(folder)
 
