@@ -11,14 +11,6 @@ from tmc.backend_gap9.emit_statements import StagePrinter
 from tmc.backend_gap9.program import Buffer, Program, Stage
 from tmc.backend_gap9.report import Report
 
-# What a stage function may need, in the order of its declarations: a name, and the declaration.
-LOCALS = (
-    ("core", "const uint32_t core = tmc_core_id();"),
-    ("l1", "uint8_t *const l1 = context->l1;"),
-    ("l2", "uint8_t *const l2 = context->l2;"),
-    ("input", "const uint8_t *const input = context->input;"),
-    ("output", "uint8_t *const output = context->output;"),
-)
 # Parts of a record of constants, in order.
 RECORD_NOTES = (
     ("l2", "Offsets in L2."),
@@ -26,7 +18,6 @@ RECORD_NOTES = (
     ("table", "Tables."),
     ("value", "Numbers of traced values."),
 )
-_USES = {"core": "core == 0u", "l1": "&l1[", "l2": "&l2[", "input": "&input[", "output": "&output["}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +136,8 @@ def _common_name(shared: SharedStage) -> str:
 
 def _declarations(lines: Iterable[str]) -> tuple[str, ...]:
     """Return the declarations of the local names that some lines use."""
-    text = "\n".join(lines)
-    return tuple(declaration for name, declaration in LOCALS if _USES[name] in text)
+    asks = any("core == 0u" in line for line in lines)
+    return ("const uint32_t core = tmc_core_id();",) if asks else ()
 
 
 def _fields(note: str, constants: Sequence[Constant]) -> tuple[str, ...]:

@@ -162,25 +162,33 @@ class StagePrinter:
         return f"&{name}[{expression(slot.index)}]" if self.slots[slot.name] > 1 else f"&{name}"
 
     def in_l1(self, address: Address) -> str:
-        """Return the pointer to a byte of L1."""
-        return f"&l1[{_offset(self.l1[address.buffer], address.offset_bytes)}]"
+        """Return the pointer to a byte of L1.
+
+        Arenas are read from the context each time: no address lives across a call, so frames stay small.
+        """
+        return f"&context->l1[{_offset(self.l1[address.buffer], address.offset_bytes)}]"
 
     def in_l2(self, address: Address) -> str:
         """Return the pointer to a byte of L2, of the arena or of the caller."""
         if address.buffer in self.names.externals:
-            return f"&{self.names.externals[address.buffer]}[{expression(address.offset_bytes)}]"
-        return f"&l2[{_offset(self.names.l2[address.buffer], address.offset_bytes)}]"
+            return f"&context->{self.names.externals[address.buffer]}[{expression(address.offset_bytes)}]"
+        return f"&context->l2[{_offset(self.names.l2[address.buffer], address.offset_bytes)}]"
 
     def call(self, call: Call, indent: int) -> list[str]:
-        """Return a kernel call: a line for each pointer, the numbers as they fit."""
-        pad = " " * indent
-        lines = [f"{pad}{call.kernel}(&(const {KERNELS[call.kernel].struct}){{"]
+        """Return a kernel call: a line for each pointer, the numbers as they fit.
+
+        The arguments are variables of a block of their own, so that all calls share the bytes of the stack.
+        """
+        pad, inner = " " * indent, " " * (indent + INDENT)
+        lines = [f"{pad}{{", f"{inner}const {KERNELS[call.kernel].struct} args = {{"]
         for operand in call.operands:
             if (call.kernel, operand.field) in IN_PLACE:
                 continue
-            lines += wrapped(f".{operand.field} = (void *){self.in_l1(operand.address)},", indent + INDENT)
+            field = f".{operand.field} = (void *){self.in_l1(operand.address)},"
+            lines += wrapped(field, indent + 2 * INDENT)
         numbers = [f".{argument.field} = {expression(argument.value)}," for argument in call.arguments]
-        return [*lines, *filled(numbers, indent + INDENT), f"{pad}}});"]
+        lines += filled(numbers, indent + 2 * INDENT)
+        return [*lines, f"{inner}}};", f"{inner}{call.kernel}(&args);", f"{pad}}}"]
 
     def traces(self, call: Call, indent: int) -> list[str]:
         """Return the tracing of what a call computes of a value of the graph."""
