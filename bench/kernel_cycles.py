@@ -13,6 +13,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import tomllib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -53,7 +54,10 @@ def build(program: Path, folder: Path) -> Path:
     ]
     folders = [f"-I{path}" for path in (RUNTIME / "include", bare_metal, PROGRAMS)]
     script = f"-T{bare_metal / 'bare_metal.ld'}"
-    command = [GCC, *FLAGS, *folders, script, *map(str, sources), "-lgcc", "-o", str(binary)]
+    facts = tomllib.loads((ROOT / "backend_gap9" / "gap9.toml").read_text(encoding="utf-8"))
+    stack = f"TMC_WORKER_STACK_BYTES={facts['stacks']['worker_bytes']}"
+    stacks = [f"-D{stack}", f"-Wl,--defsym={stack}"]
+    command = [GCC, *FLAGS, *stacks, *folders, script, *map(str, sources), "-lgcc", "-o", str(binary)]
     subprocess.run(command, check=True)
     return binary
 

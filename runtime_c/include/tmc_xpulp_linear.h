@@ -52,28 +52,27 @@ static inline int32_t tmc_linear_value(int32_t sum, const int8_t *constants, uin
     return tmc_mac((int32_t)tmc_word(constants + 4), sum, (int32_t)tmc_word(constants)) >> shift;
 }
 
-/** Return the chain that begins with row r and channel n, without its number of blocks and steps between them. */
-static inline tmc_linear_blocks tmc_linear_chain(const tmc_linear_args *args, uint32_t r, uint32_t n)
+/** Point a chain at the first of some rows of weights, weight_pitch apart, and at row r of x. What leads from block to
+ *  block and the number of blocks are left to the caller. Field by field: a second chain would be on the stack else. */
+static inline void tmc_linear_begin(tmc_linear_blocks *chain, const tmc_linear_args *args, uint32_t r,
+                                    const int8_t *weight, uintptr_t weight_pitch)
 {
-    const uintptr_t x = (uintptr_t)args->x + r * args->x_pitch;
-    const uintptr_t w = (uintptr_t)args->weight + n * args->weight_pitch;
-    const tmc_linear_blocks chain = {
-        .p = w,
-        .x_pitch = args->x_pitch,
-        .weight_pitch = args->weight_pitch,
-        .to_x = x - (w + (TMC_BLOCK_CHANNELS - 1u) * args->weight_pitch),
-        .to_weight = w + 4u - (x + (TMC_BLOCK_ROWS - 1u) * args->x_pitch),
-        .steps = (args->depth + 3u) / 4u,
-        .y = (uintptr_t)args->y,
-        .y_pitch = args->y_pitch,
-        .shift = args->shift,
-        .table = (uintptr_t)args->table,
-    };
-    return chain;
+    const uintptr_t x = (uintptr_t)args->x + r * args->x_pitch, w = (uintptr_t)weight;
+    chain->p = w;
+    chain->x_pitch = args->x_pitch;
+    chain->weight_pitch = weight_pitch;
+    chain->to_x = x - (w + (TMC_BLOCK_CHANNELS - 1u) * weight_pitch);
+    chain->to_weight = w + 4u - (x + (TMC_BLOCK_ROWS - 1u) * args->x_pitch);
+    chain->steps = (args->depth + 3u) / 4u;
+    chain->y = (uintptr_t)args->y;
+    chain->y_pitch = args->y_pitch;
+    chain->shift = args->shift;
+    chain->table = (uintptr_t)args->table;
 }
 
-/** Compute channels [begin, end) of row r, 4 together while there are as many. */
-static inline void tmc_linear_rest(const tmc_linear_args *args, uint32_t r, uint32_t begin, uint32_t end,
+/** Compute channels [begin, end) of row r, 4 together while there are as many. Not inlined: its registers would be
+ *  spilled into the frame of a caller that holds a chain too. */
+static __attribute__((noinline, unused)) void tmc_linear_rest(const tmc_linear_args *args, uint32_t r, uint32_t begin, uint32_t end,
                                    tmc_linear_put *put)
 {
     const uint32_t depth = (args->depth + 3u) & ~3u;
@@ -129,7 +128,8 @@ static inline void tmc_linear_by_rows(const tmc_linear_args *args, uint32_t y_by
     const uint32_t rows = channels != 0u ? tmc_linear_covered(share, TMC_BLOCK_ROWS, !in_place) : 0u;
     for (uint32_t done = 0; done < rows; done += TMC_BLOCK_ROWS) {
         const uint32_t r = tmc_linear_first(share, done, TMC_BLOCK_ROWS);
-        tmc_linear_blocks chain = tmc_linear_chain(args, r, 0);
+        tmc_linear_blocks chain;
+        tmc_linear_begin(&chain, args, r, args->weight, args->weight_pitch);
         chain.blocks = channels / TMC_BLOCK_CHANNELS;
         chain.p_next = 0u - 4u * chain.steps;
         chain.d_next = 0u - TMC_BLOCK_CHANNELS * chain.weight_pitch;
@@ -150,7 +150,8 @@ static inline void tmc_linear_by_channels(const tmc_linear_args *args, tmc_linea
     const uint32_t channels = rows != 0u ? tmc_linear_covered(share, TMC_BLOCK_CHANNELS, true) : 0u;
     for (uint32_t done = 0; done < channels; done += TMC_BLOCK_CHANNELS) {
         const uint32_t n = tmc_linear_first(share, done, TMC_BLOCK_CHANNELS);
-        tmc_linear_blocks chain = tmc_linear_chain(args, 0, n);
+        tmc_linear_blocks chain;
+        tmc_linear_begin(&chain, args, 0, args->weight + n * args->weight_pitch, args->weight_pitch);
         chain.blocks = rows / TMC_BLOCK_ROWS;
         chain.p_next = 0u - 4u * chain.steps - TMC_BLOCK_CHANNELS * chain.weight_pitch;
         chain.d_next = TMC_BLOCK_ROWS * chain.x_pitch;

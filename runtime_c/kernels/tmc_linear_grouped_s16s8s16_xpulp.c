@@ -39,19 +39,17 @@ static void widen(uint32_t *to, const int8_t *weight, uint32_t depth, uint32_t s
 }
 
 /* Computes 4 channels from n on of all rows of a group, at least 5. */
-static void four_channels(const tmc_linear_args *args, const group *of, uint32_t n)
+static __attribute__((noinline)) void four_channels(const tmc_linear_args *args, const group *of, uint32_t n)
 {
     uint32_t wide[TMC_BLOCK_CHANNELS][DEPTH_MAX / 2u + 2u];
     const uint32_t depth = packed_depth(args), steps = (args->depth + 1u) / 2u, count = of->end - of->begin;
     for (uint32_t i = 0; i < TMC_BLOCK_CHANNELS; ++i)
         widen(wide[i], args->weight + (n + i) * args->weight_pitch, depth, steps, of->bias[n + i]);
-    tmc_linear_args widened = *args;
-    widened.weight = (const int8_t *)wide;
-    widened.weight_pitch = sizeof *wide;
     /* The last block may compute rows again that were in the one before. */
     for (uint32_t done = 0; done < count; done += count - count % TMC_BLOCK_ROWS) {
         const uint32_t r = done == 0u ? of->begin : of->end - TMC_BLOCK_ROWS;
-        tmc_linear_blocks chain = tmc_linear_chain(&widened, r, 0);
+        tmc_linear_blocks chain;
+        tmc_linear_begin(&chain, args, r, (const int8_t *)wide, sizeof *wide);
         chain.steps = steps;
         chain.blocks = done == 0u ? count / TMC_BLOCK_ROWS : 1u;
         chain.p_next = 0u - 4u * chain.steps - TMC_BLOCK_CHANNELS * chain.weight_pitch;
@@ -63,7 +61,7 @@ static void four_channels(const tmc_linear_args *args, const group *of, uint32_t
 }
 
 /* Computes channels [n, channels) of row r. */
-static void rest(const tmc_linear_args *args, const group *of, uint32_t r, uint32_t n)
+static __attribute__((noinline)) void rest(const tmc_linear_args *args, const group *of, uint32_t r, uint32_t n)
 {
     const uint32_t depth = packed_depth(args);
     const uint8_t *x = (const uint8_t *)args->x + r * args->x_pitch;
