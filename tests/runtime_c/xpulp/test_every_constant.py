@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.runtime_c.iss.engines import GCC, build_iss, run_quietly, tool
-from tests.runtime_c.xpulp.case_programs import BARE_METAL, FLAGS, HERE, PLATFORM, RUNTIME, failures
+from tests.runtime_c.xpulp.case_programs import BARE_METAL, COMPILE, HERE, LINK, PLATFORM, RUNTIME, failures
 
 NUMBER = re.compile(r"(?<![\w.])(0x[0-9A-Fa-f]+|\d+)(u?)(?![\w.])")
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
@@ -227,7 +227,7 @@ class Bench:
     def compile(self, source: Path) -> Path:
         built = self.folder / f"{source.stem}.o"
         folders = [f"-I{path}" for path in (self.folder / "include", BARE_METAL, HERE)]
-        run_quietly([self.gcc, *FLAGS[:-3], FLAGS[-1], "-O1", "-c", source, "-o", built, *folders])
+        run_quietly([self.gcc, *COMPILE, "-O1", "-c", source, "-o", built, *folders])
         return built
 
     def outcome(self, change: Change) -> str:
@@ -257,8 +257,7 @@ class Bench:
         binary = self.folder / "cases.elf"
         objects = [self.folder / f"{Path(each).stem}.o" for each in (*PLATFORM, "cases.c", f"{program}.c")]
         objects += [self.folder / f"{kernel.stem}.o" for kernel in self.kernels]
-        script = f"-T{BARE_METAL / 'bare_metal.ld'}"
-        run_quietly([self.gcc, *FLAGS[:2], *FLAGS[-3:-1], script, *objects, "-lgcc", "-o", binary])
+        run_quietly([self.gcc, *LINK, *objects, "-lgcc", "-o", binary])
         return failures([self.iss, "--limit", "600000000", binary])[1] != []
 
 
