@@ -24,7 +24,7 @@ TMC_CONTROLLER_STACK_BYTES := {stacks.controller_bytes}
 
 
 def runtime_files(network: bytes, kernels: Iterable[str]) -> dict[str, bytes]:
-    """Return what network.c needs: kernels, platforms with their makefiles, and the headers of all these."""
+    """Return what network.c needs: kernels, platforms, makefiles, the check of stacks, and all headers."""
     source = files("tmc.runtime_c")
     names = [f"{kernel}_{isa}.c" for kernel in kernels for isa in ISAS]
     copied = {f"kernels/{name}": (source / "kernels" / name).read_bytes() for name in names}
@@ -34,6 +34,8 @@ def runtime_files(network: bytes, kernels: Iterable[str]) -> dict[str, bytes]:
                 copied[f"{folder}/{entry.name}"] = entry.read_bytes()
     copied |= _headers([network, *copied.values()])
     copied["Makefile"] = (source / "gap9" / "gap9.mk").read_bytes()
+    for entry in sorted((source / "stacks").iterdir(), key=lambda entry: entry.name):
+        copied[entry.name] = entry.read_bytes()
     copied["host.mk"] = (source / "host" / "host.mk").read_bytes()
     return copied
 

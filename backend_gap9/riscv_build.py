@@ -33,7 +33,7 @@ def build_riscv(
     of the others. isa: which kernels.
     Raises: PlatformError if a tool is missing or the build fails.
     """
-    for tool, package in (("make", "make"), (COMPILER, "gcc-riscv64-unknown-elf")):
+    for tool, package in (("make", "make"), (COMPILER, "gcc-riscv64-unknown-elf"), ("awk", "mawk")):
         if shutil.which(tool) is None:
             raise PlatformError(
                 "riscv", f"found no {tool}", f"install it, for example: apt-get install {package}"

@@ -2,7 +2,7 @@
 #
 # Run from the folder with network.c, network.mk, kernels/ and include/. BARE_METAL is the folder of this file. INPUT
 # is the network's input: it is linked in. OBJECTS is where everything goes; TRACE=1 sums up every traced value.
-# ISA=scalar takes portable kernels.
+# ISA=scalar takes portable kernels. The build fails where the stacks cannot hold what was compiled.
 
 include network.mk
 
@@ -32,9 +32,12 @@ PARTS := $(addprefix $(OBJECTS)/,$(patsubst %.c,%.o,$(notdir $(SOURCES))) start.
 vpath %.c . kernels $(BARE_METAL)
 vpath %.S $(BARE_METAL)
 
-$(OUTPUT): $(PARTS) $(BARE_METAL)/bare_metal.ld
+.DELETE_ON_ERROR:
+
+$(OUTPUT): $(PARTS) $(BARE_METAL)/bare_metal.ld network.mk check_stacks.sh stack_need.awk
 	$(CROSS)gcc $(FLAGS) -nostdlib -nostartfiles -T$(BARE_METAL)/bare_metal.ld \
 		-Wl,--defsym=TMC_WORKER_STACK_BYTES=$(TMC_WORKER_STACK_BYTES) $(PARTS) -lgcc -o $@
+	sh check_stacks.sh $(CROSS)objdump $@
 
 $(OBJECTS)/%.o: %.c $(HEADERS)
 	$(CROSS)gcc $(FLAGS) $(CFLAGS) -fno-tree-loop-distribute-patterns -c $< -o $@

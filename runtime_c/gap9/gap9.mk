@@ -1,4 +1,4 @@
-# Makefile of a generated network for the GAP9 SDK: make all run platform=board (or platform=gvsoc)
+# Makefile of a generated network for the GAP9 SDK: make all check_stacks run platform=board (or platform=gvsoc)
 #
 # Run from the folder with network.c, network.mk, weights.bin, golden/, kernels/, include/ and gap9/, after
 # sourcing the configuration script of the SDK. `make host` builds network-host for this machine instead.
@@ -25,6 +25,12 @@ host:
 
 ifdef RULES_DIR
 include $(RULES_DIR)/pmsis_rules.mk
+
+# Fails where the stacks cannot hold what was compiled. BIN is the program's name in the SDK's rules.
+OBJDUMP = riscv32-unknown-elf-objdump
+.PHONY: check_stacks
+check_stacks: $(BIN)
+	sh check_stacks.sh $(OBJDUMP) $(BIN)
 else ifneq ($(MAKECMDGOALS),host)
 $(error RULES_DIR is not set: source the configuration script of the GAP9 SDK first, or build with make host)
 endif

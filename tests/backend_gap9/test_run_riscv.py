@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import stat
 import time
@@ -14,7 +15,7 @@ import pytest
 from tests.backend_gap9.small_output import golden_input, graph, output
 from tmc.backend_gap9.emit_names import traced_ops
 from tmc.backend_gap9.output_directory import write_directory
-from tmc.backend_gap9.riscv_build import Isa, build_iss
+from tmc.backend_gap9.riscv_build import Isa, build_iss, build_riscv
 from tmc.backend_gap9.riscv_console import StageCycles, last_stage, parse_console
 from tmc.backend_gap9.riscv_simulators import simulate
 from tmc.backend_gap9.run_riscv import run_gvsoc, run_iss
@@ -141,6 +142,7 @@ def test_children_of_a_simulator_end_with_it(tmp_path: Path) -> None:
         ("gvsoc", run_gvsoc, "github.com/gvsoc/gvsoc"),
         ("riscv64-unknown-elf-gcc", run_iss, "apt-get install gcc-riscv64-unknown-elf"),
         ("make", run_iss, "apt-get install make"),
+        ("awk", run_iss, "apt-get install mawk"),
         ("gcc", run_iss, "apt-get install gcc"),
     ],
 )
@@ -154,7 +156,7 @@ def test_missing_tools_are_named(
 ) -> None:
     tools = tmp_path / "tools"
     tools.mkdir()
-    for tool in ("gcc", "make", "env", "as", "ld", "sh", "stdbuf", "riscv64-unknown-elf-gcc"):
+    for tool in ("gcc", "make", "env", "as", "ld", "sh", "stdbuf", "awk", "riscv64-unknown-elf-gcc"):
         found = shutil.which(tool)
         assert found is not None, tool
         if tool != missing:
@@ -170,6 +172,24 @@ def test_a_build_that_fails_shows_the_compiler(directory: Path, iss: Path) -> No
     with pytest.raises(PlatformError, match="the build failed with status 2") as caught:
         run_iss(directory, simulator=iss)
     assert any("expected ';'" in note for note in caught.value.notes)
+
+
+def test_a_kernel_that_needs_more_stack_than_there_is_fails_the_build(
+    directory: Path, tmp_path: Path
+) -> None:
+    kernel = directory / "kernels" / "tmc_layernorm_s16s8_xpulp.c"
+    text = kernel.read_text(encoding="utf-8")
+    hole = "volatile int32_t hole[300];\n    hole[0] = 0;\n    normalise_rows(args);"
+    kernel.write_text(text.replace("normalise_rows(args);", hole), encoding="utf-8")
+    objects = tmp_path / "objects"
+    objects.mkdir()
+    for _ in range(2):  # a program that was refused is not there for the next make
+        with pytest.raises(PlatformError, match="the build failed") as caught:
+            build_riscv(directory, objects, directory / "golden" / "input.bin", trace=False)
+        errors = [note for note in caught.value.notes if note.startswith("error: a stack of 1024 bytes")]
+        path = r"small_entry \d+ \+ small_stage_0 \d+ \+ tmc_layernorm_s16s8_xpulp 1\d{3}$"
+        assert re.search(f"found a need of 1\\d{{3}} bytes, allowed 1024: {path}", errors[0])
+    assert not (objects / "network.elf").exists()
 
 
 def test_console() -> None:

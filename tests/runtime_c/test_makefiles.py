@@ -22,6 +22,7 @@ def folder(tmp_path: Path) -> Path:
     """Lay out a generated network's folder, as far as the makefiles need it."""
     for name in ("include", "host", "gap9"):
         shutil.copytree(RUNTIME / name, tmp_path / name)
+    shutil.copytree(RUNTIME / "stacks", tmp_path, dirs_exist_ok=True)
     (tmp_path / "kernels").mkdir()
     for kernel in SCALAR_KERNELS:
         shutil.copy(kernel, tmp_path / "kernels")
@@ -75,6 +76,24 @@ def test_gap9_gives_the_sdk_its_variables(folder: Path, isa: str, defined: str) 
     flags = f"-O3 -Iinclude -Igap9 -I. -DTMC_NETWORK=small_network {stacks}{defined}"
     line = f"board: small: {sources}: {files}: {flags}"
     assert result.stdout == f"all {line}\nrun {line}\n"
+
+
+@pytest.mark.parametrize(("ints", "accepted"), [(200, True), (300, False)])
+def test_gap9_holds_a_program_to_the_stacks(folder: Path, ints: int, accepted: bool) -> None:
+    body = f"volatile int a[{ints}]; a[0] = 1;"
+    (folder / "program.c").write_text(
+        f"void small_entry(void) {{ {body} }} void controller(void) {{ {body} }}"
+        "void _start(void) { small_entry(); controller(); }"
+    )
+    (folder / "rules").mkdir()
+    build = "riscv64-unknown-elf-gcc -march=rv32imc -mabi=ilp32 -nostdlib -O1 program.c -o $@"
+    (folder / "rules" / "pmsis_rules.mk").write_text(f"BIN = program\n$(BIN):\n\t{build}\n")
+    result = make(folder, "check_stacks", "RULES_DIR=rules", "OBJDUMP=riscv64-unknown-elf-objdump")
+    assert (result.returncode == 0) is accepted
+    need = (4 * ints + 15) // 16 * 16
+    assert f"stack: at most {need} of 2048 bytes: controller {need}" in result.stdout
+    refused = f"error: a stack of 1024 bytes: found a need of {need} bytes, allowed 1024: small_entry {need}"
+    assert (refused in result.stdout) is not accepted
 
 
 def test_gap9_says_what_is_missing(folder: Path) -> None:

@@ -52,6 +52,7 @@ class Network:
 def network(folder: Path, name: str, weights: bytes) -> Network:
     """Lay out the network `name` of this folder's C files; weights is the content of L3."""
     shutil.copytree(RUNTIME / "include", folder / "include")
+    shutil.copytree(RUNTIME / "stacks", folder, dirs_exist_ok=True)
     (folder / "kernels").mkdir()
     source = (HERE / f"{name}_network.c").read_text(encoding="utf-8")
     definition = f"#define WEIGHTS_CHECKSUM 0x{zlib.crc32(weights):08X}u\n"

@@ -8,7 +8,7 @@ enum { ROWS = 37, ROW_BYTES = 50, PITCH = 61, INPUT_BYTES = ROWS * PITCH + 3 };
 #endif
 
 /** Trace the value in four tiles, the last one first. */
-static void entry(void *argument)
+static void trace_entry(void *argument)
 {
     const tmc_context *context = argument;
     const uint8_t *value = context->input;
@@ -39,7 +39,7 @@ const tmc_network trace_network = {
     .l2_bytes = 16,
     .l3_bytes = 4,
     .l3_checksum = WEIGHTS_CHECKSUM,
-    .entry = entry,
+    .entry = trace_entry,
     .values = values,
     .value_count = sizeof values / sizeof values[0],
 };
