@@ -9,7 +9,7 @@ from tmc.backend_gap9.emit_names import Names, comment_lines
 from tmc.backend_gap9.report import Report
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph
-from tmc.ir.types import DType
+from tmc.ir.types import DType, Quant, TensorType
 
 C_TYPES = {
     DType.S8: "int8_t",
@@ -82,6 +82,16 @@ def made_by(report: Report) -> str:
     )
 
 
+def _scale_of_element(tensor: TensorType, quant: Quant, scales: str) -> str:
+    """Return which of several scales an element has, by its number: a port is an array without a shape."""
+    count = len(quant.scale)
+    if quant.per == "channel":
+        return f"one scale per channel: that of element i, from 0, is entry i % {count} of {scales}"
+    assert quant.per is not None, "the verifier allows one scale only where it is per nothing"
+    what, part = quant.per.replace("_", " "), tensor.elements // count
+    return f"one scale per {what}: that of element i, from 0, is entry i / {part} of {scales}"
+
+
 def _port(graph: Graph, values: tuple[str, ...], what: str, prefix: str) -> PortText:
     if len(values) != 1:
         raise PlanError(
@@ -111,7 +121,7 @@ def _port(graph: Graph, values: tuple[str, ...], what: str, prefix: str) -> Port
         else:
             macros.append(Macro(f"{prefix}_SCALES", f"{{{', '.join(scales)}}}"))
             meaning += (
-                f", one scale for each of {len(scales)} equal parts of axis {quant.axis}. "
+                f", {_scale_of_element(tensor, quant, f'{prefix}_SCALES')}. "
                 "No code here uses the scales; they expand to floating-point constants."
             )
     if what == "input":

@@ -20,7 +20,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from types import UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from tmc.ir.attrs import Attrs
 from tmc.ir.graph import Graph, Op, OpKind
@@ -214,7 +214,7 @@ def _fits(value: object, hint: Any) -> bool:
     origin, parts = get_origin(hint), get_args(hint)
     if origin is Literal:
         return value in parts
-    if origin is UnionType:
+    if origin in (Union, UnionType):
         return any(_fits(value, part) for part in parts)
     if origin is tuple:
         wanted = parts[:1] * len(value) if isinstance(value, tuple) and parts[1:] == (...,) else parts
@@ -225,4 +225,6 @@ def _fits(value: object, hint: Any) -> bool:
 def _describe(hint: Any) -> str:
     if get_origin(hint) is Literal:
         return " or ".join(_value(choice) for choice in get_args(hint))
+    if get_origin(hint) in (Union, UnionType):
+        return " or ".join(_describe(part) for part in get_args(hint) if part is not type(None))
     return hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint)

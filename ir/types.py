@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from math import prod
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+# What a value has several scales for. A channel is one of every row, an output channel a row of a weight.
+Per = Literal["channel", "output_channel", "head"]
 
 
 class DType(Enum):
@@ -59,13 +61,15 @@ _BY_NUMPY = {numpy_type: dtype for dtype, numpy_type in _NUMPY.items()}
 class Quant:
     """Affine quantisation: real = scale * (q - zero_point).
 
-    `scale` has one entry, or one for each equal part of `axis` (output channels of a weight, heads of Q).
-    `bits`: of a signed type that is wider than its codes, how many they use.
+    `scale` has one entry, or one `per` channel, output channel or head. Which element has which scale follows
+    from its number i, counted row by row, and not from the shape, so that reshapes and stacks keep it: scale
+    i mod n of n channels; of n output channels or heads, which are equal parts one after the other, scale
+    floor(i n / elements). `bits`: of a signed type that is wider than its codes, how many they use.
     """
 
     scale: tuple[float, ...]
     zero_point: int = 0
-    axis: int | None = None
+    per: Per | None = None
     bits: int | None = None
 
 
@@ -89,6 +93,17 @@ class TensorType:
             return -(2 ** (self.quant.bits - 1)), 2 ** (self.quant.bits - 1) - 1
         limits = np.iinfo(self.dtype.numpy)
         return int(limits.min), int(limits.max)
+
+    @property
+    def element_scales(self) -> NDArray[np.float64]:
+        """Return the scale of every element, in the shape of the value; of shape () if all have the same."""
+        assert self.quant is not None, "only a quantised value has scales"
+        scale = np.array(self.quant.scale, dtype=np.float64)
+        if self.quant.per is None:
+            return scale.reshape(())
+        parts = self.elements // len(scale)
+        every = np.tile(scale, parts) if self.quant.per == "channel" else np.repeat(scale, parts)
+        return every.reshape(self.shape)
 
     @property
     def size_bytes(self) -> int:

@@ -8,9 +8,12 @@ from dataclasses import fields
 import numpy as np
 
 from tmc.ir.errors import VerifyError
-from tmc.ir.graph import Graph, Op
+from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.ops import OPS, arity_allowed
 from tmc.ir.types import DType, Quant
+
+# What leaves the elements of its operand as they are, and every row whole.
+VIEWS_OF_ROWS = frozenset({OpKind.RESHAPE, OpKind.PERMUTE_ROWS})
 
 
 def verify(graph: Graph) -> None:
@@ -60,14 +63,10 @@ def _define(name: str, defined: set[str], where: str) -> None:
 def _verify_quant(name: str, shape: tuple[int, ...], quant: Quant) -> None:
     if not all(math.isfinite(scale) and scale > 0 for scale in quant.scale):
         raise VerifyError(f"%{name}", f"found scales {quant.scale}, allowed positive numbers")
-    if quant.axis is None:
-        allowed = len(quant.scale) == 1
-    else:
-        allowed = (0 <= quant.axis < len(shape) and len(quant.scale) >= 1
-                   and shape[quant.axis] % len(quant.scale) == 0)
-    if not allowed:
-        raise VerifyError(f"%{name}", f"found {len(quant.scale)} scales on axis {quant.axis} of {shape}, "
-                                      "allowed one, or one for each equal part of an axis")
+    count = len(quant.scale)
+    if count != 1 if quant.per is None else not count or math.prod(shape) % count:
+        raise VerifyError(f"%{name}", f"found {count} scales per {quant.per or 'value'} of {shape}, "
+                                      "allowed one, or a divisor of the elements per channel or head")
 
 
 def _verify_bits(name: str, dtype: DType, bits: int | None) -> None:
@@ -103,3 +102,16 @@ def _verify_op(graph: Graph, op: Op, defined: set[str]) -> None:
     if (declared.dtype, declared.shape) != (inferred.dtype, inferred.shape):
         raise VerifyError(where, f"found {declared.dtype.value} {declared.shape} declared for %{op.output}, "
                                  f"the rule gives {inferred.dtype.value} {inferred.shape}")
+    if op.kind in VIEWS_OF_ROWS:
+        _verify_carried(graph, op, where)
+
+
+def _verify_carried(graph: Graph, op: Op, where: str) -> None:
+    """Check that a view has the scales of its operand, and that these go with the elements it moves."""
+    found, given = graph.types[op.output].quant, graph.types[op.inputs[0]].quant
+    if found != given:
+        raise VerifyError(where, f"found {found} for %{op.output}, allowed that of %{op.inputs[0]}: {given}")
+    if op.kind is OpKind.PERMUTE_ROWS and given is not None and given.per not in (None, "channel"):
+        raise VerifyError(where, f"found scales per {given.per} of rows that are moved, allowed one scale "
+                                 "or one per channel")
+

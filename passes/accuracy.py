@@ -43,12 +43,13 @@ def accuracy(graph: Graph, integer: Graph, ranges: Ranges, samples: Mapping[str,
     names = (*integer.inputs, *(op.output for op in integer.ops if op.kind not in VIEWS))
     tallies = {name: _Tally() for name in names}
     outputs = {name: _Output() for name in graph.outputs}
+    made_by = producers(integer)
     hardest: tuple[float, _Window] | None = None
     for index in range(count):
         inputs = {name: np.asarray(samples[name][index], dtype=np.float32) for name in graph.inputs}
         window = _Window.of(graph, integer, inputs)
         for name, tally in tallies.items():
-            tally.compare(window.real[name], window.stored[name], *_span(integer, name))
+            tally.compare(window.real[name], window.stored[name], *_span(integer, made_by.get(name), name))
             if index < ADDED_WINDOWS:
                 tally.add(window.real[name], window.added(name))
         for name, output in outputs.items():
@@ -56,7 +57,6 @@ def accuracy(graph: Graph, integer: Graph, ranges: Ranges, samples: Mapping[str,
         ratio = window.output_db(window.stored)
         hardest = (ratio, window) if hardest is None or ratio < hardest[0] else hardest
     assert hardest is not None, "there is at least one window"
-    made_by = producers(integer)
     nodes = {name: made_by[name].loc if name in made_by else f"input %{name}" for name in names}
     ops = tuple(OpAccuracy(name, nodes[name], tally.sqnr_db, tally.added_db, round(tally.clipped, 6))
                 for name, tally in tallies.items())
@@ -148,6 +148,7 @@ class _Tally:
     high: float = 0.0
 
     def compare(self, real: Array, stored: Array, least: Array, most: Array) -> None:
+        least, most = (end.reshape(real.shape) if end.ndim else end for end in (least, most))
         self.signal += _power(real)
         self.noise += _power(stored - real)
         self.low, self.high = min(self.low, float(real.min())), max(self.high, float(real.max()))
@@ -222,40 +223,32 @@ def _candidates(integer: Graph, window: _Window, names: tuple[str, ...]) -> list
 
 def _rows(integer: Graph, op: Op | None, name: str, codes: Array) -> Array:
     """Return stored codes as float32 real numbers, in the order of the float graph."""
-    if op is not None and (op.kind is OpKind.QROPE or _layout(op) == "heads"):
-        codes = codes.transpose(1, 0, 2).reshape(codes.shape[1], -1)
-    elif op is not None and _layout(op) == "transposed":
-        codes = codes.T
-    scale, zero_point = _columns(integer, name, codes.shape[-1])
-    return np.asarray(codes.astype(np.float32) - np.float32(zero_point)) * scale
-
-
-def _layout(op: Op) -> str:
-    return op.attrs.layout if isinstance(op.attrs, QLinearAttrs) else "rows"
-
-
-def _columns(integer: Graph, name: str, columns: int) -> tuple[Array, int]:
-    """Return the scale of a value, one number or one for each column in rows, and its zero point."""
-    quant = integer.types[name].quant
-    assert quant is not None
-    scale = np.array(quant.scale, dtype=np.float32)
-    return (scale if len(scale) == 1 else np.repeat(scale, columns // len(scale))), quant.zero_point
-
-
-def _span(integer: Graph, name: str) -> tuple[Array, Array]:
-    """Return the smallest and largest real number that the codes of a value can stand for, by rounding."""
     kind = integer.types[name]
-    scale, zero_point = _columns(integer, name, _row_width(integer, name))
-    limits = np.iinfo(kind.dtype.numpy)
-    ends = (limits.min - zero_point - 0.5, limits.max - zero_point + 0.5)
-    return scale * np.float32(ends[0]), scale * np.float32(ends[1])
+    assert kind.quant is not None
+    steps = codes.astype(np.float32) - np.float32(kind.quant.zero_point)
+    return _in_rows(op, steps * kind.element_scales.astype(np.float32))
 
 
-def _row_width(integer: Graph, name: str) -> int:
-    """Return the columns of a value in rows."""
+def _in_rows(op: Op | None, array: Array) -> Array:
+    """Return what an op stores by heads or transposed in rows, as the float graph has it."""
+    layout = op.attrs.layout if op is not None and isinstance(op.attrs, QLinearAttrs) else "rows"
+    if layout == "heads" or (op is not None and op.kind is OpKind.QROPE):
+        return array.transpose(1, 0, 2).reshape(array.shape[1], -1)
+    return array.T if layout == "transposed" else array
+
+
+def _span(integer: Graph, op: Op | None, name: str) -> tuple[Array, Array]:
+    """Return the smallest and largest real number that the codes of a value can stand for, by rounding.
+
+    As the value in rows, or one number for all elements.
+    """
     kind = integer.types[name]
-    by_heads = kind.quant is not None and kind.quant.axis == 0 and len(kind.shape) == 3
-    return kind.shape[0] * kind.shape[2] if by_heads else kind.shape[-1]
+    assert kind.quant is not None
+    scale = kind.element_scales.astype(np.float32)
+    scale = _in_rows(op, scale) if scale.ndim else scale
+    least, most = kind.code_limits
+    zero_point = kind.quant.zero_point
+    return scale * np.float32(least - zero_point - 0.5), scale * np.float32(most - zero_point + 0.5)
 
 
 def _power(array: Array) -> float:

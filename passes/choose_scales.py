@@ -89,7 +89,7 @@ def choose_scales(
             parts = [found.columns(head * width, (head + 1) * width) for head in range(heads)]
             parts = parts if recipe.scales_per_head else [found] * heads
             scales = tuple(symmetric(part, recipe.query_key_range) for part in parts)
-            quants[op.output] = Quant(scales, 0, 0)
+            quants[op.output] = Quant(scales, per="head")
         elif role is Role.VALUE:
             quants[op.output] = Quant((symmetric(found),))
         elif role is Role.ATTENDED:
@@ -134,7 +134,7 @@ def _unrotated_scales(graph: Graph, roles: Mapping[str, Role], quants: dict[str,
             heads = quants[op.output].scale
             width = graph.types[op.inputs[0]].shape[1] // len(heads)
             finer = np.repeat(np.array(heads) / 2**ROTATION_BITS, width)
-            quants[op.inputs[0]] = Quant(tuple(float(scale) for scale in finer), 0, 1)
+            quants[op.inputs[0]] = Quant(tuple(float(scale) for scale in finer), per="channel")
 
 
 def _pooled(graph: Graph, op: Op, x: Quant, readers: Mapping[str, tuple[Op, ...]],

@@ -23,7 +23,7 @@ def quantise_inputs(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Arra
         kind, real = graph.types[name], np.asarray(inputs[name], dtype=np.float64)
         if not np.isfinite(real).all():
             raise QuantisationError(f"input %{name}", "found NaN or infinity, allowed finite numbers")
-        assert kind.quant is not None and kind.quant.axis is None
+        assert kind.quant is not None and kind.quant.per is None
         scale = kind.quant.scale[0]
         steps: Array = real.astype(np.float32) / np.float32(scale) if kind.dtype is DType.S8 else real / scale
         low, high = kind.code_limits
@@ -32,9 +32,10 @@ def quantise_inputs(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Arra
 
 
 def dequantise(kind: TensorType, codes: Array) -> Array:
-    """Return the float64 numbers that the codes of a value stand for: scale * (code - zero point)."""
+    """Return the float64 numbers that the codes of a value stand for: scale * (code - zero point).
+
+    codes: of the value's shape, or a stack of these.
+    """
     assert kind.quant is not None
-    scale = np.array(kind.quant.scale)
-    if kind.quant.axis is not None:
-        scale = scale.reshape([-1 if axis == kind.quant.axis else 1 for axis in range(codes.ndim)])
-    return np.asarray(scale * (codes.astype(np.float64) - kind.quant.zero_point))
+    assert codes.shape[codes.ndim - len(kind.shape) :] == kind.shape, "codes of another shape"
+    return np.asarray(kind.element_scales * (codes.astype(np.float64) - kind.quant.zero_point))

@@ -100,8 +100,6 @@ class DeclaredCodes:
         self._outputs.append(name)
         if value in self._float.inputs or value in self._renamed or self._types[value].shape != shape:
             quant = self._types[value].quant
-            if quant is not None and quant.axis is not None:
-                quant = replace(quant, axis=len(shape) - 1)
             self._emit(OpKind.RESHAPE, (value,), a.ReshapeAttrs(shape), name, self._loc(value), quant)
         elif value != name:
             self._renamed[value] = name
@@ -142,7 +140,7 @@ class DeclaredCodes:
             name = op.output
             scales = tuple(float(step) for step in root.slope)
             same = len(set(scales)) == 1
-            quant = Quant(scales[:1] if same else scales, 0, None if same else 1)
+            quant = Quant(scales[:1]) if same else Quant(scales, per="channel")
             operands = self._linear_operands(name, root, linear)
             attrs = a.QLinearAttrs(0, "s32")
             self._stored[key] = self._emit(OpKind.QLINEAR, operands, attrs, name, op.loc, quant)
@@ -215,7 +213,7 @@ class DeclaredCodes:
 
     def _linear_operands(self, name: str, root: Root, linear: LinearCodes) -> tuple[str, ...]:
         scales = tuple(float(scale) for scale in linear.weight_scale)
-        quant = Quant(scales[:1]) if len(set(scales)) == 1 else Quant(scales, 0, 0)
+        quant = Quant(scales[:1]) if len(set(scales)) == 1 else Quant(scales, per="output_channel")
         return (
             root.value,
             self._constant(f"{name}.weight", linear.weight.astype(np.int8), quant),

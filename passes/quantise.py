@@ -120,12 +120,12 @@ def _linear(builder: _Builder, op: Op, last: Op) -> None:
         codes = quantise_logits(task)
         steps = tuple(float(scale) for scale in codes.weight_scale)
         same = len(set(steps)) == 1
-        weight_quant = Quant(steps[:1]) if same else Quant(steps, 0, 0)
+        weight_quant = Quant(steps[:1]) if same else Quant(steps, per="output_channel")
         sums_scale = tuple(x_quant.scale[0] * step for step in weight_quant.scale)
-        quant = Quant(sums_scale, 0, None if same else 1)
+        quant = Quant(sums_scale, per=None if same else "channel")
     else:
         codes = quantise_linear(task, builder.recipe)
-        weight_quant = Quant(tuple(float(scale) for scale in codes.weight_scale), 0, 0)
+        weight_quant = Quant(tuple(float(scale) for scale in codes.weight_scale), per="output_channel")
         quant = scales.quants[name]
     inputs = [x, builder.constant(f"{name}.weight", codes.weight, weight_quant),
               builder.constant(f"{name}.multiplier", codes.multiplier),
@@ -144,7 +144,7 @@ def _wide(builder: _Builder, task: LinearTask, op: Op, last: Op) -> None:
     """Emit a linear of int16 values as one with int32 results, and its activation as a requantisation."""
     codes = quantise_wide(task)
     name, result = op.output, builder.scales.quants[last.output]
-    weight_quant = Quant(tuple(float(scale) for scale in codes.linear.weight_scale), 0, 0)
+    weight_quant = Quant(tuple(float(scale) for scale in codes.linear.weight_scale), per="output_channel")
     operands = (op.inputs[0], builder.constant(f"{name}.weight", codes.linear.weight, weight_quant),
                 builder.constant(f"{name}.multiplier", codes.linear.multiplier),
                 builder.constant(f"{name}.bias", codes.linear.bias))
@@ -177,7 +177,7 @@ def _depthwise(builder: _Builder, op: Op, last: Op) -> None:
     y_scale = np.full(len(weight), sums.scale[0])
     task = LinearTask(op.loc, weight, bias[None], x_quant, builder.codes[x], y_scale, sums.zero_point, False)
     codes = quantise_linear(task, builder.recipe)
-    weight_quant = Quant(tuple(float(scale) for scale in codes.weight_scale), 0, 0)
+    weight_quant = Quant(tuple(float(scale) for scale in codes.weight_scale), per="output_channel")
     quant = builder.scales.quants[name]
     inputs = [x, builder.constant(f"{name}.weight", codes.weight, weight_quant),
               builder.constant(f"{name}.multiplier", codes.multiplier),

@@ -39,7 +39,7 @@ def quantise_wide(task: LinearTask) -> WideCodes:
     steps = [Fraction(task.x.scale[0]) * Fraction(float(step)) for step in linear.weight_scale]
     slope = [step / Fraction(float(y)) for step, y in zip(steps, task.y_scale, strict=True)]
     factors = requantise_factors(task.where, sum_ranges(task, linear), slope, [Fraction(0)] * len(slope))
-    return WideCodes(linear, Quant(tuple(float(step) for step in steps), 0, 1), factors)
+    return WideCodes(linear, Quant(tuple(float(step) for step in steps), per="channel"), factors)
 
 
 def _per_channel(weight: Array) -> DeclaredWeights:

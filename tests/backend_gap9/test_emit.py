@@ -26,7 +26,7 @@ from tmc.backend_gap9.kernels import ISAS
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph
 from tmc.ir.interpret import interpret
-from tmc.ir.types import DType, Quant, TensorType
+from tmc.ir.types import DType, Per, Quant, TensorType
 
 INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
 # The SDK has these.
@@ -148,9 +148,14 @@ def test_golden_sample() -> None:
     }
 
 
-def test_scales_per_part_are_listed() -> None:
+@pytest.mark.parametrize(
+    ("per", "entry"),
+    [("channel", "one scale per channel: that of element i, from 0, is entry i % 2 of SMALL_OUTPUT_SCALES."),
+     ("head", "one scale per head: that of element i, from 0, is entry i / 80 of SMALL_OUTPUT_SCALES.")],
+)
+def test_scales_are_listed_with_the_elements_that_have_them(per: Per, entry: str) -> None:
     graph = small_output.graph()
-    types = {**graph.types, "y": TensorType(DType.S16, (10, 16), Quant((0.5, 0.25), 0, 1))}
+    types = {**graph.types, "y": TensorType(DType.S16, (10, 16), Quant((0.5, 0.25), per=per))}
     files = emit(
         replace(graph, types=types),
         small_output.program(),
@@ -160,7 +165,7 @@ def test_scales_per_part_are_listed() -> None:
     )
     header = files["network.h"].decode()
     assert "#define SMALL_OUTPUT_SCALES {0.5, 0.25}\n" in header
-    assert "one scale for each of 2 equal parts of axis 1" in " ".join(header.replace(" *", "").split())
+    assert entry in " ".join(header.replace(" *", "").split())
 
 
 def test_no_scale_no_macro() -> None:

@@ -60,7 +60,7 @@ def test_every_role_with_a_scale_has_one_kind() -> None:
 def test_grids() -> None:
     value = np.array([[0.26, -9.0, 0.6, 900.0]], dtype=np.float32)
     integer = np.dtype(np.int8)
-    grids = {"one": (Quant((0.5,), 2), integer), "heads": (Quant((0.5, 2.0), 0, 0), integer)}
+    grids = {"one": (Quant((0.5,), 2), integer), "heads": (Quant((0.5, 2.0), per="head"), integer)}
     assert _on_grid(grids, "one", value).tolist() == [[0.5, -9.0, 0.5, 62.5]]
     assert _on_grid(grids, "heads", value).tolist() == [[0.5, -9.0, 0.0, 254.0]]
     assert _on_grid(grids, "other", value) is value

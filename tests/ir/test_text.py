@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from types import UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pytest
@@ -20,14 +20,14 @@ from tmc.ir.types import Array, DType, Quant, TensorType
 
 EXAMPLE = """graph @net(%x: s8[2x8] q(scale=(0.0123,), zero_point=-3)) {
   %w = constant f32[4x8] sha256:acf0da7d4019637d
-  %"onnx::Add_7" = constant f32[1x4] sha256:b5724487725b9661
+  %"n::Add_7" = constant f32[1x4] sha256:b5724487725b9661
   %x.f: f32[2x8] = reshape(%x) {shape=(2, 8)}
-  %y: f32[2x4] q(scale=(0.5, 1e-05), zero_point=0, axis=1) = linear(%x.f, %w, %"onnx::Add_7") loc("/fc/Gemm")
+  %y: f32[2x4] q(scale=(0.5, 1e-05), zero_point=0, per="head") = linear(%x.f, %w, %"n::Add_7") loc("/fc/Gemm")
   return %y
 }
 """
 ARRAYS: dict[str, Array] = {"w": np.arange(32, dtype=np.float32).reshape(4, 8),
-                            "onnx::Add_7": np.ones((1, 4), np.float32)}
+                            "n::Add_7": np.ones((1, 4), np.float32)}
 
 
 def values(hint: Any) -> st.SearchStrategy[Any]:
@@ -40,7 +40,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
         return st.floats(allow_nan=False, allow_infinity=False)
     if get_origin(hint) is Literal:
         return st.sampled_from(get_args(hint))
-    if get_origin(hint) is UnionType:
+    if get_origin(hint) in (Union, UnionType):
         return st.one_of([st.none() if part is type(None) else values(part) for part in get_args(hint)])
     assert get_origin(hint) is tuple
     first, *rest = get_args(hint)
@@ -140,16 +140,17 @@ def test_hash_covers_type_shape_and_bytes() -> None:
         ("s8[2x8]", "s9[2x8]", (1, 16), "found s9[2x8], allowed a type such as f32[1x8]"),
         ("s8[2x8]", "s8[2xa]", (1, 16), "found s8[2xa], allowed a type such as f32[1x8]"),
         ("zero_point=-3", "zero_point=-3.0", (1, 54), "found zero_point=-3.0, allowed int"),
-        ("zero_point=-3", "zero=-3", (1, 43), "found attribute zero, allowed scale, zero_point, axis"),
+        ("zero_point=-3", "zero=-3", (1, 43), "found attribute zero, allowed scale, zero_point, per"),
         ("zero_point=-3", "scale=(1.0,)", (1, 43), "found attribute scale twice"),
         ("scale=(0.0123,), ", "", (1, 25), "found no scale"),
+        ('per="head"', 'per="row"', (5, 56), 'allowed "channel" or "output_channel" or "head"'),
         ("s8[2x8]", "(", (1, 16), "found (, allowed a type such as f32[1x8]"),
         ("= constant f32[4x8]", "= variable f32[4x8]", (2, 8), "found variable, allowed constant"),
         ("constant f32[4x8]", "constant f32[8x4]", (2, 26), "found an array of float32 (4, 8) for %w"),
         ("sha256:acf0da7d4019637d", "sha256:acf0da7d40196370", (2, 26), "for %w, allowed acf0da7d40196370"),
         ("%w = constant", "%v = constant", (2, 26), "found no array for %v"),
-        ('%"onnx::Add_7" = ', r'%"onnx\qAdd_7" = ', (3, 4), "allowed a JSON string"),
-        ('%"onnx::Add_7" = ', "%w = ", (3, 3), "found %w defined twice, allowed once"),
+        ('%"n::Add_7" = ', r'%"onnx\qAdd_7" = ', (3, 4), "allowed a JSON string"),
+        ('%"n::Add_7" = ', "%w = ", (3, 3), "found %w defined twice, allowed once"),
         ("= reshape(", "= reshapes(", (4, 20), "found op reshapes, allowed reshape, transpose"),
         ("= reshape(", "= (", (4, 20), "found (, allowed an op"),
         ("(2, 8)}", "(2, 8.0)}", (4, 39), "found shape=(2, 8.0), allowed tuple[int, ...]"),
@@ -157,8 +158,8 @@ def test_hash_covers_type_shape_and_bytes() -> None:
         ("(2, 8)}", "wide}", (4, 39), "found wide, allowed a number, a string, True, False or a tuple"),
         (" {shape=(2, 8)}", "", (5, 3), "found no shape"),
         ("{shape=(2, 8)}", "{(2, 8)}", (4, 33), "found (, allowed the name of an attribute"),
-        ('loc("/fc/Gemm")', "loc(fc)", (5, 99), "found fc, allowed a string"),
-        ('loc("/fc/Gemm")', 'loc("\\x")', (5, 99), "allowed a JSON string"),
+        ('loc("/fc/Gemm")', "loc(fc)", (5, 100), "found fc, allowed a string"),
+        ('loc("/fc/Gemm")', 'loc("\\x")', (5, 100), "allowed a JSON string"),
         ("return %y", "return", (7, 1), "found }, allowed a name that starts with %"),
         ("}\n", "", (7, 1), "found the end of the text, allowed }"),
         ("}\n", "}\n.", (8, 1), "found '.', allowed a name"),

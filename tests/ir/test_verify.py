@@ -12,7 +12,7 @@ from tmc.ir.attrs import Attrs, GeluAttrs, LayerNormAttrs
 from tmc.ir.errors import VerifyError
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
 from tmc.ir.text import parse_graph
-from tmc.ir.types import DType, Quant, TensorType
+from tmc.ir.types import DType, Per, Quant, TensorType
 from tmc.ir.verify import verify
 
 F32 = TensorType(DType.F32, (2, 4))
@@ -30,8 +30,8 @@ def typed(**types: TensorType) -> dict[str, TensorType]:
     return {**GRAPH.types, **types}
 
 
-def quantised(scale: tuple[float, ...], axis: int | None = None) -> dict[str, TensorType]:
-    return typed(x=replace(F32, quant=Quant(scale, 0, axis)))
+def quantised(scale: tuple[float, ...], per: Per | None = None) -> dict[str, TensorType]:
+    return typed(x=replace(F32, quant=Quant(scale, per=per)))
 
 
 def untyped(name: str) -> dict[str, TensorType]:
@@ -40,7 +40,7 @@ def untyped(name: str) -> dict[str, TensorType]:
 
 def test_a_right_graph_passes() -> None:
     verify(GRAPH)
-    verify(replace(GRAPH, types=typed(y=replace(F32, quant=Quant((0.5, 0.25), 0, 1)))))
+    verify(replace(GRAPH, types=typed(y=replace(F32, quant=Quant((0.5, 0.25), per="channel")))))
 
 
 BROKEN: list[tuple[dict[str, Any], str]] = [
@@ -72,11 +72,10 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
      "/norm (layernorm): found gamma (4,), allowed (5,)"),
     ({"types": quantised((0.0,))}, "%x: found scales (0.0,), allowed positive numbers"),
     ({"types": quantised((float("nan"),))}, "%x: found scales (nan,)"),
-    ({"types": quantised(())}, "%x: found 0 scales on axis None of (2, 4)"),
-    ({"types": quantised((0.5, 0.5))}, "%x: found 2 scales on axis None of (2, 4)"),
-    ({"types": quantised((), 1)}, "%x: found 0 scales on axis 1 of (2, 4)"),
-    ({"types": quantised((0.5, 0.5, 0.5), 1)}, "%x: found 3 scales on axis 1 of (2, 4)"),
-    ({"types": quantised((0.5,), 2)}, "%x: found 1 scales on axis 2 of (2, 4)"),
+    ({"types": quantised(())}, "%x: found 0 scales per value of (2, 4), allowed one, or a divisor"),
+    ({"types": quantised((0.5, 0.5))}, "%x: found 2 scales per value of (2, 4)"),
+    ({"types": quantised((), "channel")}, "%x: found 0 scales per channel of (2, 4)"),
+    ({"types": quantised((0.5,) * 3, "head")}, "%x: found 3 scales per head of (2, 4)"),
 ]
 
 
@@ -85,6 +84,36 @@ def test_a_broken_graph_is_named(change: dict[str, Any], message: str) -> None:
     with pytest.raises(VerifyError) as found:
         verify(replace(GRAPH, **change))
     assert str(found.value).startswith(message)
+
+
+VIEWS = """
+graph @net(%x: s32[6x4] q(scale=(0.5, 0.25), zero_point=0, per="{per}")) {{
+  %y: s32[{shape}] q(scale=({scales}), zero_point=0, per="{per}") = {view} loc("/view")
+  return %y
+}}"""
+RESHAPE, PERMUTE = "reshape(%x) {{shape={}}}", "permute_rows(%x) {groups=2}"
+
+
+@pytest.mark.parametrize(
+    ("per", "shape", "view"),
+    [
+        *(("channel", shape, RESHAPE.format(found)) for shape, found in
+          (("1x6x4", "(1, 6, 4)"), ("24", "(24,)"), ("3x8", "(3, 8)"), ("8x3", "(8, 3)"))),
+        ("channel", "6x4", PERMUTE),
+        ("head", "2x3x4", RESHAPE.format("(2, 3, 4)")),
+    ],
+)
+def test_views_carry_the_scales(per: str, shape: str, view: str) -> None:
+    verify(parse_graph(VIEWS.format(per=per, shape=shape, scales="0.5, 0.25", view=view), {}))
+    with pytest.raises(VerifyError) as found:
+        verify(parse_graph(VIEWS.format(per=per, shape=shape, scales="0.25, 0.5", view=view), {}))
+    assert found.value.where.startswith("/view (") and "allowed that of %x: Quant(" in found.value.what
+
+
+def test_scales_per_head_do_not_follow_rows_that_change_places() -> None:
+    graph = parse_graph(VIEWS.format(per="head", shape="6x4", scales="0.5, 0.25", view=PERMUTE), {})
+    with pytest.raises(VerifyError, match=r"^/view \(permute_rows\): found scales per head of rows that"):
+        verify(graph)
 
 
 def of_bits(dtype: DType, bits: int) -> Graph:

@@ -42,9 +42,10 @@ def test_residual_stream_has_one_scale_with_headroom(ranges: Ranges) -> None:
 def test_queries_and_keys_have_a_scale_per_head(ranges: Ranges) -> None:
     scales = choose_scales(GRAPH, ranges)
     turned = scales.quants["0.q_turned"]
-    assert len(set(turned.scale)) == 3 and turned.axis == 0
+    assert len(set(turned.scale)) == 3 and turned.per == "head"
     before = scales.quants["0.q"]
-    assert before.axis == 1 and before.scale == tuple(np.repeat(np.array(turned.scale) / 64, 16).tolist())
+    finer = tuple(np.repeat(np.array(turned.scale) / 64, 16).tolist())
+    assert before.per == "channel" and before.scale == finer
 
 
 def test_symmetric_and_with_zero_point(ranges: Ranges) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph
-from tmc.ir.types import DType, Quant, TensorType
+from tmc.ir.types import DType, Per, Quant, TensorType
 from tmc.passes.codes import dequantise, quantise_inputs
 
 GRAPH = Graph("net", ("x",), (), (), {"x": TensorType(DType.S16, (1, 5), Quant((0.5,)))}, {})
@@ -34,7 +34,21 @@ def test_codes_back_to_numbers() -> None:
     assert dequantise(kind, np.array([[-3, -1], [0, 127]], dtype=np.int8)).tolist() == [[0, 1], [1.5, 65]]
 
 
-@pytest.mark.parametrize(("axis", "expected"), [(0, [[1, 2], [30, 40]]), (1, [[1, 20], [3, 40]])])
-def test_codes_back_with_a_scale_per_index(axis: int, expected: list[list[float]]) -> None:
-    kind = TensorType(DType.S8, (2, 2), Quant((1.0, 10.0), 0, axis))
-    assert dequantise(kind, np.array([[1, 2], [3, 4]], dtype=np.int8)).tolist() == expected
+@pytest.mark.parametrize(
+    ("per", "expected"),
+    [
+        ("channel", [1, 20, 3, 40]),
+        ("head", [1, 2, 30, 40]),
+        ("output_channel", [1, 2, 30, 40]),
+        (None, [1, 2, 3, 4]),
+    ],
+)
+@pytest.mark.parametrize("shape", [(4,), (2, 2), (1, 2, 2), (1, 1, 2, 2), (4, 1)])
+@pytest.mark.parametrize("runs", [(), (1,), (2,), (4,), (2, 3)])
+def test_codes_back_with_several_scales(
+    per: Per | None, expected: list[float], shape: tuple[int, ...], runs: tuple[int, ...]
+) -> None:
+    kind = TensorType(DType.S8, shape, Quant((1.0, 10.0) if per else (1.0,), per=per))
+    codes = np.broadcast_to(np.array([1, 2, 3, 4], dtype=np.int8).reshape(shape), (*runs, *shape))
+    found = dequantise(kind, codes)
+    assert found.shape == codes.shape and (found.reshape(-1, 4) == expected).all()

@@ -146,7 +146,7 @@ def test_classifier_has_one_scale_and_plain_sums() -> None:
     assert (integer.constants["logits.multiplier"] == 1).all()
     assert producers(integer)["logits"].attrs == a.QLinearAttrs(0, "s32")
     weight = integer.types["logits.weight"].quant
-    assert weight is not None and len(weight.scale) == 1 and weight.axis is None
+    assert weight is not None and len(weight.scale) == 1 and weight.per is None
     features = integer.types["features"].quant
     assert features is not None
     assert integer.types["logits"].quant == Quant((features.scale[0] * weight.scale[0],))

@@ -46,7 +46,7 @@ def test_tables_that_are_no_rotation(cosine: float, sine: float) -> None:
 @given(q=st.floats(1e-4, 0.5), k=st.floats(1e-4, 0.5), width=st.sampled_from([8, 16, 32, 64, 128]))
 def test_exp_table(q: float, k: float, width: int) -> None:
     scale = width**-0.5
-    q_quant, k_quant = Quant((q, 2 * q), 0, 0), Quant((k, k), 0, 0)
+    q_quant, k_quant = Quant((q, 2 * q), per="head"), Quant((k, k), per="head")
     codes = quantise_attention("/attn", q_quant, k_quant, scale, width, 400, (1, 0))
     assert codes.exp_table.shape == (2, 1024) and codes.exp_table.dtype == np.uint8
     for head, factor in enumerate((1, 2)):
@@ -67,7 +67,7 @@ def test_exp_table(q: float, k: float, width: int) -> None:
 
 
 def test_nearest_exp_table() -> None:
-    quant = Quant((0.02,), 0, 0)
+    quant = Quant((0.02,), per="head")
     recipe = DEFAULT.with_settings(["exp_table=nearest", "score_steps=80"])
     codes = quantise_attention("/attn", quant, quant, 0.125, 64, 400, (1, 0), recipe)
     step = 0.02 * 0.02 * 0.125 * 2.0 ** codes.attrs.score_shift[0]
@@ -88,7 +88,7 @@ def test_many_small_weights_keep_their_mass() -> None:
     errors = []
     for setting in ("diffused", "nearest"):
         recipe = DEFAULT.with_settings([f"exp_table={setting}"])
-        quant = Quant((1.0,), 0, 0)
+        quant = Quant((1.0,), per="head")
         codes = quantise_attention("/attn", quant, quant, scale, 64, 400, (2**14, 14), recipe)
         found = qattention(q, k, np.tile(v, (64, 1)), codes.exp_table, codes.attrs)
         errors.append(float((found - exact[:, None]).mean()))
@@ -96,7 +96,7 @@ def test_many_small_weights_keep_their_mass() -> None:
 
 
 def test_last_entry_is_zero_even_where_the_shift_ends() -> None:
-    quant = Quant((1e-6,), 0, 0)
+    quant = Quant((1e-6,), per="head")
     codes = quantise_attention("/attn", quant, quant, 0.125, 64, 400, (1, 0))
     assert codes.attrs.score_shift == (MAX_SCORE_SHIFT,)
     assert codes.exp_table[0, -2] == 255 and codes.exp_table[0, -1] == 0
@@ -116,7 +116,7 @@ def test_smallest_score_shift_is_exact(width: int) -> None:
 
 def test_sums_of_the_longest_row_fit() -> None:
     keys = (2**31 - 1) // (255 * 128)
-    quant = Quant((0.1,), 0, 0)
+    quant = Quant((0.1,), per="head")
     codes = quantise_attention("/attn", quant, quant, 1.0, 2, keys, (2**15 - 1, 0))
     q = np.zeros((1, 1, 2), dtype=np.int8)
     k = np.zeros((1, keys, 2), dtype=np.int8)

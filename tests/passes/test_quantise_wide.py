@@ -48,7 +48,7 @@ def test_weights_that_the_model_gives_are_kept() -> None:
     )
     found = quantise_wide(task)
     assert np.array_equal(found.linear.weight, codes)
-    assert found.sums.scale == pytest.approx((0.0002, 0.005)) and found.sums.axis == 1
+    assert found.sums.scale == pytest.approx((0.0002, 0.005)) and found.sums.per == "channel"
     slope = found.factors[:, 0] / 2.0 ** found.factors[:, 1]
     assert slope == pytest.approx([0.002, 0.05], rel=1e-8)
 
