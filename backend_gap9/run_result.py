@@ -15,7 +15,7 @@ from tmc.ir.errors import PlatformError
 from tmc.ir.graph import Graph
 from tmc.ir.interpret import interpret
 from tmc.ir.store import load_graph
-from tmc.ir.types import Array
+from tmc.ir.types import Array, TensorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,8 @@ class Golden:
 def load_golden(directory: Path) -> Golden:
     """Return graph and golden input of an output directory.
 
-    Raises: PlatformError if this is none; ParseError if its graph is damaged.
+    Raises: PlatformError if this is none, or its input holds codes beyond the limits; ParseError if its graph
+    is damaged.
     """
     if not is_output(directory):
         raise PlatformError(
@@ -104,13 +105,14 @@ def load_golden(directory: Path) -> Golden:
             "compile the network again",
         )
     array = np.frombuffer(content, tensor.dtype.numpy.newbyteorder("<")).astype(tensor.dtype.numpy)
+    check_codes(str(directory / "golden" / "input.bin"), tensor, array, "compile the network again")
     return Golden(graph, array.reshape(1, *tensor.shape))
 
 
 def checked_inputs(graph: Graph, inputs: Array) -> Array:
     """Return quantised inputs as [runs, *shape] in the network's element type.
 
-    Raises: PlatformError for another shape, floats, or numbers outside of the type.
+    Raises: PlatformError for another shape, floats, or codes beyond the limits.
     """
     name = graph.inputs[0]
     tensor = graph.types[name]
@@ -125,11 +127,19 @@ def checked_inputs(graph: Graph, inputs: Array) -> Array:
             f"found {inputs.dtype}, allowed {tensor.dtype.numpy}",
             "quantise it: round(value / scale) + zero point, as network.h says",
         )
-    limits = np.iinfo(tensor.dtype.numpy)
-    low, high = int(inputs.min()), int(inputs.max())
-    if low < limits.min or high > limits.max:
-        raise PlatformError(where, f"found {low} to {high}, allowed {limits.min} to {limits.max}")
+    check_codes(where, tensor, inputs, "clip them, as network.h says: the sums are proved between the limits")
     return inputs.astype(tensor.dtype.numpy)
+
+
+def check_codes(where: str, tensor: TensorType, codes: Array, remedy: str) -> None:
+    """Refuse codes beyond those for which the network's sums are proved.
+
+    Raises: PlatformError naming `where` they are from.
+    """
+    low, high = int(codes.min()), int(codes.max())
+    least, most = tensor.code_limits
+    if low < least or high > most:
+        raise PlatformError(where, f"found codes from {low} to {high}, allowed {least} to {most}", remedy)
 
 
 def compare_ops(graph: Graph, inputs: Array, traces: Sequence[bytes]) -> tuple[OpComparison, ...]:

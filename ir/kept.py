@@ -12,9 +12,10 @@ class Kept:
     exact: every code is that of the model. scales: how many values have their declared scale, of how many
     that the model rounds. weights: how many linear ops have the model's integers. ranges: for how many values
     a declared range stands in for samples that were not given. reason: which op is not taken code by code.
-    file_db: signal to noise of the outputs against those of the file itself, each op as ONNX says; None where
-    only noise could be compared. file_float_db: the same of the file's outputs against `reference`; None
-    where that is the file.
+    inputs: of a network of integers, the smallest and the largest that its input holds.
+    file_db: signal to noise of the outputs against those of the file itself, each op as ONNX says, over
+    file_windows windows; None where only noise could be compared. file_float_db: the same of the file's
+    outputs against `reference`; None where that is the file.
     """
 
     exact: bool
@@ -24,8 +25,10 @@ class Kept:
     of_weights: int
     ranges: int = 0
     reason: str = ""
+    inputs: tuple[int, int] | None = None
     file_db: float | None = None
     file_float_db: float | None = None
+    file_windows: int = 0
 
     @property
     def reference(self) -> str:
@@ -46,7 +49,10 @@ class Kept:
             parts.append(f"not code by code: {self.reason}")
         if self.exact:
             parts = ["every code is that of the quantised model"]
+            if self.inputs is not None:
+                parts = [f"{parts[0]}, for inputs from {self.inputs[0]} to {self.inputs[1]}"]
         if self.file_db is not None:
             own = "" if self.file_float_db is None else f", which are {self.file_float_db:.1f} dB from float"
-            parts.append(f"outputs {self.file_db:.1f} dB from those of the file itself{own}")
+            windows = f"{self.file_windows} window{'s' if self.file_windows != 1 else ''}"
+            parts.append(f"outputs {self.file_db:.1f} dB from those of the file itself on {windows}{own}")
         return "; ".join((*parts, f"accuracy is against {self.reference}"))

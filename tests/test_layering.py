@@ -42,6 +42,7 @@ TORCH_USERS = (
     "examples/*",
     "tests/examples/*",
     "tests/quantised/test_torch_*",
+    "tests/quantised/test_real_results.py",
     "bench/accuracy/*",
     "tests/bench/*",
 )

@@ -20,7 +20,7 @@ from tmc.ir.errors import TmcError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; return 0, 1 after an error of the input, 2 for a wrong command line."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
     try:
         # One thread: a second one spins while it waits, which costs more CPU time than it saves.
         with threadpool_limits(limits=1, user_api="blas"):
@@ -39,6 +39,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         _report(error, options.json)
         return 1
+
+
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """Join --input-range to its value, which may begin with a minus and would be taken for an option."""
+    joined: list[str] = []
+    for argument in arguments:
+        if joined and joined[-1] == "--input-range":
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def _report(error: Exception, as_json: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from tmc.accuracy_floor import Floor
 from tmc.backend_gap9.check_program import CheckReport
 from tmc.backend_gap9.targets import target_named
 from tmc.driver import DECLARED_NAMES, Compiled, Options, Value, Watch, compile_model, value_names
+from tmc.integer_input import Limits
 from tmc.ir.errors import TmcError
 from tmc.ir.graph import Graph
 from tmc.passes.canonicalise import CANONICALISE
@@ -34,6 +36,12 @@ def add_compile_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.npz",
         type=Path,
         help="one array per input, first axis = samples; default: MODEL.calibration.npz",
+    )
+    parser.add_argument(
+        "--input-range",
+        metavar="LOW:HIGH",
+        help="the integers that a network of integers (RequantShift) reads, for example 0:255; default: what "
+        "the samples show",
     )
     parser.add_argument(
         "--name", help="name of the network and of its C symbols; default: from the file name"
@@ -105,6 +113,7 @@ def _run(options: argparse.Namespace, output: Path | None) -> int:
                 output,
                 options.calibration,
                 options.name,
+                _input_range(options.input_range),
                 resident_weights=not options.stream_weights,
                 recipe=recipe,
                 floor=Floor(options.accuracy_floor, options.agreement_floor),
@@ -143,6 +152,18 @@ def _run(options: argparse.Namespace, output: Path | None) -> int:
     else:
         _summarise(compiled, output)
     return 0
+
+
+def _input_range(text: str | None) -> Limits | None:
+    """Return the ends of a range LOW:HIGH. Raises: TmcError for another form."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(-?\d{1,9}):(-?\d{1,9})", text)
+    if match is None:
+        raise TmcError(
+            "--input-range", f"found {text!r}, allowed LOW:HIGH, two integers", "such as --input-range=0:255"
+        )
+    return int(match[1]), int(match[2])
 
 
 def _check_name(option: str, name: str | None) -> None:

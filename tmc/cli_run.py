@@ -13,13 +13,13 @@ import numpy as np
 
 from tmc.backend_gap9.output_directory import MARKER, is_output
 from tmc.backend_gap9.run_host import run_host
-from tmc.backend_gap9.run_result import RunResult, load_golden
+from tmc.backend_gap9.run_result import RunResult, check_codes, load_golden
 from tmc.backend_gap9.run_riscv import run_gvsoc, run_iss
 from tmc.ir.errors import PlatformError
 from tmc.ir.graph import Graph
 from tmc.ir.kept import Kept
 from tmc.ir.types import Array
-from tmc.passes.codes import dequantise, quantise_inputs
+from tmc.passes.codes import Clipped, clipped_inputs, dequantise, quantise_inputs
 
 Run = Callable[[argparse.Namespace, Array | None], RunResult]
 
@@ -70,27 +70,30 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run a compiled directory and compare; return 1 where a single element is wrong."""
-    codes, real = None, False
+    codes, clipped = None, None
     graph = load_golden(options.directory).graph
     if options.input is not None:
-        codes, real = _read_input(options.input, graph)
+        codes, clipped = _read_input(options.input, graph)
     result = PLATFORMS[options.on](options, codes)
-    stages = _stages(options.directory, result)
+    facts = json.loads((options.directory / MARKER).read_text(encoding="utf-8"))
+    stages = _stages(facts, result)
     if options.output is not None:
         kind = graph.types[graph.outputs[0]]
-        outputs = dequantise(kind, result.outputs).astype(np.float32) if real else result.outputs
+        outputs = result.outputs if clipped is None else dequantise(kind, result.outputs).astype(np.float32)
         _write_output(options.output, outputs)
     if options.json:
-        print(json.dumps(_as_json(result, stages)))
+        print(json.dumps(_as_json(result, stages, clipped)))
     else:
+        if clipped is not None:
+            print(_clipped_text(clipped, facts["declared"]))
         _summarise(result, stages)
     return 0 if result.bit_exact else 1
 
 
-def _read_input(path: Path, graph: Graph) -> tuple[Array, bool]:
-    """Return the codes [runs, *shape] in a file, and whether it held real numbers.
+def _read_input(path: Path, graph: Graph) -> tuple[Array, Clipped | None]:
+    """Return the codes [runs, *shape] in a file and, if it held real numbers, what of these was clipped.
 
-    Raises: PlatformError for an unreadable file or another shape.
+    Raises: PlatformError for an unreadable file, another shape, or codes beyond the limits.
     """
     try:
         with path.open("rb") as file:
@@ -110,18 +113,12 @@ def _read_input(path: Path, graph: Graph) -> tuple[Array, bool]:
         )
     array = array.reshape(len(array), *shape)
     if np.issubdtype(array.dtype, np.integer):
-        low, high = int(array.min()), int(array.max())
-        least, most = graph.types[name].code_limits
-        if low < least or high > most:
-            raise PlatformError(
-                str(path),
-                f"found codes from {low} to {high}, allowed {least} to {most}",
-                "give floats, and they are quantised here",
-            )
-        return array, False
+        check_codes(str(path), graph.types[name], array, "give floats, and they are quantised here")
+        return array, None
     if not np.issubdtype(array.dtype, np.floating):
         raise PlatformError(str(path), f"found elements of type {array.dtype}, allowed floats or integers")
-    return np.stack([quantise_inputs(graph, {name: sample})[name] for sample in array]), True
+    codes = np.stack([quantise_inputs(graph, {name: sample})[name] for sample in array])
+    return codes, clipped_inputs(graph, array)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +132,8 @@ class _StageCycles:
     mac_per_cycle: float
 
 
-def _stages(directory: Path, result: RunResult) -> tuple[_StageCycles, ...]:
-    """Return the stages of a run whose platform counts cycles, else nothing."""
-    facts = json.loads((directory / MARKER).read_text(encoding="utf-8"))
+def _stages(facts: Mapping[str, Any], result: RunResult) -> tuple[_StageCycles, ...]:
+    """Return the stages of a run whose platform counts cycles, else nothing. facts: of the report."""
     return tuple(
         _StageCycles(
             stage["name"],
@@ -160,7 +156,9 @@ def _write_output(path: Path, outputs: Array) -> None:
         ) from error
 
 
-def _as_json(result: RunResult, stages: tuple[_StageCycles, ...]) -> dict[str, Any]:
+def _as_json(
+    result: RunResult, stages: tuple[_StageCycles, ...], clipped: Clipped | None
+) -> dict[str, Any]:
     ops = [
         {"name": op.name, "op": op.op, "node": op.node, "elements": op.elements, "mismatches": op.mismatches}
         for op in result.ops
@@ -171,11 +169,29 @@ def _as_json(result: RunResult, stages: tuple[_StageCycles, ...]) -> dict[str, A
         "platform": result.platform,
         "mismatches": result.mismatches,
         "runs": len(result.outputs),
+        "input_clipped": None if clipped is None else asdict(clipped) | {"share": clipped.share},
         "cycles": result.cycles,
         "seconds": round(result.seconds, 3),
         "layers": ops,
         "stages": [asdict(stage) for stage in stages],
     }
+
+
+def _clipped_text(clipped: Clipped, declared: Mapping[str, Any] | None) -> str:
+    """Return what became of real inputs; declared: what the report says of a quantised model."""
+    least, most = clipped.allowed
+    reach = f"codes stand for {least:.4g} to {most:.4g}, the largest input is {clipped.largest:.4g}"
+    if clipped.elements == 0:
+        return f"input: none of {clipped.of_elements:,} numbers was clipped: {reach}"
+    remedy = "calibrate on windows as loud as these"
+    if declared is not None and declared["exact"]:
+        remedy = "the quantised model clips them too"
+        if declared["inputs"] is not None:
+            remedy = "compile with the --input-range of all that may come"
+    return (
+        f"input: {clipped.elements:,} of {clipped.of_elements:,} numbers ({clipped.share:.2%}) were clipped: "
+        f"{reach}; {remedy}"
+    )
 
 
 def _summarise(result: RunResult, stages: tuple[_StageCycles, ...]) -> None:

@@ -30,6 +30,7 @@ from tmc.calibration import Calibration, choose_calibration
 from tmc.file_agreement import file_agreement
 from tmc.frontend.onnx_import import identifier, load_model
 from tmc.frontend.reference import check_against_onnxruntime, oracle_of
+from tmc.integer_input import Limits, integer_input
 from tmc.ir.accuracy import Accuracy
 from tmc.ir.errors import TmcError, UnsupportedModel
 from tmc.ir.graph import Graph
@@ -43,7 +44,7 @@ from tmc.passes.codes import quantise_inputs
 from tmc.passes.equalise import EQUALISE
 from tmc.passes.pipeline import NamedPass, Pass, named
 from tmc.passes.recipe import DEFAULT, Recipe
-from tmc.quantisation import Quantised, Steps, integer_samples, quantise_model
+from tmc.quantisation import Quantised, Steps, quantise_model
 
 Value = Graph | Ranges | Scales | Accuracy | Plan | Program
 
@@ -55,6 +56,7 @@ REFERENCE_SAMPLES = 2  # compared with onnxruntime, which takes as long as inter
 class Options:
     """What to compile, for what, and where to: without an output nothing is written.
 
+    input_range: the smallest and the largest integer that a network of integers reads.
     canonicalise: the passes to canonical form; researchers hand in their own.
     """
 
@@ -63,6 +65,7 @@ class Options:
     output: Path | None = None
     calibration: Path | None = None
     name: str | None = None
+    input_range: Limits | None = None
     resident_weights: bool = True  # else every inference brings all weights from L3
     recipe: Recipe = DEFAULT
     floor: Floor = NO_FLOOR
@@ -122,13 +125,13 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     done("import", imported)
     calibration = choose_calibration(options.model, options.calibration, imported)
     check_floor_has_windows(options.floor, calibration)
-    calibration = integer_samples(imported, calibration)
+    calibration, port = integer_input(imported, calibration, options.input_range)
     watch.stage(f"compare with {oracle_of(imported)}")
     difference = check_against_onnxruntime(options.model, imported, calibration.first(REFERENCE_SAMPLES))
     done("compare")
 
     steps = Steps(options.canonicalise, options.recipe, watch.stage, done)
-    quantised = quantise_model(model, calibration, steps)
+    quantised = quantise_model(model, calibration, steps, port)
     integer, held_back = quantised.graph, calibration.held_back
 
     watch.stage(f"compare with float on {_count(held_back)} {calibration.basis}")

@@ -31,6 +31,7 @@ def file_agreement(
     file = run_unfused(path, imported, windows)
     agreement = output_agreement(file, integer_outputs(quantised.graph, windows))
     if kept.exact:
-        return replace(kept, file_db=agreement)
+        return replace(kept, file_db=agreement, file_windows=len(windows))
     real = [interpret(quantised.real, window) for window in windows]
-    return replace(kept, file_db=agreement, file_float_db=output_agreement(real, file))
+    float_db = output_agreement(real, file)
+    return replace(kept, file_db=agreement, file_float_db=float_db, file_windows=len(windows))

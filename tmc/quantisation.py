@@ -11,12 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-import numpy as np
-
 from tmc.calibration import Calibration
 from tmc.frontend.onnx_import import Imported
+from tmc.integer_input import UNSIGNED, Limits
 from tmc.ir.attrs import FakeQuantiseAttrs
-from tmc.ir.errors import CalibrationError, QuantisationError
+from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.kept import Kept
 from tmc.ir.types import Quant
@@ -30,9 +29,6 @@ from tmc.passes.lower_declared import lower_declared, prepare_declared
 from tmc.passes.pipeline import NamedPass, Pass, run_passes
 from tmc.passes.quantise import quantise
 from tmc.passes.recipe import Recipe
-
-# Where integers have to come from noise: three deviations of it span int8.
-NOISE_STEPS = 42
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +51,10 @@ class Steps:
     done: Callable[[str, Graph | Ranges | Scales], None]
 
 
-def quantise_model(imported: Imported, calibration: Calibration, steps: Steps) -> Quantised:
-    """Return the integer graph of an imported model.
+def quantise_model(
+    imported: Imported, calibration: Calibration, steps: Steps, port: Limits | None = None
+) -> Quantised:
+    """Return the integer graph of an imported model. port: of a network of integers, what its input holds.
 
     Raises: TmcError naming the ONNX node that has no integer form.
     """
@@ -67,7 +65,7 @@ def quantise_model(imported: Imported, calibration: Calibration, steps: Steps) -
         steps.stage("take the codes that the model declares")
         try:
             plain = prepare_declared(graph)
-            integer = lower_declared(plain, imported.weight_scales, takes_unsigned(calibration))
+            integer = lower_declared(plain, imported.weight_scales, port == UNSIGNED)
         except QuantisationError as error:
             if shifts:
                 raise
@@ -77,9 +75,8 @@ def quantise_model(imported: Imported, calibration: Calibration, steps: Steps) -
             ranges = calibrate(plain, calibration.used)
             linears = _count(plain, OpKind.LINEAR)
             declared_codes = rounds + shifts
-            return Quantised(
-                integer, plain, ranges, Kept(True, declared_codes, declared_codes, linears, linears)
-            )
+            exact = Kept(True, declared_codes, declared_codes, linears, linears, inputs=port)
+            return Quantised(integer, plain, ranges, exact)
     steps.stage("bring to canonical form")
     stripped, declared = strip_quantisers(graph)
     canonical = run_passes(stripped, steps.canonicalise, lambda name, made, _: steps.done(name, made))
@@ -118,37 +115,6 @@ def quantise_model(imported: Imported, calibration: Calibration, steps: Steps) -
             reason=reason,
         )
     return Quantised(integer, equal, ranges, kept)
-
-
-def integer_samples(graph: Graph, calibration: Calibration) -> Calibration:
-    """Return samples that fit an integer network, whose input holds integers: noise becomes integers.
-
-    Raises: CalibrationError for given samples that hold anything but int8 or uint8 integers.
-    """
-    if not _count(graph, OpKind.REQUANT_SHIFT) or _count(graph, OpKind.FAKE_QUANTISE):
-        return calibration
-    if not calibration.meaningful:
-        integers = {
-            name: np.clip(np.rint(array * NOISE_STEPS), -128, 127).astype(np.float32)
-            for name, array in calibration.samples.items()
-        }
-        return replace(calibration, samples=integers)
-    for name, array in calibration.samples.items():
-        low, high = float(array.min()), float(array.max())
-        if (array != np.rint(array)).any() or not (
-            (-128 <= low and high <= 127) or (0 <= low and high <= 255)
-        ):
-            raise CalibrationError(
-                f"input %{name}",
-                f"found numbers from {low:g} to {high:g}, allowed integers from -128 to 127 or from 0 to 255",
-                "the network is one of integers (RequantShift): give integers",
-            )
-    return calibration
-
-
-def takes_unsigned(calibration: Calibration) -> bool:
-    """Tell whether samples hold integers beyond int8, so that the input of an integer network is uint8."""
-    return calibration.meaningful and any(float(array.max()) > 127 for array in calibration.samples.values())
 
 
 def _count(graph: Graph, kind: OpKind) -> int:

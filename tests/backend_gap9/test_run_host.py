@@ -135,7 +135,7 @@ def test_missing_tools(
         (np.zeros((10, 15), np.int16), r"found shape \(10, 15\), allowed \(10, 16\) or a stack of these"),
         (np.zeros((0, 10, 16), np.int16), r"found shape \(0, 10, 16\)"),
         (np.zeros((10, 16), np.float32), "found float32, allowed int16"),
-        (np.full((10, 16), 40_000), "found 40000 to 40000, allowed -32768 to 32767"),
+        (np.full((10, 16), 40_000), "found codes from 40000 to 40000, allowed -32768 to 32767"),
     ],
 )
 def test_inputs_that_do_not_fit(directory: Path, inputs: np.ndarray, message: str) -> None:

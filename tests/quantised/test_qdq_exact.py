@@ -110,10 +110,11 @@ def test_compiled_network(tmp_path: Path) -> None:
     assert facts["declared"] == {
         "exact": True,
         **{"scales": 8, "of_scales": 8, "weights": 4, "of_weights": 4},
-        **{"ranges": 0, "reason": "", "file_db": db, "file_float_db": None},
+        **{"ranges": 0, "reason": "", "inputs": None},
+        **{"file_db": db, "file_float_db": None, "file_windows": 2},
     }
-    said = f"every code is that of the quantised model; outputs {db:.1f} dB from those of the file itself; "
-    said += "accuracy is against the quantised model in float32, with its roundings"
+    said = f"every code is that of the quantised model; outputs {db:.1f} dB from those of the file itself on "
+    said += "2 windows; accuracy is against the quantised model in float32, with its roundings"
     assert json.loads((tmp_path / "out" / "report.json").read_text())["declared"] == facts["declared"]
     assert f"Of the quantised model: {said}." in (tmp_path / "out" / "report.html").read_text()
     assert f"\ndeclared: {said}\n" in call("report", tmp_path / "out").out

@@ -157,7 +157,7 @@ def test_import_is_checked_without_onnxruntime(tmp_path: Path) -> None:
 def test_compiled_network(tmp_path: Path, size: int) -> None:
     made = layers(3, size=size)
     path = write_network(tmp_path / "m.onnx", made)
-    facts = succeeded("compile", path, "-o", tmp_path / "out")
+    facts = succeeded("compile", path, "-o", tmp_path / "out", "--input-range=-128:127")
     assert facts["oracle"] == "ONNX's reference evaluator" and facts["declared"]["exact"] is True
     assert facts["declared"]["scales"] == facts["declared"]["of_scales"] == 3
     assert facts["declared"]["file_db"] == 200.0
@@ -282,7 +282,7 @@ def test_sum_of_two_codes_is_refused_by_name(tmp_path: Path) -> None:
         "add": np.array(0.0, np.float32),
     }
     path = write(tmp_path / "m.onnx", nodes, {"x": (4, 8)}, constants=constants, opset=13)
-    answer = call("compile", path, "-o", tmp_path / "out")
+    answer = call("compile", path, "-o", tmp_path / "out", "--input-range=-128:127")
     assert answer.status == 1
     assert answer.error.startswith("node_t: found add of two quantised values, allowed")
 

@@ -1,0 +1,125 @@
+"""Which integers a network of integers (RequantShift) reads: as stated, or as samples or the model show.
+
+The file says float32 and means integers of 8 bits, signed or not. A port of the wrong ones would clip what
+comes, and the codes would be another network's: so it is never guessed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypeAlias
+
+import numpy as np
+
+from tmc.calibration import Calibration
+from tmc.ir.attrs import RequantShiftAttrs
+from tmc.ir.errors import CalibrationError
+from tmc.ir.graph import Graph, Op, OpKind, uses
+from tmc.passes.element_map import VIEW_KINDS
+
+Limits: TypeAlias = tuple[int, int]
+SIGNED: Limits = (-128, 127)
+UNSIGNED: Limits = (0, 255)
+# Where integers have to come from noise: three deviations of it on each side span the range.
+NOISE_DEVIATIONS = 6
+
+
+def integer_input(
+    graph: Graph, calibration: Calibration, stated: Limits | None
+) -> tuple[Calibration, Limits | None]:
+    """Return samples that fit, and the integers that the input's port holds: SIGNED or UNSIGNED.
+
+    stated: the smallest and the largest integer by the user. Noise becomes integers of the range. A network
+    that rounds its input itself, or is calibrated, has no such port: None, and its samples stay as they are.
+    Raises: CalibrationError for a range that is no 8 bits or of another network, for samples that are no
+    integers in it, and where nothing says which integers come.
+    """
+    (name,) = graph.inputs
+    readers = _readers(graph, name)
+    if not _reads_integers(graph, readers):
+        if stated is not None:
+            raise CalibrationError(
+                "--input-range",
+                f"found a range of integers for input %{name}, which the network does not read as integers, "
+                "allowed for networks of integers (RequantShift)",
+                "leave it out: the range of this input is that of --calibration, or the model's own",
+            )
+        return calibration, None
+    port = _port(graph, name, readers, calibration, stated)
+    least, most = port if stated is None else stated
+    if not calibration.meaningful:
+        middle, step = (least + most) / 2, (most - least) / NOISE_DEVIATIONS
+        integers = np.clip(np.rint(middle + step * calibration.samples[name]), least, most)
+        return replace(calibration, samples={name: integers.astype(np.float32)}), port
+    array = calibration.samples[name]
+    low, high = float(array.min()), float(array.max())
+    if (array != np.rint(array)).any() or low < least or high > most:
+        ranges = (SIGNED, UNSIGNED) if stated is None else (stated,)
+        raise CalibrationError(
+            f"input %{name}",
+            f"found numbers from {low:g} to {high:g}, allowed integers "
+            f"{' or '.join(f'from {a} to {b}' for a, b in ranges)}",
+            "the network is one of integers (RequantShift): give integers"
+            + ("" if stated is None else " inside --input-range, or a wider range"),
+        )
+    return calibration, port
+
+
+def _reads_integers(graph: Graph, readers: list[Op]) -> bool:
+    """Tell whether a network computes with the integers that its input holds."""
+    shifts = any(op.kind is OpKind.REQUANT_SHIFT for op in graph.ops)
+    return shifts and any(op.kind is not OpKind.FAKE_QUANTISE for op in readers)
+
+
+def _readers(graph: Graph, name: str) -> list[Op]:
+    """Return the ops that read a value or a view of it."""
+    readers, names, found = uses(graph), [name], []
+    while names:
+        for op in readers.get(names.pop(), ()):
+            if op.kind in VIEW_KINDS:
+                names.append(op.output)
+            else:
+                found.append(op)
+    return found
+
+
+def _port(
+    graph: Graph, name: str, readers: list[Op], calibration: Calibration, stated: Limits | None
+) -> Limits:
+    """Return the integers that the port has to hold."""
+    if stated is not None:
+        return _port_of(stated)
+    if calibration.meaningful:
+        return SIGNED if float(calibration.samples[name].min()) < 0 else UNSIGNED
+    proved = [port for port in (SIGNED, UNSIGNED) if all(_saturates(graph, op, port) for op in readers)]
+    if not proved:
+        raise CalibrationError(
+            f"input %{name}",
+            "found nothing that says which integers come, allowed int8 (-128 to 127) or uint8 (0 to 255)",
+            "say what the network was quantised for, --input-range=-128:127 or --input-range=0:255, or give "
+            "samples with --calibration FILE.npz",
+        )
+    return proved[0]
+
+
+def _port_of(stated: Limits) -> Limits:
+    low, high = stated
+    for port in (UNSIGNED, SIGNED):
+        if port[0] <= low < high <= port[1]:
+            return port
+    raise CalibrationError(
+        "--input-range",
+        f"found {low}:{high}, allowed a part of -128:127 or of 0:255, the lower end first",
+        "networks of integers (RequantShift) read 8 bits, signed or not",
+    )
+
+
+def _saturates(graph: Graph, op: Op, port: Limits) -> bool:
+    """Tell whether an op gives for every integer beyond a port what it gives for the port's end."""
+    if not isinstance(op.attrs, RequantShiftAttrs):
+        return False
+    mul, add = (graph.constants[name].astype(np.int64) for name in op.inputs[1:])
+    low, high = ((end * mul + add + (2**op.attrs.shift >> 1)) >> op.attrs.shift for end in port)
+    rising = (low <= op.attrs.low) & (high >= op.attrs.high)
+    falling = (low >= op.attrs.high) & (high <= op.attrs.low)
+    return bool(np.where(mul > 0, rising, np.where(mul < 0, falling, True)).all())
