@@ -38,7 +38,7 @@ class DeclaredCodes:
         self._stored: dict[tuple[str, ...], str] = {}
         self._renamed: dict[str, str] = {}
         self._outputs: list[str] = []
-        self._given: set[str] = set()
+        self._given: set[Rounding] = set()
 
     def graph(self) -> Graph:
         """Return what was emitted as a graph."""
@@ -57,7 +57,7 @@ class DeclaredCodes:
     def give(self, rounding: Rounding) -> None:
         """Declare the graph's input as the codes of a rounding."""
         name = rounding.root.value
-        self._given.add(rounding.op.output)
+        self._given.add(rounding)
         self._types[name] = TensorType(DType.S8, self._float.types[name].shape, _quant(rounding))
 
     def rounded(self, x: Coded) -> str:
@@ -67,7 +67,7 @@ class DeclaredCodes:
         steps = np.rint(x.reals.astype(np.float64) / float(x.grid.scale)) + x.grid.zero_point
         table = np.clip(steps, low, high).astype(np.int8)
         source, name = x.source, x.grid.op.output
-        given = source.op.output in self._given
+        given = source in self._given
         if given and np.array_equal(table, IDENTITY):
             return source.root.value
         key = ("rounded", source.op.output, name)

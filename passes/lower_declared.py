@@ -137,10 +137,14 @@ class _Lowering:
         if isinstance(attrs, a.FakeQuantiseAttrs):
             rounding = Rounding(x.root, op, attrs, x.relu)
         else:
-            if any(slope != 1 for slope in x.root.slope) or any(x.root.offset) or x.relu:
+            offset = x.root.offset
+            if x.root.slope != (1,) * len(offset) or any(each.denominator != 1 for each in offset) or x.relu:
                 raise self._error(op, "requant_shift of a value that is no integer sum")
-            mul, add = (self._per_channel(op, self.graph.constants[name], x) for name in op.inputs[1:])
-            rounding = Rounding(x.root, op, attrs, False, tuple(map(int, mul)), tuple(map(int, add)))
+            given = (self._per_channel(op, self.graph.constants[name], x) for name in op.inputs[1:])
+            mul, add = (tuple(map(int, constant)) for constant in given)
+            shifted = zip(add, mul, offset, strict=True)
+            add = tuple(addend + factor * int(steps) for addend, factor, steps in shifted)
+            rounding = Rounding(x.root, op, attrs, False, mul, add)
         return Coded(rounding, rounding.reals(), rounding, x.index)
 
     def _given(self, op: Op, x: Given, attrs: a.FakeQuantiseAttrs | a.RequantShiftAttrs) -> Coded:
@@ -157,7 +161,9 @@ class _Lowering:
         if all(other.kind is not OpKind.REQUANT_SHIFT for other in self.graph.ops):
             raise self._error(op, f"input %{x.name}, which nothing rounds to codes")
         high = 255 if self._unsigned_input else 127
-        return self._given(op, x, a.RequantShiftAttrs(0, high - 255, high))
+        integers = self._given(op, x, a.RequantShiftAttrs(0, high - 255, high))
+        self._known[op.inputs[0]] = integers
+        return integers
 
     def _linear(self, op: Op, x: Known) -> Sums:
         """Note the exact sums of a linear op."""

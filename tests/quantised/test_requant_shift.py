@@ -146,6 +146,27 @@ def test_unsigned_input(tmp_path: Path) -> None:
     assert np.array_equal(found, stored(x, made[-1]))
 
 
+@pytest.mark.parametrize("unsigned", [False, True])
+@pytest.mark.parametrize("mul", [16, 9, -17, -3, "channel"])
+def test_a_shift_of_the_input_itself(tmp_path: Path, unsigned: bool, mul: int | str) -> None:
+    random = np.random.default_rng(0)
+    factor = np.arange(-8, 8) if isinstance(mul, str) else np.array(mul)
+    weight, add = random.integers(-9, 9, (16, 4)), np.array(11)
+    shift = {"n_levels": 256.0, "div": 16.0, "signed": 1.0}
+    nodes = [
+        node("RequantShift", "x m a", "c", **shift),
+        node("MatMul", "c w", "s"),
+        node("RequantShift", "s one a", "y", **shift),
+    ]
+    made = {"m": factor, "a": add, "one": np.array(1), "w": weight}
+    constants = {name: array.astype(np.float32) for name, array in made.items()}
+    path = write(tmp_path / "m.onnx", nodes, {"x": (5, 16)}, constants=constants, opset=13)
+    codes = random.integers(-128, 128, (5, 16))
+    (found,) = interpret(lowered(path, unsigned), {"x": codes.astype(np.int8)}).values()
+    first = requantised(codes + 128 * unsigned, factor, add, 16, 256, True)
+    assert np.array_equal(found, requantised(first @ weight, np.array(1), add, 16, 256, True))
+
+
 def test_import_is_checked_without_onnxruntime(tmp_path: Path) -> None:
     path = write_network(tmp_path / "m.onnx", layers(2))
     random = np.random.default_rng(0)

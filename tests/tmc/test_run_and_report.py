@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ from numpy.typing import NDArray
 
 from tests.tmc.command import call, refused, succeeded, tree
 from tests.tmc.conftest import Built
+from tmc.backend_gap9.run_host import run_host
 from tmc.backend_gap9.run_result import load_golden
+from tmc.backend_gap9.run_riscv import run_gvsoc, run_iss
+from tmc.ir.errors import PlatformError
 from tmc.ir.interpret import interpret
 from tmc.passes.codes import dequantise, quantise_inputs
 
@@ -29,7 +33,7 @@ def test_golden_input(built: Built) -> None:
     before = tree(built.output)
     facts = succeeded("run", built.output, "--on", "host")
     assert (facts["bit_exact"], facts["mismatches"], facts["runs"], facts["platform"]) == (True, 0, 1, "host")
-    assert facts["cycles"] is None
+    assert facts["cycles"] is None and facts["input_clipped"] is None
     golden = load_golden(built.output).graph
     assert [layer["name"] for layer in facts["layers"]] == [
         op.output for op in golden.ops if op.kind.value != "reshape"
@@ -37,7 +41,7 @@ def test_golden_input(built: Built) -> None:
     assert all(layer["elements"] > 0 and layer["node"] for layer in facts["layers"])
     assert tree(built.output) == before, "the directory is left as it is"
     text = call("run", built.output, "--on", "host").out
-    assert "bit-exact: " in text and f"of {len(facts['layers'])} ops equal the interpreter's" in text
+    assert "clipped" not in text and "bit-exact: " in text and f"of {len(facts['layers'])} ops equal the interpreter's" in text
 
 
 def test_outputs_only(built: Built) -> None:
@@ -77,6 +81,46 @@ def test_codes_give_codes(tmp_path: Path, built: Built) -> None:
     )
     result = np.load(tmp_path / "y.npy")
     assert result.dtype == np.int32 and np.array_equal(result, expected(built, codes.astype(np.int16)))
+
+
+@pytest.mark.parametrize("run_on", [run_host, run_iss, run_gvsoc])
+@pytest.mark.parametrize("code", [16384, -16385, 32767])
+def test_codes_beyond_the_proved_ones_are_refused_on_every_platform(
+    tmp_path: Path, built: Built, run_on: Callable[..., object], code: int
+) -> None:
+    with pytest.raises(PlatformError) as found:
+        run_on(built.output, np.full(SHAPE, code, dtype=np.int16))
+    said = f"found codes from {code} to {code}, allowed -16384 to 16383"
+    assert str(found.value).startswith(f"input %emg: {said}")
+    shutil.copytree(built.output, tmp_path / "out")
+    golden = tmp_path / "out" / "golden" / "input.bin"
+    golden.write_bytes(np.full(SHAPE, code, dtype="<i2").tobytes())
+    with pytest.raises(PlatformError) as found:
+        run_on(tmp_path / "out")
+    assert str(found.value).startswith(f"{golden}: {said}")
+
+
+@pytest.mark.parametrize("loudness", [1.0, 6.0])
+def test_clipped_inputs_are_counted(tmp_path: Path, built: Built, loudness: float) -> None:
+    given = loudness * windows(3)
+    quant = load_golden(built.output).graph.types["emg"].quant
+    assert quant is not None
+    steps = np.rint(given.astype(np.float64) / quant.scale[0])
+    beyond = int(((steps < -16384) | (steps > 16383)).sum())
+    assert (beyond > 0) == (loudness > 1)
+    np.save(tmp_path / "x.npy", given)
+    text = call("run", built.output, "--on", "host", "--input", tmp_path / "x.npy").out
+    largest, (least, most) = float(given.flat[np.abs(given).argmax()]), (-16384, 16383)
+    least, most = (code * quant.scale[0] for code in (least, most))
+    reach = f"codes stand for {least:.4g} to {most:.4g}, the largest input is {largest:.4g}"
+    if not beyond:
+        assert f"input: none of 360 numbers was clipped: {reach}\n" in text
+        return
+    share = f"{beyond} of 360 numbers ({beyond / 360:.2%})"
+    assert f"input: {share} were clipped: {reach}; calibrate on windows as loud as these\n" in text
+    facts = succeeded("run", built.output, "--on", "host", "--input", tmp_path / "x.npy")["input_clipped"]
+    counted = {"elements": beyond, "of_elements": 360, "share": beyond / 360}
+    assert facts == {**counted, "largest": largest, "allowed": [least, most]}
 
 
 def test_one_input_without_a_stack(tmp_path: Path, built: Built) -> None:
