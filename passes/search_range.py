@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from tmc.ir.types import Array
@@ -15,6 +17,10 @@ GAIN = 0.995
 # The scale of a value that was zero in every sample.
 IDLE_LIMIT = 1.0
 PERCENTILES = {"p99.99": 99.99, "p99.9": 99.9}
+# So many elements a method needs; of fewer the whole range is taken. A search pays where it cuts what is
+# rarer than one element in thousands, a percentile where it leaves out one. A pooled feature has one row per
+# window, and what few windows hold once is in every hundredth.
+LEAST_ELEMENTS: Mapping[RangeSearch, int] = {"min_max": 0, "mse": 4096, "p99.9": 4096, "p99.99": 10_000}
 
 
 def search_range(found: Range, symmetric: bool, method: RangeSearch = "mse") -> tuple[float, int]:
@@ -22,9 +28,11 @@ def search_range(found: Range, symmetric: bool, method: RangeSearch = "mse") -> 
 
     "mse" starts from the whole range and narrows each end by the factors of CLIP_FACTORS, keeping what lowers
     the mean square error over the sample; a symmetric range narrows both ends at once and has zero point 0.
-    "min_max" is the whole range; a percentile cuts it at that percentile of the sample's magnitudes.
+    "min_max" is the whole range; a percentile cuts it at that percentile of the sample's magnitudes. So are
+    ranges of fewer than LEAST_ELEMENTS elements.
     """
     sample = found.sample.astype(np.float32)
+    method = method if sample.size >= LEAST_ELEMENTS[method] else "min_max"
     cut = np.percentile(np.abs(sample), PERCENTILES[method]) if method in PERCENTILES else np.inf
     magnitude = float(min(found.magnitude, cut)) or found.magnitude or IDLE_LIMIT
     factors = CLIP_FACTORS if method == "mse" else (1.0,)

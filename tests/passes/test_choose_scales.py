@@ -9,11 +9,12 @@ from tests.passes.small_transformer import GraphBuilder, Size, transformer, wind
 from tmc.ir import attrs as a
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, OpKind
+from tmc.ir.text import parse_graph
 from tmc.ir.types import Quant
 from tmc.passes.calibrate import Ranges, calibrate
 from tmc.passes.choose_scales import choose_scales
 from tmc.passes.quantise_layernorm import epsilon_limit
-from tmc.passes.recipe import DEFAULT
+from tmc.passes.recipe import DEFAULT, Recipe
 from tmc.passes.value_roles import Role
 
 GRAPH = transformer(Size(layers=1))
@@ -37,6 +38,38 @@ def test_residual_stream_has_one_scale_with_headroom(ranges: Ranges) -> None:
     assert len({scales.quants[name] for name in stream}) == 1
     largest = max(ranges.values[name].magnitude for name in ("embedded", "0.after_attention", "0.after_mlp"))
     assert scales.quants["embedded"].scale == (1.25 * largest / 32767,)
+
+
+HEAD = parse_graph(
+    """graph @net(%x: f32[40x16]) {
+  %w = constant f32[16x16]
+  %b = constant f32[1x16]
+  %body.h: f32[40x16] = linear(%x, %w, %b)
+  %body: f32[40x16] = gelu(%body.h) {approximate="none"}
+  %mean: f32[1x16] = mean_rows(%body) {group_rows=40}
+  %head.h: f32[1x16] = linear(%mean, %w, %b)
+  %head: f32[1x16] = gelu(%head.h) {approximate="none"}
+  %y: f32[1x16] = linear(%head, %w, %b)
+  return %y
+}""",
+    {
+        "w": np.random.default_rng(0).standard_normal((16, 16)).astype(np.float32),
+        "b": np.ones((1, 16), np.float32),
+    },
+)
+
+
+@pytest.mark.parametrize("windows", [2, 12, 48])
+def test_features_of_few_windows_keep_their_whole_range(windows: int) -> None:
+    # Rare large elements, and one loud window, which a search cuts.
+    x = np.random.default_rng(0).standard_t(3, (windows, 40, 16)) * 0.3
+    x[1] *= 20
+    ranges = calibrate(HEAD, {"x": x.astype(np.float32)})
+    found = choose_scales(HEAD, ranges).quants
+    whole = choose_scales(HEAD, ranges, Recipe(range_search="min_max")).quants
+    assert all(found[name] == whole[name] for name in ("head.h", "head"))
+    if windows > 12:  # 40 rows per window are then enough
+        assert found["body"].scale < whole["body"].scale
 
 
 def test_queries_and_keys_have_a_scale_per_head(ranges: Ranges) -> None:

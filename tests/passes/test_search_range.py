@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tmc.passes.calibrate import Range
-from tmc.passes.search_range import affine, search_range
+from tmc.passes.recipe import RangeSearch
+from tmc.passes.search_range import LEAST_ELEMENTS, affine, search_range
 
 
 def range_of(values: np.ndarray, high: float = -np.inf) -> Range:
@@ -62,6 +63,20 @@ def test_zero_is_a_code() -> None:
     assert zero_point == -128 and 255 * scale >= 4.9
     scale, zero_point = search_range(range_of(-values), symmetric=False)
     assert zero_point == 127 and 255 * scale >= 4.9
+
+
+@pytest.mark.parametrize("method", ["mse", "p99.9", "p99.99"])
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_few_elements_keep_the_whole_range(method: RangeSearch, symmetric: bool) -> None:
+    values = np.random.default_rng(0).standard_normal(40_000)
+    least = LEAST_ELEMENTS[method]
+    for count in (1, 24, 100, 1000, least - 1):
+        found = range_of(values[:count], 8.0)
+        assert search_range(found, symmetric, method) == search_range(found, symmetric, "min_max")
+        scale, zero_point = search_range(found, symmetric, method)
+        assert (127 - zero_point) * scale >= 8.0 - scale / 2
+    found = range_of(values[:least], 8.0)
+    assert search_range(found, symmetric, method)[0] < 0.9 * search_range(found, symmetric, "min_max")[0]
 
 
 @pytest.mark.parametrize("symmetric", [False, True])
