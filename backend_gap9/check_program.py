@@ -2,6 +2,11 @@
 
 Shares no code with the planner or the scheduler. Extents of operands come from the kernel table, addresses
 from the program, and what must lie there from the graph.
+
+The proof ends, and its memory is bounded, whatever the program says: it takes at most STEPS_PER_BYTE steps
+(statements and turns of loops) for each byte of a value and SPARE_STEPS more, and holds 4 bytes for each byte
+of L1, L3 and the caller's buffers, 10 for each of L2, 5 for each of a value, and what the statements between
+two barriers touch. `check_values` and `check_buffers` hold these sizes to graph and plan beforehand.
 """
 
 from __future__ import annotations

@@ -5,16 +5,14 @@ from __future__ import annotations
 from tmc.backend_gap9.plan import Plan
 from tmc.backend_gap9.program import Buffer, Program
 from tmc.ir.errors import CheckError
-from tmc.ir.graph import Graph, OpKind
+from tmc.ir.graph import Graph, OpKind, follow
 
 
 def check_values(program: Program, graph: Graph, plan: Plan) -> None:
     """Check shapes, views, inputs and outputs."""
     views = {op.output: op.inputs[0] for op in graph.ops if op.kind is OpKind.RESHAPE}
     for name in sorted({*views, *program.views}):
-        allowed: list[str] = [views[name]] if name in views else []
-        while allowed and allowed[-1] in views:
-            allowed.append(views[allowed[-1]])
+        allowed = follow(name, views.get)[1:]
         if name not in program.views or program.views[name] not in allowed:
             raise CheckError(
                 "program",
@@ -37,8 +35,33 @@ def check_values(program: Program, graph: Graph, plan: Plan) -> None:
                 "program", f"found {what} {dict(found)}, allowed external buffers in l2 for {wanted}"
             )
     ends = [*program.inputs.values(), *program.outputs.values()]
-    if len(set(ends)) != len(ends):
+    if len(set(ends)) != len(ends) or set(ends) != external:
         raise CheckError("program", f"found buffers {', '.join(ends)} of the caller, allowed each once")
+    values = {name: value for value, name in (*program.inputs.items(), *program.outputs.items())}
+    for buffer in program.buffers:
+        if buffer.external and buffer.size_bytes != graph.types[values[buffer.name]].size_bytes:
+            raise CheckError(
+                f"buffer {buffer.name}",
+                f"found {buffer.size_bytes} bytes, allowed the {graph.types[values[buffer.name]].size_bytes} "
+                f"of %{values[buffer.name]}",
+            )
+    _check_scratch(program, graph, plan)
+
+
+def _check_scratch(program: Program, graph: Graph, plan: Plan) -> None:
+    """Check that values of the program alone take no more bytes than attention needs: s16 scores and u8
+    exponentials of every query and key, and 8 bytes per query."""
+    known = {*graph.types, *(entry.block.name for entry in plan.residency)}
+    found = sum(shape.rows * shape.row_bytes for name, shape in program.values.items() if name not in known)
+    allowed = 0
+    for op in graph.ops:
+        if op.kind is OpKind.QATTENTION:
+            (heads, queries, _), (_, keys, _) = (graph.types[name].shape for name in op.inputs[:2])
+            allowed += heads * queries * (3 * keys + 8)
+    if found > allowed:
+        raise CheckError(
+            "program", f"found {found} bytes of values that the graph does not know, allowed {allowed}"
+        )
 
 
 def _expect_shape(program: Program, name: str, rows: int, row_bytes: int) -> None:
@@ -64,7 +87,10 @@ def check_buffers(program: Program, plan: Plan) -> None:
         own = tuple(each for each in program.buffers if each.memory == memory and not each.external)
         _same_buffers("program", own, buffers)
         _below("program", own, peak_bytes)
-        _peak("program", memory, peak_bytes, size_bytes)
+        if size_bytes != peak_bytes:
+            raise CheckError(
+                "program", f"found {size_bytes} bytes of {memory}, allowed the {peak_bytes} of the plan"
+            )
 
 
 def _same_buffers(where: str, found: tuple[Buffer, ...], allowed: tuple[Buffer, ...]) -> None:

@@ -14,9 +14,13 @@ from numpy.typing import NDArray
 
 from tmc.backend_gap9.kernels import Extent
 from tmc.backend_gap9.program import Buffer, Program, ValueShape
+from tmc.ir.errors import CheckError
+from tmc.ir.graph import follow
 
 Tags = NDArray[np.int32]
 UNDEFINED = -1
+# A proof needs 5 bytes for each byte of a value, see check_program: 1.3 GB for as many as this.
+MOST_TAGS = 2**28
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +71,26 @@ class ValueTags:
     def __init__(self, values: Mapping[str, ValueShape], views: Mapping[str, str]) -> None:
         """Number the bytes of all values that are not views, in the order of `values`."""
         self._shapes = values
-        self._views = views
+        # The checker follows views first, and lets only those pass that end; here none may hang either.
+        self._roots = {name: follow(name, views.get)[-1] for name in {*values, *views}}
         self._first: dict[str, int] = {}
         total = 0
         for name, shape in values.items():
             if name not in views:
                 self._first[name] = total
                 total += shape.rows * shape.row_bytes
+        if total > MOST_TAGS:
+            raise CheckError(
+                "program",
+                f"found values of {total:,} bytes in all, attention scores among them, allowed {MOST_TAGS:,}",
+                "fewer tokens, or fewer heads: attention holds queries * keys scores of 3 bytes for each head",
+            )
         self.all: Tags = np.arange(total, dtype=np.int32)
         self.all.setflags(write=False)
 
     def root(self, value: str) -> str:
         """Return the value whose bytes this one shares: itself unless it is a view."""
-        while value in self._views:
-            value = self._views[value]
-        return value
+        return self._roots[value]
 
     def region(self, value: str, row: int, column_bytes: int, extent: Extent) -> Region | None:
         """Return the tags of a part as a region of the space of tags; None if the value is smaller than that.

@@ -34,6 +34,9 @@ from tmc.ir.graph import Graph
 DMA_MAX_BYTES = 65535
 WORD_BYTES = 4
 INIT = -1
+# Statements and turns of loops: a program moves or computes a byte or more in every few of them.
+STEPS_PER_BYTE = 1
+SPARE_STEPS = 100_000
 Buffers = dict[tuple[MemoryName, str], Buffer]
 
 
@@ -59,6 +62,7 @@ class ProgramWalk:
         self._stage, self._number = program.init, INIT
         self._buffers: Buffers = {}
         self._numbers = Numbers({})
+        self._steps_left = STEPS_PER_BYTE * self.state.tags.all.size + SPARE_STEPS
 
     def fork(self, program: Program) -> ProgramWalk:
         """Return a walk that goes on from here, between two stages, with the same buffers in L2 and L3."""
@@ -144,10 +148,12 @@ class ProgramWalk:
         inner = dict(variables)
         for statement in body:
             place = Place(self._stage.name, statement, inner)
+            self._step(place)
             match statement:
                 case Loop(var, count, inside):
                     self._new_name(var, inner, place)
                     for turn in range(count):
+                        self._step(place)
                         self._run(inside, {**inner, var: turn})
                 case Let(var, value):
                     self._new_name(var, inner, place)
@@ -169,6 +175,15 @@ class ProgramWalk:
                     self._call(statement, Place(self._stage.name, statement, dict(inner)))
                 case Barrier():
                     self.state.races.barrier()
+
+    def _step(self, place: Place) -> None:
+        """Count a statement or a turn: a program that goes on for ever is refused."""
+        self._steps_left -= 1
+        if self._steps_left < 0:
+            raise place.error(
+                f"found more than {STEPS_PER_BYTE * self.state.tags.all.size + SPARE_STEPS:,} steps, "
+                "allowed as many in all"
+            )
 
     def _new_name(self, name: str, variables: Mapping[str, int], place: Place) -> None:
         if name in variables:

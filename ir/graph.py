@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 from tmc.ir.attrs import Attrs
+from tmc.ir.errors import VerifyError
 from tmc.ir.types import Array, TensorType
 
 
@@ -103,6 +104,21 @@ def _same_bits(a: Array, b: Array) -> bool:
 def producers(graph: Graph) -> dict[str, Op]:
     """Return the op that computes each computed value."""
     return {op.output: op for op in graph.ops}
+
+
+def follow(name: str, step: Callable[[str], str | None]) -> tuple[str, ...]:
+    """Return a value and those that steps from it lead to, up to the first from which there is no step.
+
+    Ends for every `step` over finitely many names, for none is taken twice.
+    Raises: VerifyError naming the value to which the way leads back.
+    """
+    way = {name: None}
+    while (following := step(name)) is not None:
+        if following in way:
+            raise VerifyError(f"%{following}", "found a way along views that leads back to it, allowed none")
+        way[following] = None
+        name = following
+    return tuple(way)
 
 
 def uses(graph: Graph) -> dict[str, tuple[Op, ...]]:

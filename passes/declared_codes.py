@@ -28,10 +28,11 @@ NOTE = "its scales do not belong together, or it has too many inputs: quantise t
 
 
 class DeclaredCodes:
-    """Emits integer ops on demand, each once."""
+    """Emits integer ops on demand, each once. What they compute has the name of the float value."""
 
     def __init__(self, graph: Graph) -> None:
         self._float = graph
+        self._computed = {*graph.inputs, *(op.output for op in graph.ops)}
         self._ops: list[Op] = []
         self._types: dict[str, TensorType] = {}
         self._constants: dict[str, Array] = {}
@@ -89,7 +90,7 @@ class DeclaredCodes:
                 OpKind.RESHAPE,
                 (value,),
                 a.ReshapeAttrs(shape),
-                f"{value}.rows",
+                self._fresh(f"{value}.rows"),
                 self._loc(value),
                 self._types[value].quant,
             )
@@ -221,7 +222,8 @@ class DeclaredCodes:
             self._constant(f"{name}.bias", linear.bias.astype(np.int32)),
         )
 
-    def _constant(self, name: str, array: Array, quant: Quant | None = None) -> str:
+    def _constant(self, stem: str, array: Array, quant: Quant | None = None) -> str:
+        name = self._fresh(stem)
         self._constants[name] = array
         self._types[name] = TensorType(DType.of(array), array.shape, quant)
         return name
@@ -233,6 +235,14 @@ class DeclaredCodes:
         self._types[name] = replace(
             OPS[kind].infer([self._types[each] for each in inputs], attrs), quant=quant
         )
+        return name
+
+    def _fresh(self, stem: str) -> str:
+        """Return a name for a constant or view: the stem, with a number if a value has that name."""
+        name, count = stem, 0
+        while name in self._types or name in self._computed:
+            count += 1
+            name = f"{stem}.{count}"
         return name
 
     def _loc(self, value: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from tmc.ir.build import GraphBuilder
-from tmc.ir.graph import Graph, Op, OpKind, producers, uses
+from tmc.ir.graph import Graph, Op, OpKind, follow, producers, uses
 from tmc.ir.types import Array
 from tmc.passes.declined import Declined
 from tmc.passes.element_map import Tracer
@@ -88,12 +88,14 @@ def _value_and_constant(op: Op, graph: Graph, made: dict[str, Op]) -> list[tuple
     return pairs
 
 
-def _chain(value: str, made: dict[str, Op]) -> list[str]:
+def _chain(value: str, made: dict[str, Op]) -> tuple[str, ...]:
     """Return the value and those it is a view of, up to the first that is computed."""
-    chain = [value]
-    while made[chain[-1]].kind in (OpKind.RESHAPE, OpKind.TRANSPOSE) and made[chain[-1]].inputs[0] in made:
-        chain.append(made[chain[-1]].inputs[0])
-    return chain
+
+    def before(name: str) -> str | None:
+        of = made[name].inputs[0]
+        return of if made[name].kind in (OpKind.RESHAPE, OpKind.TRANSPOSE) and of in made else None
+
+    return follow(value, before)
 
 
 def _grouped(rows: Array) -> Array:

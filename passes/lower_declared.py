@@ -31,8 +31,9 @@ from tmc.passes.lower_linear import lower_linear
 from tmc.passes.name_values import name_values
 from tmc.passes.order_ops import order_ops
 from tmc.passes.pipeline import run_passes
+from tmc.passes.separate_outputs import separate_outputs
 
-_PREPARE = (fold_constants, lower_linear, fold_bias, order_ops, name_values)
+_PREPARE = (fold_constants, lower_linear, fold_bias, separate_outputs, order_ops, name_values)
 # Functions of single elements.
 _POINTWISE = frozenset(
     {

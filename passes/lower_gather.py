@@ -6,7 +6,7 @@ import numpy as np
 
 from tmc.ir.attrs import GatherAttrs, PermuteRowsAttrs, TransposeAttrs
 from tmc.ir.build import GraphBuilder
-from tmc.ir.graph import Graph, Op, OpKind, producers
+from tmc.ir.graph import Graph, Op, OpKind, follow, producers
 from tmc.ir.types import Array
 from tmc.passes.declined import Declined
 
@@ -33,10 +33,11 @@ def lower_gather(graph: Graph, declined: list[Declined] | None = None) -> Graph:
 
 def _source(op: Op, made: dict[str, Op]) -> str:
     """Return the value that a gather takes from, before any reshapes of it."""
-    name = op.inputs[0]
-    while name in made and made[name].kind is OpKind.RESHAPE:
-        name = made[name].inputs[0]
-    return name
+
+    def before(name: str) -> str | None:
+        return made[name].inputs[0] if name in made and made[name].kind is OpKind.RESHAPE else None
+
+    return follow(op.inputs[0], before)[-1]
 
 
 def _lower(builder: GraphBuilder, source: str, op: Op, attrs: GatherAttrs, graph: Graph) -> str | None:

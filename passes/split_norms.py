@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from tmc.ir.graph import Graph, Op, OpKind, uses
+from tmc.ir.graph import Graph, Op, OpKind, follow, uses
 from tmc.ir.types import TensorType
 from tmc.passes.value_roles import WIDE_READERS
 
@@ -47,9 +47,12 @@ def _is_wide(graph: Graph, readers: Mapping[str, tuple[Op, ...]], op: Op) -> boo
 
 def _is_form(op: Op, made: dict[str, Op]) -> bool:
     """Tell whether a value is a LayerNorm's, or a view of one's."""
-    while op.kind is OpKind.RESHAPE and op.inputs[0] in made:
-        op = made[op.inputs[0]]
-    return op.kind is OpKind.LAYERNORM
+
+    def before(name: str) -> str | None:
+        of = made[name].inputs[0]
+        return of if made[name].kind is OpKind.RESHAPE and of in made else None
+
+    return made[follow(op.output, before)[-1]].kind is OpKind.LAYERNORM
 
 
 def _has(graph: Graph, readers: Mapping[str, tuple[Op, ...]], name: str, wide: bool) -> bool:

@@ -65,7 +65,12 @@ def quantise_model(
         steps.stage("take the codes that the model declares")
         try:
             plain = prepare_declared(graph)
-            integer = lower_declared(plain, imported.weight_scales, port == UNSIGNED)
+            lower = partial(
+                lower_declared,
+                weight_scales=imported.weight_scales,
+                unsigned_input=port == UNSIGNED,
+            )
+            integer = run_passes(plain, (NamedPass("lower_declared", lower),))
         except QuantisationError as error:
             if shifts:
                 raise

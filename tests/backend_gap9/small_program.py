@@ -356,9 +356,9 @@ def program() -> Program:
         views={},
         inputs={"x": "input"},
         outputs={"y": "output"},
-        l1_bytes=2048,
-        l2_bytes=2048,
-        l3_bytes=2048,
+        l1_bytes=its_plan.l1_peak_bytes,
+        l2_bytes=its_plan.l2_peak_bytes,
+        l3_bytes=its_plan.l3_bytes,
     )
 
 

@@ -19,6 +19,7 @@ from tmc.ir.attrs import QLinearAttrs
 from tmc.ir.errors import QuantisationError, UnsupportedModel
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.interpret import interpret
+from tmc.ir.verify import verify
 from tmc.passes.lower_declared import lower_declared, prepare_declared
 
 Array = NDArray[Any]
@@ -329,3 +330,33 @@ def test_integer_functions_are_refused_by_name(tmp_path: Path, op_type: str) -> 
         load_model(path)
     assert f"node_y ({op_type})" in error.value.what
     assert f"{op_type}: export this op in floating point, quantised around it (QDQ)" in error.value.notes
+
+
+@pytest.mark.parametrize("shape", [(8,), (1, 8), (6, 8), (2, 2, 8), (1, 4, 8), (2, 1, 3, 8)], ids=str)
+@pytest.mark.parametrize("wide", [False, True])
+def test_results_of_every_rank_are_exact(tmp_path: Path, shape: tuple[int, ...], wide: bool) -> None:
+    random = np.random.default_rng(len(shape))
+    weight = random.integers(-127, 128, (8, 4))
+    mul = random.integers(1, 2**20 if wide else 4, 4)
+    div, add = (2**30, 2**25) if wide else (2**10, 3)
+    constants = {"w": weight, "mul": mul, "add": np.array(add)}
+    nodes = [
+        node("MatMul", "x w", "s"),
+        node("RequantShift", "s mul add", "y", div=float(div), n_levels=256.0, signed=1.0),
+    ]
+    floats = {name: array.astype(np.float32) for name, array in constants.items()}
+    path = write(tmp_path / "m.onnx", nodes, {"x": shape}, constants=floats)
+    inputs = random.integers(-128, 128, (3, *shape))
+    expected = requantised(inputs @ weight, mul, np.array(add), div, 256, True)
+    graph = lowered(path)
+    verify(graph)
+    found = [interpret(graph, {"x": x})["y"] for x in inputs.astype(np.int8)]
+    assert np.array_equal(found, expected)
+    succeeded("check", path)
+    if len(shape) != 3 or shape[0] == 1:
+        return
+    succeeded("compile", path, "-o", tmp_path / "out")
+    for run in (run_host, run_iss):
+        result = run(tmp_path / "out", inputs.astype(np.int8))
+        assert result.bit_exact
+        assert np.array_equal(result.outputs.reshape(expected.shape), expected)
