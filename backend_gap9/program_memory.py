@@ -83,7 +83,7 @@ class ValueTags:
             raise CheckError(
                 "program",
                 f"found values of {total:,} bytes in all, attention scores among them, allowed {MOST_TAGS:,}",
-                "fewer tokens, or fewer heads: attention holds queries * keys scores of 3 bytes for each head",
+                "fewer tokens, or fewer heads: attention has a score of 3 bytes for each query, key and head",
             )
         self.all: Tags = np.arange(total, dtype=np.int32)
         self.all.setflags(write=False)

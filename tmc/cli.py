@@ -83,7 +83,11 @@ def _parser() -> argparse.ArgumentParser:
     verb = _verb(verbs, "compile", compile_, "compile an ONNX file to a directory of C")
     add_compile_options(verb)
     verb.add_argument(
-        "-o", "--output", metavar="DIR", help="directory to write; default: MODEL without .onnx"
+        "-o",
+        "--output",
+        metavar="DIR",
+        help="directory to write; default: MODEL without .onnx; what tmc wrote there "
+        "before is replaced, other files are kept",
     )
     verb = _verb(verbs, "check", check, "say whether an ONNX file compiles and fits; write nothing")
     add_compile_options(verb)

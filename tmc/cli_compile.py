@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tmc.accuracy_floor import Floor
 from tmc.backend_gap9.check_program import CheckReport
+from tmc.backend_gap9.keep_files import KeptFiles
 from tmc.backend_gap9.targets import target_named
 from tmc.driver import DECLARED_NAMES, Compiled, Options, Value, Watch, compile_model, value_names
 from tmc.integer_input import Limits
@@ -223,6 +224,11 @@ def _as_json(
         **facts,
         "model": str(model),
         "output_dir": None if output is None else str(output),
+        "kept_files": {
+            "in_place": list(compiled.kept_files.in_place),
+            "renamed": dict(compiled.kept_files.renamed),
+            "before": None if compiled.kept_files.before is None else str(compiled.kept_files.before),
+        },
         "calibration": compiled.calibration.source,
         "reference_difference": compiled.reference_difference,
         "oracle": compiled.oracle,
@@ -255,6 +261,7 @@ def _summarise(compiled: Compiled, output: Path | None) -> None:
         *((("declared", report.declared.summary()),) if report.declared else ()),
         *_accuracy_rows(compiled),
         ("written", "nothing (check)" if output is None else f"{output}; open {output / 'report.html'}"),
+        *(("kept", text) for text in _kept_lines(compiled.kept_files)),
     )
     for name, text in rows:
         print(f"{name:9} {text}")
@@ -269,6 +276,20 @@ def _accuracy_rows(compiled: Compiled) -> list[tuple[str, str]]:
     basis = f"against float on {found.windows} {found.basis}: "
     rows = [("accuracy", basis * (found.basis != "noise") + text) for text in outputs]
     return rows + [("worst", text) for text in worst]
+
+
+def _kept_lines(kept: KeptFiles) -> list[str]:
+    """Say what of others is still in the output directory, and where."""
+    lines = []
+    if kept.in_place:
+        lines.append(f"{', '.join(kept.in_place)}: not written by tmc, left as found")
+    lines += [
+        f"{name} as {new}: changed since the last compile, or in the way of this one"
+        for name, new in kept.renamed.items()
+    ]
+    if kept.before is not None:
+        lines.append(f"the directory found there as {kept.before}: it has no manifest of what tmc wrote")
+    return lines
 
 
 def _proof_text(proof: CheckReport) -> str:

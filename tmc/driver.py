@@ -20,6 +20,7 @@ from tmc.accuracy_floor import NO_FLOOR, Floor, check_floor, check_floor_has_win
 from tmc.backend_gap9.check_plan import check_plan
 from tmc.backend_gap9.check_program import CheckReport, check_program
 from tmc.backend_gap9.emit import emit
+from tmc.backend_gap9.keep_files import KeptFiles
 from tmc.backend_gap9.output_directory import check_output, write_directory
 from tmc.backend_gap9.plan import Plan
 from tmc.backend_gap9.planning import make_plan
@@ -82,7 +83,10 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """What a compile made. reference_difference: imported graph to the oracle, relative to the range."""
+    """What a compile made. reference_difference: imported graph to the oracle, relative to the range.
+
+    kept_files: what the output directory held of others.
+    """
 
     graph: Graph
     plan: Plan
@@ -95,6 +99,7 @@ class Compiled:
     quantised: Quantised
     proof: CheckReport
     files: Mapping[str, bytes] = field(repr=False)
+    kept_files: KeptFiles
 
 
 def value_names(canonicalise: Sequence[Pass | NamedPass] = CANONICALISE) -> tuple[str, ...]:
@@ -160,12 +165,11 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     )
     golden = quantise_inputs(integer, calibration.first(1)[0])
     files = emit(integer, program, packed, report, golden[integer.inputs[0]])
-    if options.output is not None:
-        write_directory(files, options.output)
+    kept_files = KeptFiles() if options.output is None else write_directory(files, options.output)
     done("emit")
     return Compiled(
         integer, plan, program, report, calibration, exactness, difference, oracle_of(imported), quantised,
-        proof, files,
+        proof, files, kept_files,
     )
 
 
@@ -179,16 +183,8 @@ def _check_request(options: Options) -> None:
             f"found {options.name!r}, allowed letters, digits and _, no digit first",
             f"for example --name {identifier(options.name)}",
         )
-    if options.output is None:
-        return
-    check_output(options.output)
-    for path in (options.model, options.calibration):
-        if path is not None and options.output.resolve() in path.resolve().parents:
-            raise TmcError(
-                str(options.output),
-                f"found {path.name} inside of it, allowed an output directory of its own",
-                "a compile replaces its output directory as a whole: keep sources elsewhere",
-            )
+    if options.output is not None:
+        check_output(options.output)
 
 
 def _check_interface(model: Path, graph: Graph) -> None:

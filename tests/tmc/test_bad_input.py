@@ -14,7 +14,7 @@ from onnx import TensorProto
 
 from tests.e2e.transformers import Architecture, write_transformer
 from tests.frontend.onnx_files import node, write
-from tests.tmc.command import Answer, call, refused, tree
+from tests.tmc.command import Answer, call, refused, succeeded, tree
 
 SMALL = Architecture(channels=2, patches=3, dim=16, heads=2, hidden=16, classes=3)
 WEIGHT = np.random.default_rng(0).standard_normal((8, 8)).astype(np.float32)
@@ -76,9 +76,10 @@ def test_not_onnx(tmp_path: Path, content: bytes) -> None:
 
 def test_unsupported_op(tmp_path: Path) -> None:
     path = write_nodes(tmp_path / "m.onnx", node("MatMul", "x w", "a"), node("Hardmax", "a", "y"))
-    assert "found 1 unsupported nodes: node_y (Hardmax); allowed " in refused_untouched(
-        tmp_path, "compile", path
-    ).error
+    assert (
+        "found 1 unsupported nodes: node_y (Hardmax); allowed "
+        in refused_untouched(tmp_path, "compile", path).error
+    )
 
 
 def test_op_outside_of_the_canonical_form(tmp_path: Path) -> None:
@@ -105,9 +106,7 @@ def test_weights_that_are_no_numbers(tmp_path: Path, value: float) -> None:
 
 
 def test_input_that_is_not_float(tmp_path: Path) -> None:
-    path = write(
-        tmp_path / "m.onnx", [node("Identity", "x", "y")], {"x": [4, 8]}, element=TensorProto.INT64
-    )
+    path = write(tmp_path / "m.onnx", [node("Identity", "x", "y")], {"x": [4, 8]}, element=TensorProto.INT64)
     error = refused_untouched(tmp_path, "compile", path).error
     assert error == "input x: found element type INT64, allowed FLOAT"
 
@@ -227,13 +226,25 @@ def test_output_that_fails_on_the_way(tmp_path: Path, model: Path) -> None:
     assert "File name too long" in refused_untouched(tmp_path, "compile", model, "-o", out).error
 
 
-def test_model_inside_of_the_output(tmp_path: Path) -> None:
+def test_what_else_is_in_the_output_is_kept_and_named(tmp_path: Path) -> None:
     out = tmp_path / "small"
     out.mkdir()
-    assert call("compile", write_transformer(tmp_path / "small.onnx", SMALL), "-o", out).status == 0
+    assert succeeded("compile", write_transformer(tmp_path / "small.onnx", SMALL), "-o", out)[
+        "kept_files"
+    ] == {"in_place": [], "renamed": {}, "before": None}
     inside = write_transformer(out / "small.onnx", SMALL)
-    error = refused_untouched(tmp_path, "compile", inside, "-o", out).error
-    assert error == f"{out}: found small.onnx inside of it, allowed an output directory of its own"
+    (out / "network.c").write_bytes(b"mine")
+    answer = call("compile", inside, "-o", out)
+    assert answer.status == 0 and inside.is_file() and (out / "network.c.yours").read_bytes() == b"mine"
+    kept = [line for line in answer.out.splitlines() if line.startswith("kept")]
+    assert kept == [
+        "kept      small.calibration.npz, small.onnx: not written by tmc, left as found",
+        "kept      network.c as network.c.yours: changed since the last compile, or in the way of this one",
+    ]
+    (out / "manifest.json").unlink()
+    facts = succeeded("compile", tmp_path / "small.onnx", "-o", out)
+    assert facts["kept_files"]["before"] == str(tmp_path / "small.before")
+    assert (tmp_path / "small.before" / "small.onnx").is_file() and not (out / "small.onnx").exists()
 
 
 def test_model_without_a_suffix_needs_an_output(tmp_path: Path, model: Path) -> None:

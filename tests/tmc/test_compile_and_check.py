@@ -12,6 +12,7 @@ from tests.e2e.transformers import Architecture, write_transformer
 from tests.frontend.onnx_files import node, write
 from tests.tmc.command import call, refused, succeeded, tree
 from tests.tmc.conftest import SMALL, Built
+from tmc.backend_gap9.manifest import manifest_text
 from tmc.backend_gap9.targets import target_named
 from tmc.driver import Options, Watch, compile_model, value_names
 from tmc.ir.store import load_graph
@@ -234,8 +235,8 @@ def test_watch_sees_every_value_once(built: Built) -> None:
 
 def test_compiled_in_memory_is_what_compile_writes(tmp_path: Path, built: Built) -> None:
     compiled = compile_model(Options(built.model, target_named("gap9")))
-    assert dict(compiled.files) == {
-        name: content for name, content in tree(built.output).items()
-    }
+    written = tree(built.output)
+    assert written.pop("manifest.json") == manifest_text(compiled.files)
+    assert dict(compiled.files) == written
     shutil.copytree(built.output, tmp_path / "copy")
     assert tree(tmp_path / "copy") == dict(compiled.files)
