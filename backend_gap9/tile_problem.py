@@ -21,7 +21,8 @@ class StepCost:
     """One step with a given tile of its streamed operand, over all turns of a stage.
 
     hiding_cycles: compute of all turns but the last one that is left over for transfers of other turns.
-    operand_bytes, result_bytes: the size of one slot of the streamed operand, of one streamed result.
+    operand_bytes, result_bytes: the size of one slot of the streamed operand, of one streamed result, each in
+    whole words.
     """
 
     tile: int
@@ -35,7 +36,7 @@ class StepCost:
 
 @dataclass(frozen=True, slots=True)
 class InputCost:
-    """One input: bytes of a tile, cycles of loading it for all turns but the first, legal buffer counts."""
+    """One input: bytes of a tile in whole words, cycles of loading it for all turns but the first, legal buffer counts."""
 
     tile_bytes: int
     ahead_cycles: int

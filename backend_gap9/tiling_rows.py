@@ -146,7 +146,7 @@ class RowTiles:
             sum(load[0] for load in loads) + sum(store[-1] for store in stores) + tables,
             sum(sum(store[:-1]) for store in stores),
             tuple(
-                InputCost(rows * self._pitch(name), sum(load[1:]), self._buffers(name, rows))
+                InputCost(word_up(rows * self._pitch(name)), sum(load[1:]), self._buffers(name, rows))
                 for name, load in zip(names, loads, strict=True)
             ),
             tuple(steps),
@@ -176,7 +176,7 @@ class RowTiles:
             rest * first.exposed + last.exposed + ends,
             rest * first.slack,
             tile * self._weight_pitch(op),
-            0 if follower is None else streamed_bytes(self.graph, self.layouts, follower, rows, tile),
+            0 if follower is None else word_up(streamed_bytes(self.graph, self.layouts, follower, rows, tile)),
         )
 
     def _turn_cost(self, op: Op, rows: int, tile: int) -> _TurnCost:

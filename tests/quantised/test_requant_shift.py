@@ -360,3 +360,17 @@ def test_results_of_every_rank_are_exact(tmp_path: Path, shape: tuple[int, ...],
         result = run(tmp_path / "out", inputs.astype(np.int8))
         assert result.bit_exact
         assert np.array_equal(result.outputs.reshape(expected.shape), expected)
+
+
+@pytest.mark.parametrize("widths", [(8, 1, 1), (1, 1), (3, 1, 5), (1, 8, 3)], ids=str)
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+def test_rows_that_are_no_whole_words_have_their_place_in_l1(
+    tmp_path: Path, widths: tuple[int, ...], shape: tuple[int, ...]
+) -> None:
+    nodes, constants, x = [], {"mul": np.array(3.0), "add": np.array(5.0)}, "x"
+    for number, size in enumerate(zip(widths, widths[1:], strict=False)):
+        constants[f"w{number}"] = np.ones(size, np.float32)
+        nodes.append(node("MatMul", f"{x} w{number}", f"s{number}"))
+        x = "y" if number == len(widths) - 2 else f"x{number}"
+        nodes.append(node("RequantShift", f"s{number} mul add", x, div=16.0, n_levels=256.0, signed=1.0))
+    succeeded("check", write(tmp_path / "m.onnx", nodes, {"x": (*shape, widths[0])}, constants=constants))
