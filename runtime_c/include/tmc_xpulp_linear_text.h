@@ -25,18 +25,18 @@
 
 #define TMC_LINEAR_CLEAR(sum) "li " sum ", 0\n"
 
-/* One row of a step; `dot` is TMC_SDOT_S8S8 or TMC_SDOT_S16S16. */
-#define TMC_LINEAR_DOT(dot, x, sum0, sum1, sum2, sum3) \
-    dot(sum0, x, "a0") dot(sum1, x, "a1") dot(sum2, x, "a2") "7: " dot(sum3, x, "a3")
+/* One row of a step; `dot` is TMC_SDOT_S8S8 or TMC_SDOT_S16S16, `last` a label for the last instruction, or nothing. */
+#define TMC_LINEAR_DOT(dot, x, sum0, sum1, sum2, sum3, last) \
+    dot(sum0, x, "a0") dot(sum1, x, "a1") dot(sum2, x, "a2") last dot(sum3, x, "a3")
 
 #define TMC_LINEAR_STEP(dot) \
     TMC_LW_STEP("a0", "s0", "tp") TMC_LW_STEP("a1", "s0", "tp") TMC_LW_STEP("a2", "s0", "tp") \
     TMC_LW_STEP("a3", "s0", "gp") TMC_LW_STEP("a4", "s0", "s1") TMC_LW_STEP("a5", "s0", "s1") \
-    TMC_LINEAR_DOT(dot, "a4", "t0", "t1", "t2", "t3") TMC_LW_STEP("a4", "s0", "s1") \
-    TMC_LINEAR_DOT(dot, "a5", "t4", "t5", "t6", "a6") TMC_LW_STEP("a5", "s0", "s1") \
-    TMC_LINEAR_DOT(dot, "a4", "a7", "s2", "s3", "s4") TMC_LW_STEP("a4", "s0", "ra") \
-    TMC_LINEAR_DOT(dot, "a5", "s5", "s6", "s7", "s8") \
-    TMC_LINEAR_DOT(dot, "a4", "s9", "s10", "s11", "sp")
+    TMC_LINEAR_DOT(dot, "a4", "t0", "t1", "t2", "t3", "") TMC_LW_STEP("a4", "s0", "s1") \
+    TMC_LINEAR_DOT(dot, "a5", "t4", "t5", "t6", "a6", "") TMC_LW_STEP("a5", "s0", "s1") \
+    TMC_LINEAR_DOT(dot, "a4", "a7", "s2", "s3", "s4", "") TMC_LW_STEP("a4", "s0", "ra") \
+    TMC_LINEAR_DOT(dot, "a5", "s5", "s6", "s7", "s8", "") \
+    TMC_LINEAR_DOT(dot, "a4", "s9", "s10", "s11", "sp", "7: ")
 
 /* (sum * multiplier + bias) >> shift, as sum + sum * (multiplier - 1): no instruction multiplies and adds to
  * a third register. */

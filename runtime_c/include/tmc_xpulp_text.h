@@ -54,7 +54,7 @@
 #endif
 
 /* Hardware loop `number`, 0 inside 1: repeats what follows, `count` (a register) times, at least once.
- * TMC_TEXT_LOOP: that many instructions of 4 bytes, the last of which has the label `last`.
+ * TMC_TEXT_LOOP: that many instructions of 4 bytes, the last of which, and no other, has the label `last`.
  * TMC_TEXT_LOOP_TO: up to the label `last`, at the last instruction; count_number is the number of the register. Inside
  * `.option norelax` only. */
 #define TMC_LOOP(number, count, instructions, last) TMC_TEXT_LOOP(number, count, instructions, last)
