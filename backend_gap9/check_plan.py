@@ -151,6 +151,10 @@ def check_memories(plan: Plan, graph: Graph, target: Target) -> None:
     _check_buffers("plan", "l2", plan.l2, plan.l2_peak_bytes, free_bytes)
     _check_buffers("plan", "l3", plan.l3, plan.l3_bytes, target.l3.usable_bytes)
     _check_apart("plan", plan.l3)
+    for buffer in plan.l3:
+        if buffer.offset_bytes % target.l3_channel.alignment_bytes:
+            allowed = f"a multiple of {target.l3_channel.alignment_bytes} as the offset in l3"
+            raise CheckError("plan", f"found {buffer}, allowed {allowed}")
 
 
 def _check_buffers(

@@ -24,6 +24,7 @@ from tmc.backend_gap9.program_walk import ProgramWalk
 from tmc.ir.errors import CheckError
 from tmc.ir.graph import Graph
 from tmc.ir.ops import VIEWS
+from tmc.ir.target import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,9 @@ class CheckReport:
     bytes_proved: int
 
 
-def check_program(program: Program, graph: Graph, plan: Plan, contents: Mapping[str, bytes]) -> CheckReport:
+def check_program(
+    program: Program, graph: Graph, plan: Plan, contents: Mapping[str, bytes], target: Target
+) -> CheckReport:
     """Prove that a program computes every op from the right bytes, without a race, inside its buffers.
 
     contents: the packed bytes of every constant block, as they lie in L3.
@@ -45,12 +48,14 @@ def check_program(program: Program, graph: Graph, plan: Plan, contents: Mapping[
     """
     check_values(program, graph, plan)
     check_buffers(program, plan)
-    return prove_program(program, graph, plan, contents)
+    return prove_program(program, graph, plan, contents, target)
 
 
-def prove_program(program: Program, graph: Graph, plan: Plan, contents: Mapping[str, bytes]) -> CheckReport:
+def prove_program(
+    program: Program, graph: Graph, plan: Plan, contents: Mapping[str, bytes], target: Target
+) -> CheckReport:
     """Do the part of `check_program` that unrolls the program; of the plan only the constant blocks count."""
-    walk = ProgramWalk(program, graph, plan, contents)
+    walk = ProgramWalk(program, graph, plan, contents, target)
     walk.run_init()
     for number in range(len(program.stages)):
         walk.run_stage(number)

@@ -36,6 +36,8 @@ def runtime_files(network: bytes, kernels: Iterable[str]) -> dict[str, bytes]:
     copied["Makefile"] = (source / "gap9" / "gap9.mk").read_bytes()
     for entry in sorted((source / "stacks").iterdir(), key=lambda entry: entry.name):
         copied[entry.name] = entry.read_bytes()
+    for name in ("CMakeLists.txt", "sdk.config"):
+        copied[name] = (source / "gap9" / name).read_bytes()
     copied["host.mk"] = (source / "host" / "host.mk").read_bytes()
     return copied
 

@@ -61,7 +61,9 @@ def make_plan(
         for stage, pack in zip(stages, packed, strict=True)
     )
     blocks = tuple(block for pack in packed for block in pack.blocks)
-    l3 = _sequential([(block.name, block.size_bytes) for block in blocks], "l3")
+    l3 = _sequential(
+        [(block.name, block.size_bytes) for block in blocks], "l3", target.l3_channel.alignment_bytes
+    )
     l3_bytes = _end(l3)
     if l3_bytes > target.l3.usable_bytes:
         raise _too_large_for_l3(graph, stages, blocks, l3_bytes, target)
@@ -140,11 +142,13 @@ def _plan_stage(
     return StagePlan(tiled.tiling, l1, _end(l1), tiled.cycles)
 
 
-def _sequential(sizes: Sizes | Sequence[tuple[str, int]], memory: Literal["l1", "l3"]) -> tuple[Buffer, ...]:
+def _sequential(
+    sizes: Sizes | Sequence[tuple[str, int]], memory: Literal["l1", "l3"], alignment_bytes: int = 4
+) -> tuple[Buffer, ...]:
     buffers, offset = [], 0
     for name, size in sizes:
         buffers.append(Buffer(name, memory, offset, size))
-        offset += word_up(size)
+        offset += size + -size % alignment_bytes
     return tuple(buffers)
 
 

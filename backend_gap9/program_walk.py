@@ -30,8 +30,8 @@ from tmc.backend_gap9.program_races import SlotKey, Transfer
 from tmc.backend_gap9.program_state import ProgramState
 from tmc.ir.errors import CheckError
 from tmc.ir.graph import Graph
+from tmc.ir.target import Target
 
-DMA_MAX_BYTES = 65535
 WORD_BYTES = 4
 INIT = -1
 # Statements and turns of loops: a program moves or computes a byte or more in every few of them.
@@ -43,9 +43,12 @@ Buffers = dict[tuple[MemoryName, str], Buffer]
 class ProgramWalk:
     """A program and the state it is in. `run_init`, then `run_stage` for each stage."""
 
-    def __init__(self, program: Program, graph: Graph, plan: Plan, contents: Mapping[str, bytes]) -> None:
+    def __init__(
+        self, program: Program, graph: Graph, plan: Plan, contents: Mapping[str, bytes], target: Target
+    ) -> None:
         """Stand before init: L3 holds the constant blocks, everything else is undefined."""
         self.program = program
+        self._dma_max_bytes = target.dma.max_bytes
         self.state = ProgramState(program)
         self._rules = CallRules(program, graph, plan, contents, self.state.tags)
         self._fetch_stage = {
@@ -200,9 +203,9 @@ class ProgramWalk:
             self._numbers.value(expr, place) for expr in (dma.lines, dma.line_bytes, dma.l2_pitch_bytes)
         )
         total = lines * line_bytes
-        if lines < 1 or line_bytes < 1 or total > DMA_MAX_BYTES:
+        if lines < 1 or line_bytes < 1 or total > self._dma_max_bytes:
             raise place.error(
-                f"found {lines} lines of {line_bytes} bytes, allowed 1 to {DMA_MAX_BYTES} in all"
+                f"found {lines} lines of {line_bytes} bytes, allowed 1 to {self._dma_max_bytes} in all"
             )
         l1 = self._region(dma.l1, Extent(1, total, total), "l1", place)
         l2 = self._region(dma.l2, Extent(lines, line_bytes, pitch_bytes), "l2", place)

@@ -14,7 +14,7 @@ from tmc.backend_gap9.riscv_console import last_stage
 from tmc.ir.errors import PlatformError
 
 GVSOC_TARGET = "tmc_gap9"
-HYPERRAM_KIB = 8192  # as in that target
+HYPERRAM_KIB = 32768  # as in that target
 _TRAP = "iss: trap: "
 
 

@@ -1,4 +1,4 @@
-"""The targets of this backend, read from the data file beside this one."""
+"""The targets of this backend, read from the data files beside this one."""
 
 from __future__ import annotations
 
@@ -28,12 +28,24 @@ def _value(kind: type[Any], data: Any) -> Any:
     return data
 
 
-_DATA = tomllib.loads((Path(__file__).parent / "gap9.toml").read_text(encoding="utf-8"))
-_GAP9 = _read(Target, {"name": "gap9", "description": "all of the chip", **_DATA})
+def _file(name: str) -> dict[str, Any]:
+    return tomllib.loads((Path(__file__).parent / name).read_text(encoding="utf-8"))
+
+
+def _changed(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return data with some entries of some of its tables changed."""
+    assert all(table.keys() <= data[name].keys() for name, table in changes.items())
+    return {**data, **{name: {**data[name], **table} for name, table in changes.items()}}
+
+
+_DATA = _file("gap9.toml")
+_GAP9 = _read(Target, {"name": "gap9", "description": "all of the chip, 32 MiB of external RAM", **_DATA})
+_GAP9_8MB = _changed(_DATA, _file("gap9_8mb.toml"))
 
 TARGETS: Mapping[str, Target] = {target.name: target for target in (
     _GAP9,
     replace(_GAP9, name="gap9-cores", description="the eight cores, without the accelerator"),
+    _read(Target, {"name": "gap9-8mb", "description": "all of the chip, 8 MiB of external RAM", **_GAP9_8MB}),
 )}
 
 

@@ -56,10 +56,11 @@ class Dma:
 
 @dataclass(frozen=True, slots=True)
 class L3Channel:
-    """Transfers between L3 and L2, one at a time."""
+    """Transfers between L3 and L2, one at a time, of blocks that begin at multiples of alignment_bytes."""
 
     bytes_per_cycle: float
     startup_cycles: int
+    alignment_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,7 +156,7 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     program = build_program(integer, plan, packed)
     done("program", program)
     contents = {name: data for stage in packed for name, data in stage.contents.items()}
-    proof = check_program(program, integer, plan, contents)
+    proof = check_program(program, integer, plan, contents, options.target)
     done("check_program")
 
     watch.stage("emit C")

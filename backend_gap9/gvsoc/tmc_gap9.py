@@ -10,7 +10,9 @@ Sources
   [DORY]   github.com/pulp-platform/dory, Hardware_targets/PULP/GAP9/HW_description.json
   [ARES]   github.com/pulp-bio/BioFoundation, ARES/docs/ARCHITECTURE.md
   [PULP]   github.com/gvsoc/gvsoc-pulp, pulp/chips/pulp_open: what stays as it is there
-  [RAM]    datasheet of S27KS0641, the HyperRAM that GVSoC models: 8 MiB, 333 MB/s at 166 MHz
+  [EVK]    github.com/GreenWaves-Technologies/gap_sdk, tag release-v4.13.0,
+           rtos/pmsis/pmsis_bsp/include/bsp/gap9_evk.h
+  [RAM]    datasheet of S27KS0641, the HyperRAM that GVSoC models: 333 MB/s at 166 MHz
 """
 
 # Those packages have no types, and are not there where this file is checked.
@@ -38,7 +40,7 @@ CLUSTER_CONFIG = "pulp/chips/pulp_open/cluster.json"
 L1_BYTES = 128 * 1024  # [ARES]; in 16 banks [PULP]
 L1_BANK_WIDTH_LOG2 = 2  # a bank serves one access of 4 bytes a cycle: others wait
 # L2: 1.5 MiB shared [ARES] and 64 KiB private [PULP], as pulp-open has it.
-RAM_BYTES = 8 * 1024 * 1024  # [RAM]
+RAM_BYTES = 32 * 1024 * 1024  # as on the evaluation kit [EVK]; its timing is [RAM]
 
 CLUSTER_HZ = 370_000_000  # [DORY: core frequency]
 SOC_HZ = 370_000_000  # fabric controller and L2 [DORY: core frequency]

@@ -1,25 +1,30 @@
 /* Sessions and cores on GAP9, by PMSIS: flash and file system, external memory, cluster. */
+#include "gap9_clocks.h"
 #include "gap9_files.h"
 #include "gap9_memory.h"
 #include "tmc_checksum.h"
 #include "tmc_platform.h"
 
+/* These declare the devices of the board too: newer SDKs have no other names for them. */
 #include "bsp/bsp.h"
-#include "bsp/flash/spiflash.h"
 #include "bsp/fs.h"
 #include "bsp/fs/readfs.h"
-#include "bsp/ram.h"
 
 #ifdef TMC_TRACE
 #error "GAP9 has no room for traced values: trace on the host"
 #endif
 
-#ifndef TMC_CONTROLLER_STACK_BYTES
-#error "TMC_CONTROLLER_STACK_BYTES is the size of the stack of the core that forks: network.mk has it"
+#if !defined(TMC_CONTROLLER_STACK_BYTES) || !defined(TMC_WORKER_STACK_BYTES)
+#error "TMC_CONTROLLER_STACK_BYTES and TMC_WORKER_STACK_BYTES are sizes of stacks: network.mk has them"
 #endif
 
+#define WORKER_STACKS_BYTES (TMC_CORES * TMC_WORKER_STACK_BYTES)
 /* Buffer in L2 between the flash and the external memory. */
 #define CHUNK_BYTES 8192u
+/* A burst of the RAM that begins less than 5 bytes before the end of a page of 2 KiB comes out of the page's start
+ * instead (APS256XXN of the evaluation kit). Offsets in the image are multiples of 16, and so is its address: it takes
+ * so many bytes more, since the allocator only knows multiples of 8. */
+#define RAM_ALIGNMENT_BYTES 16u
 
 struct pi_device gap9_ram;
 uint32_t gap9_l3_image;
@@ -27,6 +32,7 @@ uint32_t gap9_l3_image;
 static struct pi_device flash;
 static struct pi_device file_system;
 static struct pi_device cluster;
+static void *worker_stacks;
 static uint32_t open_sessions;
 
 uint32_t tmc_core_id(void)
@@ -41,10 +47,15 @@ void tmc_barrier(void)
 
 static int open_memories(void)
 {
-    static struct pi_mx25u51245g_conf flash_conf;
+#ifdef TMC_FILES_IN_MRAM
+    static struct pi_mram_conf flash_conf;
+    pi_mram_conf_init(&flash_conf);
+#else
+    static struct pi_default_flash_conf flash_conf;
+    pi_default_flash_conf_init(&flash_conf);
+#endif
     static struct pi_readfs_conf file_system_conf;
     static struct pi_default_ram_conf ram_conf;
-    pi_mx25u51245g_conf_init(&flash_conf);
     pi_open_from_conf(&flash, &flash_conf);
     if (pi_flash_open(&flash) != 0)
         return TMC_ERROR_DEVICE;
@@ -72,6 +83,14 @@ static void close_memories(void)
     pi_flash_close(&flash);
 }
 
+static void close_cluster(void)
+{
+    if (worker_stacks != NULL)
+        pi_cl_l1_free(&cluster, worker_stacks, WORKER_STACKS_BYTES);
+    pi_cluster_close(&cluster);
+}
+
+/** Open the cluster and take its stacks, so that an arena that leaves no room for them fails at once, and as memory. */
 static int open_cluster(void)
 {
     static struct pi_cluster_conf conf;
@@ -81,18 +100,27 @@ static int open_cluster(void)
     conf.icache_conf =
         PI_CLUSTER_MASTER_CORE_ICACHE_ENABLE | PI_CLUSTER_ICACHE_PREFETCH_ENABLE | PI_CLUSTER_ICACHE_ENABLE;
     pi_open_from_conf(&cluster, &conf);
-    return pi_cluster_open(&cluster) == 0 ? TMC_OK : TMC_ERROR_DEVICE;
+    if (pi_cluster_open(&cluster) != 0)
+        return TMC_ERROR_DEVICE;
+    worker_stacks = pi_cl_l1_malloc(&cluster, WORKER_STACKS_BYTES);
+    if (worker_stacks != NULL && gap9_set_clocks() == TMC_OK)
+        return TMC_OK;
+    const int status = worker_stacks == NULL ? TMC_ERROR_MEMORY : TMC_ERROR_DEVICE;
+    close_cluster();
+    return status;
 }
 
-/** Open the devices for the first session. */
+/** Open the devices for the first session; TMC_OK or a tmc_status below 0. */
 static int enter(void)
 {
     if (open_sessions == 0u) {
-        if (open_memories() != TMC_OK)
-            return TMC_ERROR_DEVICE;
-        if (open_cluster() != TMC_OK) {
+        int status = open_memories();
+        if (status != TMC_OK)
+            return status;
+        status = open_cluster();
+        if (status != TMC_OK) {
             close_memories();
-            return TMC_ERROR_DEVICE;
+            return status;
         }
     }
     ++open_sessions;
@@ -103,7 +131,7 @@ static int enter(void)
 static void leave(void)
 {
     if (--open_sessions == 0u) {
-        pi_cluster_close(&cluster);
+        close_cluster();
         close_memories();
     }
 }
@@ -151,6 +179,12 @@ static int load_image(const char *name, uint32_t image, const tmc_network *netwo
     return status;
 }
 
+/** Return where a session's image begins in the external memory: inside the block that was allocated. */
+static uint32_t aligned_image(const tmc_session *session)
+{
+    return ((uint32_t)session->l3 + RAM_ALIGNMENT_BYTES - 1u) & ~(RAM_ALIGNMENT_BYTES - 1u);
+}
+
 /** What the controller of the cluster gets; in L2, where both sides see it. */
 static struct {
     void (*entry)(void *);
@@ -175,6 +209,8 @@ int tmc_cluster_run(void (*entry)(void *), void *argument)
     job.entry = entry;
     job.argument = argument;
     pi_cluster_task(&task, controller, NULL);
+    pi_cluster_task_stacks(&task, worker_stacks, TMC_WORKER_STACK_BYTES);
+    task.nb_cores = TMC_CORES;
     return pi_cluster_send_task_to_cl(&cluster, &task) == 0 ? TMC_OK : TMC_ERROR_DEVICE;
 }
 
@@ -183,7 +219,7 @@ static int run_entry(tmc_session *session, void (*entry)(void *), const void *in
 {
     static tmc_context context;
     context = (tmc_context){session->l1, session->l2, input, output};
-    gap9_l3_image = (uint32_t)session->l3;
+    gap9_l3_image = aligned_image(session);
     const int status = tmc_cluster_run(entry, &context);
     session->cycles = job.cycles;
     return status;
@@ -193,11 +229,11 @@ static int fill(tmc_session *session, const char *weights)
 {
     const tmc_network *network = session->network;
     uint32_t image;
-    if (pi_ram_alloc(&gap9_ram, &image, network->l3_bytes) != 0)
+    if (pi_ram_alloc(&gap9_ram, &image, network->l3_bytes + RAM_ALIGNMENT_BYTES) != 0)
         return TMC_ERROR_MEMORY;
     session->l3 = image;
     /* The image goes through L2 before the arena takes most of it. */
-    int status = load_image(weights, image, network);
+    int status = load_image(weights, aligned_image(session), network);
     if (status == TMC_OK) {
         session->l2 = pi_l2_malloc((int)network->l2_bytes);
         session->l1 = pi_cl_l1_malloc(&cluster, network->l1_bytes);
@@ -211,7 +247,7 @@ static int fill(tmc_session *session, const char *weights)
             pi_cl_l1_free(&cluster, session->l1, (int)network->l1_bytes);
         if (session->l2 != NULL)
             pi_l2_free(session->l2, (int)network->l2_bytes);
-        pi_ram_free(&gap9_ram, image, network->l3_bytes);
+        pi_ram_free(&gap9_ram, image, network->l3_bytes + RAM_ALIGNMENT_BYTES);
     }
     return status;
 }
@@ -219,9 +255,10 @@ static int fill(tmc_session *session, const char *weights)
 int tmc_open(tmc_session *session, const tmc_network *network, const char *weights)
 {
     *session = (tmc_session){.network = network};
-    if (enter() != TMC_OK)
-        return TMC_ERROR_DEVICE;
-    const int status = fill(session, weights);
+    int status = enter();
+    if (status != TMC_OK)
+        return status;
+    status = fill(session, weights);
     if (status != TMC_OK) {
         *session = (tmc_session){.network = NULL};
         leave();
@@ -234,7 +271,7 @@ void tmc_close(tmc_session *session)
     const tmc_network *network = session->network;
     pi_cl_l1_free(&cluster, session->l1, (int)network->l1_bytes);
     pi_l2_free(session->l2, (int)network->l2_bytes);
-    pi_ram_free(&gap9_ram, (uint32_t)session->l3, network->l3_bytes);
+    pi_ram_free(&gap9_ram, (uint32_t)session->l3, network->l3_bytes + RAM_ALIGNMENT_BYTES);
     *session = (tmc_session){.network = NULL};
     leave();
 }

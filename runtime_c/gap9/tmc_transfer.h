@@ -4,12 +4,15 @@
 
 #include "pmsis.h"
 
-#include "bsp/ram.h"
+#include "bsp/bsp.h"
 
-typedef union {
-    pi_cl_dma_copy_t line;
-    pi_cl_dma_copy_2d_t lines;
-    pi_cl_ram_req_t l3;
+typedef struct {
+    union {
+        pi_cl_dma_copy_t line;
+        pi_cl_dma_copy_2d_t lines;
+        pi_cl_ram_req_t l3;
+    };
+    uint32_t place; /* of a DMA transfer among those in flight */
 } tmc_transfer;
 
 #endif

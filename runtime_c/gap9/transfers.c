@@ -1,15 +1,37 @@
 /* Transfers on GAP9: the cluster's DMA for L1, requests to the fabric controller for L3. */
+#include <stddef.h>
+
 #include "gap9_memory.h"
 #include "tmc_platform.h"
+
+/* Ids of the DMA. The driver asks for one per transfer and does not look whether there is one. */
+#define DMA_IDS 16u
+
+/** The transfers in flight, each where its number modulo DMA_IDS says; core 0's. */
+static struct {
+    uint32_t started;
+    tmc_transfer *slots[DMA_IDS];
+} dma;
+
+/** Give a transfer a place; the one that has it, the oldest of DMA_IDS, is waited for. */
+static void enter(tmc_transfer *transfer)
+{
+    const uint32_t place = dma.started++ % DMA_IDS;
+    if (dma.slots[place] != NULL)
+        pi_cl_dma_wait(&dma.slots[place]->line);
+    dma.slots[place] = transfer;
+    transfer->place = place;
+}
 
 static void start(tmc_transfer *transfer, const void *l2, const void *l1, pi_cl_dma_dir_e direction,
                   uint32_t lines, uint32_t line_bytes, uint32_t l2_pitch)
 {
+    enter(transfer);
     if (lines == 1u) {
         transfer->line = (pi_cl_dma_copy_t){
             .ext = (uint32_t)(uintptr_t)l2,
             .loc = (uint32_t)(uintptr_t)l1,
-            .size = (uint16_t)line_bytes,
+            .size = line_bytes,
             .dir = direction,
         };
         pi_cl_dma_memcpy(&transfer->line);
@@ -17,7 +39,7 @@ static void start(tmc_transfer *transfer, const void *l2, const void *l1, pi_cl_
         transfer->lines = (pi_cl_dma_copy_2d_t){
             .ext = (uint32_t)(uintptr_t)l2,
             .loc = (uint32_t)(uintptr_t)l1,
-            .size = (uint16_t)(lines * line_bytes),
+            .size = lines * line_bytes,
             .stride = l2_pitch,
             .length = line_bytes,
             .dir = direction,
@@ -40,7 +62,11 @@ void tmc_dma_out(tmc_transfer *transfer, void *l2, const void *l1, uint32_t line
 
 void tmc_dma_wait(tmc_transfer *transfer)
 {
-    pi_cl_dma_wait(transfer);
+    /* Else a later start has waited for it. */
+    if (dma.slots[transfer->place] == transfer) {
+        pi_cl_dma_wait(&transfer->line);
+        dma.slots[transfer->place] = NULL;
+    }
 }
 
 void tmc_l3_fetch(tmc_transfer *transfer, void *l2, uint32_t l3_offset, uint32_t bytes)

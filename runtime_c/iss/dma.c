@@ -14,7 +14,7 @@ enum {
 
 #define IDS 16
 #define TRANSFERS 64
-#define BYTES_MAX 65535
+#define BYTES_MAX 131071
 
 #define COMMAND_BYTES 0x0001ffffu
 #define COMMAND_TO_L1 (1u << 17)

@@ -20,6 +20,7 @@ from tmc.ir.errors import CheckError
 
 STAGES = 15
 SMALLER_BYTES = 4
+TARGET = target_named("gap9")
 
 
 @cache
@@ -31,7 +32,7 @@ def tinyissimo(solved: bool) -> Subject:
     graph = integer_network(80, 4, 8, 200, 6, seed=0, rope_period=10)
     if not solved:
         return Subject(simple_plan(graph, Tiles(16, 64, 2, 16, 40, 32)))
-    plan, packed = make_plan(graph, target_named("gap9"))
+    plan, packed = make_plan(graph, TARGET)
     contents = {name: data for stage in packed for name, data in stage.contents.items()}
     return Subject(Planned(graph, plan, build_program(graph, plan, packed), contents))
 
@@ -42,14 +43,14 @@ class Subject:
     def __init__(self, planned: Planned) -> None:
         """Run init."""
         self.planned = planned
-        walk = ProgramWalk(planned.program, planned.graph, planned.plan, planned.contents)
+        walk = ProgramWalk(planned.program, planned.graph, planned.plan, planned.contents, TARGET)
         walk.run_init()
         self._walks = [walk]
 
     def caught(self, program: Program) -> bool:
         """Tell whether the checker rejects a program."""
         try:
-            check_program(program, self.planned.graph, self.planned.plan, self.planned.contents)
+            check_program(program, self.planned.graph, self.planned.plan, self.planned.contents, TARGET)
         except CheckError:
             return True
         return False
@@ -58,7 +59,9 @@ class Subject:
         """Tell whether the proof alone rejects a program, whose damage begins in stage `first` (-1: init)."""
         try:
             if first < 0:
-                walk = ProgramWalk(program, self.planned.graph, self.planned.plan, self.planned.contents)
+                walk = ProgramWalk(
+                    program, self.planned.graph, self.planned.plan, self.planned.contents, TARGET
+                )
                 walk.run_init()
             else:
                 walk = self._walk_before(first).fork(program)

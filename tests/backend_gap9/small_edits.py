@@ -13,6 +13,7 @@ from tests.backend_gap9.small_program import Path, edited, statements, with_stag
 from tmc.backend_gap9.check_program import CheckReport, check_program, prove_program
 from tmc.backend_gap9.plan import Plan
 from tmc.backend_gap9.program import Argument, Call, Const, Program, Stmt
+from tmc.backend_gap9.targets import target_named
 from tmc.ir.errors import CheckError
 from tmc.ir.graph import Graph
 
@@ -26,7 +27,11 @@ def check(
     contents: Mapping[str, bytes] | None = None,
 ) -> CheckReport:
     return check_program(
-        program or small.program(), graph or small.graph(), plan or small.plan(), contents or small.contents()
+        program or small.program(),
+        graph or small.graph(),
+        plan or small.plan(),
+        contents or small.contents(),
+        target_named("gap9"),
     )
 
 
@@ -115,4 +120,5 @@ def rejects(message: str, program: Program, **others: Any) -> None:
             others.get("graph", small.graph()),
             others.get("plan", small.plan()),
             others.get("contents", small.contents()),
+            target_named("gap9"),
         )

@@ -32,6 +32,7 @@ from tmc.ir.attrs import QDepthwiseRowsAttrs, QInterpolateRowsAttrs
 from tmc.ir.errors import CheckError
 from tmc.ir.graph import Graph, OpKind
 
+TARGET = target_named("gap9")
 SMALL = Tiles(rows=8, channels=12, buffers=2, queries=8, keys=12, values=8)
 WIDE = Tiles(rows=12, channels=100, buffers=1, queries=24, keys=24, values=64)
 
@@ -83,11 +84,10 @@ def test_heads_are_bit_exact(tmp_path: Path, iss: Path, head: str) -> None:
 @pytest.mark.parametrize("head", ["curves", "signal"])
 def test_heads_of_full_size_have_a_program(head: str) -> None:
     graph = integer_network(400, 1, 8, 1000, 5, seed=0, rope_period=50, head=head)  # type: ignore[arg-type]
-    target = target_named("gap9")
-    plan, packed = make_plan(graph, target)
-    check_plan(plan, graph, target)
+    plan, packed = make_plan(graph, TARGET)
+    check_plan(plan, graph, TARGET)
     contents = {name: data for stage in packed for name, data in stage.contents.items()}
-    check_program(build_program(graph, plan, packed), graph, plan, contents)
+    check_program(build_program(graph, plan, packed), graph, plan, contents, TARGET)
     tilings = [stage.tiling for stage in plan.stages if isinstance(stage.tiling, ColumnTiling)]
     # 400 rows of 192 bytes do not fit L1 twice.
     assert [each.columns < 192 for each in tilings[:1]] == [True] * (head == "curves")
@@ -96,7 +96,8 @@ def test_heads_of_full_size_have_a_program(head: str) -> None:
 @pytest.mark.parametrize("channels", [4, 8, 20, 44, 100])
 def test_every_tiling_gives_a_correct_program(channels: int) -> None:
     its = simple_plan(curves(), replace(SMALL, channels=channels))
-    assert check_program(its.program, its.graph, its.plan, its.contents).stages == len(its.plan.stages)
+    proof = check_program(its.program, its.graph, its.plan, its.contents, TARGET)
+    assert proof.stages == len(its.plan.stages)
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=IDS)
@@ -141,7 +142,7 @@ def test_an_op_needs_the_kernel_of_its_form(kind: OpKind, change: Callable[[obje
     ops = tuple(replace(op, attrs=change(op.attrs)) if op.kind is kind else op  # type: ignore[arg-type]
                 for op in its.graph.ops)
     with pytest.raises(CheckError, match=r"found kernel tmc_.*, allowed one with"):
-        prove_program(its.program, replace(its.graph, ops=ops), its.plan, its.contents)
+        prove_program(its.program, replace(its.graph, ops=ops), its.plan, its.contents, TARGET)
 
 
 def test_a_kernel_of_another_op_is_refused() -> None:
@@ -151,8 +152,9 @@ def test_a_kernel_of_another_op_is_refused() -> None:
     assert isinstance(call, Call)
     other = replace(call, kernel="tmc_mean_rows_s8s16")
     changed = replace(its.program.stages[stage.number], body=edited(body, path, other))
+    broken = with_stage(its.program, stage.number, changed)
     with pytest.raises(CheckError, match="found tmc_mean_rows_s8s16 for permute_rows"):
-        prove_program(with_stage(its.program, stage.number, changed), its.graph, its.plan, its.contents)
+        prove_program(broken, its.graph, its.plan, its.contents, TARGET)
 
 
 def test_a_tile_is_no_wider_than_the_value() -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.backend_gap9.damage import STAGES, exchanged, overlap, pairs, shrunk, tinyissimo
+from tests.backend_gap9.damage import STAGES, TARGET, exchanged, overlap, pairs, shrunk, tinyissimo
 from tests.backend_gap9.small_program import edited, statements, with_stage
 from tmc.backend_gap9.check_program import check_program
 from tmc.backend_gap9.program import Wait
@@ -23,7 +23,7 @@ STAGES_OF_SEVERAL_TURNS = STAGES - 1
 def test_the_undamaged_program_passes(solved: bool) -> None:
     subject = tinyissimo(solved)
     its = subject.planned
-    assert check_program(its.program, its.graph, its.plan, its.contents).stages == STAGES
+    assert check_program(its.program, its.graph, its.plan, its.contents, TARGET).stages == STAGES
     assert not subject.proof_fails(its.program)
     assert not subject.proof_fails(its.program, STAGES // 2)
 

@@ -85,7 +85,8 @@ def test_planned_programs_are_proved(name: str) -> None:
     graph = network(name)
     plan, packed = make_plan(graph, TARGET)
     contents = {block: data for stage in packed for block, data in stage.contents.items()}
-    assert check_program(build_program(graph, plan, packed), graph, plan, contents).stages == len(plan.stages)
+    proof = check_program(build_program(graph, plan, packed), graph, plan, contents, TARGET)
+    assert proof.stages == len(plan.stages)
 
 
 def test_planned_twice_is_identical() -> None:

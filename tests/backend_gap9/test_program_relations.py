@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.backend_gap9 import small_program as small
-from tests.backend_gap9.damage import Subject, tinyissimo
+from tests.backend_gap9.damage import TARGET, Subject, tinyissimo
 from tests.backend_gap9.small_program import edited, statements, with_stage
 from tmc.backend_gap9.check_program import prove_program
 from tmc.backend_gap9.expressions import add
@@ -132,7 +132,7 @@ def with_call(
 def test_parts_that_no_input_gives(program: Callable[[], Program], message: str) -> None:
     its = tinyissimo(False).planned
     with pytest.raises(CheckError, match=message):
-        prove_program(program(), its.graph, its.plan, its.contents)
+        prove_program(program(), its.graph, its.plan, its.contents, TARGET)
 
 
 def test_a_bias_for_groups_of_rows_needs_its_kernel() -> None:
@@ -141,7 +141,9 @@ def test_a_bias_for_groups_of_rows_needs_its_kernel() -> None:
     with pytest.raises(
         CheckError, match="found 2 groups of rows with a bias each, allowed 1 for this kernel"
     ):
-        prove_program(small.program(), replace(graph, constants=constants), small.plan(), small.contents())
+        prove_program(
+            small.program(), replace(graph, constants=constants), small.plan(), small.contents(), TARGET
+        )
 
 
 def test_a_norm_needs_the_kernel_of_its_result() -> None:
@@ -156,6 +158,7 @@ def test_a_norm_needs_the_kernel_of_its_result() -> None:
             replace(graph, ops=(wide, graph.ops[1]), types=types),
             small.plan(),
             small.contents(),
+            TARGET,
         )
 
 
@@ -166,5 +169,9 @@ def test_a_kernel_reads_no_more_than_the_constant() -> None:
     short = replace(norm, attrs=replace(norm.attrs, epsilon_by_shift=(0, 1)))
     with pytest.raises(CheckError, match="operand epsilon: found a read of 24 bytes, allowed 8"):
         prove_program(
-            small.program(), replace(graph, ops=(short, graph.ops[1])), small.plan(), small.contents()
+            small.program(),
+            replace(graph, ops=(short, graph.ops[1])),
+            small.plan(),
+            small.contents(),
+            TARGET,
         )

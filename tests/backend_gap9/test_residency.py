@@ -19,7 +19,7 @@ from tmc.ir.errors import PlanError
 from tmc.ir.target import L3Channel
 
 # One byte takes one cycle, and a fetch starts at once.
-TARGET = replace(target_named("gap9"), l3_channel=L3Channel(1.0, 0))
+TARGET = replace(target_named("gap9"), l3_channel=L3Channel(1.0, 0, alignment_bytes=4))
 
 
 def blocks_of(found: Sequence[tuple[int, int]]) -> tuple[ConstantBlock, ...]:

@@ -7,6 +7,7 @@ import pytest
 from tests.backend_gap9.integer_networks import integer_network
 from tests.backend_gap9.simple_plan import Tiles, simple_plan
 from tmc.backend_gap9.check_program import check_program
+from tmc.backend_gap9.targets import target_named
 
 TILES = [
     Tiles(rows=16, channels=64, buffers=2, queries=16, keys=40, values=32),
@@ -21,5 +22,5 @@ TILES = [
 def test_every_tiling_gives_a_correct_program(tiles: Tiles, rope_period: int) -> None:
     graph = integer_network(80, 1, 8, 200, 6, seed=1, rope_period=rope_period, dim=96, heads=3, hidden=128)
     its = simple_plan(graph, tiles)
-    report = check_program(its.program, its.graph, its.plan, its.contents)
+    report = check_program(its.program, its.graph, its.plan, its.contents, target_named("gap9"))
     assert report.stages == len(its.plan.stages)

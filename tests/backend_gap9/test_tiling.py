@@ -38,7 +38,7 @@ from tmc.ir.target import ClusterMemory, Stacks, Target
 TARGET = target_named("gap9")
 
 
-def with_l1(size_bytes: int, max_bytes: int = 65_535) -> Target:
+def with_l1(size_bytes: int, max_bytes: int = 131_071) -> Target:
     """Return the target with another L1, all of it the plan's, and another limit of transfers."""
     return replace(
         TARGET,

@@ -44,7 +44,7 @@ def planned(graph: Graph) -> dict[str, bytes]:
     plan, packed = make_plan(graph, target)
     program = build_program(graph, plan, packed)
     contents = {name: data for pack in packed for name, data in pack.contents.items()}
-    check_program(program, graph, plan, contents)
+    check_program(program, graph, plan, contents, target)
     report = build_report(graph, plan, program, packed, target, ORIGIN)
     return emit(graph, program, packed, report, some_input(graph))
 

@@ -74,7 +74,7 @@ static void misuse(const tmc_context *context, uint32_t fault)
         tmc_dma_out(&slot, (uint8_t *)(uintptr_t)context->input, l1, 1, 4, 0);
         break;
     case TOO_LONG:
-        tmc_dma_in(&slot, l1, l2, 4096, 16, 16);
+        tmc_dma_in(&slot, l1, l2, 8192, 16, 16);
         break;
     case NOTHING:
         tmc_dma_in(&slot, l1, l2, 4, 0, 16);

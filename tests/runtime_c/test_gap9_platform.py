@@ -14,6 +14,8 @@ from tests.runtime_c.building import INCLUDE, RUNTIME, SCALAR_KERNELS, TESTS
 SOURCES = tuple(sorted((RUNTIME / "gap9").glob("*.c")))
 PMSIS = TESTS / "pmsis"
 CALL = re.compile(r"\b(pi_\w+|pmsis_\w+)\(")
+# Settings of a build, besides none: each call is made with one or the other.
+SETTINGS = ("-DTMC_POWER_GPIO=89", "-DTMC_FILES_IN_MRAM")
 CALLS = tuple(sorted({(path, name) for path in SOURCES for name in CALL.findall(path.read_text())}))
 
 
@@ -21,7 +23,7 @@ def check(source: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     """Have gcc check a source for GAP9."""
     command = [
         "gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-DTMC_NETWORK=small_network",
-        "-DTMC_CONTROLLER_STACK_BYTES=2048", "-DL3_CHECKSUM=0u", INCLUDE,
+        "-DTMC_WORKER_STACK_BYTES=1024", "-DTMC_CONTROLLER_STACK_BYTES=2048", "-DL3_CHECKSUM=0u", INCLUDE,
         f"-I{RUNTIME / 'gap9'}", f"-I{PMSIS}", *flags, str(source),
     ]
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
@@ -30,8 +32,9 @@ def check(source: Path, *flags: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     "source", [*SOURCES, *SCALAR_KERNELS, TESTS / "small_network.c"], ids=lambda path: path.stem
 )
-def test_sources_follow_the_interface(source: Path) -> None:
-    result = check(source)
+@pytest.mark.parametrize("settings", [(), SETTINGS, ("-DTMC_FREQUENCY_HZ=0",)])
+def test_sources_follow_the_interface(source: Path, settings: tuple[str, ...]) -> None:
+    result = check(source, *settings)
     assert (result.returncode, result.stderr) == (0, "")
 
 
@@ -40,10 +43,12 @@ def test_a_wrong_call_is_found(tmp_path: Path, source: Path, name: str) -> None:
     text = source.read_text()
     misspelt = tmp_path / "misspelt.c"
     misspelt.write_text(text.replace(f"{name}(", f"{name}x("))
-    assert f"implicit declaration of function '{name}x'" in check(misspelt).stderr
+    found = check(misspelt).stderr + check(misspelt, *SETTINGS).stderr
+    assert f"implicit declaration of function '{name}x'" in found
     one_more = tmp_path / "one_more.c"
     one_more.write_text(re.sub(rf"\b{name}\((\))?", lambda m: f"{name}(0" + (m[1] or ", "), text))
-    assert f"too many arguments to function '{name}'" in check(one_more).stderr
+    found = check(one_more).stderr + check(one_more, *SETTINGS).stderr
+    assert f"too many arguments to function '{name}'" in found
 
 
 def test_everything_declared_is_called() -> None:
@@ -57,9 +62,10 @@ def test_there_is_no_tracing() -> None:
     assert "GAP9 has no room for traced values" in result.stderr
 
 
-def test_the_size_of_the_stack_is_asked_for() -> None:
-    result = check(RUNTIME / "gap9" / "platform.c", "-UTMC_CONTROLLER_STACK_BYTES")
-    assert "network.mk has it" in result.stderr
+@pytest.mark.parametrize("size", ["TMC_CONTROLLER_STACK_BYTES", "TMC_WORKER_STACK_BYTES"])
+def test_the_sizes_of_stacks_are_asked_for(size: str) -> None:
+    result = check(RUNTIME / "gap9" / "platform.c", f"-U{size}")
+    assert "network.mk has them" in result.stderr
 
 
 @pytest.mark.parametrize("platform", ["gap9", "host"])

@@ -188,7 +188,7 @@ def test_calibration_that_cannot_be_read(tmp_path: Path, model: Path, content: b
 
 def test_unknown_target(tmp_path: Path, model: Path) -> None:
     error = refused_untouched(tmp_path, "compile", model, "--target", "gap8").error
-    assert error == "target: found gap8, allowed gap9, gap9-cores"
+    assert error == "target: found gap8, allowed gap9, gap9-cores, gap9-8mb"
 
 
 @pytest.mark.parametrize("name", ["two words", "1st", "a-b", "", "naïve"])

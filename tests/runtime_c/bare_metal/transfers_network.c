@@ -5,10 +5,10 @@
  */
 #include "tmc_platform.h"
 
-enum { INPUT_BYTES = 16384, IMAGE_BYTES = 1 << 20, LARGE_BYTES = 65535 };
+enum { INPUT_BYTES = 16384, IMAGE_BYTES = 1 << 20, LARGE_BYTES = 100001 };
 enum { TRANSFERS = 40, FETCHES = 90, SLOTS = FETCHES + 1 };
 enum { LINES = 61, LINE_BYTES = 37, PITCH = 101 };
-enum { L1_BYTES = 66 * 1024, L2_BYTES = IMAGE_BYTES + 2 * 65536 };
+enum { L1_BYTES = 98 * 1024, L2_BYTES = IMAGE_BYTES + 2 * 65536 };
 enum { STAGES = 9 };
 
 /* The order is that of FAULTS in test_bare_metal.py. */

@@ -182,7 +182,9 @@ CASES: tuple[Case, ...] = (
     core("unknown_bits", COMMAND.format(GOOD + " | 1 << 23", *WORDS), "has bits that are not modelled"),
     core("not_incremented", COMMAND.format("64 | DMA_TO_L1", *WORDS), "does not increment"),
     core(
-        "no_bytes", COMMAND.format("DMA_INCREMENT", *WORDS), "found a transfer of 0 bytes, allowed 1 to 65535"
+        "no_bytes",
+        COMMAND.format("DMA_INCREMENT", *WORDS),
+        "found a transfer of 0 bytes, allowed 1 to 131071",
     ),
     core("not_l1", COMMAND.format(GOOD, WORDS[1], WORDS[1]), "on the L1 side, which is not inside L1"),
     core("beyond_l1", COMMAND.format(GOOD, "0x1001fff0", WORDS[1]), "on the L1 side, which is not inside L1"),
