@@ -31,8 +31,10 @@ void pi_open_from_conf(struct pi_device *device, void *conf)
     device->config = conf;
 }
 
+/** End; nothing of L2 may be left taken, also after an error. */
 void pmsis_exit(int err)
 {
+    l2_expect_whole();
     bare_metal_exit(err & 0xFF);
 }
 

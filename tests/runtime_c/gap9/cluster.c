@@ -67,7 +67,10 @@ int pi_cluster_open(struct pi_device *device)
 
 int pi_cluster_close(struct pi_device *device)
 {
-    (void)device;
+    if (cluster.stacks != NULL)
+        pi_cl_l1_free(device, cluster.stacks, (int)cluster.stacks_bytes);
+    if (!heap_is_whole(&cluster.heap))
+        pmsis_fail("L1 that nobody has given back");
     return 0;
 }
 

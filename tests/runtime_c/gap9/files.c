@@ -1,6 +1,6 @@
 /* Flash, and the read-only file system in it: a header of all files, each with address, size, length of its name and
  * name [OS: fs/read_fs/read_fs.c]. There is no table of partitions: the file system is all of the flash. Flash and
- * MRAM are one memory here, which must have been opened by one of its names.
+ * MRAM are one memory here; MRAM says that it was opened by that name.
  */
 #include <stddef.h>
 
@@ -34,6 +34,7 @@ void pi_default_flash_conf_init(struct pi_default_flash_conf *conf)
 void pi_mram_conf_init(struct pi_mram_conf *conf)
 {
     conf->itf = 0;
+    console_text("mram\n");
 }
 
 int pi_flash_open(struct pi_device *device)

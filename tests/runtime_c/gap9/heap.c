@@ -17,6 +17,12 @@ void heap_open(heap *of, uint32_t start, uint32_t end)
     of->first = (heap_chunk *)(uintptr_t)rounded(start);
     of->first->bytes = (end & ~7u) - rounded(start);
     of->first->next = NULL;
+    of->bytes = of->first->bytes;
+}
+
+int heap_is_whole(const heap *of)
+{
+    return of->first != NULL && of->first->bytes == of->bytes;
 }
 
 void *heap_take(heap *of, uint32_t bytes)
@@ -72,6 +78,12 @@ void *pi_l2_malloc(int size)
         l2_open = 1u;
     }
     return heap_take(&l2, (uint32_t)size);
+}
+
+void l2_expect_whole(void)
+{
+    if (l2_open != 0u && !heap_is_whole(&l2))
+        pmsis_fail("L2 that nobody has given back");
 }
 
 void pi_l2_free(void *chunk, int size)

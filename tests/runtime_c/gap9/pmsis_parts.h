@@ -21,6 +21,7 @@ typedef struct heap_chunk {
 
 typedef struct {
     heap_chunk *first;
+    uint32_t bytes;
 } heap;
 
 /** Make all of [start, end) free. */
@@ -31,6 +32,12 @@ void *heap_take(heap *of, uint32_t bytes);
 
 /** Free what heap_take gave for the same size. */
 void heap_give(heap *of, void *chunk, uint32_t bytes);
+
+/** Tell whether all of a heap is free. */
+int heap_is_whole(const heap *of);
+
+/** Fail if anything of L2 is taken. */
+void l2_expect_whole(void);
 
 /** Move one step on with what cores have asked the fabric controller for; it calls this while it waits. */
 void ram_serve(void);

@@ -32,7 +32,8 @@ class SmallSdk:
 
     def make(self, directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the Makefile of an output directory, as for SDKs before 5.21."""
-        return self._run(["make", "--no-print-directory", *arguments], directory, RULES_DIR=self.home / "rules")
+        command = ["make", "--no-print-directory", *arguments]
+        return self._run(command, directory, RULES_DIR=self.home / "rules")
 
     def cmake(self, directory: Path, *settings: str) -> subprocess.CompletedProcess[str]:
         """Configure an output directory into its folder build."""
@@ -63,10 +64,9 @@ class SmallSdk:
 
 def name_of(directory: Path) -> str:
     """Return the name that a network's symbols begin with."""
-    (line,) = (
-        line for line in (directory / "network.mk").read_text().splitlines() if line.startswith("TMC_NAME := ")
-    )
-    return line.removeprefix("TMC_NAME := ")
+    lines = (directory / "network.mk").read_text().splitlines()
+    (name,) = (line.removeprefix("TMC_NAME := ") for line in lines if line.startswith("TMC_NAME := "))
+    return name
 
 
 def build_small_sdk(home: Path, iss: Path) -> SmallSdk:

@@ -2,12 +2,16 @@
 .PHONY: all run
 all: BUILD/$(APP) BUILD/flash.bin
 
-BUILD/$(APP): $(APP_SRCS)
-	mkdir -p BUILD
-	$(GAP_SDK_HOME)/bin/compiler -g -Wall -Wextra -Werror -I$(GAP_SDK_HOME)/include $(APP_CFLAGS) \
-		@$(GAP_SDK_HOME)/link $(APP_SRCS) $(GAP_SDK_HOME)/pmsis.o -lgcc -o $@
+OBJECTS := $(addprefix BUILD/,$(APP_SRCS:.c=.o))
 
-BUILD/flash.bin: $(READFS_FILES)
+BUILD/$(APP): $(OBJECTS)
+	$(GAP_SDK_HOME)/bin/compiler @$(GAP_SDK_HOME)/link $(OBJECTS) $(GAP_SDK_HOME)/pmsis.o -lgcc -o $@
+
+BUILD/%.o: %.c
+	mkdir -p $(dir $@)
+	$(GAP_SDK_HOME)/bin/compiler -g -Wall -Wextra -Werror -I$(GAP_SDK_HOME)/include $(APP_CFLAGS) -c $< -o $@
+
+BUILD/flash.bin: Makefile $(READFS_FILES)
 	mkdir -p BUILD
 	python3 $(GAP_SDK_HOME)/bin/flash_image $@ $(READFS_FILES)
 
