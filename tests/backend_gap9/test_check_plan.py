@@ -128,6 +128,13 @@ def test_l3_blocks_are_apart() -> None:
     rejects("in the same bytes of l3", replace(plan(), l3=moved(plan().l3, 1, offset_bytes=0)))
 
 
+def test_l3_blocks_are_aligned_for_bursts() -> None:
+    last = len(plan().l3) - 1
+    offset = plan().l3[last].offset_bytes
+    moved_on = replace(plan(), l3=moved(plan().l3, last, offset_bytes=offset + 4), l3_bytes=plan().l3_bytes + 4)
+    rejects("allowed a multiple of 16 as the offset in l3", moved_on)
+
+
 # ---------------------------------------------------------------- live ranges
 
 

@@ -78,6 +78,7 @@ def test_full_size_plans(name: str) -> None:
     assert {each.name: each.size_bytes for each in plan.l3} == blocks
     assert [each.block.name for each in plan.residency] == list(blocks)
     assert plan.l3_bytes <= TARGET.l3.usable_bytes
+    assert all(each.offset_bytes % 16 == 0 for each in plan.l3)
 
 
 @pytest.mark.parametrize("name", ["tinyissimo-8x200", "tinymyo-8x1000"])

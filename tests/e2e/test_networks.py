@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,9 @@ from examples.tinymyo.export import Exporter, export
 from examples.tinymyo.model import EMBED_DIM, MLP_DIM, PATCH_SAMPLES, Config, build
 from examples.tinymyo.networks import NETWORKS
 from examples.tinymyo.recording import load_windows
+from tests.runtime_c.gap9.small_sdk import build_small_sdk
 from tests.tmc.command import succeeded, tree
+from tmc.backend_gap9.riscv_build import build_iss
 from tmc.backend_gap9.targets import TARGETS
 
 # The large ones through the quicker exporter; both give the same graph.
@@ -27,6 +30,8 @@ EXPORTERS: dict[str, Exporter] = {
     "tinyissimo-8x200": "dynamo",
 }
 TEST_WINDOWS = 8
+# These run the way that a board runs them too: with the folder gap9, on a small PMSIS.
+ON_GAP9_FOLDER = ("tinymyo-8x1000", "tinyissimo-8x200")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,17 @@ def test_bit_exact_and_within_the_budgets(
         elements = sum(layer["elements"] for layer in layers)
         text = f"{len(layers)} ops, {elements:,} elements bit-exact in {ran['seconds']:.0f} s"
         record_property("ran", f"network {name} on {platform}: {text}")
+
+    if name in ON_GAP9_FOLDER:
+        sdk = build_small_sdk(tmp_path / "sdk", build_iss(tmp_path))
+        built = sdk.make(network.output, "all")
+        assert built.returncode == 0, built.stdout + built.stderr
+        run = sdk.simulate(network.output)
+        assert (run.returncode, run.stdout.splitlines()[-1]) == (0, "PASS"), run.stdout + run.stderr
+        right = re.findall(r"run \d: (\d+) cycles, \d+ us, 0 of \d+ output bytes differ", run.stdout)
+        assert len(right) == 2
+        text = f"{right[0]} instructions of core 0"
+        record_property("ran", f"network {name} from the folder gap9 on iss: {text}")
 
 
 def test_accuracy_on_unseen_windows_and_same_bytes_again(

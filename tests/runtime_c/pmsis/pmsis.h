@@ -4,12 +4,12 @@
  * Names, parameters and results follow the public interface: GreenWaves-Technologies/gap_sdk, tag release-v4.13.0
  * (rtos/pmsis), and what public applications of 5.x SDKs call. Structures have the fields that callers set or read, and
  * those that the small PMSIS keeps there. What differs from 4.13:
- *   - most of these are static inline there; pi_device and the configurations have more fields
+ *   - most of these are static inline there; structures have more fields, and others that only the runtime reads
  *   - pi_cluster_conf.icache_conf and its flags, pi_cluster_task_stacks: later SDKs have them
  *   - pi_gpio_pin_configure and pi_gpio_pin_write take a device as well there; pi_pad_function_set is
  *     pi_pad_set_function there. Later SDKs number pads, as here
- *   - pi_default_flash_conf and pi_default_ram_conf are names that bsp.h gives to the board's devices
- *   - pi_pad_e, pi_pad_func_e and pi_gpio_e are numbers here
+ *   - pi_default_flash_conf and pi_default_ram_conf are other names of the board's devices there
+ *   - pi_pad_e, pi_pad_func_e and pi_gpio_e are numbers here; values of flags and of PI_PERF_CYCLES are other ones
  */
 #ifndef PMSIS_H
 #define PMSIS_H
@@ -32,7 +32,7 @@ void *pi_cl_l1_malloc(struct pi_device *device, uint32_t size);
 void pi_cl_l1_free(struct pi_device *device, void *chunk, int size);
 
 /* Clocks, voltage, pads. */
-typedef enum { PI_FREQ_DOMAIN_FC = 0, PI_FREQ_DOMAIN_CL = 1, PI_FREQ_DOMAIN_PERIPH = 2 } pi_freq_domain_e;
+typedef enum { PI_FREQ_DOMAIN_PERIPH = 0, PI_FREQ_DOMAIN_FC = 1, PI_FREQ_DOMAIN_CL = 2 } pi_freq_domain_e;
 typedef enum { PI_PMU_VOLTAGE_DOMAIN_CHIP = 0 } pi_pmu_voltage_domain_e;
 typedef enum { PI_GPIO_INPUT = 0, PI_GPIO_OUTPUT = 1 } pi_gpio_flags_e;
 
