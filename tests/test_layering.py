@@ -43,6 +43,7 @@ TORCH_USERS = (
     "tests/examples/*",
     "tests/quantised/test_torch_*",
     "tests/quantised/test_real_results.py",
+    "tests/e2e/encoders.py",
     "bench/accuracy/*",
     "tests/bench/*",
 )

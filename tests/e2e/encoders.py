@@ -1,0 +1,145 @@
+"""Ordinary EMG encoders, written and exported as people write them in PyTorch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnxruntime.quantization.shape_inference import quant_pre_process
+from torch import Tensor, nn
+
+from examples.tinymyo.export import Exporter
+from tests.examples.head_models import export
+from tests.quantised.qdq_models import quantise
+
+Array = NDArray[Any]
+Quantiser = Literal["none", "per tensor", "per channel", "unsigned per channel", "trained", "pt2e"]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """Windows (1, channels, tokens * patch) to tokens of `dim` columns, layers of attention, and a head.
+
+    embed: one token for each patch of all channels, by a linear or a convolution, or, with patch 1, for each
+    sample. norm: pre-norm blocks with a norm behind, or post-norm ones with a norm in front. quantiser: how
+    onnxruntime quantises the exported file. windows: how many calibrate; none leave it to noise or to the
+    ranges that the file declares.
+    """
+
+    tokens: int
+    dim: int
+    heads: int
+    layers: int = 2
+    patch: int = 1
+    channels: int = 8
+    ratio: int = 4
+    classes: int = 5
+    embed: Literal["linear", "conv"] = "linear"
+    norm: Literal["pre", "post"] = "pre"
+    activation: Literal["gelu", "relu"] = "gelu"
+    positions: bool = True
+    head: Literal["mean", "flatten", "tokens", "mlp"] = "mean"
+    exporter: Exporter = "torchscript"
+    opset: int = 17
+    quantiser: Quantiser = "none"
+    windows: int = 16
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Return the shape of the input `emg`."""
+        return 1, self.channels, self.tokens * self.patch
+
+
+class Network(nn.Module):
+    """The encoder in PyTorch's own layers."""
+
+    def __init__(self, shape: Encoder) -> None:
+        super().__init__()
+        self.shape = shape
+        dim, width = shape.dim, shape.channels * shape.patch
+        self.embed: nn.Module = (
+            nn.Conv1d(shape.channels, dim, shape.patch, shape.patch)
+            if shape.embed == "conv"
+            else nn.Linear(width, dim)
+        )
+        self.positions = nn.Parameter(0.2 * torch.randn(1, shape.tokens, dim)) if shape.positions else None
+        self.first = nn.LayerNorm(dim) if shape.norm == "post" else nn.Identity()
+        layer = nn.TransformerEncoderLayer(
+            dim,
+            shape.heads,
+            shape.ratio * dim,
+            dropout=0.1,
+            activation=shape.activation,
+            batch_first=True,
+            norm_first=shape.norm == "pre",
+        )
+        last = nn.LayerNorm(dim) if shape.norm == "pre" else None
+        self.blocks = nn.TransformerEncoder(layer, shape.layers, last, enable_nested_tensor=False)
+        pooled = dim * shape.tokens if shape.head == "flatten" else dim
+        self.head: nn.Module = (
+            nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, shape.classes))
+            if shape.head == "mlp"
+            else nn.Linear(pooled, shape.classes)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (1, classes), or (1, tokens, classes)."""
+        shape = self.shape
+        if shape.embed == "conv":
+            x = self.embed(x).transpose(1, 2)
+        elif shape.patch == 1:
+            x = self.embed(x.transpose(1, 2))
+        else:
+            patches = x.reshape(1, shape.channels, shape.tokens, shape.patch).permute(0, 2, 1, 3)
+            x = self.embed(patches.reshape(1, shape.tokens, shape.channels * shape.patch))
+        if self.positions is not None:
+            x = x + self.positions
+        x = self.blocks(self.first(x))
+        if shape.head == "flatten":
+            x = x.flatten(1)
+        elif shape.head != "tokens":
+            x = x.mean(dim=1)
+        return self.head(x)  # type: ignore[no-any-return]
+
+
+def windows(shape: tuple[int, ...], count: int, seed: int) -> list[Array]:
+    """Return windows of bursts of coloured noise, their loudness from window to window 1 to 4."""
+    random = np.random.default_rng(seed)
+    noise = random.standard_normal((count, *shape[1:-1], shape[-1] + 1))
+    loudness = np.exp(random.uniform(-0.7, 0.7, (count, *shape[1:-1], 1)))
+    coloured = (noise[..., 1:] - 0.5 * noise[..., :-1]) * loudness
+    return [window[None].astype(np.float32) for window in coloured]
+
+
+def write_encoder(folder: Path, shape: Encoder, seed: int = 0) -> Path:
+    """Write the network, quantised where it says so, its calibration windows beside it; return its path."""
+    path = folder / "net.onnx"
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = Network(shape).eval()
+        with torch.no_grad():
+            for part in network.modules():
+                if isinstance(part, nn.LayerNorm):  # as training leaves them
+                    part.weight.mul_(torch.exp(0.3 * torch.randn(shape.dim)))
+                    part.bias.add_(0.2 * torch.randn(shape.dim))
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # else the older exporter meets ops that ONNX lacks
+    try:
+        export(network, shape.input_shape, path, shape.exporter, shape.opset, fold=True)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+    calibration = windows(shape.input_shape, max(shape.windows, 16), seed=1)
+    if shape.windows:
+        np.savez(folder / "net.calibration.npz", emg=np.stack(calibration[: shape.windows]))
+    if shape.quantiser != "none":
+        quant_pre_process(path, folder / "ready.onnx", skip_symbolic_shape=True)
+        channels = shape.quantiser.endswith("per channel")
+        kind = "int8" if shape.quantiser == "per channel" else "uint8"
+        quantise(folder / "ready.onnx", path, channels, kind, calibration)
+    onnx.checker.check_model(str(path))
+    return path
