@@ -130,6 +130,7 @@ int main(int count, char **words)
     hyper_create((uint32_t)options.hyperram_kib << 10, options.hyperram, options.hyperflash);
     create_harts(options.races);
     hart_start(&harts[FABRIC_CONTROLLER], program_load(options.program));
+    stacks_find();
     run((Limits){(int32_t)options.turn, options.limit});
     console_flush();
     if (options.stats) {

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "hart.h"
+#include "stacks.h"
 
 #define L1_ADDRESS 0x10000000u
 #define L2_ADDRESS 0x1c000000u
@@ -116,6 +117,9 @@ static inline void store(Hart *hart, uint32_t address, uint32_t value, unsigned 
     if (region == NULL || (address & (bytes - 1)) != 0) {
         store_slow(hart, address, value, bytes);
         return;
+    }
+    if (address - stacks.begin < stacks.bytes) {
+        stacks_check_store(hart, address, bytes);
     }
     uint32_t offset = address - region->address;
     uint32_t lanes = lanes_of(address, bytes);

@@ -166,6 +166,17 @@ bool program_is_code(uint32_t address)
     return false;
 }
 
+bool program_address(const char *name, uint32_t *address)
+{
+    for (size_t i = 0; i < symbol_count; i++) {
+        if (strcmp(symbols[i].name, name) == 0) {
+            *address = symbols[i].address;
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *program_symbol(uint32_t address, uint32_t *offset)
 {
     size_t low = 0, high = symbol_count;

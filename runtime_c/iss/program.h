@@ -18,6 +18,9 @@ Span program_code(void);
 /* Return whether an address lies in a section (without sections: a segment) marked executable. */
 bool program_is_code(uint32_t address);
 
+/* Return whether the program has a symbol, and its address. */
+bool program_address(const char *name, uint32_t *address);
+
 /* Return the name of the last symbol at or before an address in its section, or null; offset from it. */
 const char *program_symbol(uint32_t address, uint32_t *offset);
 

@@ -6,6 +6,7 @@
 
 #include "console.h"
 #include "program.h"
+#include "stacks.h"
 
 Hart harts[HARTS];
 
@@ -44,6 +45,9 @@ _Noreturn void trap(const Hart *hart, const char *format, ...)
     va_start(arguments, format);
     vfprintf(stderr, format, arguments);
     va_end(arguments);
+    if (stacks_overflowed(hart)) {
+        fprintf(stderr, "; the stack of core %u has overflowed", hart->index);
+    }
     fputc('\n', stderr);
     exit(STATUS_TRAP);
 }

@@ -22,7 +22,7 @@ FAULTS = {
     2: "destination of a transfer that was not waited for",
     3: "race: another core",
     4: "store of 4 bytes at 0x100",
-    5: "core 7",
+    5: "in the stack of core 6; the stack of core 7 has overflowed",
 }
 ROWS, ROW_BYTES, PITCH = 37, 50, 61
 

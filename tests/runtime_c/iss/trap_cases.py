@@ -295,6 +295,31 @@ CASES: tuple[Case, ...] = (
         "hyper_start((uint32_t)buffer, 0x1fffff8, 64, 0);",
         "found 64 bytes at 0x01fffff8 of a mem",
     ),
+    core(
+        "stack_of_core_0",
+        asm("addi sp, sp, -0x210") + asm("sw zero, 0(sp)"),
+        "store of 4 bytes at 0x0ffff.*: no memory and no device there; the stack of core 0 has overflowed",
+    ),
+    pair(
+        "stack_of_core_1",
+        "if (core == 1) { " + asm("addi sp, sp, -0x200") + asm("sb zero, 0(sp)") + " }",
+        CORE_1 + "store of 1 bytes at .*: in the stack of core 0; the stack of core 1 has overflowed",
+    ),
+    pair(
+        "stack_by_a_wild_pointer",
+        "if (core == 1) { tile[-2 * 0x80] = 1; }",
+        CORE_1 + r"store of 4 bytes at .*: in the stack of core 6\n",
+    ),
+    fabric(
+        "stack_by_the_fabric_controller",
+        "tile[-1] = 1;",
+        r"store of 4 bytes at .*: in the stack of core 7\n",
+    ),
+    pair(
+        "jump_with_an_overflowed_stack",
+        "if (core == 1) { " + asm("addi sp, sp, -0x200") + asm("jr zero") + " }",
+        r"at pc .*execution outside of code; the stack of core 1 has overflowed",
+    ),
     fabric("hyper_odd", "hyper_start((uint32_t)buffer, 1, 64, 0);", "allowed multiples of 2, 4 and 2"),
     fabric("hyper_l1", "hyper_start((uint32_t)tile, 0, 64, 0);", "on the internal side, which is not in L2"),
 )

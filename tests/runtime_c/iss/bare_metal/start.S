@@ -22,9 +22,9 @@ cleared:
     call main
     call finish
 cluster_core:
-    la sp, core_stacks_end
+    la sp, l1_stacks_start + 0x200
     slli t0, a0, 9
-    sub sp, sp, t0
+    add sp, sp, t0
     call core_main
 idle:
     wfi
