@@ -129,13 +129,26 @@ def _accuracy_tables(found: Accuracy | None) -> tuple[Table, ...]:
         tuple(_output_row(output) for output in found.outputs),
     )
     worst = Table(
-        "Where most is lost",
+        f"Where most is lost: own noise over {found.added_windows} windows, alone in the worst of "
+        f"{found.windows}",
         ("ONNX node", "output", "dB of its own noise", "dB of the network with it alone", "what would help"),
         tuple(
             (op.node, op.name, f"{op.added_db:.1f}", f"{op.alone_db:.1f}", op.advice) for op in found.worst
         ),
     )
-    return outputs, worst
+    if not found.beyond:
+        return outputs, worst
+    beyond = Table(
+        f"Beyond the calibrated range in {found.windows} held-back windows: calibrate on more, the loudest "
+        "among them",
+        ("ONNX node", "output", "reaches", "calibrated from", "to", "% beyond its largest"),
+        tuple(
+            (each.node, each.name, *(f"{end:.4g}" for end in (each.reach, each.low, each.high)),
+             f"{100 * each.share:.2g}")
+            for each in found.beyond
+        ),
+    )
+    return outputs, beyond, worst
 
 
 def _output_row(output: OutputAccuracy) -> tuple[str, ...]:
@@ -190,4 +203,5 @@ def _op_table(report: Report) -> Table:
     )
     heads = ("output", "op", "ONNX node", "stage", "type", "MACs", "kernels", "dB", "dB of its own noise",
              "% clipped")
-    return Table("Ops", heads, rows)
+    windows = "" if report.accuracy is None else f", compared over {report.accuracy.windows} windows"
+    return Table(f"Ops{windows}", heads, rows)

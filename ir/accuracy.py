@@ -51,11 +51,29 @@ class OutputAccuracy:
 
 
 @dataclass(frozen=True, slots=True)
+class BeyondCalibration:
+    """A value that held-back windows drive out of its calibrated range [low, high], with 0, in float.
+
+    reach: its element furthest out. share: how far that is beyond the range, in parts of the largest
+    magnitude in it.
+    """
+
+    name: str
+    node: str
+    reach: float
+    low: float
+    high: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Accuracy:
     """The integer graph against float over `windows` windows. Ratios in dB, 200 for equality.
 
     basis: what the windows are; figures on noise mean nothing. worst: at most three ops, worst first, none
-    where nothing is lost.
+    where nothing is lost; their alone_db is that of the window whose outputs are worst. added_windows: over
+    how many of the windows added_db is. beyond: values out of their calibrated ranges, inputs first, then
+    the furthest first; where there are any, other windows may lose more than these figures say.
     """
 
     basis: Basis
@@ -63,3 +81,5 @@ class Accuracy:
     outputs: tuple[OutputAccuracy, ...]
     ops: tuple[OpAccuracy, ...]
     worst: tuple[WorstOp, ...]
+    added_windows: int = 0
+    beyond: tuple[BeyondCalibration, ...] = ()

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import log10
+from math import inf, log10
 
 import numpy as np
 
-from tmc.ir.accuracy import Accuracy, Basis, OpAccuracy, OutputAccuracy, WorstOp
+from tmc.ir.accuracy import Accuracy, Basis, BeyondCalibration, OpAccuracy, OutputAccuracy, WorstOp
 from tmc.ir.attrs import QLinearAttrs
 from tmc.ir.graph import Graph, Op, OpKind, producers
 from tmc.ir.interpret import interpret
 from tmc.ir.ops import OPS, VIEWS
 from tmc.ir.types import Array, DType
 from tmc.passes.accuracy_advice import Finding, accuracy_advice
+from tmc.passes.beyond_calibration import beyond_calibration
 from tmc.passes.calibrate import Ranges
 from tmc.passes.codes import quantise_inputs
 from tmc.passes.recipe import DEFAULT, Recipe
@@ -29,11 +30,12 @@ WORST = 3
 
 
 def accuracy(graph: Graph, integer: Graph, ranges: Ranges, samples: Mapping[str, Array], basis: Basis,
-             recipe: Recipe = DEFAULT) -> Accuracy:
+             recipe: Recipe = DEFAULT, *, calibrated: bool = True) -> Accuracy:
     """Return how far the integer graph is from the float graph that it was made of.
 
     samples: per graph input an array [S, *input shape], S at least 1; basis: what they are. ranges: of the
-    calibration, recipe: of the quantisation; both only for the advice.
+    calibration, recipe: of the quantisation; both only for the advice, and for telling what held-back windows
+    drive beyond the ranges. calibrated: whether scales follow from these, and are not all the model's.
     Every value is compared with the float value of its name. The noise that an op adds is that of its integer
     form against its float form on the same operands, those of the integer graph: what comes from before it
     does not count. The worst ops are those whose added noise, put into the float graph alone, disturbs the
@@ -69,7 +71,11 @@ def accuracy(graph: Graph, integer: Graph, ranges: Ranges, samples: Mapping[str,
         worst.append(WorstOp(name, nodes[name], tally.added_db, alone[name],
                              accuracy_advice(integer, ranges, recipe, finding)))
     results = tuple(output.result(name) for name, output in outputs.items())
-    return Accuracy(basis, count, results, ops, tuple(worst))
+    beyond: tuple[BeyondCalibration, ...] = ()
+    if calibrated and basis == "held-back windows":
+        extremes = {name: (tally.low, tally.high) for name, tally in tallies.items()}
+        beyond = beyond_calibration(ranges, extremes, nodes, integer.inputs)
+    return Accuracy(basis, count, results, ops, tuple(worst), min(count, ADDED_WINDOWS), beyond)
 
 
 @dataclass(slots=True)
@@ -144,8 +150,8 @@ class _Tally:
     elements: int = 0
     beyond: int = 0
     beyond_noise: float = 0.0
-    low: float = 0.0
-    high: float = 0.0
+    low: float = inf
+    high: float = -inf
 
     def compare(self, real: Array, stored: Array, least: Array, most: Array) -> None:
         least, most = (end.reshape(real.shape) if end.ndim else end for end in (least, most))

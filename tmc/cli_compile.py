@@ -21,7 +21,7 @@ from tmc.passes.canonicalise import CANONICALISE
 from tmc.passes.declined import Declined
 from tmc.passes.explain import explaining
 from tmc.passes.recipe import CHOICES, DEFAULT, NAMED
-from tmc.value_text import accuracy_lines, print_value
+from tmc.value_text import accuracy_lines, beyond_text, print_value
 
 
 class _Stop(Exception):
@@ -148,6 +148,10 @@ def _run(options: argparse.Namespace, output: Path | None) -> int:
             f"note: give --calibration FILE.npz, or have {options.model.stem}.calibration.npz beside it",
             file=sys.stderr,
         )
+    beyond = beyond_text(compiled.accuracy)
+    if beyond is not None:
+        remedy = "calibrate on more windows, the loudest that the network will see among them"
+        print(f"warning: {beyond}.\nnote: {remedy}", file=sys.stderr)
     if options.json:
         print(json.dumps(_as_json(compiled, options.model, output, log.seconds)))
     else:

@@ -140,8 +140,10 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     integer, held_back = quantised.graph, calibration.held_back
 
     watch.stage(f"compare with float on {_count(held_back)} {calibration.basis}")
+    exact = quantised.kept is not None and quantised.kept.exact
     exactness = accuracy(
-        quantised.real, integer, quantised.ranges, held_back, calibration.basis, options.recipe
+        *(quantised.real, integer, quantised.ranges, held_back, calibration.basis, options.recipe),
+        calibrated=not exact,
     )
     done("accuracy", exactness)
     check_floor(options.floor, exactness)

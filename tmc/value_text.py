@@ -57,12 +57,27 @@ def accuracy_lines(found: Accuracy) -> list[str]:
             text += f", where not, float leads by at most {output.flipped_margin:.3g}"
         lines.append(text)
     for op in found.worst:
-        lines.append(f"{op.node}: its noise alone would leave {op.alone_db:.1f} dB; {op.advice}")
+        lines.append(f"{op.node}: its noise alone would leave {op.alone_db:.1f} dB of the worst window; "
+                     f"{op.advice}")
     return lines
+
+
+def beyond_text(found: Accuracy) -> str | None:
+    """Return what held-back windows drive out of the calibrated range, None if nothing."""
+    if not found.beyond:
+        return None
+    first, *others = found.beyond
+    where = first.node if first.node == f"input %{first.name}" else f"%{first.name} ({first.node})"
+    text = (f"{where} reaches {first.reach:.4g} in {found.windows} held-back windows, "
+            f"{first.low:.4g} to {first.high:.4g} in calibration: {100 * first.share:.2g} % beyond")
+    if others:
+        text += f"; so do {len(others)} more value{'s' if len(others) > 1 else ''}"
+    return f"{text}; other windows may lose more than the figures say"
 
 
 def _print_accuracy(found: Accuracy) -> str:
     lines = [f"integer against float over {found.windows} {found.basis}", *accuracy_lines(found),
-             "value: signal to noise; to the noise that its op adds; share clipped"]
+             f"value: signal to noise; to the noise that its op adds, over {found.added_windows} of them; "
+             "share clipped"]
     lines += [f"%{op.name}: {op.sqnr_db:.2f} dB; {op.added_db:.2f} dB; {op.clipped:g}" for op in found.ops]
     return "\n".join(lines) + "\n"

@@ -9,7 +9,7 @@ import pytest
 from tests.passes.small_transformer import GraphBuilder, Size, transformer, windows
 from tests.passes.test_quantise import noise_ratios
 from tmc.ir import attrs as a
-from tmc.ir.accuracy import Accuracy
+from tmc.ir.accuracy import Accuracy, Basis
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.interpret import interpret
 from tmc.ir.ops import VIEWS
@@ -96,6 +96,65 @@ def test_the_worst_is_what_disturbs_the_outputs_most(default: tuple[Accuracy, Gr
     assert len(found.worst) == 3
     assert [op.alone_db for op in found.worst] == sorted(op.alone_db for op in found.worst)
     assert found.worst[0].alone_db > min(output.sqnr_db for output in found.outputs) - 1
+
+
+@pytest.fixture(scope="module")
+def quiet() -> tuple[Accuracy, Graph, Ranges]:
+    """Compare on samples six times as loud as those of the calibration."""
+    return compared(GRAPH, KEPT, 1 / 6)
+
+
+@pytest.mark.parametrize("calibration", ["default", "quiet"])
+def test_clipping_is_counted_by_the_limits_of_the_codes(
+    calibration: str, request: pytest.FixtureRequest
+) -> None:
+    """The input has 15 bits of its int16; every head of Q and K has a scale of its own."""
+    found, integer, _ = request.getfixturevalue(calibration)
+    clipped = {op.name: op.clipped for op in found.ops}
+    for name in ("emg", "0.q_turned", "0.k_turned", "0.norm1", "logits"):
+        kind, real = integer.types[name], []
+        for window in SAMPLES["emg"]:
+            values = {"emg": window}
+            interpret(GRAPH, {"emg": window}, values.__setitem__)
+            array = values[name]
+            if len(kind.shape) == 3 and name != "emg":  # by heads
+                array = array.reshape(kind.shape[1], kind.shape[0], -1).transpose(1, 0, 2)
+            real.append(array.reshape(kind.shape).astype(np.float64))
+        assert kind.quant is not None
+        codes = np.rint(np.stack(real) / kind.element_scales) + kind.quant.zero_point
+        least, most = kind.code_limits
+        beyond = np.count_nonzero((codes < least) | (codes > most))
+        assert clipped[name] == pytest.approx(beyond / codes.size, abs=1e-4), name
+    kind = integer.types["emg"]
+    assert kind.quant is not None and kind.quant.bits == 15 and (clipped["emg"] > 1e-3) == (calibration == "quiet")
+
+
+def test_values_beyond_the_calibrated_range(quiet: tuple[Accuracy, Graph, Ranges]) -> None:
+    found, _, ranges = quiet
+    assert (found.windows, found.added_windows) == (6, 2)
+    first = found.beyond[0]
+    samples = SAMPLES["emg"]
+    known, reach = ranges.values["emg"], float(samples.flat[np.abs(samples).argmax()])
+    assert (first.name, first.node) == ("emg", "input %emg")
+    assert (first.low, first.high) == (known.low, known.high)
+    excess = max(float(samples.max()) - known.high, known.low - float(samples.min()))
+    assert first.share == pytest.approx(excess / known.magnitude, abs=1e-3) and first.share > 1
+    assert abs(first.reach) == pytest.approx(abs(reach))
+    shares = [each.share for each in found.beyond[1:]]
+    assert shares == sorted(shares, reverse=True) and shares[-1] > 0.1
+    nodes = {op.name: op.node for op in found.ops}
+    assert len(found.beyond) > 5 and all(each.node == nodes[each.name] for each in found.beyond)
+
+
+def test_only_held_back_windows_of_calibrated_networks_go_beyond(
+    quiet: tuple[Accuracy, Graph, Ranges]
+) -> None:
+    _, integer, ranges = quiet
+    one = {"emg": SAMPLES["emg"][:1]}
+    bases: tuple[Basis, ...] = ("calibration windows", "noise")
+    assert all(accuracy(GRAPH, integer, ranges, one, basis).beyond == () for basis in bases)
+    assert accuracy(GRAPH, integer, ranges, one, "held-back windows", calibrated=False).beyond == ()
+    assert accuracy(GRAPH, integer, ranges, one, "held-back windows").beyond != ()
 
 
 def test_a_network_without_noise() -> None:

@@ -50,6 +50,34 @@ def test_held_back_windows_never_reach_the_ranges(tmp_path: Path, model: Path) -
     assert differ == {"report.json", "report.html"}
     assert loud["accuracy"]["outputs"][0]["sqnr_db"] < plain["accuracy"]["outputs"][0]["sqnr_db"] - 5
     assert "calibrate on more windows" in loud["accuracy"]["worst"][0]["advice"]
+    first = loud["accuracy"]["beyond"][0]
+    assert (first["name"], first["node"]) == ("emg", "input %emg") and first["share"] > 10
+    assert first["high"] == pytest.approx(float(windows[:3].max()))
+    assert abs(first["reach"]) == pytest.approx(float(np.abs(windows[3]).max()))
+    page = other["report.html"].decode()
+    assert "Beyond the calibrated range in 1 held-back windows: calibrate on more" in page
+
+
+def test_a_warning_names_what_is_beyond_calibration(tmp_path: Path, model: Path) -> None:
+    with np.load(model.with_suffix(".calibration.npz")) as file:
+        windows = file["emg"].copy()
+    limit = np.abs(windows[:3]).max()
+    for reach, warned in ((0.99, False), (1.2, True)):
+        windows[3, 0, 0] = reach * limit
+        np.savez(tmp_path / "other.npz", emg=windows)
+        answer = call("check", model, "--calibration", tmp_path / "other.npz")
+        said = f"warning: input %emg reaches {reach * limit:.4g} in 1 held-back windows, "
+        assert (said in answer.err) == warned
+    assert " % beyond" in answer.err and "other windows may lose more than the figures say.\n" in answer.err
+    assert answer.notes == ["calibrate on more windows, the loudest that the network will see among them"]
+    accuracy = succeeded("check", model, "--calibration", tmp_path / "other.npz")["accuracy"]
+    assert (accuracy["windows"], accuracy["added_windows"]) == (1, 1)
+
+
+def test_noise_has_no_calibrated_range(tmp_path: Path, model: Path) -> None:
+    model.with_suffix(".calibration.npz").unlink()
+    answer = call("check", model)
+    assert "calibrated on noise" in answer.err and "beyond" not in answer.err
 
 
 def test_report(built: Built) -> None:
@@ -66,6 +94,8 @@ def test_report(built: Built) -> None:
     assert report["recipe"] == {}
     page = (built.output / "report.html").read_text()
     assert "Against float, on 1 held-back windows" in page and "Where most is lost" in page
+    assert "own noise over 1 windows, alone in the worst of 1" in page
+    assert "<h2>Ops, compared over 1 windows</h2>" in page
     assert found["worst"][0]["advice"] in page
 
 

@@ -56,7 +56,11 @@ def test_summary_and_progress(tmp_path: Path, model: Path) -> None:
     assert list(rows) == ["network", *memories, *found, "written"]
     assert rows["proved"].endswith("bytes read: no race, nothing out of bounds")
     assert rows["written"] == f"{tmp_path / 'out'}; open {tmp_path / 'out' / 'report.html'}"
-    assert all(line.startswith("[") for line in answer.err.splitlines()), "progress and nothing else"
+    *progress, warning, note = answer.err.splitlines()
+    assert all(line.startswith("[") for line in progress), "progress and nothing else"
+    # Of 4 windows of noise the held-back one goes beyond the others.
+    assert warning.startswith("warning: %") and "in 1 held-back windows" in warning
+    assert note.startswith("note: calibrate on more windows")
     assert "calibrate on 3 of 4 samples (small.calibration.npz)" in answer.err
 
 
