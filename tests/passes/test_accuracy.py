@@ -125,8 +125,8 @@ def test_clipping_is_counted_by_the_limits_of_the_codes(
         least, most = kind.code_limits
         beyond = np.count_nonzero((codes < least) | (codes > most))
         assert clipped[name] == pytest.approx(beyond / codes.size, abs=1e-4), name
-    kind = integer.types["emg"]
-    assert kind.quant is not None and kind.quant.bits == 15 and (clipped["emg"] > 1e-3) == (calibration == "quiet")
+    quant = integer.types["emg"].quant
+    assert quant is not None and quant.bits == 15 and (clipped["emg"] > 1e-3) == (calibration == "quiet")
 
 
 def test_values_beyond_the_calibrated_range(quiet: tuple[Accuracy, Graph, Ranges]) -> None:

@@ -24,6 +24,7 @@ from tests.tmc.command import succeeded
 from tmc.backend_gap9.run_result import load_golden
 from tmc.frontend.onnx_import import load_model
 from tmc.frontend.reference import run_unfused
+from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph
 from tmc.ir.interpret import interpret
 from tmc.passes.accuracy import ratio_db
@@ -196,6 +197,21 @@ def test_results_of_any_shape_in_real_numbers(tmp_path: Path, kind: str, form: s
                 found = dequantise(kind_of_result, codes[:runs])
                 assert found.shape == (runs, *shape)
                 assert result_db(expected[:runs], found) > SAME_DB, (rows, shape, runs)
+
+
+@pytest.mark.parametrize("form", [ROUNDED, SUMS])
+def test_results_in_another_order_are_refused(tmp_path: Path, form: str) -> None:
+    path = tmp_path / "m.onnx"
+    qdq(path, 4, per_channel=True)
+    if form == SUMS:
+        leave_sums(path)
+    model = onnx.load(reshaped(path, (4, 4)))
+    last = model.graph.node.pop()
+    model.graph.node.append(helper.make_node("Transpose", last.input[:1], last.output, perm=[1, 0]))
+    path.write_bytes(model.SerializeToString())
+    found = "output %y: found a value that is not rounded to codes in the order of its rows"
+    with pytest.raises(QuantisationError, match=found):
+        both_graphs(path)
 
 
 def by_header(header: str, name: str, codes: Array) -> Array:
