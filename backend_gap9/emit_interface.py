@@ -87,7 +87,7 @@ def _scale_of_element(tensor: TensorType, quant: Quant, scales: str) -> str:
     count = len(quant.scale)
     if quant.per == "channel":
         return f"one scale per channel: that of element i, from 0, is entry i % {count} of {scales}"
-    assert quant.per is not None, "the verifier allows one scale only where it is per nothing"
+    assert quant.per is not None, "the verifier allows several scales only per something"
     what, part = quant.per.replace("_", " "), tensor.elements // count
     return f"one scale per {what}: that of element i, from 0, is entry i / {part} of {scales}"
 

@@ -12,8 +12,8 @@ from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.ops import OPS, arity_allowed
 from tmc.ir.types import DType, Quant
 
-# What leaves the elements of its operand as they are, and every row whole.
-VIEWS_OF_ROWS = frozenset({OpKind.RESHAPE, OpKind.PERMUTE_ROWS})
+# Ops whose results have the scales of their operand.
+CARRIED = frozenset({OpKind.RESHAPE, OpKind.PERMUTE_ROWS, OpKind.QINTERPOLATE_ROWS})
 
 
 def verify(graph: Graph) -> None:
@@ -102,16 +102,20 @@ def _verify_op(graph: Graph, op: Op, defined: set[str]) -> None:
     if (declared.dtype, declared.shape) != (inferred.dtype, inferred.shape):
         raise VerifyError(where, f"found {declared.dtype.value} {declared.shape} declared for %{op.output}, "
                                  f"the rule gives {inferred.dtype.value} {inferred.shape}")
-    if op.kind in VIEWS_OF_ROWS:
+    if op.kind in CARRIED:
         _verify_carried(graph, op, where)
 
 
 def _verify_carried(graph: Graph, op: Op, where: str) -> None:
-    """Check that a view has the scales of its operand, and that these go with the elements it moves."""
-    found, given = graph.types[op.output].quant, graph.types[op.inputs[0]].quant
-    if found != given:
-        raise VerifyError(where, f"found {found} for %{op.output}, allowed that of %{op.inputs[0]}: {given}")
-    if op.kind is OpKind.PERMUTE_ROWS and given is not None and given.per not in (None, "channel"):
-        raise VerifyError(where, f"found scales per {given.per} of rows that are moved, allowed one scale "
-                                 "or one per channel")
-
+    """Check that a result has the scales of its operand, and that these go with the elements that move."""
+    given = graph.types[op.inputs[0]]
+    quant, found = given.quant, graph.types[op.output].quant
+    if found != quant:
+        raise VerifyError(where, f"found {found} for %{op.output}, allowed that of %{op.inputs[0]}: {quant}")
+    if quant is None or quant.per is None or op.kind is OpKind.RESHAPE:
+        return
+    # Rows that change places keep the scales of their channels, if every row has all of them.
+    whole_rows = op.kind is OpKind.PERMUTE_ROWS and given.shape[-1] % len(quant.scale) == 0
+    if quant.per != "channel" or not whole_rows:
+        raise VerifyError(where, f"found {len(quant.scale)} scales per {quant.per} of elements that move, "
+                                 "allowed one scale, or in a permutation of rows one per channel")

@@ -28,8 +28,8 @@ def search_range(found: Range, symmetric: bool, method: RangeSearch = "mse") -> 
 
     "mse" starts from the whole range and narrows each end by the factors of CLIP_FACTORS, keeping what lowers
     the mean square error over the sample; a symmetric range narrows both ends at once and has zero point 0.
-    "min_max" is the whole range; a percentile cuts it at that percentile of the sample's magnitudes. So are
-    ranges of fewer than LEAST_ELEMENTS elements.
+    "min_max" is the whole range; a percentile cuts it at that percentile of the sample's magnitudes. A sample
+    of fewer elements than LEAST_ELEMENTS asks for gets the whole range.
     """
     sample = found.sample.astype(np.float32)
     method = method if sample.size >= LEAST_ELEMENTS[method] else "min_max"

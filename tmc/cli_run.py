@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(_as_json(result, stages, clipped)))
     else:
         if clipped is not None:
-            print(_clipped_text(clipped, facts["declared"]))
+            print(_clipped_text(clipped, facts.get("declared")))
         _summarise(result, stages)
     return 0 if result.bit_exact else 1
 
@@ -186,7 +186,7 @@ def _clipped_text(clipped: Clipped, declared: Mapping[str, Any] | None) -> str:
     remedy = "calibrate on windows as loud as these"
     if declared is not None and declared["exact"]:
         remedy = "the quantised model clips them too"
-        if declared["inputs"] is not None:
+        if declared.get("inputs") is not None:
             remedy = "compile with the --input-range of all that may come"
     return (
         f"input: {clipped.elements:,} of {clipped.of_elements:,} numbers ({clipped.share:.2%}) were clipped: "

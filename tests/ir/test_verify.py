@@ -110,10 +110,34 @@ def test_views_carry_the_scales(per: str, shape: str, view: str) -> None:
     assert found.value.where.startswith("/view (") and "allowed that of %x: Quant(" in found.value.what
 
 
-def test_scales_per_head_do_not_follow_rows_that_change_places() -> None:
-    graph = parse_graph(VIEWS.format(per="head", shape="6x4", scales="0.5, 0.25", view=PERMUTE), {})
-    with pytest.raises(VerifyError, match=r"^/view \(permute_rows\): found scales per head of rows that"):
-        verify(graph)
+@pytest.mark.parametrize(
+    ("per", "scales", "view", "shape"),
+    [
+        ("head", "0.5, 0.25", PERMUTE, "6x4"),
+        ("channel", "0.5, 0.25, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0", PERMUTE, "6x4"),  # two rows of 4 make one of 8
+    ],
+)
+def test_scales_that_do_not_move_with_their_elements(per: str, scales: str, view: str, shape: str) -> None:
+    text = VIEWS.format(per=per, shape=shape, scales=scales, view=view)
+    text = text.replace("(0.5, 0.25)", f"({scales})")
+    with pytest.raises(VerifyError) as found:
+        verify(parse_graph(text, {}))
+    assert f"found {scales.count(',') + 1} scales per {per} of elements that move" in found.value.what
+    assert found.value.where == "/view (permute_rows)"
+
+
+def test_an_interpolation_has_one_scale() -> None:
+    text = """
+graph @net(%x: s16[6x2] q(scale=({0}), zero_point=0{1})) {{
+  %t = constant s16[3x2]
+  %y: s16[2x3] q(scale=({0}), zero_point=0{1}) =
+    qinterpolate_rows(%x, %t) {{rows=3, layout="transposed"}} loc("/up")
+  return %y
+}}"""
+    constants = {"t": np.zeros((3, 2), np.int16)}
+    verify(parse_graph(text.format("0.5,", ""), constants))
+    with pytest.raises(VerifyError, match=r"/up \(qinterpolate_rows\): found 2 scales per channel of"):
+        verify(parse_graph(text.format("0.5, 0.25", ', per="channel"'), constants))
 
 
 def of_bits(dtype: DType, bits: int) -> Graph:
