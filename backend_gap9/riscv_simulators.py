@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
+import re
+import selectors
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import IO
 
 from tmc.backend_gap9.riscv_console import last_stage
 from tmc.ir.errors import PlatformError
@@ -58,39 +64,95 @@ def gvsoc_command(
     ]
 
 
-def simulate(platform: str, command: Sequence[str], seconds: float, stages: Sequence[str] = ()) -> str:
+def simulate(
+    platform: str,
+    command: Sequence[str],
+    seconds: float,
+    stages: Sequence[str] = (),
+    quiet_seconds: float = math.inf,
+) -> str:
     """Return what a simulation prints, if the program ended or said what is wrong.
 
-    stages: what each stage does, by number, for messages.
-    Raises: PlatformError if it fails without a word or takes longer than `seconds`, with the stage it was in.
+    stages: what each stage does, by number, for messages. A program prints when a stage begins; one that is
+    silent for quiet_seconds hangs.
+    Raises: PlatformError if it fails without a word, hangs or takes longer than `seconds`, with the stage it
+    was in.
     """
     # A simulator may be a script that starts others: all of them are ended together.
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     )
+    assert process.stdout is not None, "it is a pipe"
     try:
-        content, _ = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        content, _ = process.communicate()
-        progress = _progress(content.decode(errors="replace"), stages)
-        raise PlatformError(
-            platform,
-            f"found no end after {seconds:g} s; {progress}",
-            "GVSoC hangs on an access to where no memory is; `--on iss` names the instruction",
-        ) from None
+        start = time.monotonic()
+        content, silent = _read(process.stdout, seconds, quiet_seconds)
+        if silent is None:
+            try:
+                process.wait(max(1.0, start + seconds - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                silent = f"no end after {seconds:g} s"
     except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        _end(process)
         raise
     text = content.decode(errors="replace")
+    if silent is not None:
+        _end(process)
+        raise PlatformError(
+            platform,
+            f"found {silent}; {_progress(text, stages)}",
+            "GVSoC hangs on an access to where no memory is; `--on iss` names the instruction",
+        )
     lines = text.strip().splitlines()
     if process.returncode != 0 and not any(line.startswith("error: ") for line in lines):
         status = f"the simulation failed with status {process.returncode}"
         # What a core was printing may stand before it.
         trap = next((line.partition(_TRAP)[2] for line in lines if _TRAP in line), status)
-        raise PlatformError(platform, f"{trap}; {_progress(text, stages)}", *lines[-20:])
+        notes = lines[-20:]
+        if platform == "gvsoc" and any(line.startswith("Traceback") for line in lines):
+            notes = [*launcher_notes(text), *notes]
+        raise PlatformError(platform, f"{trap}; {_progress(text, stages)}", *notes)
     return text
+
+
+def launcher_notes(text: str) -> list[str]:
+    """Return what to do about a failure of GVSoC's launcher, which is a program in Python."""
+    python = shutil.which("python3") or "no python3"
+    missing = re.search(r"No module named '([\w.]+)'", text)
+    lacks = f", which lacks {missing[1]}" if missing else ""
+    return [
+        f"GVSoC's launcher took the first python3 on the path, {python}{lacks}",
+        f"install what it needs there: {python} -m pip install -r GVSOC/core/requirements.txt "
+        "-r GVSOC/gapy/requirements.txt psutil, where GVSOC is its checkout",
+        "or choose another: put the folder of a python3 that has them first on PATH",
+    ]
+
+
+def _read(pipe: IO[bytes], seconds: float, quiet_seconds: float) -> tuple[bytes, str | None]:
+    """Return what comes through a pipe until it closes, or until it is silent for too long, and how."""
+    content, end = b"", time.monotonic() + seconds
+    with selectors.DefaultSelector() as selector:
+        selector.register(pipe, selectors.EVENT_READ)
+        while True:
+            left = end - time.monotonic()
+            if left <= 0:
+                return content, f"no end after {seconds:g} s"
+            if not selector.select(min(left, quiet_seconds)):
+                if quiet_seconds < left:
+                    return content, f"no progress for {quiet_seconds:g} s"
+                continue
+            part = os.read(pipe.fileno(), 65536)
+            if not part:
+                return content, None
+            content += part
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a simulation and all that it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
 
 
 def _progress(text: str, stages: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ them.
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -34,6 +35,7 @@ _ISS_INSTRUCTIONS_PER_CYCLE = 40
 _ISS_INSTRUCTIONS_PER_SECOND = 4_000_000
 _GVSOC_CYCLES_PER_SECOND = 100_000
 _START_SECONDS = 120.0
+_QUIET_SECONDS = 30.0  # before the first stage GVSoC builds its model, and the network loads its weights
 
 
 def run_iss(
@@ -77,10 +79,12 @@ def run_gvsoc(
 
     The cycles are of the first input, in a run without tracing. With `trace` every op is compared, in runs of
     their own. isa: which kernels. gvsoc: the program, else the one on the path. properties: NAME=VALUE for
-    the target, such as free_transfers=1. The default time limit is many times what the modelled cycles take.
-    Raises: PlatformError if a tool is missing, the build fails, the program fails or does not end.
+    the target, such as free_transfers=1. The default time limit is many times what the modelled cycles take,
+    and so is the time after which a stage that does not end is a hang.
+    Raises: PlatformError if a tool is missing, the build fails, the program fails, hangs or does not end.
     """
     job = _job("gvsoc", directory, inputs, isa)
+    job = replace(job, quiet_seconds=_QUIET_SECONDS + job.stage_cycles_expected / _GVSOC_CYCLES_PER_SECOND)
     program = find_gvsoc(gvsoc)
     seconds = timeout_seconds or _START_SECONDS + job.cycles_expected / _GVSOC_CYCLES_PER_SECOND
     with tempfile.TemporaryDirectory() as folder:
@@ -102,7 +106,11 @@ def run_gvsoc(
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What to run: quantised inputs [runs, ...] and what each stage does."""
+    """What to run: quantised inputs [runs, ...] and what each stage does.
+
+    cycles_expected, stage_cycles_expected: of a run, and of its longest stage. quiet_seconds: how long it may
+    print nothing.
+    """
 
     platform: str
     directory: Path
@@ -111,6 +119,8 @@ class _Job:
     isa: Isa
     stages: tuple[str, ...]
     cycles_expected: int
+    stage_cycles_expected: int
+    quiet_seconds: float = math.inf
 
 
 def _job(platform: str, directory: Path, inputs: Array | None, isa: Isa) -> _Job:
@@ -118,6 +128,7 @@ def _job(platform: str, directory: Path, inputs: Array | None, isa: Isa) -> _Job
     facts: dict[str, Any] = json.loads((directory / MARKER).read_text(encoding="utf-8"))
     # The cost model is one of the fast kernels.
     macs_cycles = int(_SCALAR_CYCLES_PER_MAC * facts["macs"]) if isa == "scalar" else 0
+    longest = max((stage["cycles"] + stage["l3_wait_cycles"] for stage in facts["stages"]), default=0)
     return _Job(
         platform,
         directory,
@@ -126,6 +137,7 @@ def _job(platform: str, directory: Path, inputs: Array | None, isa: Isa) -> _Job
         isa,
         tuple(", ".join(stage["ops"]) for stage in facts["stages"]),
         int(facts["cycles_estimate"]) + macs_cycles,
+        int(longest) + macs_cycles,
     )
 
 
@@ -139,7 +151,7 @@ def _run(job: _Job, trace: bool, seconds: float, command: Callable[[Path, Path],
             input_file.write_bytes(little_endian(one_input))
             program = build_riscv(job.directory, Path(folder), input_file, trace=trace, isa=job.isa)
             words = command(program, (job.directory / "weights.bin").resolve())
-            runs.append(parse_console(job.platform, simulate(job.platform, words, seconds, job.stages)))
+            runs.append(parse_console(job.platform, _simulated(job, words, seconds)))
     outputs = np.stack([_output(job, run.output) for run in runs])
     return RunResult(
         job.platform,
@@ -151,6 +163,10 @@ def _run(job: _Job, trace: bool, seconds: float, command: Callable[[Path, Path],
         tuple(stage.cycles for stage in runs[0].stages),
         runs[0].init_cycles,
     )
+
+
+def _simulated(job: _Job, words: Sequence[str], seconds: float) -> str:
+    return simulate(job.platform, words, seconds, job.stages, job.quiet_seconds)
 
 
 def _output(job: _Job, content: bytes) -> Array:

@@ -36,7 +36,8 @@ class StepCost:
 
 @dataclass(frozen=True, slots=True)
 class InputCost:
-    """One input: bytes of a tile in whole words, cycles of loading it for all turns but the first, legal buffer counts."""
+    """One input: bytes of a tile in whole words, cycles of loading it for all turns but the first, and the
+    legal buffer counts."""
 
     tile_bytes: int
     ahead_cycles: int

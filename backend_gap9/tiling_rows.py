@@ -176,7 +176,9 @@ class RowTiles:
             rest * first.exposed + last.exposed + ends,
             rest * first.slack,
             tile * self._weight_pitch(op),
-            0 if follower is None else word_up(streamed_bytes(self.graph, self.layouts, follower, rows, tile)),
+            0
+            if follower is None
+            else word_up(streamed_bytes(self.graph, self.layouts, follower, rows, tile)),
         )
 
     def _turn_cost(self, op: Op, rows: int, tile: int) -> _TurnCost:

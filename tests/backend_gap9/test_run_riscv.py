@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import stat
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests.backend_gap9.small_output import golden_input, graph, output
+from tmc.backend_gap9 import run_riscv
 from tmc.backend_gap9.emit_names import traced_ops
 from tmc.backend_gap9.output_directory import write_directory
 from tmc.backend_gap9.riscv_build import Isa, build_iss, build_riscv
@@ -125,6 +127,49 @@ def test_what_a_simulator_does_wrong_is_told(
     program = script(tmp_path / "gvsoc", text)
     with pytest.raises(PlatformError, match=message):
         run_gvsoc(directory, gvsoc=program, timeout_seconds=0.5 if "sleep" in text else None)
+
+
+def test_a_simulator_that_makes_no_progress_is_ended(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_riscv, "_QUIET_SECONDS", 0.5)
+    program = script(tmp_path / "gvsoc", "echo stage 0; sleep 0.2; echo stage 1; sleep 60")
+    start = time.perf_counter()
+    with pytest.raises(PlatformError, match=r"no progress for 0.5\d* s; the last stage .* is 1 \(y\)"):
+        run_gvsoc(directory, gvsoc=program)
+    assert time.perf_counter() - start < 30
+
+
+def test_a_slow_simulator_that_prints_is_waited_for(tmp_path: Path) -> None:
+    program = script(tmp_path / "gvsoc", "for stage in 0 1 2 3 4 5; do echo stage $stage; sleep 0.2; done")
+    assert simulate("gvsoc", [str(program)], 60, quiet_seconds=0.8).count("stage") == 6
+
+
+def test_a_simulator_that_ends_without_closing_its_output(tmp_path: Path) -> None:
+    program = script(tmp_path / "gvsoc", "echo stage 0; exec >/dev/null 2>&1; sleep 0.3; exit 3")
+    with pytest.raises(PlatformError, match="failed with status 3; the last stage seen to begin is 0"):
+        simulate("gvsoc", [str(program)], 60)
+    hung = script(tmp_path / "hung", "exec >/dev/null 2>&1; sleep 60")
+    with pytest.raises(PlatformError, match=r"no end after 0\.2 s"):
+        simulate("gvsoc", [str(hung)], 0.2)
+
+
+@pytest.mark.parametrize("lacks", ["", ", which lacks prettytable"])
+def test_a_launcher_in_the_wrong_python_is_told(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacks: str
+) -> None:
+    word = "prettytable" if lacks else "\\n"
+    text = "Traceback (most recent call last):\\nModuleNotFoundError: No module named '" + word + "'"
+    program = script(tmp_path / "gvsoc", f'printf "{text}\\n" >&2; exit 1')
+    python = script(tmp_path / "python3", "exit 0")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(PlatformError, match="failed with status 1; no stage was seen to begin") as caught:
+        run_gvsoc(directory, gvsoc=program)
+    first, install, other = caught.value.notes[:3]
+    assert first == f"GVSoC's launcher took the first python3 on the path, {python}{lacks}"
+    assert install.startswith(f"install what it needs there: {python} -m pip install -r GVSOC/core/")
+    assert "psutil" in install and "first on PATH" in other
+    assert caught.value.notes[3].startswith("Traceback")
 
 
 def test_children_of_a_simulator_end_with_it(tmp_path: Path) -> None:
