@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from math import prod
 
 import numpy as np
 from onnx import TensorProto
 
+from tmc.frontend.limits import check_elements
 from tmc.frontend.node import Node
+from tmc.frontend.structure import element_name
 from tmc.ir.attrs import ConcatAttrs, ExpandAttrs, GatherAttrs, SliceAttrs, TransposeAttrs
 from tmc.ir.graph import OpKind
 
@@ -33,7 +36,7 @@ def cast(node: Node) -> Sequence[str]:
     target = node.attribute("to", TensorProto.FLOAT)
     node.refuse(
         target not in _FLOATS,
-        f"a cast to {TensorProto.DataType.Name(target)} at run time",
+        f"a cast to {element_name(target)} at run time",
         "casts between float types",
     )
     return [node.value(0)]
@@ -193,14 +196,27 @@ def gather_nd(node: Node) -> Sequence[str]:
 
 def expand(node: Node) -> Sequence[str]:
     """Broadcast to a shape."""
-    shape = np.broadcast_shapes(node.shape(0), node.integers(1, "shape"))
+    before, wanted = node.shape(0), node.integers(1, "shape")
+    sizes = list(itertools.zip_longest(reversed(before), reversed(wanted), fillvalue=1))
+    node.refuse(
+        any(size < 1 or (size != old and 1 not in (size, old)) for old, size in sizes),
+        f"shape {list(wanted)} for {before}",
+        "sizes of 1 or more that the shape can be repeated to",
+    )
+    shape = [max(pair) for pair in reversed(sizes)]
     return [node.emit(OpKind.EXPAND, [node.value(0)], ExpandAttrs(tuple(int(size) for size in shape)))]
 
 
 def tile(node: Node) -> Sequence[str]:
     """Repeat along each axis."""
-    value = node.value(0)
-    for axis, (size, count) in enumerate(zip(node.shape(0), node.integers(1, "repeats"), strict=True)):
+    value, shape, repeats = node.value(0), node.shape(0), node.integers(1, "repeats")
+    node.refuse(
+        len(repeats) != len(shape) or any(count < 1 for count in repeats),
+        f"repeats {list(repeats)} for {shape}",
+        "1 or more for each axis",
+    )
+    check_elements(f"{node.loc} (Tile)", (size * count for size, count in zip(shape, repeats, strict=True)))
+    for axis, (size, count) in enumerate(zip(shape, repeats, strict=True)):
         if count != 1:
             indices = tuple(range(size)) * count
             value = node.emit(OpKind.GATHER, [value], GatherAttrs(axis, indices, (len(indices),)))

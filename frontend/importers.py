@@ -112,6 +112,7 @@ def _conv(node: Node) -> Sequence[str]:
     spatial = node.rank(0) - 2
     node.refuse(spatial not in (1, 2), f"{spatial} spatial axes", "1 or 2")
     weight = node.known(1, "weight")
+    node.refuse(weight.ndim != spatial + 2, f"a weight of rank {weight.ndim}", f"rank {spatial + 2}")
     dilations = node.attribute("dilations", [1] * spatial)
     node.refuse(any(step != 1 for step in dilations), f"dilations {dilations}", "1")
     auto_pad = node.attribute("auto_pad", "NOTSET")

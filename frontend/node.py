@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from tmc.frontend.limits import check_elements
 from tmc.ir.attrs import Attrs, FakeQuantiseAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.errors import UnsupportedModel, VerifyError
@@ -146,10 +147,12 @@ class Node:
     def emit(self, kind: OpKind, inputs: Sequence[str], attrs: Attrs | None = None) -> str:
         """Add an op whose loc is this node; shapes that do not fit are the model's fault."""
         try:
-            return self.builder.op(kind, inputs, attrs or Attrs(), self.loc)
+            value = self.builder.op(kind, inputs, attrs or Attrs(), self.loc)
         except (VerifyError, ValueError) as found:
             what = found.what if isinstance(found, VerifyError) else str(found)
             raise self.error(what, "the file contradicts itself: export it again") from found
+        check_elements(f"{self.loc} ({op_name(self.proto)})", self.builder.type_of(value).shape)
+        return value
 
     def reshape(self, value: str, shape: Sequence[int]) -> str:
         """Add a reshape unless the value has that shape."""

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import external_data_helper, inliner, numpy_helper
+from onnx import external_data_helper, inliner
 
 from tmc.frontend import import_quantised as quantised
 from tmc.frontend.fold import fold_node
 from tmc.frontend.importers import FOLDED_ONLY, IMPORTERS, STATIC, Importer
+from tmc.frontend.limits import check_elements
 from tmc.frontend.node import INTEGER_DOMAINS, Importing, Node, node_name, op_name
+from tmc.frontend.structure import check_structure, element_name, tensor_array
 from tmc.ir.build import GraphBuilder
 from tmc.ir.errors import UnsupportedModel
 from tmc.ir.graph import Graph
@@ -45,7 +47,7 @@ def load_model(path: Path, name: str | None = None) -> Imported:
     model = read_model(path)
     opset = _opset(model, path)
     graph = model.graph
-    known = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    known = {tensor.name: tensor_array(tensor, f"constant {tensor.name}") for tensor in graph.initializer}
     if graph.sparse_initializer:
         raise UnsupportedModel(
             str(path.name), "found sparse initializers, allowed dense ones", "export them dense"
@@ -101,7 +103,7 @@ def read_model(path: Path) -> onnx.ModelProto:
         external_data_helper.load_external_data_for_model(model, str(path.parent))
         _name_domains(model)
         onnx.checker.check_model(model)
-        return inliner.inline_local_functions(model) if model.functions else model
+        model = inliner.inline_local_functions(model) if model.functions else model
     except (OSError, DecodeError, ValueError, RuntimeError, onnx.checker.ValidationError) as error:
         reason = next(
             (line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__
@@ -111,6 +113,8 @@ def read_model(path: Path) -> onnx.ModelProto:
             f"found {reason}, allowed a readable ONNX file",
             "the file may be truncated, or its external data missing: export it again",
         ) from error
+    check_structure(model)
+    return model
 
 
 def _name_domains(model: onnx.ModelProto) -> None:
@@ -151,10 +155,11 @@ def _input_type(value: onnx.ValueInfoProto) -> TensorType:
             "export with static shapes, without dynamic axes",
         )
     if tensor.elem_type != onnx.TensorProto.FLOAT:
-        kind = onnx.TensorProto.DataType.Name(tensor.elem_type)
+        kind = element_name(tensor.elem_type)
         raise UnsupportedModel(
             where, f"found element type {kind}, allowed FLOAT", "export the float32 network: model.float()"
         )
+    check_elements(where, static)
     return TensorType(DType.F32, tuple(static))
 
 

@@ -10,14 +10,15 @@ import numpy as np
 import onnx
 import onnxruntime
 
+from tmc.frontend.onnx_import import read_model
 from tmc.frontend.reference_quantised import check_piecewise, has_requant_shift, run_reference
+from tmc.frontend.session import open_session, run_session
 from tmc.ir.errors import UnsupportedModel
-from tmc.ir.graph import Graph, OpKind
+from tmc.ir.graph import Graph, OpKind, producers
 from tmc.ir.interpret import interpret
 from tmc.ir.types import Array
 
 TOLERANCE = 1e-4
-_LEVELS = onnxruntime.GraphOptimizationLevel
 
 
 def run_onnxruntime(path: Path, inputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -25,7 +26,7 @@ def run_onnxruntime(path: Path, inputs: Mapping[str, Array]) -> dict[str, Array]
 
     Raises: UnsupportedModel if onnxruntime cannot run the file.
     """
-    return _run(_session(path), path, inputs)
+    return run_session(open_session(path, optimised=True), path, inputs)
 
 
 def run_unfused(
@@ -37,8 +38,8 @@ def run_unfused(
     """
     if has_requant_shift(graph):
         return tuple(run_reference(path, sample) for sample in samples)
-    session = _session(path, _LEVELS.ORT_DISABLE_ALL)
-    return tuple(_run(session, path, sample) for sample in samples)
+    session = open_session(path)
+    return tuple(run_session(session, path, sample) for sample in samples)
 
 
 def oracle_of(graph: Graph) -> str:
@@ -57,13 +58,19 @@ def check_against_onnxruntime(path: Path, graph: Graph, samples: Sequence[Mappin
     elif any(op.kind is OpKind.FAKE_QUANTISE for op in graph.ops):
         return check_piecewise(path, graph, samples)
     else:
-        evaluate = partial(_run, _session(path, _level(path)), path)
+        evaluate = partial(run_session, _session(path), path)
     worst = 0.0
     for number, sample in enumerate(samples):
         expected = evaluate(sample)
-        with np.errstate(over="ignore", invalid="ignore"):  # the comparison notices
-            found = interpret(graph, sample)
+        found = interpret_finite(graph, sample)
         for name in graph.outputs:
+            if expected[name].shape != found[name].shape or not np.isfinite(expected[name]).all():
+                raise UnsupportedModel(
+                    f"output {name}",
+                    f"found shape {expected[name].shape} of {expected[name].dtype} in {oracle_of(graph)}, "
+                    f"allowed finite float32 numbers of shape {found[name].shape}",
+                    "the network was not trained to the end, or the file contradicts itself: export it again",
+                )
             difference = float(np.abs(found[name] - expected[name]).max())
             # The range of a single logit is 0: its magnitude counts too.
             span = max(float(np.ptp(expected[name])), float(np.abs(expected[name]).max()), 1e-30)
@@ -80,39 +87,45 @@ def check_against_onnxruntime(path: Path, graph: Graph, samples: Sequence[Mappin
     return worst
 
 
-def _level(path: Path) -> onnxruntime.GraphOptimizationLevel:
-    """Return how far onnxruntime may optimise a file: not at all where weights are integers.
+def interpret_finite(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the outputs of a float graph by name, for one set of inputs.
 
-    It would round activations too, in order to multiply integers.
+    Raises: UnsupportedModel naming the first node whose result is NaN or beyond float32.
     """
-    nodes = onnx.load(path, load_external_data=False).graph.node
-    integers = any(node.op_type == "DequantizeLinear" for node in nodes)
-    return _LEVELS.ORT_DISABLE_ALL if integers else _LEVELS.ORT_ENABLE_ALL
+    made = producers(graph)
+
+    def observe(name: str, array: Array) -> None:
+        wrong = int(np.count_nonzero(~np.isfinite(array)))
+        if wrong:
+            raise UnsupportedModel(
+                made[name].loc,
+                f"found {wrong} of {array.size} elements of its result NaN or beyond float32, allowed finite "
+                "numbers for ordinary inputs",
+                "a constant before it is too large, or it divides by 0: look at the weights of the network",
+            )
+
+    with np.errstate(all="ignore"):
+        return interpret(graph, inputs, observe)
 
 
-def _session(
-    path: Path, level: onnxruntime.GraphOptimizationLevel = _LEVELS.ORT_ENABLE_ALL
-) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.graph_optimization_level = level
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's own exception types share no base but this
-        raise _refused(path, error) from error
+def _session(path: Path) -> onnxruntime.InferenceSession:
+    """Return a session that computes in float32: optimised, but for files whose weights are integers.
 
+    With those it would round activations too, in order to multiply integers.
 
-def _run(session: onnxruntime.InferenceSession, path: Path, inputs: Mapping[str, Array]) -> dict[str, Array]:
-    names = [output.name for output in session.get_outputs()]
-    try:
-        return dict(zip(names, session.run(names, dict(inputs)), strict=True))
-    except Exception as error:  # as above
-        raise _refused(path, error) from error
-
-
-def _refused(path: Path, error: Exception) -> UnsupportedModel:
-    return UnsupportedModel(
-        path.name,
-        f"found that onnxruntime cannot run it: {str(error).splitlines()[0]}",
-        "the import is checked against onnxruntime: install a version that knows these ops",
-    )
+    Operands that are left out at the end of a node's list are taken off it: they say nothing, and onnxruntime
+    1.22 reads past them.
+    """
+    model = onnx.load(path, load_external_data=False)
+    integers = any(node.op_type == "DequantizeLinear" for node in model.graph.node)
+    trimmed = False
+    for node in model.graph.node:
+        while node.input and not node.input[-1]:
+            del node.input[-1]
+            trimmed = True
+    if trimmed:
+        model = read_model(path)
+        for node in model.graph.node:
+            while node.input and not node.input[-1]:
+                del node.input[-1]
+    return open_session(path, model if trimmed else None, optimised=not integers)

@@ -24,6 +24,7 @@ from onnx.reference.op_run import OpRun
 
 from tmc.frontend.node import INTEGER_DOMAINS, node_name
 from tmc.frontend.onnx_import import read_model
+from tmc.frontend.session import open_session, refused, run_session
 from tmc.ir.attrs import FakeQuantiseAttrs
 from tmc.ir.errors import UnsupportedModel
 from tmc.ir.graph import Graph, Op, OpKind
@@ -76,9 +77,12 @@ def run_reference(path: Path, inputs: Mapping[str, Array]) -> dict[str, Array]:
     for node in model.graph.node:
         if node.op_type == "RequantShift":
             node.op_type = {"PACTOps": "RequantShift"}.get(node.domain, "ContribRequantShift")
-    evaluator = ReferenceEvaluator(model, new_ops=[RequantShift, ContribRequantShift])
     names = [output.name for output in model.graph.output]
-    return dict(zip(names, evaluator.run(names, dict(inputs)), strict=True))
+    try:
+        evaluator = ReferenceEvaluator(model, new_ops=[RequantShift, ContribRequantShift])
+        return dict(zip(names, evaluator.run(names, dict(inputs)), strict=True))
+    except Exception as error:  # the evaluator raises whatever numpy or its own code meets
+        raise refused(path, "ONNX's reference evaluator", error) from error
 
 
 def check_piecewise(path: Path, graph: Graph, samples: Sequence[Mapping[str, Array]]) -> float:
@@ -91,10 +95,9 @@ def check_piecewise(path: Path, graph: Graph, samples: Sequence[Mapping[str, Arr
     session, tensors = _open(path, graph)
     roundings = [op for op in graph.ops if op.output in tensors]
     pieces = _cut(graph, roundings)
-    names = [output.name for output in session.get_outputs()]
     worst = 0.0
     for number, sample in enumerate(samples):
-        expected = dict(zip(names, session.run(names, dict(sample)), strict=True))
+        expected = run_session(session, path, sample)
         codes = {op.output: _int8(expected[tensors[op.output]]) for op in roundings}
         forced = {op.output: _real(codes[op.output], op.attrs) for op in roundings}
         found = interpret(pieces, {**sample, **forced})
@@ -119,12 +122,7 @@ def _open(path: Path, graph: Graph) -> tuple[onnxruntime.InferenceSession, dict[
     for name in dict.fromkeys(tensors.values()):
         if name not in present:
             model.graph.output.append(onnx.ValueInfoProto(name=name))
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    ), tensors
+    return open_session(path, model), tensors
 
 
 def _cut(graph: Graph, roundings: list[Op]) -> Graph:

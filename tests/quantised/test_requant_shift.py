@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -368,7 +369,7 @@ def test_rows_that_are_no_whole_words_have_their_place_in_l1(
     tmp_path: Path, widths: tuple[int, ...], shape: tuple[int, ...]
 ) -> None:
     nodes, constants, x = [], {"mul": np.array(3.0), "add": np.array(5.0)}, "x"
-    for number, size in enumerate(zip(widths, widths[1:], strict=False)):
+    for number, size in enumerate(itertools.pairwise(widths)):
         constants[f"w{number}"] = np.ones(size, np.float32)
         nodes.append(node("MatMul", f"{x} w{number}", f"s{number}"))
         x = "y" if number == len(widths) - 2 else f"x{number}"

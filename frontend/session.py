@@ -1,0 +1,56 @@
+"""Sessions of onnxruntime, whose every failure is an error about the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import onnx
+import onnxruntime
+
+from tmc.ir.errors import UnsupportedModel
+from tmc.ir.types import Array
+
+LEVELS = onnxruntime.GraphOptimizationLevel
+
+
+def open_session(
+    path: Path, model: onnx.ModelProto | None = None, optimised: bool = False
+) -> onnxruntime.InferenceSession:
+    """Return a session for an ONNX file, or for a model made from it.
+
+    Raises: UnsupportedModel if onnxruntime does not take it.
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.graph_optimization_level = LEVELS.ORT_ENABLE_ALL if optimised else LEVELS.ORT_DISABLE_ALL
+    source = str(path) if model is None else model.SerializeToString()
+    try:
+        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own exception types share no base but this
+        raise refused(path, "onnxruntime", error) from error
+
+
+def run_session(
+    session: onnxruntime.InferenceSession, path: Path, inputs: Mapping[str, Array]
+) -> dict[str, Array]:
+    """Return the outputs of a session by name, for one set of inputs.
+
+    Raises: UnsupportedModel if the run fails.
+    """
+    names = [output.name for output in session.get_outputs()]
+    try:
+        return dict(zip(names, session.run(names, dict(inputs)), strict=True))
+    except Exception as error:  # as above
+        raise refused(path, "onnxruntime", error) from error
+
+
+def refused(path: Path, oracle: str, error: Exception) -> UnsupportedModel:
+    """Return the error that what the import is compared with cannot run a file."""
+    reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return UnsupportedModel(
+        path.name,
+        f"found that {oracle} cannot run it: {reason}",
+        f"the import is checked against {oracle}: the file contradicts itself, or takes a version of it that "
+        "knows these ops",
+    )
