@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from threadpoolctl import threadpool_limits
 
@@ -20,6 +21,9 @@ from tmc.ir.errors import TmcError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; return 0, 1 after an error of the input, 2 for a wrong command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name may be beyond the letters of the terminal
     options = _parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
     try:
         # One thread: a second one spins while it waits, which costs more CPU time than it saves.
@@ -31,14 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("error: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # Who read the output, such as `head`, has gone; the flush at exit must not fail on it again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up(sys.stdout)  # who read the output, such as `head`, has gone
         return 1
     except Exception as error:
         if options.debug:
             raise
-        _report(error, options.json)
-        return 1
+        return _report(error, options.json)
 
 
 def _joined(arguments: Sequence[str]) -> list[str]:
@@ -52,19 +54,46 @@ def _joined(arguments: Sequence[str]) -> list[str]:
     return joined
 
 
-def _report(error: Exception, as_json: bool) -> None:
-    """Print an error with its notes; one that no check foresaw is a defect of tmc."""
-    known = error if isinstance(error, TmcError) else _defect(error)
-    if as_json:
-        facts = {"kind": type(error).__name__, "where": known.where, "what": known.what}
-        print(json.dumps({"ok": False, "error": {**facts, "notes": list(known.notes)}}))
-        return
-    print(f"error: {known}", file=sys.stderr)
-    for note in known.notes:
-        print(f"note: {note}", file=sys.stderr)
+def _report(error: Exception, as_json: bool) -> int:
+    """Print an error with its notes, where printing is possible; return the exit status."""
+    known = error if isinstance(error, TmcError) else _foreseen(error)
+    facts = {"kind": type(error).__name__, "where": known.where, "what": known.what}
+    answer = json.dumps({"ok": False, "error": {**facts, "notes": list(known.notes)}})
+    text = "\n".join([f"error: {known}", *(f"note: {note}" for note in known.notes)])
+    try:
+        sys.stdout.flush()  # what was printed before, if it can be written
+    except OSError:
+        _give_up(sys.stdout)
+        as_json = False
+    for stream, words in ((sys.stdout, answer), (sys.stderr, text)) if as_json else ((sys.stderr, text),):
+        try:
+            print(words, file=stream, flush=True)
+            break
+        except OSError:
+            _give_up(stream)
+    return 1
 
 
-def _defect(error: Exception) -> TmcError:
+def _give_up(stream: TextIO) -> None:
+    """Let a stream that cannot be written lead nowhere: the flush at exit must not fail on it again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _foreseen(error: Exception) -> TmcError:
+    """Return what the system refused as an error of its own; what no check foresaw is a defect of tmc."""
+    if isinstance(error, OSError):
+        where = str(error.filename) if error.filename is not None else "output"
+        return TmcError(
+            where,
+            f"cannot be written or read: {error.strerror or error}",
+            "free space or give another place, and run it again",
+        )
+    if isinstance(error, MemoryError):
+        return TmcError(
+            "memory",
+            f"found too little memory for this network: {str(error) or 'none is left'}",
+            "make the network smaller, or run it where more memory is free",
+        )
     what = " ".join(str(error).split())
     return TmcError(
         "tmc",

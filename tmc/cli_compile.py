@@ -88,7 +88,8 @@ def add_compile_options(parser: argparse.ArgumentParser) -> None:
 
 def compile_(options: argparse.Namespace) -> int:
     """Compile MODEL.onnx into a directory."""
-    output = Path(options.output) if options.output else options.model.with_suffix("")
+    beside = options.model.with_suffix("") if options.model.name else options.model
+    output = Path(options.output) if options.output else beside
     return _run(options, output)
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -255,3 +259,89 @@ def test_model_without_a_suffix_needs_an_output(tmp_path: Path, model: Path) -> 
 def test_check_refuses_the_same(tmp_path: Path) -> None:
     path = write_nodes(tmp_path / "m.onnx", node("MatMul", "x w", "a"), node("Hardmax", "a", "y"))
     assert refused_untouched(tmp_path, "check", path).error == refused("compile", path).error
+
+
+# ---------------------------------------------------------------- a full disk, and no memory
+
+
+def command(*arguments: str | Path, out: Path | None = None, err: Path | None = None) -> tuple[int, str, str]:
+    """Run tmc as a program of its own, its streams to files where given; return status and what was said."""
+    with contextlib.ExitStack() as stack:
+        streams = [
+            subprocess.PIPE if path is None else stack.enter_context(path.open("w")) for path in (out, err)
+        ]
+        words = [sys.executable, "-m", "tmc", *map(str, arguments)]
+        ran = subprocess.run(words, stdout=streams[0], stderr=streams[1], text=True, check=False)
+    return ran.returncode, ran.stdout or "", ran.stderr or ""
+
+
+FULL = Path("/dev/full")
+NO_SPACE = "error: output: cannot be written or read: No space left on device"
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_standard_output_on_a_full_disk(form: tuple[str, ...]) -> None:
+    status, _, err = command("ops", *form, out=FULL)
+    assert status == 1 and err.splitlines() == [
+        NO_SPACE,
+        "note: free space or give another place, and run it again",
+    ]
+
+
+def test_an_error_finds_the_stream_that_is_left(tmp_path: Path) -> None:
+    missing = tmp_path / "none.onnx"
+    status, _, err = command("check", missing, "--json", out=FULL)
+    assert status == 1 and err.startswith(f"error: {missing}: found no file")
+    status, out, _ = command("check", missing, "--json", err=FULL)
+    assert status == 1 and json.loads(out)["error"]["what"] == "found no file of this name"
+    assert command("check", missing, out=FULL, err=FULL)[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "where", "what"),
+    [
+        (
+            OSError(28, "No space left on device", "a/file"),
+            "a/file",
+            "cannot be written or read: No space left",
+        ),
+        (OSError("it broke"), "output", "cannot be written or read: it broke"),
+        (MemoryError("Unable to allocate 9 GiB"), "memory", "Unable to allocate 9 GiB"),
+        (MemoryError(), "memory", "found too little memory for this network: none is left"),
+    ],
+    ids=str,
+)
+def test_what_the_system_refuses_is_no_defect(
+    model: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, where: str, what: str
+) -> None:
+    def compile_model(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("tmc.cli_compile.compile_model", compile_model)
+    answer = refused("check", model)
+    assert answer.error.startswith(f"{where}: ") and what in answer.error and len(answer.notes) == 1
+
+
+def test_a_disk_that_fills_while_the_directory_is_written(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> int:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    answer = refused_untouched(tmp_path, "compile", model, "-o", tmp_path / "out")
+    assert answer.error == f"{tmp_path / 'out'}: cannot be written: No space left on device"
+
+
+@pytest.mark.parametrize("name", ["", "."])
+def test_a_model_without_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert refused("compile", name).error == ".: found no file of this name"
+
+
+def test_names_that_a_terminal_has_no_letters_for(tmp_path: Path) -> None:
+    path = write_nodes(tmp_path / "m.onnx", node("Hardmax", "x", "größe"), node("MatMul", "größe w", "y"))
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    words = [sys.executable, "-m", "tmc", "check", str(path)]
+    ran = subprocess.run(words, capture_output=True, env=environment, check=False)
+    assert ran.returncode == 1 and b"defect" not in ran.stderr and rb"node_gr\xf6\xdfe (Hardmax)" in ran.stderr
