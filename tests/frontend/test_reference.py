@@ -63,3 +63,21 @@ def test_file_that_onnxruntime_does_not_know(tmp_path: Path) -> None:
 def test_wrong_input(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedModel, match="onnxruntime cannot run it"):
         run_onnxruntime(two_outputs(tmp_path), {"x": np.zeros((9, 9), dtype=np.float32)})
+
+
+def test_what_float32_does_not_determine_is_no_defect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LayerNorm of channels that differ by rounding alone."""
+    weight = 1e10 * (1 + 1e-6 * np.random.default_rng(0).standard_normal((16, 8))).astype(np.float32)
+    nodes = [node("MatMul", "x w", "h"), node("LayerNormalization", "h g", "y")]
+    path = write(
+        tmp_path / "m.onnx", nodes, {"x": (4, 16)}, constants={"w": weight, "g": np.ones(8, np.float32)}
+    )
+    graph = load(path)
+    sample = samples({"x": (4, 16)}, 1)[0]
+    wrong = {"y": run_onnxruntime(path, sample)["y"] + np.float32(1)}
+    monkeypatch.setattr("tmc.frontend.reference.run_session", lambda *_: wrong)
+    with pytest.raises(UnsupportedModel, match="float32 does not determine the result") as caught:
+        check_against_onnxruntime(path, graph, [sample])
+    assert "defect" not in "".join(caught.value.notes)

@@ -344,4 +344,6 @@ def test_names_that_a_terminal_has_no_letters_for(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     words = [sys.executable, "-m", "tmc", "check", str(path)]
     ran = subprocess.run(words, capture_output=True, env=environment, check=False)
-    assert ran.returncode == 1 and b"defect" not in ran.stderr and rb"node_gr\xf6\xdfe (Hardmax)" in ran.stderr
+    assert (
+        ran.returncode == 1 and b"defect" not in ran.stderr and rb"node_gr\xf6\xdfe (Hardmax)" in ran.stderr
+    )
