@@ -20,6 +20,7 @@ from tmc.ir.types import Array
 
 TOLERANCE = 1e-4
 LAST_BITS = 2.0**-22
+INT32 = 2.0**31
 
 
 def run_onnxruntime(path: Path, inputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -92,9 +93,11 @@ def check_against_onnxruntime(path: Path, graph: Graph, samples: Sequence[Mappin
 def interpret_finite(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
     """Return the outputs of a float graph by name, for one set of inputs.
 
-    Raises: UnsupportedModel naming the first node whose result is NaN or beyond float32.
+    Raises: UnsupportedModel naming the first node whose result is NaN or beyond float32, or the first
+    RequantShift whose operand is beyond int32.
     """
     made = producers(graph)
+    shifted = {op.inputs[0]: op for op in graph.ops if op.kind is OpKind.REQUANT_SHIFT}
 
     def observe(name: str, array: Array) -> None:
         wrong = int(np.count_nonzero(~np.isfinite(array)))
@@ -104,6 +107,12 @@ def interpret_finite(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Arr
                 f"found {wrong} of {array.size} elements of its result NaN or beyond float32, allowed finite "
                 "numbers for ordinary inputs",
                 "a constant before it is too large, or it divides by 0: look at the weights of the network",
+            )
+        if name in shifted and np.abs(array).max() >= INT32:
+            raise UnsupportedModel(
+                shifted[name].loc,
+                f"found sums of up to {np.abs(array).max():.3g} to requantise, allowed int32",
+                "the weights before a RequantShift are integers of 8 bits: export the integer network",
             )
 
     with np.errstate(all="ignore"):

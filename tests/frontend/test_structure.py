@@ -220,3 +220,13 @@ def test_operands_left_out_at_the_end_do_not_reach_onnxruntime(tmp_path: Path) -
         check_against_onnxruntime(path, load(path), [{"x": np.arange(8, dtype=np.float32).reshape(2, 4)}])
         < 1e-5
     )
+
+
+def test_sums_beyond_int32_are_found_at_their_shift(tmp_path: Path) -> None:
+    numbers = {"w": EYE * np.float32(1e30), "m": np.float32(3), "c": np.float32(1)}
+    shift = node("RequantShift", "h m c", "y", div=256.0, n_levels=256.0, signed=1.0)
+    path, _ = model_of(tmp_path, node("MatMul", "x w", "h"), shift, constants=numbers)
+    with pytest.raises(
+        UnsupportedModel, match=r"node_y: found sums of up to 1e\+30 to requantise, allowed int32"
+    ):
+        check_against_onnxruntime(path, load(path), [{"x": np.ones((2, 4), np.float32)}])
