@@ -130,9 +130,9 @@ def test_l3_blocks_are_apart() -> None:
 
 def test_l3_blocks_are_aligned_for_bursts() -> None:
     last = len(plan().l3) - 1
-    offset = plan().l3[last].offset_bytes
-    moved_on = replace(plan(), l3=moved(plan().l3, last, offset_bytes=offset + 4), l3_bytes=plan().l3_bytes + 4)
-    rejects("allowed a multiple of 16 as the offset in l3", moved_on)
+    l3 = moved(plan().l3, last, offset_bytes=plan().l3[last].offset_bytes + 4)
+    message = "allowed a multiple of 16 as the offset in l3"
+    rejects(message, replace(plan(), l3=l3, l3_bytes=plan().l3_bytes + 4))
 
 
 # ---------------------------------------------------------------- live ranges

@@ -11,14 +11,14 @@ from bench import sentence_encoder as command
 from bench.accuracy import __main__ as suite
 from bench.accuracy.suite import NAIVE, TMC
 from bench.accuracy.workers import workers
-from bench.sentence_encoder import GAP9, TARGET, Figures, OnTarget, Outcome, failures, figures, lines
+from bench.sentence_encoder import SMALLER, TARGET, Figures, OnTarget, Outcome, failures, figures, lines
 from examples.sentence_encoder.model import Config, Encoder, Published
 from examples.sentence_encoder.text import docstrings
 from tmc.ir.target import Memory
 
 GOOD = Figures(120, 0.995, 0.99, 0.9, 20.0)
 BAD = Figures(120, 0.9, 0.8, 0.1, 5.0)
-ON_TARGET = OnTarget("gap9 and more", 6, 11, 12, "found 11, allowed 8")
+ON_TARGET = OnTarget("gap9", 6, 11, 12, "found 11, allowed 8")
 
 
 def reached(tmc: Figures = GOOD, naive: Figures = BAD, wrong: int = 0) -> dict[str, Outcome]:
@@ -35,7 +35,7 @@ def tiny(layers: int | None) -> Published:
 
 def test_the_compiled_encoder_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "load_published", tiny)
-    monkeypatch.setattr(command, "GAP9", replace(GAP9, l3=Memory(1000, 0)))
+    monkeypatch.setattr(command, "SMALLER", replace(SMALLER, l3=Memory(1000, 0)))
     with workers(1) as pool:
         found = command.evaluate_sentence_encoder(pool, 5, layers=1)
     tmc, naive = found[TMC], found[NAIVE]
@@ -44,15 +44,10 @@ def test_the_compiled_encoder_is_measured(monkeypatch: pytest.MonkeyPatch) -> No
     assert 0.999 < tmc.figures.cosine_mean < 1.0 and naive.figures.cosine_mean < tmc.figures.cosine_mean
     on_target = tmc.on_target
     assert on_target is not None and on_target.layers == 1 and on_target.cycles_estimate > 10_000
-    assert on_target.target == TARGET.name == "gap9 with 16 MiB of external RAM"
-    assert on_target.gap9 is not None
-    assert on_target.gap9.startswith(f"found {on_target.external_ram_bytes} bytes of constants")
-    assert on_target.gap9.endswith("allowed 1000 bytes of L3")
-
-
-def test_only_the_external_ram_differs_from_gap9() -> None:
-    assert replace(TARGET, name=GAP9.name, l3=GAP9.l3) == GAP9
-    assert TARGET.l3 == Memory(16 * 1024 * 1024, GAP9.l3.reserved_bytes)
+    assert on_target.target == TARGET.name == "gap9"
+    assert on_target.gap9_8mb is not None
+    assert on_target.gap9_8mb.startswith(f"found {on_target.external_ram_bytes} bytes of constants")
+    assert on_target.gap9_8mb.endswith("allowed 1000 bytes of L3")
 
 
 def test_figures_are_of_directions_and_neighbours() -> None:
@@ -81,9 +76,9 @@ def test_lines_name_the_target_and_the_refusal() -> None:
     tmc, target, naive = lines(reached())
     assert tmc.startswith("sentence encoder, tmc: 120 sentences, cosine to float 0.9950 on average, ")
     assert tmc.endswith("C wrong 0") and naive.endswith("C wrong -")
-    assert target == "  6 layers on gap9 and more; on gap9 as it is: found 11, allowed 8"
-    fits = reached() | {TMC: Outcome(GOOD, 0, replace(ON_TARGET, gap9=None), 1.5)}
-    assert lines(fits)[1].endswith("on gap9 as it is: fits")
+    assert target == "  6 layers on gap9; on gap9-8mb: found 11, allowed 8"
+    fits = reached() | {TMC: Outcome(GOOD, 0, replace(ON_TARGET, gap9_8mb=None), 1.5)}
+    assert lines(fits)[1].endswith("on gap9-8mb: fits")
 
 
 @pytest.mark.parametrize("wrong", [0, 2])
