@@ -32,7 +32,7 @@ class SmallSdk:
 
     def make(self, directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the Makefile of an output directory, as for SDKs before 5.21."""
-        command = ["make", "--no-print-directory", *arguments]
+        command = ["make", "--no-print-directory", "OBJDUMP=riscv64-unknown-elf-objdump", *arguments]
         return self._run(command, directory, RULES_DIR=self.home / "rules")
 
     def cmake(self, directory: Path, *settings: str) -> subprocess.CompletedProcess[str]:

@@ -31,7 +31,7 @@ def pristine(sdk: SmallSdk, tmp_path_factory: pytest.TempPathFactory) -> Path:
     graph = integer_network(20, 2, 4, 40, 5, seed=3, rope_period=20, dim=24, heads=3, hidden=32)
     path = tmp_path_factory.mktemp("emitted") / "network"
     write_directory(emitted(graph, TILES), path)
-    built = sdk.make(path, "all")
+    built = sdk.make(path, "all", "check_stacks")
     assert built.returncode == 0, built.stdout + built.stderr
     return path
 

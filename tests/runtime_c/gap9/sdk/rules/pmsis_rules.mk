@@ -1,10 +1,11 @@
 # Stands in for the rules of SDKs before 5.21: the same variables, for the small PMSIS.
 .PHONY: all run
-all: BUILD/$(APP) BUILD/flash.bin
+BIN = BUILD/$(APP)
+all: $(BIN) BUILD/flash.bin
 
 OBJECTS := $(addprefix BUILD/,$(APP_SRCS:.c=.o))
 
-BUILD/$(APP): $(OBJECTS)
+$(BIN): $(OBJECTS)
 	$(GAP_SDK_HOME)/bin/compiler @$(GAP_SDK_HOME)/link $(OBJECTS) $(GAP_SDK_HOME)/pmsis.o -lgcc -o $@
 
 BUILD/%.o: %.c
@@ -16,4 +17,4 @@ BUILD/flash.bin: Makefile $(READFS_FILES)
 	python3 $(GAP_SDK_HOME)/bin/flash_image $@ $(READFS_FILES)
 
 run: all
-	$(GAP_SDK_HOME)/bin/simulator BUILD/$(APP) BUILD/flash.bin
+	$(GAP_SDK_HOME)/bin/simulator $(BIN) BUILD/flash.bin

@@ -4,6 +4,7 @@ set(CMAKE_SYSTEM_NAME Generic)
 set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
 set(CMAKE_C_COMPILER $ENV{GAP_SDK_HOME}/bin/compiler)
 set(CMAKE_ASM_COMPILER $ENV{GAP_SDK_HOME}/bin/compiler)
+set(CMAKE_OBJDUMP riscv64-unknown-elf-objdump)
 
 file(STRINGS ${CMAKE_CURRENT_SOURCE_DIR}/sdk.config settings REGEX "^CONFIG_[A-Z0-9_]+=")
 foreach(setting IN LISTS settings)
