@@ -114,7 +114,8 @@ def test_views_carry_the_scales(per: str, shape: str, view: str) -> None:
     ("per", "scales", "view", "shape"),
     [
         ("head", "0.5, 0.25", PERMUTE, "6x4"),
-        ("channel", "0.5, 0.25, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0", PERMUTE, "6x4"),  # two rows of 4 make one of 8
+        # Two rows of 4 share 8 scales.
+        ("channel", "0.5, 0.25, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0", PERMUTE, "6x4"),
     ],
 )
 def test_scales_that_do_not_move_with_their_elements(per: str, scales: str, view: str, shape: str) -> None:
