@@ -42,7 +42,8 @@ def write_directory(files: Mapping[str, bytes], path: Path) -> KeptFiles:
     """Write files by relative path, and a manifest of them, into a directory at `path`; return what was kept.
 
     They are written beside it and moved there at the end, so that it is complete or as it was, whenever this
-    stops. Of an earlier output only what its manifest names, unchanged, is replaced or removed.
+    stops; a process killed between two renames leaves it beside, from where the next call brings it back. Of
+    an earlier output only what its manifest names, unchanged, is replaced or removed.
     Raises: TmcError if something else is there, or it cannot be written.
     """
     path = path.resolve()

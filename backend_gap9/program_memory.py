@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tmc.backend_gap9.kernels import Extent
 from tmc.backend_gap9.program import Buffer, Program, ValueShape
-from tmc.ir.errors import CheckError
+from tmc.ir.errors import PlanError
 from tmc.ir.graph import follow
 
 Tags = NDArray[np.int32]
@@ -80,8 +80,8 @@ class ValueTags:
                 self._first[name] = total
                 total += shape.rows * shape.row_bytes
         if total > MOST_TAGS:
-            raise CheckError(
-                "program",
+            raise PlanError(
+                "attention",
                 f"found values of {total:,} bytes in all, attention scores among them, allowed {MOST_TAGS:,}",
                 "fewer tokens, or fewer heads: attention has a score of 3 bytes for each query, key and head",
             )

@@ -10,17 +10,16 @@ import numpy as np
 import onnx
 import onnxruntime
 
+from tmc.frontend.interpret_finite import interpret_finite
 from tmc.frontend.onnx_import import read_model
 from tmc.frontend.reference_quantised import check_piecewise, has_requant_shift, run_reference
 from tmc.frontend.session import open_session, run_session
 from tmc.ir.errors import UnsupportedModel
-from tmc.ir.graph import Graph, OpKind, producers
-from tmc.ir.interpret import interpret
+from tmc.ir.graph import Graph, OpKind
 from tmc.ir.types import Array
 
 TOLERANCE = 1e-4
 LAST_BITS = 2.0**-22
-INT32 = 2.0**31
 
 
 def run_onnxruntime(path: Path, inputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -88,35 +87,6 @@ def check_against_onnxruntime(path: Path, graph: Graph, samples: Sequence[Mappin
                 )
             worst = max(worst, difference / span)
     return worst
-
-
-def interpret_finite(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
-    """Return the outputs of a float graph by name, for one set of inputs.
-
-    Raises: UnsupportedModel naming the first node whose result is NaN or beyond float32, or the first
-    RequantShift whose operand is beyond int32.
-    """
-    made = producers(graph)
-    shifted = {op.inputs[0]: op for op in graph.ops if op.kind is OpKind.REQUANT_SHIFT}
-
-    def observe(name: str, array: Array) -> None:
-        wrong = int(np.count_nonzero(~np.isfinite(array)))
-        if wrong:
-            raise UnsupportedModel(
-                made[name].loc,
-                f"found {wrong} of {array.size} elements of its result NaN or beyond float32, allowed finite "
-                "numbers for ordinary inputs",
-                "a constant before it is too large, or it divides by 0: look at the weights of the network",
-            )
-        if name in shifted and np.abs(array).max() >= INT32:
-            raise UnsupportedModel(
-                shifted[name].loc,
-                f"found sums of up to {np.abs(array).max():.3g} to requantise, allowed int32",
-                "the weights before a RequantShift are integers of 8 bits: export the integer network",
-            )
-
-    with np.errstate(all="ignore"):
-        return interpret(graph, inputs, observe)
 
 
 def _check_condition(
