@@ -15,8 +15,8 @@ from tmc.backend_gap9.emit_network import network_text
 from tmc.backend_gap9.emit_report import page_text
 from tmc.backend_gap9.emit_runtime import network_mk, runtime_files
 from tmc.backend_gap9.pack import PackedStage
-from tmc.backend_gap9.program import Program
-from tmc.backend_gap9.report import Report, calls
+from tmc.backend_gap9.program import Program, calls
+from tmc.backend_gap9.report import Report
 from tmc.ir.graph import Graph
 from tmc.ir.types import Array
 

@@ -91,7 +91,8 @@ def page_text(report: Report) -> PageText:
         f"{report.macs:,} multiply-accumulates, {report.weights_bytes:,} bytes of packed constants, "
         f"{report.cycles_estimate:,} modelled cycles "
         f"({report.cycles_estimate * 1000 / report.cluster_hz:.1f} ms at "
-        f"{report.cluster_hz // 1_000_000} MHz), {report.exposed_fetch_cycles:,} of them waiting for L3."
+        f"{report.cluster_hz // 1_000_000} MHz), {report.exposed_fetch_cycles:,} of them waiting for L3. "
+        f"{report.stack_text}."
         + "".join(f" Recipe: {step}={value}." for step, value in report.origin.recipe.items())
         + ("" if report.declared is None else f" Of the quantised model: {report.declared.summary()}."),
         WIDTH,

@@ -11,7 +11,8 @@ from typing import Literal
 
 Arguments = Mapping[str, int]
 
-ISAS = ("scalar", "xpulp")
+Isa = Literal["scalar", "xpulp"]
+ISAS: tuple[Isa, ...] = ("scalar", "xpulp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,11 @@ class Kernel:
     operands: tuple[OperandRule, ...]
     arguments: tuple[str, ...]
     engine: Literal["cores"] = "cores"
+
+    @property
+    def args_bytes(self) -> int:
+        """Return the size of its args struct on the cores, at most: pointers and numbers have a word each."""
+        return 4 * (len(self.operands) + len(self.arguments))
 
     def operand(self, field: str) -> OperandRule:
         """Return the rule of a pointer argument."""
@@ -265,4 +271,30 @@ KERNELS: Mapping[str, Kernel] = {
             ("rows", "row_bytes", "x_pitch", "y_pitch", "groups"),
         ),
     )
+}
+
+# What a call needs of a core's stack in bytes, with all that the kernel calls: the larger of -O2 and -O3.
+STACK_BYTES: Mapping[str, Mapping[Isa, int]] = {
+    "tmc_attention_scores_s8s8s16": {"scalar": 48, "xpulp": 240},
+    "tmc_attention_softmax_s16u8": {"scalar": 16, "xpulp": 48},
+    "tmc_attention_values_u8s8s8": {"scalar": 32, "xpulp": 240},
+    "tmc_depthwise_rows_s8s8": {"scalar": 16, "xpulp": 32},
+    "tmc_depthwise_rows_table_s8s8": {"scalar": 16, "xpulp": 32},
+    "tmc_interpolate_rows_s16s16": {"scalar": 16, "xpulp": 32},
+    "tmc_interpolate_rows_transposed_s16s16": {"scalar": 16, "xpulp": 32},
+    "tmc_layernorm_s16s16": {"scalar": 96, "xpulp": 128},
+    "tmc_layernorm_s16s8": {"scalar": 64, "xpulp": 128},
+    "tmc_linear_add_s8s8s16": {"scalar": 80, "xpulp": 192},
+    "tmc_linear_grouped_s16s8s16": {"scalar": 80, "xpulp": 560},
+    "tmc_linear_s16s8s32": {"scalar": 32, "xpulp": 80},
+    "tmc_linear_s8s8s16": {"scalar": 48, "xpulp": 176},
+    "tmc_linear_s8s8s32": {"scalar": 32, "xpulp": 64},
+    "tmc_linear_s8s8s8": {"scalar": 16, "xpulp": 176},
+    "tmc_linear_table_s8s8s8": {"scalar": 16, "xpulp": 176},
+    "tmc_linear_transposed_s8s8s8": {"scalar": 16, "xpulp": 176},
+    "tmc_mean_rows_s8s16": {"scalar": 48, "xpulp": 80},
+    "tmc_permute_rows_s8s8": {"scalar": 16, "xpulp": 16},
+    "tmc_requantise_s32s8": {"scalar": 48, "xpulp": 48},
+    "tmc_requantise_s8s8": {"scalar": 48, "xpulp": 48},
+    "tmc_rope_s16s8": {"scalar": 16, "xpulp": 80},
 }

@@ -15,7 +15,7 @@ of a transfer say which part of which value they hold; `check_program` proves th
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -268,3 +268,12 @@ def evaluate(expr: Expr, variables: Mapping[str, int], tables: Mapping[str, tupl
         case Binary(sign, left, right):
             a, b = evaluate(left, variables, tables), evaluate(right, variables, tables)
             return ARITHMETIC[sign](a, b)
+
+
+def calls(body: tuple[Stmt, ...]) -> Iterator[Call]:
+    """Yield the kernel calls of a body in order."""
+    for statement in body:
+        if isinstance(statement, Loop | If):
+            yield from calls(statement.body)
+        elif isinstance(statement, Call):
+            yield statement

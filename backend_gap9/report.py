@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tmc.backend_gap9.l3_timeline import waits_for_l3
 from tmc.backend_gap9.pack import PackedStage
 from tmc.backend_gap9.plan import AttentionTiling, ColumnTiling, Plan, StagePlan
-from tmc.backend_gap9.program import Call, If, Loop, Program, Stmt
+from tmc.backend_gap9.program import Program, calls
+from tmc.backend_gap9.stack_need import StackNeed, stack_need
 from tmc.ir.accuracy import Accuracy, OpAccuracy
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.kept import Kept
@@ -108,6 +109,7 @@ class Report:
     l2: MemoryRow
     l3: MemoryRow
     stacks: Stacks
+    worker_stack: StackNeed
     cycles_estimate: int
     exposed_fetch_cycles: int
     stages: tuple[StageRow, ...]
@@ -115,6 +117,13 @@ class Report:
     l2_buffers: tuple[BufferRow, ...]
     accuracy: Accuracy | None = None
     declared: Kept | None = None
+
+    @property
+    def stack_text(self) -> str:
+        """Return what the program needs of the stack of a core that works, in words."""
+        return (
+            f"Worker stack: at most {self.worker_stack.need_bytes:,} of {self.stacks.worker_bytes:,} bytes"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as a JSON object."""
@@ -164,6 +173,7 @@ def build_report(
         l2=_memory(plan.l2_peak_bytes, plan.l2_bound_bytes, target.l2),
         l3=_memory(plan.l3_bytes, plan.l3_bytes, target.l3),
         stacks=target.stacks,
+        worker_stack=stack_need(program),
         cycles_estimate=plan.cycles,
         exposed_fetch_cycles=plan.exposed_fetch_cycles,
         stages=stages,
@@ -228,15 +238,6 @@ def _op_rows(graph: Graph, program: Program, compared: Mapping[str, OpAccuracy])
 
 def _accuracy_columns(found: OpAccuracy | None) -> tuple[float | None, float | None, float | None]:
     return (None, None, None) if found is None else (found.sqnr_db, found.added_db, found.clipped)
-
-
-def calls(body: tuple[Stmt, ...]) -> Iterator[Call]:
-    """Yield the kernel calls of a body in order."""
-    for statement in body:
-        if isinstance(statement, Loop | If):
-            yield from calls(statement.body)
-        elif isinstance(statement, Call):
-            yield statement
 
 
 def _stage_row(name: str, planned: StagePlan, ops: tuple[OpRow, ...], l3_wait_cycles: int) -> StageRow:

@@ -7,11 +7,10 @@ import subprocess
 from collections.abc import Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Literal
 
+from tmc.backend_gap9.kernels import Isa
 from tmc.ir.errors import PlatformError
 
-Isa = Literal["scalar", "xpulp"]
 COMPILER = "riscv64-unknown-elf-gcc"
 PROGRAM = "network.elf"
 # A make that runs tmc must not pass its own settings on to the one that builds the network.

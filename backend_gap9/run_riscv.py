@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from tmc.backend_gap9.emit_golden import little_endian
+from tmc.backend_gap9.kernels import Isa
 from tmc.backend_gap9.output_directory import MARKER
-from tmc.backend_gap9.riscv_build import Isa, build_iss, build_riscv
+from tmc.backend_gap9.riscv_build import build_iss, build_riscv
 from tmc.backend_gap9.riscv_console import ConsoleFacts, parse_console
 from tmc.backend_gap9.riscv_simulators import find_gvsoc, gvsoc_command, iss_command, simulate
 from tmc.backend_gap9.run_result import RunResult, checked_inputs, compare_outputs, load_golden

@@ -253,6 +253,10 @@ def _summarise(compiled: Compiled, output: Path | None) -> None:
             f"{report.l2.bound_bytes:,}",
         ),
         (
+            "stack",
+            f"at most {report.worker_stack.need_bytes:,} of {report.stacks.worker_bytes:,} bytes each core",
+        ),
+        (
             "cycles",
             f"{report.cycles_estimate:,} by the cost model, "
             f"{report.cycles_estimate / report.cluster_hz * 1e3:.1f} ms at "

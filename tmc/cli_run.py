@@ -253,6 +253,8 @@ def _report_lines(facts: Mapping[str, Any]) -> Iterator[str]:
     for memory in ("l1", "l2", "l3"):
         peak_bytes, budget_bytes = facts[f"{memory}_peak_bytes"], facts[f"{memory}_budget_bytes"]
         yield f"{memory.upper()}  {peak_bytes:>10,} bytes of {budget_bytes:,}"
+    need_bytes, stack_bytes = facts["worker_stack"]["need_bytes"], facts["stacks"]["worker_bytes"]
+    yield f"worker stack: at most {need_bytes:,} of {stack_bytes:,} bytes"
     yield f"{'stage':<10} {'cycles':>12} {'exposed':>10} {'MAC/cycle':>10}  ops"
     for stage in facts["stages"]:
         rate = stage["macs"] / stage["cycles"]

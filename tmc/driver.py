@@ -27,6 +27,7 @@ from tmc.backend_gap9.planning import make_plan
 from tmc.backend_gap9.program import Program
 from tmc.backend_gap9.report import Origin, Report, build_report
 from tmc.backend_gap9.schedule import build_program
+from tmc.backend_gap9.stack_need import check_stack
 from tmc.calibration import Calibration, choose_calibration
 from tmc.file_agreement import file_agreement
 from tmc.frontend.onnx_import import identifier, load_model
@@ -159,6 +160,7 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     done("program", program)
     contents = {name: data for stage in packed for name, data in stage.contents.items()}
     proof = check_program(program, integer, plan, contents, options.target)
+    check_stack(program, integer, options.target)
     done("check_program")
 
     watch.stage("emit C")

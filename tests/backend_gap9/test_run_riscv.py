@@ -16,8 +16,9 @@ import pytest
 from tests.backend_gap9.small_output import golden_input, graph, output
 from tmc.backend_gap9 import run_riscv
 from tmc.backend_gap9.emit_names import traced_ops
+from tmc.backend_gap9.kernels import Isa
 from tmc.backend_gap9.output_directory import write_directory
-from tmc.backend_gap9.riscv_build import Isa, build_iss, build_riscv
+from tmc.backend_gap9.riscv_build import build_iss, build_riscv
 from tmc.backend_gap9.riscv_console import StageCycles, last_stage, parse_console
 from tmc.backend_gap9.riscv_simulators import simulate
 from tmc.backend_gap9.run_riscv import run_gvsoc, run_iss

@@ -51,7 +51,7 @@ def test_summary_and_progress(tmp_path: Path, model: Path) -> None:
     answer = call("compile", model, "-o", tmp_path / "out")
     assert answer.status == 0
     rows = dict(line.split(maxsplit=1) for line in answer.out.splitlines())
-    memories = ["weights", "L1", "L2"]
+    memories = ["weights", "L1", "L2", "stack"]
     found = ["cycles", "proved", "imported", "accuracy", "worst"]
     assert list(rows) == ["network", *memories, *found, "written"]
     assert rows["proved"].endswith("bytes read: no race, nothing out of bounds")
