@@ -14,6 +14,10 @@
 host_run host_current;
 
 static _Thread_local uint32_t core;
+/* Not that of a target: frames of this machine, with sanitizers perhaps, say nothing about a target's. Small enough
+ * that recursion without an end and large arrays reach the page behind it at once. */
+#define CORE_STACK_BYTES 262144u
+
 static pthread_barrier_t barrier;
 
 void host_fail(const char *format, ...)
@@ -57,14 +61,18 @@ int tmc_cluster_run(void (*entry)(void *), void *argument)
     core_job jobs[TMC_CORES];
     if (pthread_barrier_init(&barrier, NULL, TMC_CORES) != 0)
         return TMC_ERROR_DEVICE;
+    pthread_attr_t attributes;
+    if (pthread_attr_init(&attributes) != 0 || pthread_attr_setstacksize(&attributes, CORE_STACK_BYTES) != 0)
+        host_fail("no stacks for the cores");
     for (uint32_t i = 0; i < TMC_CORES; ++i) {
         jobs[i] = (core_job){entry, argument, i};
         /* Threads that have started would wait for this one at their first barrier. */
-        if (pthread_create(&threads[i], NULL, core_thread, &jobs[i]) != 0)
+        if (pthread_create(&threads[i], &attributes, core_thread, &jobs[i]) != 0)
             host_fail("no thread for core %u", i);
     }
     for (uint32_t i = 0; i < TMC_CORES; ++i)
         pthread_join(threads[i], NULL);
+    pthread_attr_destroy(&attributes);
     pthread_barrier_destroy(&barrier);
     host_expect_idle();
     return TMC_OK;
