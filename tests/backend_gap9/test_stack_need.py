@@ -71,7 +71,10 @@ def kernel_needs(folder: Path, level: str) -> Mapping[str, int]:
 def test_kernels_need_what_their_table_says(tmp_path: Path) -> None:
     found = [kernel_needs(tmp_path, level) for level in ("-O2", "-O3")]
     largest = {name: max(needs[name] for needs in found) for name in found[0]}
-    assert largest == {f"{stem}_{isa}": STACK_BYTES[stem][isa] for stem in KERNELS for isa in ISAS}
+    stated = {f"{stem}_{isa}": STACK_BYTES[stem][isa] for stem in KERNELS for isa in ISAS}
+    assert largest.keys() == stated.keys()
+    # Another release of the compiler may need less, but not much less: then the table is out of date.
+    assert {name: need for name, need in largest.items() if not need <= stated[name] <= need + 32} == {}
 
 
 def frames(directory: Path, *flags: str) -> Mapping[str, int]:
