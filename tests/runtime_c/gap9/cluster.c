@@ -192,8 +192,8 @@ unsigned int pi_perf_read(int id)
     return counter.cycles;
 }
 
-/* An id and a command per transfer, and no look whether there is an id: simulators trap where there is none
- * [OS: dma.h; its size of 16 bits is GAP9's 17]. */
+/* An id and a command per transfer, and no look whether there is an id: simulators trap where there is none [OS: dma.h;
+ * sizes of 17 bits as in gap_sdk release-v4.13.0, rtos/pulp/pulpos-2/include/pos/implem/dma.h]. */
 static void command(pi_cl_dma_copy_t *copy, uint32_t lines)
 {
     if (copy->merge != 0u)

@@ -104,6 +104,16 @@ def test_cmake(sdk: SmallSdk, directory: Path, settings: tuple[str, ...]) -> Non
     assert ("TMC_ISA_XPULP" in flags) is not bool(settings)
 
 
+def test_cmake_holds_the_program_to_its_stacks(sdk: SmallSdk, directory: Path) -> None:
+    settings = directory / "network.mk"
+    small = re.sub(r"(TMC_WORKER_STACK_BYTES :=) \d+", r"\1 64", settings.read_text())
+    settings.write_text(small)
+    assert sdk.cmake(directory, "-DISA=scalar").returncode == 0
+    built = sdk.cmake_build(directory, "network")
+    assert built.returncode != 0
+    assert re.search(r"error: .*\b64\b.*network_entry", built.stdout + built.stderr)
+
+
 def test_cmake_outside_of_an_sdk(sdk: SmallSdk, directory: Path) -> None:
     (directory / "CMakeLists.txt").write_text(
         "unset(ENV{GAP_SDK_HOME})\n" + (directory / "CMakeLists.txt").read_text()
