@@ -75,7 +75,7 @@ function instruction(address, mnemonic, operands,    comment, parts, first) {
     sub(/^c\./, "", mnemonic)
     split(operands, parts, ",")
     first = parts[1]
-    if (mnemonic ~ /^(jal|j|jalr|jr|ret|mret|tail|call)$/ || mnemonic ~ /^b[a-z]+$/)
+    if (mnemonic ~ /^(jal|j|jalr|jr|ret|mret|tail|call)$/ || mnemonic ~ /^(b[a-z]+|p\.b(eq|ne)imm)$/)
         jump(mnemonic, operands, first, comment)
     else if (first == "sp")
         stack_pointer(mnemonic, parts)

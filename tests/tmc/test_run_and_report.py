@@ -215,6 +215,12 @@ def test_report(built: Built) -> None:
     assert text.startswith("small for gap9, ")
     assert f"{facts['cycles_estimate']:,} cycles by the cost model" in text
     assert all(stage["name"] in text for stage in facts["stages"])
+    need_bytes = facts["worker_stack"]["need_bytes"]
+    assert 200 < need_bytes <= facts["stacks"]["worker_bytes"] == 1024
+    need = f"worker stack: at most {need_bytes} of 1,024 bytes"
+    assert need in text
+    for name in ("README.txt", "report.html"):
+        assert need.capitalize() in (built.output / name).read_text()
 
 
 def test_report_of_another_version(tmp_path: Path) -> None:

@@ -162,6 +162,28 @@ def test_a_pointer_of_the_sdk_is_noted_and_one_of_ours_is_not_excused(tmp_path: 
     assert not answer.accepted and "error: helper has a call through a pointer" in answer.text
 
 
+# As binutils 2.28 of the GAP9 SDK prints it, with instructions of XpulpV2: the branch jumps over the frame.
+SDK_TEXT = """
+1c008000 <low>:
+1c008000:\t715d                \taddi\tsp,sp,-80
+1c008002:\t6161                \taddi\tsp,sp,80
+1c008004:\t8082                \tret
+
+1c008006 <root>:
+1c008006:\t0005a863          \tp.beqimm\ta1,0,1c008016 <root+0x10>
+1c00800a:\t1101                \taddi\tsp,sp,-32
+1c00800c:\tff5ff0ef          \tjal\tra,1c008000 <low>
+1c008010:\t0145407b          \tlp.setup\tx0,a0,1c008012 <root+0xc>
+1c008012:\t6105                \taddi\tsp,sp,32
+1c008014:\t8082                \tret
+1c008016:\tfebff06f          \tj\t1c008000 <low>
+"""
+
+
+def test_the_text_of_the_sdks_objdump() -> None:
+    assert asked(SDK_TEXT, "root:1024") == (True, "stack: at most 112 of 1024 bytes: root 32 + low 80\n")
+
+
 def test_functions_that_may_be_missing(tmp_path: Path) -> None:
     text = disassembly(tmp_path, array("root", 4))
     assert asked(text, "absent?:1024 root:1024")[0]
