@@ -54,6 +54,7 @@ LINEAR_FORMS: Mapping[str, LinearForm] = {
     "tmc_linear_add_s8s8s16": LinearForm(residual=True),
     "tmc_linear_s8s8s32": LinearForm("single"),
     "tmc_linear_transposed_s8s8s8": LinearForm("transposed"),
+    "tmc_linear_table_transposed_s8s8s8": LinearForm("transposed", table=True),
     "tmc_linear_grouped_s16s8s16": LinearForm("grouped"),
     "tmc_linear_s16s8s32": LinearForm("single_wide"),
 }
@@ -89,6 +90,12 @@ def layernorm_cycles(target: Target, rows: int, channels: int) -> int:
 def requantise_cycles(target: Target, rows: int, channels: int) -> int:
     """Return the cycles of a requantisation with its barrier."""
     return _call(target, _chunk(target, rows) * channels * target.costs.requantise_cycles)
+
+
+def clip_cycles(target: Target, rows: int, channels: int, element_bytes: int, residual: bool = False) -> int:
+    """Return the cycles of a clip, or of one that is added to a residual, with its barrier."""
+    each = target.costs.clip_add_cycles if residual else target.costs.clip_byte_cycles * element_bytes
+    return _call(target, _chunk(target, rows) * channels * each)
 
 
 def rope_cycles(target: Target, rows: int, width: int) -> int:

@@ -99,6 +99,7 @@ _WEIGHT = OperandRule(
     "weight", "read", lambda a: Extent(a["channels"], weight_row_bytes(a["depth"]), a["weight_pitch"])
 )
 _TABLE = OperandRule("table", "read", lambda a: Extent(1, 256, 256))
+_TURNED = OperandRule("y", "write", lambda a: Extent(a["channels"], a["rows"], a["y_pitch"]))
 _LINEAR = ("rows", "depth", "channels", "x_pitch", "weight_pitch", "y_pitch", "shift")
 
 
@@ -106,6 +107,17 @@ def _flat(field: str, size_bytes: Callable[[Arguments], int]) -> OperandRule:
     return OperandRule(field, "read", lambda a: Extent(1, size_bytes(a), size_bytes(a)))
 
 
+def _limits(element_bytes: int) -> tuple[OperandRule, OperandRule]:
+    """Return the rules of the limits of a clip: a line for each run of rows, from the first row on."""
+
+    def extent(a: Arguments) -> Extent:
+        lines = (a["row0"] + a["rows"] - 1) // a["group_rows"] + 1
+        return Extent(lines, a["channels"] * element_bytes, a["limit_pitch"])
+
+    return OperandRule("low", "read", extent), OperandRule("high", "read", extent)
+
+
+_CLIP = ("rows", "channels", "x_pitch", "limit_pitch", "y_pitch", "row0", "group_rows")
 _NORM = (
     OperandRule("x", "read", lambda a: Extent(a["rows"], a["channels"] * 2, a["x_pitch"])),
     _flat("gamma", lambda a: a["channels"] * 2),
@@ -131,14 +143,11 @@ KERNELS: Mapping[str, Kernel] = {
         Kernel("tmc_linear_table_s8s8s8", "tmc_linear_args", (_x(1), _WEIGHT, _TABLE, _y(1)), _LINEAR),
         Kernel("tmc_linear_s8s8s16", "tmc_linear_args", (_x(1), _WEIGHT, _y(2)), _LINEAR),
         Kernel("tmc_linear_add_s8s8s16", "tmc_linear_args", (_x(1), _WEIGHT, _y(2, "update")), _LINEAR),
+        Kernel("tmc_linear_transposed_s8s8s8", "tmc_linear_args", (_x(1), _WEIGHT, _TURNED), _LINEAR),
         Kernel(
-            "tmc_linear_transposed_s8s8s8",
+            "tmc_linear_table_transposed_s8s8s8",
             "tmc_linear_args",
-            (
-                _x(1),
-                _WEIGHT,
-                OperandRule("y", "write", lambda a: Extent(a["channels"], a["rows"], a["y_pitch"])),
-            ),
+            (_x(1), _WEIGHT, _TABLE, _TURNED),
             _LINEAR,
         ),
         Kernel(
@@ -176,6 +185,11 @@ KERNELS: Mapping[str, Kernel] = {
             )
             for name, element_bytes in (("s32", 4), ("s8", 1))
         ),
+        *(
+            Kernel(f"tmc_clip_{name}", "tmc_clip_args", (_row(size), *_limits(size), _y(size)), _CLIP)
+            for name, size in (("s8s8", 1), ("s16s16", 2), ("s32s32", 4))
+        ),
+        Kernel("tmc_clip_add_s16s16", "tmc_clip_args", (_row(2), *_limits(2), _y(2, "update")), _CLIP),
         Kernel("tmc_layernorm_s16s8", "tmc_layernorm_args", (*_NORM, _y(1)), _LAYERNORM),
         Kernel("tmc_layernorm_s16s16", "tmc_layernorm_args", (*_NORM, _y(2)), _LAYERNORM),
         Kernel(

@@ -9,7 +9,7 @@ from math import prod
 from tmc.backend_gap9.kernels import odd_pitch
 from tmc.backend_gap9.program import ValueShape
 from tmc.backend_gap9.stages import RowStage, view_roots
-from tmc.ir.attrs import QLinearAttrs
+from tmc.ir.attrs import QClipAttrs, QLinearAttrs
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph, Op, OpKind, uses
 from tmc.ir.types import TensorType
@@ -103,7 +103,7 @@ def row_storage(graph: Graph, stage: RowStage) -> Storage:
 
 
 def residual_operand(op: Op) -> str | None:
-    """Return the int16 value that a linear adds to, if it does."""
-    if isinstance(op.attrs, QLinearAttrs) and op.attrs.residual:
+    """Return the int16 value that a linear or a clip adds to, if it does."""
+    if isinstance(op.attrs, QLinearAttrs | QClipAttrs) and op.attrs.residual:
         return op.inputs[-1]
     return None

@@ -98,6 +98,9 @@ def small_tables(graph: Graph, op: Op) -> tuple[tuple[str, np.ndarray], ...]:
             ("factors", constants[op.inputs[1]].astype("<i4")),
             ("table", constants[op.inputs[2]]),
         )
+    if op.kind is OpKind.QCLIP:
+        low, high = (_in_words(constants[name]) for name in op.inputs[1:3])
+        return (("low", low), ("high", high))
     if isinstance(op.attrs, QLayerNormAttrs):
         epsilon = np.array(op.attrs.epsilon_by_shift, dtype="<i4")
         return (
@@ -115,6 +118,12 @@ def small_tables(graph: Graph, op: Op) -> tuple[tuple[str, np.ndarray], ...]:
     if op.kind is OpKind.QINTERPOLATE_ROWS:
         return (("table", constants[op.inputs[1]]),)
     return ()
+
+
+def _in_words(rows: np.ndarray) -> np.ndarray:
+    """Return rows that each start at a word, in target byte order."""
+    more = -rows.shape[1] * rows.itemsize % 4 // rows.itemsize
+    return np.pad(rows, ((0, 0), (0, more))).astype(rows.dtype.newbyteorder("<"))
 
 
 def is_grouped(graph: Graph, op: Op) -> bool:

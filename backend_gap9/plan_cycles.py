@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tmc.backend_gap9.cost import (
+    clip_cycles,
     depthwise_rows_cycles,
     fetch_cycles,
     interpolate_rows_cycles,
@@ -18,7 +19,7 @@ from tmc.backend_gap9.cost import (
 )
 from tmc.backend_gap9.plan import AttentionTiling, ColumnTiling, Plan, RowTiling, Tiling
 from tmc.backend_gap9.stages import AnyStage, ColumnStage, RowStage
-from tmc.ir.attrs import QDepthwiseRowsAttrs, QLinearAttrs, QMeanRowsAttrs
+from tmc.ir.attrs import QClipAttrs, QDepthwiseRowsAttrs, QLinearAttrs, QMeanRowsAttrs
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.target import Target
 
@@ -66,6 +67,9 @@ def _row_op_cycles(graph: Graph, op: Op, rows: int, tiling: RowTiling, target: T
         return layernorm_cycles(target, rows, types[op.output].shape[1])
     if op.kind is OpKind.QREQUANTISE:
         return requantise_cycles(target, rows, types[op.output].shape[1])
+    if isinstance(op.attrs, QClipAttrs):
+        kind = types[op.output]
+        return clip_cycles(target, rows, kind.shape[1], kind.dtype.size_bytes, op.attrs.residual)
     if op.kind is OpKind.QROPE:
         heads, _, width = types[op.output].shape
         return heads * rope_cycles(target, rows, width)

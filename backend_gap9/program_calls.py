@@ -18,6 +18,7 @@ from tmc.ir.graph import Graph, Op, OpKind
 KERNEL_OPS: Mapping[OpKind, str] = {
     OpKind.QLINEAR: "tmc_linear_",
     OpKind.QREQUANTISE: "tmc_requantise_",
+    OpKind.QCLIP: "tmc_clip_",
     OpKind.QLAYERNORM: "tmc_layernorm_",
     OpKind.QROPE: "tmc_rope_",
     OpKind.QATTENTION: "tmc_attention_",

@@ -16,6 +16,7 @@ from tmc.backend_gap9.program_claims import CheckedCall
 from tmc.ir.attrs import (
     PermuteRowsAttrs,
     QAttentionAttrs,
+    QClipAttrs,
     QDepthwiseRowsAttrs,
     QInterpolateRowsAttrs,
     QLayerNormAttrs,
@@ -143,6 +144,21 @@ def _requantise(call: CheckedCall, graph: Graph) -> Wanted:
     }
     row = call.claim("y").row
     return Wanted({"x": (op.inputs[0], row, 0), "y": (op.output, row, 0)}, constants, numbers)
+
+
+def _clip(call: CheckedCall, graph: Graph) -> Wanted:
+    op, attrs, y = call.op, call.op.attrs, call.claim("y")
+    assert isinstance(attrs, QClipAttrs)
+    x, result = (graph.types[name].dtype.value for name in (op.inputs[0], op.output))
+    if not call.kernel.endswith(f"_{x}{result}") or ("_add_" in call.kernel) is not attrs.residual:
+        raise ValueError(f"found kernel {call.kernel}, allowed one from {x} to {result} with {attrs}")
+    rows_total, channels = graph.types[op.output].shape
+    group_rows = rows_total // graph.types[op.inputs[1]].shape[0]
+    last = (y.row + call.arguments["rows"] - 1) // group_rows
+    limits = zip(("low", "high"), op.inputs[1:3], strict=True)
+    constants = {field: _all_lines(graph.constants[name][: last + 1]) for field, name in limits}
+    numbers = {"channels": channels, "row0": y.row, "group_rows": group_rows}
+    return Wanted({"x": (op.inputs[0], y.row, 0), "y": (op.output, y.row, 0)}, constants, numbers)
 
 
 def _layernorm(call: CheckedCall, graph: Graph) -> Wanted:
@@ -289,8 +305,11 @@ _RULES: Mapping[str, Callable[[CheckedCall, Graph], Wanted]] = {
     "tmc_linear_table": _linear,
     "tmc_linear_add": _linear,
     "tmc_linear_transposed": _linear,
+    "tmc_linear_table_transposed": _linear,
     "tmc_linear_grouped": _linear,
     "tmc_requantise": _requantise,
+    "tmc_clip": _clip,
+    "tmc_clip_add": _clip,
     "tmc_layernorm": _layernorm,
     "tmc_rope": _rope,
     "tmc_attention_scores": _scores,

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tmc.backend_gap9.expressions import Number, add, mul
-from tmc.backend_gap9.kernels import weight_pitch
+from tmc.backend_gap9.kernels import weight_pitch, word_up
 from tmc.backend_gap9.pack import is_grouped, weight_block
 from tmc.backend_gap9.program import Address, Call, Expr, Operand, Part
 from tmc.backend_gap9.schedule_context import at, call, operand, part
-from tmc.ir.attrs import QLayerNormAttrs, QLinearAttrs, QRequantiseAttrs, QRopeAttrs
+from tmc.ir.attrs import QClipAttrs, QLayerNormAttrs, QLinearAttrs, QRequantiseAttrs, QRopeAttrs
 from tmc.ir.errors import PlanError
-from tmc.ir.graph import Graph, Op
+from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.types import DType
 
 LINEAR_KERNELS: Mapping[tuple[DType, DType, bool, bool, bool], str] = {
@@ -20,6 +20,7 @@ LINEAR_KERNELS: Mapping[tuple[DType, DType, bool, bool, bool], str] = {
     (DType.S8, DType.S8, False, False, False): "tmc_linear_s8s8s8",
     (DType.S8, DType.S8, True, False, False): "tmc_linear_table_s8s8s8",
     (DType.S8, DType.S8, False, False, True): "tmc_linear_transposed_s8s8s8",
+    (DType.S8, DType.S8, True, False, True): "tmc_linear_table_transposed_s8s8s8",
     (DType.S8, DType.S16, False, False, False): "tmc_linear_s8s8s16",
     (DType.S8, DType.S16, False, True, False): "tmc_linear_add_s8s8s16",
     (DType.S8, DType.S32, False, False, False): "tmc_linear_s8s8s32",
@@ -165,6 +166,37 @@ def requantise_call(graph: Graph, op: Op, tile: Tile, tables: Tables) -> Call:
         zero_point=attrs.zero_point,
         ties_to_even=int(attrs.ties == "even"),
     )
+
+
+def clip_call(graph: Graph, op: Op, tile: Tile, tables: Tables) -> Call:
+    """Return the call of a clip of a row tile."""
+    attrs, kind = op.attrs, graph.types[op.output]
+    assert isinstance(attrs, QClipAttrs)
+    groups, channels = graph.types[op.inputs[1]].shape
+    return call(
+        f"tmc_clip{'_add' * attrs.residual}_{2 * kind.dtype.value}",
+        op.output,
+        (
+            operand("x", tile.x, part(op.inputs[0], tile.row)),
+            *(tables.operand(op, field) for field in ("low", "high")),
+            operand("y", tile.y, part(op.output, tile.row)),
+        ),
+        rows=tile.rows,
+        channels=tile.channels,
+        x_pitch=tile.x_pitch,
+        limit_pitch=word_up(channels * kind.dtype.size_bytes),
+        y_pitch=tile.y_pitch,
+        row0=tile.row,
+        group_rows=kind.shape[0] // groups,
+    )
+
+
+# The calls of ops that take rows as a whole.
+ROW_CALLS: Mapping[OpKind, Callable[[Graph, Op, Tile, Tables], Call]] = {
+    OpKind.QLAYERNORM: layernorm_call,
+    OpKind.QREQUANTISE: requantise_call,
+    OpKind.QCLIP: clip_call,
+}
 
 
 def rope_call(graph: Graph, op: Op, tile: Tile, table: Operand, first_row: Number, period: Number) -> Call:

@@ -35,12 +35,11 @@ from tmc.backend_gap9.schedule_context import (
     when,
 )
 from tmc.backend_gap9.schedule_row_calls import (
+    ROW_CALLS,
     Tables,
     Tile,
-    layernorm_call,
     linear_call,
     made_part,
-    requantise_call,
     rope_call,
 )
 from tmc.backend_gap9.schedule_row_places import K, RowPlaces
@@ -157,8 +156,7 @@ class _Rows(RowPlaces):
             self.rows(self.t),
             channels=channels,
         )
-        row_call = requantise_call if op.kind is OpKind.QREQUANTISE else layernorm_call
-        return (row_call(self.context.graph, op, tile, self.tables()),)
+        return (ROW_CALLS[op.kind](self.context.graph, op, tile, self.tables()),)
 
     def channel_tile(self, op: Op, k: Number) -> tuple[Stmt, ...]:
         """Return the statements for channel tile k of a linear: next weights off, compute, result off."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tmc.backend_gap9.cost import (
+    clip_cycles,
     dma_cycles,
     layernorm_cycles,
     linear_cycles,
@@ -34,10 +35,13 @@ from tmc.ir.target import Target
 
 ROW_STEP = 8  # one row for each core
 CHANNEL_STEP = 4  # what a block of the kernels takes at once
-# Ops that take rows as a whole, with their cycles for (rows, channels).
-WHOLE_ROWS: Mapping[OpKind, Callable[[Target, int, int], int]] = {
-    OpKind.QLAYERNORM: layernorm_cycles,
-    OpKind.QREQUANTISE: requantise_cycles,
+# Ops that take rows as a whole, with their cycles for so many rows.
+WHOLE_ROWS: Mapping[OpKind, Callable[[Target, Graph, Op, int], int]] = {
+    OpKind.QLAYERNORM: lambda target, graph, op, rows: layernorm_cycles(target, rows, _channels(graph, op)),
+    OpKind.QREQUANTISE: lambda target, graph, op, rows: requantise_cycles(target, rows, _channels(graph, op)),
+    OpKind.QCLIP: lambda target, graph, op, rows: clip_cycles(
+        target, rows, _channels(graph, op), graph.types[op.output].dtype.size_bytes, len(op.inputs) == 4
+    ),
 }
 
 
@@ -156,8 +160,7 @@ class RowTiles:
         """Return what an op costs with these rows and channels per tile."""
         turns = self._turns(rows)
         if op.kind in WHOLE_ROWS:
-            channels = self.graph.types[op.output].shape[1]
-            compute = [WHOLE_ROWS[op.kind](self.target, count, channels) for count in turns]
+            compute = [WHOLE_ROWS[op.kind](self.target, self.graph, op, count) for count in turns]
             return StepCost(0, sum(compute), 0, 0, sum(compute[:-1]), 0, 0)
         first, rest, last = self._turn_cost(op, turns[0], tile), len(turns) - 1, None
         last = first if turns[-1] == turns[0] else self._turn_cost(op, turns[-1], tile)
@@ -273,6 +276,10 @@ class _TurnCost:
 
     def figures(self) -> tuple[int, int, int, int]:
         return self.compute, self.dma, self.exposed, self.slack
+
+
+def _channels(graph: Graph, op: Op) -> int:
+    return graph.types[op.output].shape[1]
 
 
 def tile_sizes(whole: int, step: int) -> tuple[int, ...]:

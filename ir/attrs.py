@@ -148,6 +148,11 @@ class FakeQuantiseAttrs(Attrs):
     low: int = -128
     high: int = 127
 
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Return the least and the largest number that codes stand for."""
+        return (self.low - self.zero_point) * self.scale, (self.high - self.zero_point) * self.scale
+
 
 @dataclass(frozen=True, slots=True)
 class RequantShiftAttrs(Attrs):
@@ -187,6 +192,13 @@ class QRequantiseAttrs(Attrs):
 
     zero_point: int = 0
     ties: Literal["even", "up"] = "even"
+
+
+@dataclass(frozen=True, slots=True)
+class QClipAttrs(Attrs):
+    """clip(x, low, high), or C16(residual + clip(x, low, high)); a line of limits for each run of rows."""
+
+    residual: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ _ERFC_P = (5.64188496988670089e-1, 8.88314979438837594e00, 6.61191906371416295e0
 _ERFC_Q = (1.57449261107098347e01, 1.17693950891312499e02, 5.37181101862009858e02, 1.62138957456669019e03,
            3.29079923573345963e03, 4.36261909014324716e03, 3.43936767414372164e03, 1.23033935480374942e03)
 
-
+# The limit of a clip that does not limit.
+UNLIMITED = float(np.finfo(np.float32).max)
 # Elements worked on at once: the float64 intermediates of one block stay in the cache.
 _ERF_BLOCK = 16384
 
@@ -117,6 +118,11 @@ def conv(x: Array, weight: Array, bias: Array, attrs: ConvAttrs) -> Array:
     kernels = weight.reshape(attrs.groups, weight.shape[0] // attrs.groups, *weight.shape[1:])
     out = np.einsum("bgchwij,gocij->bgohw", grouped, kernels, optimize=True)
     return np.asarray(out.reshape(batch, -1, height, width) + bias[:, None, None], dtype=np.float32)
+
+
+def clip(x: Array, low: Array, high: Array) -> Array:
+    """Return x, not below low and not above high."""
+    return np.asarray(np.minimum(np.maximum(x, low), high), dtype=np.float32)
 
 
 def fake_quantise(x: Array, attrs: FakeQuantiseAttrs) -> Array:

@@ -48,6 +48,7 @@ class OpKind(Enum):
     MEAN_ROWS = "mean_rows"
     SILU = "silu"
     RELU = "relu"
+    CLIP = "clip"
     DEPTHWISE_ROWS = "depthwise_rows"
     INTERPOLATE_ROWS = "interpolate_rows"
     # rows in another order, float or integer
@@ -55,6 +56,7 @@ class OpKind(Enum):
     # integer ops
     QLINEAR = "qlinear"
     QREQUANTISE = "qrequantise"
+    QCLIP = "qclip"
     QLAYERNORM = "qlayernorm"
     QROPE = "qrope"
     QATTENTION = "qattention"

@@ -136,6 +136,15 @@ def qrequantise(x: Array, factors: Array, table: Array, attrs: QRequantiseAttrs)
     return np.asarray(table[codes + 128])
 
 
+def qclip(x: Array, low: Array, high: Array, residual: Array | None = None) -> Array:
+    """Return x [M, N] between low and high [G, N], row m by line m // (M / G); or C16(residual + that)."""
+    lines = np.repeat(np.arange(len(low)), len(x) // len(low))
+    y = np.minimum(np.maximum(x, low[lines]), high[lines])
+    if residual is not None:
+        y = np.clip(y.astype(np.int32) + residual, -(2**15), 2**15 - 1).astype(np.int16)
+    return np.asarray(y)
+
+
 def qlayernorm(x: Array, gamma: Array, beta: Array, attrs: QLayerNormAttrs) -> Array:
     """Return the int8 or int16 LayerNorm of int16 rows [M, C].
 

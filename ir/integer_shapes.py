@@ -51,6 +51,22 @@ def qrequantise(types: Types, attrs: a.QRequantiseAttrs) -> TensorType:
     return TensorType(DType.S8, (rows, channels))
 
 
+def qclip(types: Types, attrs: a.QClipAttrs) -> TensorType:
+    """x s8, s16 or s32 [M, N], low and high of its type [G, N], residual s16 [M, N] for x s16."""
+    rows, channels = operand_shape("x", types[0], 2, DType.S8, DType.S16, DType.S32)
+    need(len(types) == 3 + attrs.residual, f"found {len(types)} operands, allowed {3 + attrs.residual}")
+    groups = types[1].shape[0]
+    divides(groups, rows, "lines of limits")
+    for name, operand in zip(("low", "high"), types[1:3], strict=True):
+        shape = operand_shape(name, operand, 2, types[0].dtype)
+        need(shape == (groups, channels), f"found {name} {shape}, allowed {(groups, channels)}")
+    if attrs.residual:
+        need(types[0].dtype is DType.S16, f"found a residual on x of {types[0].dtype.value}, allowed s16")
+        residual = operand_shape("residual", types[3], 2, DType.S16)
+        need(residual == (rows, channels), f"found residual {residual}, allowed {(rows, channels)}")
+    return TensorType(types[0].dtype, (rows, channels))
+
+
 def qlayernorm(types: Types, attrs: a.QLayerNormAttrs) -> TensorType:
     """x s16 [M, C], gamma s16 [C], beta s32 [C]; the attributes keep every step inside 32 bits."""
     rows, channels = operand_shape("x", types[0], 2, DType.S16)

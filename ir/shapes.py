@@ -141,6 +141,14 @@ def binary(types: Types, attrs: a.Attrs) -> TensorType:
     return _f32(_broadcast(types[0].shape, types[1].shape), types)
 
 
+def clip(types: Types, attrs: a.Attrs) -> TensorType:
+    """Element by element; low and high broadcast to x."""
+    for name, operand in zip(("low", "high"), types[1:], strict=True):
+        need(_broadcast(types[0].shape, operand.shape) == types[0].shape,
+             f"found {name} {operand.shape} for x {types[0].shape}, allowed sizes equal to it or 1")
+    return _f32(types[0].shape, types)
+
+
 def fake_quantise(types: Types, attrs: a.FakeQuantiseAttrs) -> TensorType:
     """Element by element, to int8 codes and back."""
     need(attrs.scale > 0, f"found scale {attrs.scale}, allowed positive numbers")

@@ -86,10 +86,10 @@ class KernelCosts:
     run of rows that share a bias and each block's channels; linear_single and linear_single_wide: int32 out,
     of int8 and of int16. table_cycles and residual_cycles come on top of a linear's, per output. Attention:
     scores have the depth head width, values the depth keys; softmax_cycles is per score, attention_row_cycles
-    per query row. layernorm, requantise, rope and mean_rows are per element of their input, mean_output per
-    element of a mean. depthwise_tap is per tap of an output, depthwise_output per output, interpolate per
-    element of the result, permute_word per 4 bytes; their others are per row. call_cycles come once for every
-    call of any kernel.
+    per query row. layernorm, requantise, clip_add, rope and mean_rows are per element of their input,
+    clip_byte per byte of it, mean_output per element of a mean. depthwise_tap is per tap of an output,
+    depthwise_output per output, interpolate per element of the result, permute_word per 4 bytes; their others
+    are per row. call_cycles come once for every call of any kernel.
     """
 
     linear: BlockCost
@@ -108,6 +108,8 @@ class KernelCosts:
     attention_row_cycles: float
     layernorm_cycles: float
     requantise_cycles: float
+    clip_byte_cycles: float
+    clip_add_cycles: float
     rope_cycles: float
     mean_rows_cycles: float
     mean_output_cycles: float

@@ -47,6 +47,23 @@ static void measure_requantise(void)
     end_cases();
 }
 
+static void measure_clip(void)
+{
+    const tmc_clip_args args = {
+        .x = x, .low = gamma_, .high = beta, .y = wide_y, .x_pitch = X_PITCH, .limit_pitch = 2 * CHANNELS,
+        .y_pitch = X_PITCH, .rows = ROWS, .channels = CHANNELS, .group_rows = ROWS,
+    };
+    begin_case("clip", "192", ROWS * CHANNELS, 0);
+    tmc_clip_s16s16_xpulp(&args);
+    end_cases();
+    begin_case("clip_add", "192", ROWS * CHANNELS, 0);
+    tmc_clip_add_s16s16_xpulp(&args);
+    end_cases();
+    begin_case("clip_bytes", "192", ROWS * CHANNELS, 0);
+    tmc_clip_s8s8_xpulp(&args);
+    end_cases();
+}
+
 static void measure_rope(void)
 {
     const tmc_rope_args args = {
@@ -134,6 +151,7 @@ void measure(void)
     for (uint32_t round = 0; round < 2u; ++round) {
         measure_layernorm();
         measure_requantise();
+        measure_clip();
         measure_rope();
         measure_mean();
         measure_depthwise();

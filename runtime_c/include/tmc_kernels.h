@@ -69,6 +69,10 @@ void tmc_linear_add_s8s8s16_xpulp(const tmc_linear_args *args);
 void tmc_linear_transposed_s8s8s8_scalar(const tmc_linear_args *args);
 void tmc_linear_transposed_s8s8s8_xpulp(const tmc_linear_args *args);
 
+/** The same with a unary function: y[n][r] = table[C8(...) + 128]. Splits channels. */
+void tmc_linear_table_transposed_s8s8s8_scalar(const tmc_linear_args *args);
+void tmc_linear_table_transposed_s8s8s8_xpulp(const tmc_linear_args *args);
+
 /** Linear layer of wide input, with a bias per group of rows.
  *  y[r][n] = C16((sum_k x[r][k] w[n][k] * multiplier[n] + bias[(row0 + r) / group_rows][n]) >> shift).
  *  x s16, y s16. Splits rows. */
@@ -227,6 +231,33 @@ void tmc_requantise_s32s8_scalar(const tmc_requantise_args *args);
 void tmc_requantise_s32s8_xpulp(const tmc_requantise_args *args);
 void tmc_requantise_s8s8_scalar(const tmc_requantise_args *args);
 void tmc_requantise_s8s8_xpulp(const tmc_requantise_args *args);
+
+/** Arguments of all tmc_clip kernels. */
+typedef struct {
+    const void *x;        /* [rows][channels] */
+    const void *low;      /* [groups][channels], of the type of x */
+    const void *high;     /* [groups][channels], of the type of x */
+    void *y;              /* [rows][channels], of the type of x */
+    uint32_t x_pitch;
+    uint32_t limit_pitch; /* of low and of high */
+    uint32_t y_pitch;
+    uint32_t rows;
+    uint32_t channels;
+    uint32_t row0;        /* number of the first row of this call, for low and high */
+    uint32_t group_rows;  /* rows that share a line of low and of high, at least 1 */
+} tmc_clip_args;
+
+/** Clip: y[r][c] = min(max(x[r][c], low[g][c]), high[g][c]), g = (row0 + r) / group_rows. Splits rows. */
+void tmc_clip_s8s8_scalar(const tmc_clip_args *args);
+void tmc_clip_s8s8_xpulp(const tmc_clip_args *args);
+void tmc_clip_s16s16_scalar(const tmc_clip_args *args);
+void tmc_clip_s16s16_xpulp(const tmc_clip_args *args);
+void tmc_clip_s32s32_scalar(const tmc_clip_args *args);
+void tmc_clip_s32s32_xpulp(const tmc_clip_args *args);
+
+/** Clip and residual: y[r][c] = C16(y[r][c] + min(max(...))), otherwise as tmc_clip_s16s16. Splits rows. */
+void tmc_clip_add_s16s16_scalar(const tmc_clip_args *args);
+void tmc_clip_add_s16s16_xpulp(const tmc_clip_args *args);
 
 /** Arguments of tmc_mean_rows. */
 typedef struct {

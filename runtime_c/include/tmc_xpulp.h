@@ -194,6 +194,66 @@ static inline uint32_t tmc_widen_high(uint32_t word)
     return tmc_shift_halves(tmc_shuffle_bytes(word, 0x03030202u), 8);
 }
 
+/** Return the greater of each half of two words, signed (pv.max.h). */
+static inline uint32_t tmc_max_halves(uint32_t a, uint32_t b)
+{
+    uint32_t result = 0;
+#if defined(__riscv)
+    TMC_XPULP_RESULT(TMC_MAX_HALVES, result, a, b);
+#else
+    for (uint32_t i = 0; i < 2u; ++i) {
+        const uint32_t chosen = tmc_half_of(a, i) > tmc_half_of(b, i) ? a : b;
+        result |= chosen & 0xFFFFu << (16u * i);
+    }
+#endif
+    return result;
+}
+
+/** Return the smaller of each half of two words, signed (pv.min.h). */
+static inline uint32_t tmc_min_halves(uint32_t a, uint32_t b)
+{
+    uint32_t result = 0;
+#if defined(__riscv)
+    TMC_XPULP_RESULT(TMC_MIN_HALVES, result, a, b);
+#else
+    for (uint32_t i = 0; i < 2u; ++i) {
+        const uint32_t chosen = tmc_half_of(a, i) < tmc_half_of(b, i) ? a : b;
+        result |= chosen & 0xFFFFu << (16u * i);
+    }
+#endif
+    return result;
+}
+
+/** Return the greater of each byte of two words, signed (pv.max.b). */
+static inline uint32_t tmc_max_bytes(uint32_t a, uint32_t b)
+{
+    uint32_t result = 0;
+#if defined(__riscv)
+    TMC_XPULP_RESULT(TMC_MAX_BYTES, result, a, b);
+#else
+    for (uint32_t i = 0; i < 4u; ++i) {
+        const uint32_t chosen = tmc_byte_of(a, i) > tmc_byte_of(b, i) ? a : b;
+        result |= chosen & 0xFFu << (8u * i);
+    }
+#endif
+    return result;
+}
+
+/** Return the smaller of each byte of two words, signed (pv.min.b). */
+static inline uint32_t tmc_min_bytes(uint32_t a, uint32_t b)
+{
+    uint32_t result = 0;
+#if defined(__riscv)
+    TMC_XPULP_RESULT(TMC_MIN_BYTES, result, a, b);
+#else
+    for (uint32_t i = 0; i < 4u; ++i) {
+        const uint32_t chosen = tmc_byte_of(a, i) < tmc_byte_of(b, i) ? a : b;
+        result |= chosen & 0xFFu << (8u * i);
+    }
+#endif
+    return result;
+}
+
 /** Return (a + 2^(shift-1)) >> shift, which does not overflow, and a where shift is 0 (p.addRNr). */
 static inline int32_t tmc_rounded(int32_t a, uint32_t shift)
 {

@@ -114,6 +114,9 @@
 /* Each half of d: the greater, the smaller of a and b. */
 #define TMC_MAX_HALVES(d, a, b) TMC_TEXT_R("pv.max.h", 0x57, 0, 0x18, d, a, b)
 #define TMC_MIN_HALVES(d, a, b) TMC_TEXT_R("pv.min.h", 0x57, 0, 0x10, d, a, b)
+/* Each byte of d, likewise. */
+#define TMC_MAX_BYTES(d, a, b) TMC_TEXT_R("pv.max.b", 0x57, 1, 0x18, d, a, b)
+#define TMC_MIN_BYTES(d, a, b) TMC_TEXT_R("pv.min.b", 0x57, 1, 0x10, d, a, b)
 /* a, rotated right by b. */
 #define TMC_ROTATE(d, a, b) TMC_TEXT_R("p.ror", 0x33, 5, 0x04, d, a, b)
 /* The number of the highest bit that is set, of a above 0. */

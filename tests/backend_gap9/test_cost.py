@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tmc.backend_gap9.cost import (
     LINEAR_FORMS,
+    clip_cycles,
     depthwise_rows_cycles,
     dma_cycles,
     fetch_cycles,
@@ -83,6 +84,8 @@ def test_attention_takes_what_was_measured(keys: int, scores: int, softmax: int,
 def test_rows_take_what_was_measured() -> None:
     assert requantise_cycles(TARGET, 80, 96) == pytest.approx(43_085, rel=0.02)
     assert layernorm_cycles(TARGET, 80, 192) == pytest.approx(33_316, rel=0.02)
+    assert clip_cycles(TARGET, 80, 192, 2) == pytest.approx(11_699, rel=0.02)
+    assert clip_cycles(TARGET, 80, 192, 2, residual=True) == pytest.approx(23_388, rel=0.02)
     assert rope_cycles(TARGET, 80, 64) == pytest.approx(4_184, rel=0.02)
     assert mean_rows_cycles(TARGET, 80, 192) == pytest.approx(4_209, rel=0.02)
 

@@ -154,6 +154,16 @@ def qmean_rows(x: Matrix, attrs: QMeanRowsAttrs) -> Matrix:
     return out
 
 
+def qclip(x: Matrix, low: Matrix, high: Matrix, residual: Matrix | None) -> Matrix:
+    run = len(x) // len(low)
+    clipped = [[min(max(value, low[m // run][n]), high[m // run][n]) for n, value in enumerate(row)]
+               for m, row in enumerate(x)]
+    if residual is None:
+        return clipped
+    return [[min(max(a + b, -32768), 32767) for a, b in zip(*rows, strict=True)]
+            for rows in zip(clipped, residual, strict=True)]
+
+
 def qrequantise(x: Matrix, factors: Matrix, table: list[int], attrs: QRequantiseAttrs) -> Matrix:
     def one(value: int, multiplier: int, shift: int, high: int, low: int) -> int:
         t = value * multiplier + high * 2**32 + low % 2**32

@@ -35,6 +35,7 @@ from tmc.ir.attrs import (
 from tmc.ir.graph import OpKind
 from tmc.ir.integer_semantics import (
     RSQRT_TABLE,
+    qclip,
     qdepthwise_rows,
     qinterpolate_rows,
     qlayernorm,
@@ -196,6 +197,31 @@ def check_requantise(name: str, dtype: Any) -> Case:
     return check
 
 
+def check_clip(name: str, dtype: Any, *, residual: bool = False) -> Case:
+    """Return the case of one kernel of a clip, with a line of limits for all rows or for each run."""
+
+    def case(kernels: Kernels, rng: np.random.Generator, rows: int, run: int, channels: int) -> None:
+        groups = -(-rows // max(1, run % 8))
+        run, total = -(-rows // groups), -(-rows // groups) * groups
+        x = integers(rng, (total, channels), dtype)
+        low, high = np.sort(integers(rng, (2, groups, channels), dtype), axis=0)
+        before = integers(rng, (total, channels), np.int16) if residual else None
+        expected = qclip(x, low, high, before)
+        row0 = int(rng.integers(total))  # a block of rows in the middle, as a tile is
+        x_rows, pad = Rows(x[row0:], int(rng.integers(3))), int(rng.integers(3))
+        rows = total - row0
+        y = blank(rows, channels, dtype, pad) if before is None else Rows(before[row0:], pad)
+        low_rows, high_rows = Rows(low, 0), Rows(high, 0)
+        kernels(
+            name, cores_in_some_order(rng), x=x_rows.memory, x_pitch=x_rows.pitch, y=y.memory,
+            y_pitch=y.pitch, low=low_rows.memory, high=high_rows.memory, limit_pitch=low_rows.pitch,
+            rows=rows, channels=channels, row0=row0, group_rows=run,
+        )
+        np.testing.assert_array_equal(y.read(), expected[row0:])
+
+    return case
+
+
 def check_mean_rows(kernels: Kernels, rng: np.random.Generator, groups: int, group_rows: int,
                     channels: int) -> None:
     """tmc_mean_rows_s8s16."""
@@ -288,11 +314,17 @@ CASES: dict[str, Case] = {
     "tmc_linear_add_s8s8s16": check_linear("tmc_linear_add_s8s8s16", np.int8, "s16", residual=True),
     "tmc_linear_transposed_s8s8s8":
         check_linear("tmc_linear_transposed_s8s8s8", np.int8, "s8", transposed=True),
+    "tmc_linear_table_transposed_s8s8s8": check_linear(
+        "tmc_linear_table_transposed_s8s8s8", np.int8, "s8", table=True, transposed=True),
     "tmc_linear_grouped_s16s8s16": check_linear("tmc_linear_grouped_s16s8s16", np.int16, "s16", grouped=True),
     "tmc_linear_s8s8s32": check_linear("tmc_linear_s8s8s32", np.int8, "s32"),
     "tmc_linear_s16s8s32": check_linear("tmc_linear_s16s8s32", np.int16, "s32"),
     "tmc_requantise_s32s8": check_requantise("tmc_requantise_s32s8", np.int32),
     "tmc_requantise_s8s8": check_requantise("tmc_requantise_s8s8", np.int8),
+    "tmc_clip_s8s8": check_clip("tmc_clip_s8s8", np.int8),
+    "tmc_clip_s16s16": check_clip("tmc_clip_s16s16", np.int16),
+    "tmc_clip_s32s32": check_clip("tmc_clip_s32s32", np.int32),
+    "tmc_clip_add_s16s16": check_clip("tmc_clip_add_s16s16", np.int16, residual=True),
     "tmc_layernorm_s16s8": check_layernorm("s8"),
     "tmc_layernorm_s16s16": check_layernorm("s16"),
     "tmc_rope_s16s8": check_rope,
@@ -320,6 +352,8 @@ REAL_SIZES = (
     ("tmc_linear_s8s8s32", (1, 192, 6)),
     ("tmc_linear_s16s8s32", (1, 192, 6)),
     ("tmc_requantise_s32s8", (8, 768, 12)),
+    ("tmc_clip_s16s16", (80, 0, 192)),
+    ("tmc_clip_add_s16s16", (80, 0, 192)),
     ("tmc_layernorm_s16s8", (80, 192, 0)),
     ("tmc_layernorm_s16s8", (9, 768, 100)),
     ("tmc_layernorm_s16s16", (32, 384, 0)),

@@ -20,6 +20,7 @@ static const form forms[] = {
     FORM(tmc_linear_s8s8s16, 1, 2, 0, 0),
     FORM(tmc_linear_add_s8s8s16, 1, 2, 1, 0),
     FORM(tmc_linear_transposed_s8s8s8, 1, 1, 0, 1),
+    FORM(tmc_linear_table_transposed_s8s8s8, 1, 1, 0, 1),
     FORM(tmc_linear_grouped_s16s8s16, 2, 2, 0, 0),
     FORM(tmc_linear_s8s8s32, 1, 4, 0, 0),
     FORM(tmc_linear_s16s8s32, 2, 4, 0, 0),

@@ -221,6 +221,35 @@ static void permute_case(uint32_t run, uint32_t groups, uint32_t row_bytes)
     case_compare(expected, result, rows, row_bytes, args.y_pitch);
 }
 
+/** bytes: of an element of x. Every line of limits serves `run` rows; limits may stand in either order. */
+static void clip_case(uint32_t rows, uint32_t channels, uint32_t run, uint32_t bytes, bool add)
+{
+    case_begin(add ? "tmc_clip_add_s16s16" : "tmc_clip", rows, channels, bytes);
+    tmc_clip_args args = {
+        .x_pitch = case_pitch(bytes * channels), .limit_pitch = case_pitch(bytes * channels),
+        .y_pitch = case_pitch(bytes * channels), .rows = rows, .channels = channels, .row0 = case_number(7),
+        .group_rows = run,
+    };
+    const uint32_t lines = (args.row0 + rows - 1u) / run + 1u;
+    args.x = case_random(rows * args.x_pitch);
+    args.low = case_random(lines * args.limit_pitch);
+    args.high = case_random(lines * args.limit_pitch);
+    const uint8_t *before = case_random(rows * args.y_pitch);
+    uint8_t *expected = case_take(rows * args.y_pitch), *result = case_take(rows * args.y_pitch);
+    tmc_barrier();
+    for (uint32_t r = tmc_core_id(); r < rows; r += TMC_CORES)
+        for (uint32_t i = r * args.y_pitch; i < r * args.y_pitch + bytes * channels; ++i)
+            result[i] = expected[i] = before[i];
+    tmc_barrier();
+    args.y = expected;
+    (add ? tmc_clip_add_s16s16_scalar : bytes == 1u ? tmc_clip_s8s8_scalar
+         : bytes == 2u ? tmc_clip_s16s16_scalar : tmc_clip_s32s32_scalar)(&args);
+    args.y = result;
+    (add ? tmc_clip_add_s16s16_xpulp : bytes == 1u ? tmc_clip_s8s8_xpulp
+         : bytes == 2u ? tmc_clip_s16s16_xpulp : tmc_clip_s32s32_xpulp)(&args);
+    case_compare(expected, result, rows, bytes * channels, args.y_pitch);
+}
+
 void all_cases(void)
 {
     static const uint32_t rows[] = {1, 8, 9, 17, 40};
@@ -235,6 +264,9 @@ void all_cases(void)
                 rope_case(rows[r], 2u * sizes[s], 1u + 7u * third);
                 mean_case(1u + third, rows[r], sizes[s]);
                 requantise_case(rows[r], sizes[s], third % 2u == 0u);
+                for (uint32_t bytes = 1; bytes <= 4u; bytes *= 2u)
+                    clip_case(rows[r], sizes[s], 1u + 7u * third, bytes, false);
+                clip_case(rows[r], sizes[s], 1u + 7u * third, 2, true);
                 depthwise_case(rows[r], 2u * third, sizes[s]);
                 interpolate_case(rows[r], 2u + 7u * third, sizes[s]);
                 permute_case(rows[r], 1u + third, sizes[s]);
