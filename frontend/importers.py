@@ -17,6 +17,7 @@ from tmc.frontend import import_views as views
 from tmc.frontend.import_resize import resize
 from tmc.frontend.node import Node
 from tmc.ir.attrs import AxisAttrs, ConvAttrs, GeluAttrs, ReduceMeanAttrs
+from tmc.ir.float_semantics import UNLIMITED
 from tmc.ir.graph import OpKind
 from tmc.ir.types import Array
 
@@ -157,6 +158,18 @@ def _swish(node: Node) -> Sequence[str]:
     return [node.emit(OpKind.MUL, [x, node.emit(OpKind.SIGMOID, [inner])])]
 
 
+def _clip(node: Node) -> Sequence[str]:
+    """Clip to known limits: attributes before opset 11, operands since."""
+    ends = []
+    for index, name, unlimited in ((1, "min", -UNLIMITED), (2, "max", UNLIMITED)):
+        known = node.known(index, name) if node.has(index) else np.array(node.attribute(name, unlimited))
+        node.refuse(known.size != 1, f"{known.size} numbers as {name}", "one")
+        ends.append(min(max(float(known.reshape(-1)[0]), -UNLIMITED), UNLIMITED))
+    if ends == [0.0, UNLIMITED]:
+        return [node.emit(OpKind.RELU, [node.value(0)])]
+    return [node.emit(OpKind.CLIP, [node.value(0), node.scalar(ends[0]), node.scalar(ends[1])])]
+
+
 def _shape(node: Node) -> Array:
     start, end = int(node.attribute("start", 0)), node.attribute("end", None)
     return np.array(node.shape(0)[start:end], dtype=np.int64)
@@ -186,6 +199,7 @@ IMPORTERS: Mapping[str, Importer] = {
     "Tanh": _unary(OpKind.TANH),
     "Sigmoid": _unary(OpKind.SIGMOID),
     "Relu": _unary(OpKind.RELU),
+    "Clip": _clip,
     "Swish": _swish,
     "Reciprocal": _reciprocal,
     "Where": _where,

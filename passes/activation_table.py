@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import erf, exp, pi, sqrt, tanh
+from math import erf, exp, inf, pi, sqrt, tanh
 
 import numpy as np
 
@@ -11,13 +11,17 @@ from tmc.ir.attrs import GeluAttrs
 from tmc.ir.graph import Op, OpKind
 from tmc.ir.types import Array, Quant
 
+ANY = (-inf, inf)
 
-def activation_table(activation: Op, x: Quant, y: Quant) -> Array:
-    """Return the activation of all int8 codes of x, as codes of y: entry i belongs to code i - 128."""
+
+def activation_table(activation: Op, x: Quant, y: Quant, limits: tuple[float, float] = ANY) -> Array:
+    """Return the activation of all int8 codes of x, clipped to `limits`, as codes of y: entry i belongs to
+    code i - 128."""
     function = ACTIVATIONS[activation.kind]
     if isinstance(activation.attrs, GeluAttrs) and activation.attrs.approximate == "tanh":
         function = _gelu_by_tanh
-    results = [function((code - x.zero_point) * x.scale[0]) for code in range(-128, 128)]
+    reals = [(code - x.zero_point) * x.scale[0] for code in range(-128, 128)]
+    results = [function(min(max(real, limits[0]), limits[1])) for real in reals]
     codes = np.rint(np.array(results) / y.scale[0]) + y.zero_point
     return np.asarray(np.clip(codes, -128, 127).astype(np.int8))
 

@@ -20,7 +20,9 @@ from tmc.passes.lower_linear import lower_linear
 from tmc.passes.name_values import name_values
 from tmc.passes.order_ops import order_ops
 from tmc.passes.pipeline import Pass
+from tmc.passes.relu_as_clip import relu_as_clip
 from tmc.passes.require_canonical import require_canonical
+from tmc.passes.sink_clips import sink_clips
 from tmc.passes.sink_views import sink_views
 from tmc.passes.split_norms import split_norms
 
@@ -29,6 +31,7 @@ CANONICALISE: tuple[Pass, ...] = (
     fuse_layernorm,  # before anything else takes its sums and products for its own
     lower_linear,  # the sources at which the analysis of views ends
     lower_depthwise,
+    sink_clips,  # lets the sums behind clips through to their linears
     fold_bias,  # so that a linear is the whole affine map
     fuse_gelu,
     fuse_silu,
@@ -44,5 +47,6 @@ CANONICALISE: tuple[Pass, ...] = (
     order_ops,
     name_values,
     require_canonical,
+    relu_as_clip,
     split_norms,  # last: what each reader needs is known, and values have their names
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import frexp
 
@@ -13,6 +13,7 @@ from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
 from tmc.ir.types import Array, Quant
 from tmc.passes.calibrate import Range, Ranges
+from tmc.passes.clip_scales import clip_scales
 from tmc.passes.linear_room import fits_int32, readers_through_views
 from tmc.passes.quantise_mean import mean_scale
 from tmc.passes.recipe import DEFAULT, RangeSearch, Recipe
@@ -61,6 +62,7 @@ def choose_scales(
     """
     roles = value_roles(graph)
     readers = uses(graph)
+    ranges, declared = clip_scales(graph, ranges, declared)
     quants: dict[str, Quant] = {}
     stream = residual_scales(graph, ranges, roles, recipe)
     quants.update({name: stream[name] for name in graph.inputs})
@@ -79,15 +81,17 @@ def choose_scales(
             if op.output in declared:
                 quants[op.output] = declared[op.output]
                 continue
-            read = any(reader.kind is OpKind.LINEAR for reader in readers.get(op.output, ()))
+            read = any(reader.kind is OpKind.LINEAR for reader in readers_through_views(readers, op.output))
             method = recipe.norm_range if op.kind is OpKind.LAYERNORM and read else recipe.range_search
             scale, zero_point = search_range(found, not recipe.zero_points, method)
             quants[op.output] = Quant((scale,), zero_point)
         elif role is Role.QUERY_KEY:
-            heads = _heads(op, readers[op.output])
+            heads = _heads(op, readers_through_views(readers, op.output))
             width = len(found.column_low) // heads
             parts = [found.columns(head * width, (head + 1) * width) for head in range(heads)]
-            parts = parts if recipe.scales_per_head else [found] * heads
+            # One table clips all heads where saturation does not.
+            alike = any(_is_one_sided(graph, reader) for reader in readers[op.output])
+            parts = parts if recipe.scales_per_head and not alike else [found] * heads
             scales = tuple(symmetric(part, recipe.query_key_range) for part in parts)
             quants[op.output] = Quant(scales, per="head")
         elif role is Role.VALUE:
@@ -115,7 +119,15 @@ def _snapped(out_scale: float, value: Quant) -> float:
     return value.scale[0] * 2.0**shift / multiplier
 
 
-def _heads(op: Op, readers: tuple[Op, ...]) -> int:
+def _is_one_sided(graph: Graph, op: Op) -> bool:
+    """Tell whether an op is a clip whose limits are not each other's negatives."""
+    if op.kind is not OpKind.CLIP:
+        return False
+    low, high = (graph.constants[name] for name in op.inputs[1:])
+    return bool((low != -high).any())
+
+
+def _heads(op: Op, readers: Sequence[Op]) -> int:
     """Return the number of heads of a Q or K, on which its rotation and the attentions that read it agree."""
     ops = (op, *readers)
     counts = [item.attrs.heads for item in ops if isinstance(item.attrs, RopeAttrs | AttentionAttrs)]

@@ -65,7 +65,7 @@ def _fold_once(graph: Graph, declined: list[Declined]) -> Graph | None:
             old = builder.constant_of(op.inputs[2])
             assert old is not None, "checked with the linear"
             rows = np.repeat(old, len(extra[op.output]) // len(old), axis=0) + extra[op.output]
-            bias = builder.constant(_grouped(rows), f"{op.output}.bias")
+            bias = builder.constant(grouped_rows(rows), f"{op.output}.bias")
             builder.keep(replace(op, inputs=(*op.inputs[:2], bias)))
         else:
             builder.keep(op)
@@ -98,8 +98,8 @@ def _chain(value: str, made: dict[str, Op]) -> tuple[str, ...]:
     return follow(value, before)
 
 
-def _grouped(rows: Array) -> Array:
-    """Return bias [G, N] with the smallest G such that row m takes line m // (M / G)."""
+def grouped_rows(rows: Array) -> Array:
+    """Return rows [M, N] as [G, N] with the smallest G such that row m is line m // (M / G)."""
     count = len(rows)
     for groups in range(1, count + 1):
         if count % groups == 0:

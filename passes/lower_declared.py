@@ -45,6 +45,7 @@ _POINTWISE = frozenset(
         OpKind.SIGMOID,
         OpKind.SILU,
         OpKind.RELU,
+        OpKind.CLIP,
         OpKind.ADD,
         OpKind.SUB,
         OpKind.MUL,

@@ -9,13 +9,23 @@ from typing import Literal
 import numpy as np
 
 from tmc.ir import attrs as a
+from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
 from tmc.ir.ops import OPS
 from tmc.ir.types import Array, DType, Quant, TensorType
-from tmc.passes.activation_table import ACTIVATIONS, activation_table
+from tmc.passes.activation_table import ACTIVATIONS, ANY, activation_table
 from tmc.passes.choose_scales import ROTATION_BITS, Scales, out_factor
 from tmc.passes.declared_weights import declared_weights
 from tmc.passes.quantise_attention import COSINE_BITS, quantise_attention, rotation_table
+from tmc.passes.quantise_clip import (
+    NOTE,
+    absorbed_clips,
+    clip_table,
+    clips_before,
+    limit_codes,
+    limits_text,
+    saturates,
+)
 from tmc.passes.quantise_interpolation import interpolation_table
 from tmc.passes.quantise_layernorm import quantise_layernorm
 from tmc.passes.quantise_linear import CodeRange, LinearTask, quantise_linear, quantise_logits
@@ -32,6 +42,7 @@ CODES: Mapping[DType, CodeRange] = {
 RESULTS: Mapping[Role, Literal["s16", "s32"]] = {
     Role.LOGITS: "s32", Role.RESIDUAL: "s16", Role.BRANCH: "s16", Role.UNROTATED: "s16"
 }
+IDENTITY = np.arange(-128, 128).astype(np.int8)
 LAYOUTS: Mapping[Role, a.Layout] = {Role.QUERY_KEY: "heads", Role.VALUE: "transposed"}
 
 
@@ -47,24 +58,34 @@ def quantise(
     Raises: QuantisationError naming the op whose numbers do not fit the integer contract.
     """
     made_by = producers(graph)
+    absorbed = absorbed_clips(graph, scales)
+    done = {clip.output for clip in absorbed.values()}
     builder = _Builder(graph, scales, recipe, weight_scales)
     for name in graph.inputs:
         builder.types[name] = TensorType(DType.S16, graph.types[name].shape, scales.quants[name])
         builder.codes[name] = CodeRange(*builder.types[name].code_limits)
     for op in graph.ops:
-        if scales.roles[op.output] in (Role.TABLE_INPUT, Role.BRANCH) or _is_transposed(graph, op):
-            continue  # emitted with the activation, add or transpose that takes it in
+        role = scales.roles[op.output]
+        if role in (Role.TABLE_INPUT, Role.BRANCH) or op.output in done or _is_transposed(graph, op):
+            continue  # emitted with the activation, add, transpose or op that takes it in
+        clip = absorbed.get(op.output)
         if op.kind in ACTIVATIONS:
-            producer = made_by[op.inputs[0]]
+            producer, limits = clips_before(graph, made_by, op.inputs[0])
+            last = op if clip is None else replace(op, output=clip.output)
             emit = _depthwise if producer.kind is OpKind.DEPTHWISE_ROWS else _linear
-            emit(builder, producer, op)
+            emit(builder, producer, last, limits)
         elif op.kind is OpKind.ADD:
-            branch = next(name for name in op.inputs if scales.roles[name] is Role.BRANCH)
-            _linear(builder, made_by[branch], op)
+            branch = made_by[next(name for name in op.inputs if scales.roles[name] is Role.BRANCH)]
+            if branch.kind is OpKind.CLIP:
+                _clip(builder, branch, op)
+            else:
+                _linear(builder, branch, op)
         elif op.kind is OpKind.LINEAR:
-            _linear(builder, op, op)
+            _linear(builder, op, clip or op)
+        elif op.kind is OpKind.DEPTHWISE_ROWS:
+            _depthwise(builder, op, clip or op)
         else:
-            WRITERS[op.kind](builder, op)
+            WRITERS[op.kind](builder, op if clip is None else replace(op, output=clip.output))
     ops = tuple(builder.ops)
     return Graph(graph.name, graph.inputs, graph.outputs, ops, builder.types, builder.constants)
 
@@ -102,19 +123,23 @@ class _Builder:
         self.codes[op.output] = CODES[result.dtype] if codes is None else codes
 
 
-def _linear(builder: _Builder, op: Op, last: Op) -> None:
-    """Emit a linear op together with `last`, the activation or add that takes it in, or itself."""
+def _linear(builder: _Builder, op: Op, last: Op, limits: tuple[float, float] = ANY) -> None:
+    """Emit a linear op together with `last`, the activation, add or clip that takes it in, or itself.
+
+    limits: of what an activation reads.
+    """
     scales, role, name = builder.scales, builder.scales.roles[op.output], last.output
     x = op.inputs[0]
     weight, bias = (builder.graph.constants[operand] for operand in op.inputs[1:])
     x_quant = builder.quant(x)
-    sums, table = _sums(scales, op, last)
+    sums, table = _sums(builder, op, last, limits)
     y_scale = np.repeat(np.array(sums.scale), len(weight) // len(sums.scale))
     task = LinearTask(op.loc, weight, bias, x_quant, builder.codes[x], y_scale, sums.zero_point,
                       role is Role.BRANCH, declared_weights(weight, builder.weight_scales),
                       scales.rows.get(x))
-    if role is Role.TABLE_INPUT and builder.types[x].dtype is DType.S16:
-        _wide(builder, task, op, last)
+    if builder.types[x].dtype is DType.S16 and (
+            role is Role.TABLE_INPUT or (role is Role.ACTIVATION and op is not last)):
+        _wide(builder, task, op, last, sums, table)
         return
     if role is Role.LOGITS:
         codes = quantise_logits(task)
@@ -130,18 +155,19 @@ def _linear(builder: _Builder, op: Op, last: Op) -> None:
     inputs = [x, builder.constant(f"{name}.weight", codes.weight, weight_quant),
               builder.constant(f"{name}.multiplier", codes.multiplier),
               builder.constant(f"{name}.bias", codes.bias)]
-    if table:
-        inputs.append(builder.constant(f"{name}.table", activation_table(last, sums, quant)))
+    if table is not None:
+        inputs.append(builder.constant(f"{name}.table", table))
     if role is Role.BRANCH:
         inputs.append(next(operand for operand in last.inputs if operand != op.output))
     heads = len(sums.scale) if role is Role.QUERY_KEY else 1
     attrs = a.QLinearAttrs(codes.shift, RESULTS.get(role, "s8"), LAYOUTS.get(role, "rows"), heads,
-                           table, role is Role.BRANCH)
+                           table is not None, role is Role.BRANCH)
     builder.emit(last, OpKind.QLINEAR, tuple(inputs), attrs, quant, loc=op.loc)
 
 
-def _wide(builder: _Builder, task: LinearTask, op: Op, last: Op) -> None:
-    """Emit a linear of int16 values as one with int32 results, and its activation as a requantisation."""
+def _wide(builder: _Builder, task: LinearTask, op: Op, last: Op, sums: Quant, table: Array | None) -> None:
+    """Emit a linear of int16 values as one with int32 results, and its activation or clip as a
+    requantisation."""
     codes = quantise_wide(task)
     name, result = op.output, builder.scales.quants[last.output]
     weight_quant = Quant(tuple(float(scale) for scale in codes.linear.weight_scale), per="output_channel")
@@ -149,31 +175,55 @@ def _wide(builder: _Builder, task: LinearTask, op: Op, last: Op) -> None:
                 builder.constant(f"{name}.multiplier", codes.linear.multiplier),
                 builder.constant(f"{name}.bias", codes.linear.bias))
     builder.emit(op, OpKind.QLINEAR, operands, a.QLinearAttrs(codes.linear.shift, "s32"), codes.sums)
-    sums, table = _sums(builder.scales, op, last)
-    entries = activation_table(last, sums, result) if table else np.arange(-128, 128).astype(np.int8)
     inputs = (name, builder.constant(f"{last.output}.factors", codes.factors),
-              builder.constant(f"{last.output}.table", entries))
+              builder.constant(f"{last.output}.table", IDENTITY if table is None else table))
     attrs = a.QRequantiseAttrs(sums.zero_point, "up")
     builder.emit(last, OpKind.QREQUANTISE, inputs, attrs, result)
 
 
-def _sums(scales: Scales, op: Op, last: Op) -> tuple[Quant, bool]:
-    """Return the quantisation of the sums of an op, and whether a table turns them into the result.
+def _sums(builder: _Builder, op: Op, last: Op,
+          limits: tuple[float, float] = ANY) -> tuple[Quant, Array | None]:
+    """Return the quantisation of the sums of an op, and the table that turns them into the result, if any.
 
     Where the lowest code of a ReLU's result stands for 0, saturation at that code is the ReLU.
     """
+    scales = builder.scales
     result = scales.quants.get(last.output)
-    if last.kind is OpKind.RELU and result is not None and result.zero_point == -128:
-        return result, False
-    return scales.quants.get(op.output, Quant((1.0,))), scales.roles[op.output] is Role.TABLE_INPUT
+    if last.kind is OpKind.CLIP and result is not None:
+        enough = saturates(builder.graph, last, result, scales.roles[last.output])
+        return result, None if enough else clip_table(builder.graph, last, result)
+    if last.kind is OpKind.RELU and limits == ANY and result is not None and result.zero_point == -128:
+        return result, None
+    sums = scales.quants.get(op.output, Quant((1.0,)))
+    if scales.roles[op.output] is not Role.TABLE_INPUT:
+        return sums, None
+    return sums, activation_table(last, sums, builder.scales.quants[last.output], limits)
 
 
-def _depthwise(builder: _Builder, op: Op, last: Op) -> None:
-    """Emit a convolution together with `last`, the activation that takes it in, or itself."""
+def _clip(builder: _Builder, op: Op, last: Op) -> None:
+    """Emit a clip, or together with `last` the add that takes it in."""
+    x = op.inputs[0]
+    kind, quant = builder.types[x], builder.quant(x)
+    if len(kind.shape) != 2:
+        raise QuantisationError(op.loc, f"found {limits_text(builder.graph, op)} of {kind.shape}, stored by "
+                                        "heads, allowed one of rows of channels", NOTE)
+    low, high = limit_codes(builder.graph, op, kind.dtype, quant)
+    limits = builder.constant(f"{op.output}.low", low), builder.constant(f"{op.output}.high", high)
+    if op is not last:
+        residual = next(operand for operand in last.inputs if operand != op.output)
+        builder.emit(last, OpKind.QCLIP, (x, *limits, residual), a.QClipAttrs(True), builder.quant(residual))
+        return
+    before = builder.codes[x]
+    codes = CodeRange(*(int(min(max(end, low.min()), high.max())) for end in (before.low, before.high)))
+    builder.emit(op, OpKind.QCLIP, (x, *limits), a.QClipAttrs(), quant, codes)
+
+
+def _depthwise(builder: _Builder, op: Op, last: Op, limits: tuple[float, float] = ANY) -> None:
+    """Emit a convolution together with `last`, the activation or clip that takes it in, or itself."""
     x, name = op.inputs[0], last.output
     weight, bias = (builder.graph.constants[operand] for operand in op.inputs[1:])
     x_quant = builder.quant(x)
-    sums, table = _sums(builder.scales, op, last)
+    sums, table = _sums(builder, op, last, limits)
     y_scale = np.full(len(weight), sums.scale[0])
     task = LinearTask(op.loc, weight, bias[None], x_quant, builder.codes[x], y_scale, sums.zero_point, False)
     codes = quantise_linear(task, builder.recipe)
@@ -182,9 +232,9 @@ def _depthwise(builder: _Builder, op: Op, last: Op) -> None:
     inputs = [x, builder.constant(f"{name}.weight", codes.weight, weight_quant),
               builder.constant(f"{name}.multiplier", codes.multiplier),
               builder.constant(f"{name}.bias", codes.bias[0])]
-    if table:
-        inputs.append(builder.constant(f"{name}.table", activation_table(last, sums, quant)))
-    attrs = a.QDepthwiseRowsAttrs(codes.shift, x_quant.zero_point, table)
+    if table is not None:
+        inputs.append(builder.constant(f"{name}.table", table))
+    attrs = a.QDepthwiseRowsAttrs(codes.shift, x_quant.zero_point, table is not None)
     builder.emit(last, OpKind.QDEPTHWISE_ROWS, tuple(inputs), attrs, quant, loc=op.loc)
 
 
@@ -269,7 +319,7 @@ def _mean_rows(builder: _Builder, op: Op) -> None:
 WRITERS: Mapping[OpKind, Callable[[_Builder, Op], None]] = {
     OpKind.RESHAPE: _view,
     OpKind.PERMUTE_ROWS: _view,
-    OpKind.DEPTHWISE_ROWS: lambda builder, op: _depthwise(builder, op, op),
+    OpKind.CLIP: lambda builder, op: _clip(builder, op, op),
     OpKind.INTERPOLATE_ROWS: _interpolate,
     OpKind.TRANSPOSE: _transpose,
     OpKind.LAYERNORM: _layernorm,

@@ -14,6 +14,7 @@ CANONICAL = (
     OpKind.LINEAR,
     OpKind.LAYERNORM,
     *ACTIVATIONS,
+    OpKind.CLIP,
     OpKind.ROPE,
     OpKind.ATTENTION,
     OpKind.MEAN_ROWS,

@@ -87,7 +87,7 @@ def _segments(graph: Graph, roles: Mapping[str, Role]) -> dict[str, str]:
             continue
         segment[op.output] = op.output
         if op.kind is OpKind.ADD or given:
-            joined = {segment[name] for name in (*op.inputs, op.output)}
+            joined = {segment[name] for name in (*op.inputs, op.output) if name in segment}
             first = next(root for root in segment if root in joined)
             for name, root in segment.items():
                 if root in joined:

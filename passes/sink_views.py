@@ -28,7 +28,8 @@ _UNARY = frozenset(
         OpKind.RELU,
     }
 )
-_BINARY = frozenset({OpKind.ADD, OpKind.SUB, OpKind.MUL, OpKind.DIV, OpKind.POW})
+# The operands of a clip are a value and constants.
+_BINARY = frozenset({OpKind.CLIP, OpKind.ADD, OpKind.SUB, OpKind.MUL, OpKind.DIV, OpKind.POW})
 
 
 @dataclass(frozen=True, slots=True)

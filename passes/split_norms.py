@@ -18,8 +18,9 @@ from tmc.passes.value_roles import WIDE_READERS
 def split_norms(graph: Graph) -> Graph:
     """Return a graph in which no LayerNorm has both a wide and a narrow reader.
 
-    Wide are sums, LayerNorms and the caller; narrow is every other op; reshapes between are seen through. The
-    wide copy keeps the name, the narrow one is called `<name>.narrow`, as are copies of reshapes. Exact.
+    Wide are sums, LayerNorms and the caller; narrow is every other op; reshapes and clips between are seen
+    through. The wide copy keeps the name, the narrow one is called `<name>.narrow`, as are copies of these.
+    Exact.
     """
     readers = uses(graph)
     made = {op.output: op for op in graph.ops}
@@ -27,7 +28,7 @@ def split_norms(graph: Graph) -> Graph:
     ops: list[Op] = []
     narrow: dict[str, str] = {}  # value with both kinds of readers -> its narrow copy
     for op in graph.ops:
-        if _is_form(op, made) and _has(graph, readers, op.output, wide=True) and _has(
+        if _is_form(op, made) and has_reader(graph, readers, op.output, wide=True) and has_reader(
                 graph, readers, op.output, wide=False):
             narrow[op.output] = f"{op.output}.narrow"
             types[narrow[op.output]] = graph.types[op.output]
@@ -41,27 +42,31 @@ def split_norms(graph: Graph) -> Graph:
 
 def _is_wide(graph: Graph, readers: Mapping[str, tuple[Op, ...]], op: Op) -> bool:
     """Tell whether an op reads the wide copies: such an op, or a view that leads to one or to the caller."""
-    to_wide = op.kind is OpKind.RESHAPE and _has(graph, readers, op.output, wide=True)
+    to_wide = op.kind in (OpKind.RESHAPE, OpKind.CLIP) and has_reader(graph, readers, op.output, wide=True)
     return to_wide or op.kind in WIDE_READERS
 
 
 def _is_form(op: Op, made: dict[str, Op]) -> bool:
-    """Tell whether a value is a LayerNorm's, or a view of one's."""
+    """Tell whether a value is a LayerNorm's, or a view or clip of one's."""
 
     def before(name: str) -> str | None:
         of = made[name].inputs[0]
-        return of if made[name].kind is OpKind.RESHAPE and of in made else None
+        return of if made[name].kind in (OpKind.RESHAPE, OpKind.CLIP) and of in made else None
 
     return made[follow(op.output, before)[-1]].kind is OpKind.LAYERNORM
 
 
-def _has(graph: Graph, readers: Mapping[str, tuple[Op, ...]], name: str, wide: bool) -> bool:
-    """Tell whether a value has a reader of one kind, directly or through reshapes."""
-    if wide and name in graph.outputs:
+def has_reader(graph: Graph, readers: Mapping[str, tuple[Op, ...]], name: str, wide: bool,
+               outputs: bool = True) -> bool:
+    """Tell whether a value has a reader of one kind, directly or through reshapes and clips.
+
+    outputs: whether the caller counts as a wide one.
+    """
+    if wide and outputs and name in graph.outputs:
         return True
     for op in readers.get(name, ()):
-        if op.kind is OpKind.RESHAPE:
-            if _has(graph, readers, op.output, wide):
+        if op.kind in (OpKind.RESHAPE, OpKind.CLIP):
+            if has_reader(graph, readers, op.output, wide, outputs):
                 return True
         elif (op.kind in WIDE_READERS) is wide:
             return True

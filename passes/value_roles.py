@@ -27,9 +27,9 @@ class Role(Enum):
     LOGITS = "int32 result"
 
 
-# Results stored as the operand is: the same elements in another shape or order, or blends of them.
+# Results stored as the operand is: the same elements in another shape or order, clipped, or blends of them.
 SAME_AS_OPERAND = frozenset(
-    {OpKind.RESHAPE, OpKind.PERMUTE_ROWS, OpKind.INTERPOLATE_ROWS, OpKind.TRANSPOSE})
+    {OpKind.RESHAPE, OpKind.PERMUTE_ROWS, OpKind.INTERPOLATE_ROWS, OpKind.TRANSPOSE, OpKind.CLIP})
 _WIDE = frozenset({Role.INPUT, Role.RESIDUAL, Role.POOLED})
 # Which roles an op reads at operand 0 (for attention: at each operand; for add: the operand that stays).
 READS: Mapping[OpKind, tuple[frozenset[Role], ...]] = {
@@ -46,6 +46,7 @@ READS: Mapping[OpKind, tuple[frozenset[Role], ...]] = {
     OpKind.DEPTHWISE_ROWS: (frozenset({Role.ACTIVATION, Role.ATTENDED}),),
     OpKind.INTERPOLATE_ROWS: (_WIDE,),
     OpKind.TRANSPOSE: (_WIDE,),
+    OpKind.CLIP: (frozenset(Role) - {Role.BRANCH, Role.UNROTATED},),
 }
 # The role of a result, where its op decides it alone.
 WRITES: Mapping[OpKind, Role] = {
@@ -60,7 +61,7 @@ Readers: TypeAlias = Mapping[str, list[tuple[Op, int]]]
 NOTE = "the integer form covers transformer blocks; docs/numerics.md lists what each op reads"
 # Ops that read a LayerNorm or a linear as int16; of the others, most read int8.
 WIDE_READERS = frozenset({OpKind.ADD, OpKind.LAYERNORM, OpKind.INTERPOLATE_ROWS, OpKind.TRANSPOSE})
-_SEEN_THROUGH = frozenset({OpKind.RESHAPE, OpKind.PERMUTE_ROWS})
+_SEEN_THROUGH = frozenset({OpKind.RESHAPE, OpKind.PERMUTE_ROWS, OpKind.CLIP})
 
 
 def value_roles(graph: Graph) -> dict[str, Role]:
@@ -78,7 +79,7 @@ def value_roles(graph: Graph) -> dict[str, Role]:
                                             f"{', '.join(kind.value for kind in READS)}", NOTE)
         _check_operands(graph, op, roles, branches)
         if op.kind in SAME_AS_OPERAND:
-            roles[op.output] = roles[op.inputs[0]]
+            roles[op.output] = Role.BRANCH if op.output in branches else roles[op.inputs[0]]
         elif op.kind is OpKind.LINEAR:
             roles[op.output] = _linear_role(graph, op, readers, branches)
         elif op.kind is OpKind.DEPTHWISE_ROWS:
@@ -91,7 +92,7 @@ def value_roles(graph: Graph) -> dict[str, Role]:
 
 
 def _readers(graph: Graph) -> Readers:
-    """Return the readers of every value, seen through reshapes and other orders of rows."""
+    """Return the readers of every value, seen through reshapes, other orders of rows and clips."""
     readers: dict[str, list[tuple[Op, int]]] = {}
     for op in reversed(graph.ops):
         for operand, name in enumerate(op.inputs):
@@ -101,15 +102,24 @@ def _readers(graph: Graph) -> Readers:
 
 
 def _branches(graph: Graph, made_by: Mapping[str, Op], readers: Readers) -> set[str]:
-    """Return the linear outputs that an add takes in: the later of its operands that nobody else reads."""
+    """Return the linear outputs, clipped or not, that an add takes in: the later of its operands that nobody
+    else reads."""
     order = {op.output: index for index, op in enumerate(graph.ops)}
     branches: set[str] = set()
     for op in graph.ops:
         if op.kind is OpKind.ADD:
-            fusable = [name for name in op.inputs if name in made_by and made_by[name].kind is OpKind.LINEAR
+            fusable = [name for name in op.inputs if _is_linear(name, made_by)
                        and len(readers[name]) == 1 and name not in graph.outputs]
             branches.update(sorted(fusable, key=order.__getitem__)[-1:])
     return branches
+
+
+def _is_linear(name: str, made_by: Mapping[str, Op]) -> bool:
+    """Tell whether a value is the result of a linear, or that clipped."""
+    op = made_by.get(name)
+    while op is not None and op.kind is OpKind.CLIP:
+        op = made_by.get(op.inputs[0])
+    return op is not None and op.kind is OpKind.LINEAR
 
 
 def _check_operands(graph: Graph, op: Op, roles: Mapping[str, Role], branches: set[str]) -> None:
@@ -152,7 +162,7 @@ def _linear_role(graph: Graph, op: Op, readers: Readers, branches: set[str]) -> 
     kinds = {kind for kind, _ in found}
     if not found:
         return Role.LOGITS
-    if op.output in graph.outputs or kinds & WIDE_READERS:
+    if _is_given(graph, op.output) or kinds & WIDE_READERS:
         return Role.RESIDUAL
     if kinds <= ACTIVATIONS.keys() and len(readers[op.output]) == 1:
         return Role.TABLE_INPUT
@@ -163,3 +173,9 @@ def _linear_role(graph: Graph, op: Op, readers: Readers, branches: set[str]) -> 
     if found == {(OpKind.ATTENTION, 2)}:
         return Role.VALUE
     return Role.ACTIVATION
+
+
+def _is_given(graph: Graph, name: str) -> bool:
+    """Tell whether the caller gets a value, or that clipped."""
+    clips = (op.output for op in graph.ops if op.kind is OpKind.CLIP and op.inputs[0] == name)
+    return name in graph.outputs or any(_is_given(graph, clipped) for clipped in clips)

@@ -246,6 +246,8 @@ REFUSED: tuple[tuple[str, onnx.NodeProto, tuple[int, ...], dict[str, NDArray[Any
         17,
         "allowed 0 only for axes",
     ),
+    ("limit", node("Clip", "x x", "y"), (2, 3), {}, 17, "found min x computed at run time"),
+    ("limits", node("Clip", "x a", "y"), (2, 3), {"a": np.zeros(2)}, 17, "found 2 numbers as min"),
     ("axis", node("Softmax", "x", "y", axis=2), (2, 3), {}, 17, "found axis 2, allowed -2 to 1"),
     ("softmax 11", node("Softmax", "x", "y", axis=0), (2, 3), {}, 11, "allowed the last axis"),
     ("rank 0", node("MatMul", "x w", "y"), (2,), {"w": np.float32(1.0)}, 17, "found an operand of rank 0"),

@@ -77,6 +77,11 @@ CASES = (
         Case(kind, [node(kind, "x", "y")], (2, 3))
         for kind in ("Neg", "Erf", "Tanh", "Sigmoid", "Relu", "Reciprocal", "Identity")
     ),
+    Case("Clip", [node("Clip", "x a b", "y")], (2, 3), {"a": np.float32(-0.5), "b": np.float32(0.7)}),
+    Case("Clip low", [node("Clip", "x a", "y")], (2, 3), {"a": np.float32(0.0)}),
+    Case("Clip high", [node("Clip", "x _ b", "y")], (2, 3), {"b": np.float32(0.7)}),
+    Case("Clip none", [node("Clip", "x", "y")], (2, 3)),
+    Case("Clip 10", [node("Clip", "x", "y", min=-0.5, max=0.7)], (2, 3), opset=10),
     Case("Swish", [node("Swish", "x", "y")], (2, 3), opset=24),
     Case("Swish steep", [node("Swish", "x", "y", alpha=1.702)], (2, 3), opset=24),
     Case("Sqrt", [node("Mul", "x x", "s"), node("Sqrt", "s", "y")], (2, 3)),
