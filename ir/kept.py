@@ -11,8 +11,10 @@ class Kept:
 
     exact: every code is that of the model. scales: how many values have their declared scale, of how many
     that the model rounds. weights: how many linear ops have the model's integers. ranges: for how many values
-    a declared range stands in for samples that were not given. reason: which op is not taken code by code.
-    inputs: of a network of integers, the smallest and the largest that its input holds.
+    a declared range stands in for samples that were not given. clips: how many values are clipped to the
+    range of a rounding; cutting: how many ranges cut what calibration samples reach; lost: how many of these
+    are not kept, because outputs show less of them than of the file's own rounding. reason: which op is not
+    taken code by code. inputs: of a network of integers, the smallest and the largest that its input holds.
     file_db: signal to noise of the outputs against those of the file itself, each op as ONNX says, over
     file_windows windows; None where only noise could be compared. file_float_db: the same of the file's
     outputs against `reference`; None where that is the file.
@@ -24,6 +26,9 @@ class Kept:
     weights: int
     of_weights: int
     ranges: int = 0
+    clips: int = 0
+    cutting: int = 0
+    lost: int = 0
     reason: str = ""
     inputs: tuple[int, int] | None = None
     file_db: float | None = None
@@ -35,7 +40,7 @@ class Kept:
         """Return what the accuracy figures of the report compare with."""
         if self.exact:
             return "the quantised model in float32, with its roundings"
-        return "the model in float32 with its integer weights, activations not rounded"
+        return "the model in float32 with its integer weights and ranges, activations not rounded"
 
     def summary(self) -> str:
         """Return one line about what was kept."""
@@ -45,6 +50,10 @@ class Kept:
         ]
         if self.ranges:
             parts.append(f"the ranges of {self.ranges} values are the model's, for want of samples")
+        if self.clips or self.cutting:
+            cut = f"{self.clips} values clipped to their ranges, {self.cutting} ranges cut what samples reach"
+            lost = f", {self.lost} of them within ops and not kept" if self.lost else ""
+            parts.append(cut + lost)
         if self.reason:
             parts.append(f"not code by code: {self.reason}")
         if self.exact:

@@ -24,7 +24,7 @@ def declared_ranges(ranges: Ranges, declared: Mapping[str, FakeQuantiseAttrs]) -
 
 
 def _stretched(found: Range, attrs: FakeQuantiseAttrs) -> Range:
-    low, high = ((code - attrs.zero_point) * attrs.scale for code in (attrs.low, attrs.high))
+    low, high = attrs.limits
     below = low / found.low if low < 0 > found.low else 1.0
     above = high / found.high if high > 0 < found.high else 1.0
 

@@ -11,20 +11,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
+
 from tmc.calibration import Calibration
 from tmc.frontend.onnx_import import Imported
 from tmc.integer_input import UNSIGNED, Limits
-from tmc.ir.attrs import FakeQuantiseAttrs
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.kept import Kept
-from tmc.ir.types import Quant
-from tmc.passes.adopt_scales import adopt_scales, strip_quantisers
+from tmc.ir.types import Array, Quant
 from tmc.passes.calibrate import Ranges, calibrate
 from tmc.passes.choose_scales import Scales, choose_scales
 from tmc.passes.declared_ranges import declared_ranges
 from tmc.passes.declared_weights import declared_weights
 from tmc.passes.equalise import equalise
+from tmc.passes.keep_ranges import keep_ranges
 from tmc.passes.lower_declared import lower_declared, prepare_declared
 from tmc.passes.pipeline import NamedPass, Pass, run_passes
 from tmc.passes.quantise import quantise
@@ -83,11 +84,16 @@ def quantise_model(
             exact = Kept(True, declared_codes, declared_codes, linears, linears, inputs=port)
             return Quantised(integer, plain, ranges, exact)
     steps.stage("bring to canonical form")
-    stripped, declared = strip_quantisers(graph)
-    canonical = run_passes(stripped, steps.canonicalise, lambda name, made, _: steps.done(name, made))
-    found: Mapping[str, FakeQuantiseAttrs] = {}
-    if declared:
-        found = adopt_scales(stripped, canonical, declared, calibration.first(1)[0])
+    kept_ranges = keep_ranges(
+        graph,
+        lambda stripped: run_passes(
+            stripped, steps.canonicalise, lambda name, made, _: steps.done(name, made)
+        ),
+        _one_by_one(calibration.used),
+        calibration.meaningful,
+    )
+    canonical = kept_ranges.graph
+    found = {name: entries[-1].attrs for name, entries in kept_ranges.adopted.items()}
     stated = {name: Quant((attrs.scale,), attrs.zero_point) for name, attrs in found.items()}
     recipe = steps.recipe
     if imported.weight_scales or found:  # declared scales are of the values and weights as they are
@@ -108,18 +114,29 @@ def quantise_model(
     )
     integer = run_passes(equal, (last,), lambda name, made, _: steps.done(name, made))
     kept = None
-    if declared or imported.weight_scales:
+    if kept_ranges.declared or imported.weight_scales:
         weights = [equal.constants[op.inputs[1]] for op in equal.ops if op.kind is OpKind.LINEAR]
         kept = Kept(
             exact=False,
             scales=sum(scales.quants.get(name) == quant for name, quant in stated.items()),
-            of_scales=len(declared),
+            of_scales=kept_ranges.declared,
             weights=sum(declared_weights(weight, imported.weight_scales) is not None for weight in weights),
             of_weights=len(weights),
             ranges=0 if calibration.meaningful else len(found),
             reason=reason,
+            clips=kept_ranges.clips,
+            cutting=kept_ranges.cutting,
+            lost=kept_ranges.lost,
         )
     return Quantised(integer, equal, ranges, kept)
+
+
+def _one_by_one(samples: Mapping[str, Array]) -> tuple[dict[str, Array], ...]:
+    count = min(len(array) for array in samples.values())
+    return tuple(
+        {name: np.asarray(array[index], dtype=np.float32) for name, array in samples.items()}
+        for index in range(count)
+    )
 
 
 def _count(graph: Graph, kind: OpKind) -> int:

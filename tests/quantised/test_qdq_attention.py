@@ -132,7 +132,7 @@ def test_figures_are_against_the_integer_weights_in_float(quantised: Path, compi
     assert all(op.kind is not OpKind.FAKE_QUANTISE for op in real.ops)
     weights = [real.constants[op.inputs[1]] for op in real.ops if op.kind is OpKind.LINEAR]
     assert weights and all(declared_weights(weight, scales) is not None for weight in weights)
-    said = "the model in float32 with its integer weights, activations not rounded"
+    said = "the model in float32 with its integer weights and ranges, activations not rounded"
     assert kept_of(compiled).reference == said
 
 

@@ -110,7 +110,7 @@ def test_compiled_network(tmp_path: Path) -> None:
     assert facts["declared"] == {
         "exact": True,
         **{"scales": 8, "of_scales": 8, "weights": 4, "of_weights": 4},
-        **{"ranges": 0, "reason": "", "inputs": None},
+        **{"ranges": 0, "clips": 0, "cutting": 0, "lost": 0, "reason": "", "inputs": None},
         **{"file_db": db, "file_float_db": None, "file_windows": 2},
     }
     said = f"every code is that of the quantised model; outputs {db:.1f} dB from those of the file itself on "
