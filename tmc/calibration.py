@@ -58,6 +58,10 @@ class Calibration:
         """Return the first samples one by one, each as inputs of the graph."""
         return _one_by_one(self.samples, count)
 
+    def each_used(self) -> tuple[dict[str, Array], ...]:
+        """Return the samples to calibrate on, one by one."""
+        return _one_by_one(self.used, self.count)
+
     def first_held_back(self, count: int) -> tuple[dict[str, Array], ...]:
         """Return the first of the samples to measure on, one by one."""
         return _one_by_one(self.held_back, count)

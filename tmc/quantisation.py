@@ -7,11 +7,9 @@ quantised model declares about it, scales of int8 values and integer weights, is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-
-import numpy as np
 
 from tmc.calibration import Calibration
 from tmc.frontend.onnx_import import Imported
@@ -19,7 +17,7 @@ from tmc.integer_input import UNSIGNED, Limits
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.kept import Kept
-from tmc.ir.types import Array, Quant
+from tmc.ir.types import Quant
 from tmc.passes.calibrate import Ranges, calibrate
 from tmc.passes.choose_scales import Scales, choose_scales
 from tmc.passes.declared_ranges import declared_ranges
@@ -89,7 +87,7 @@ def quantise_model(
         lambda stripped: run_passes(
             stripped, steps.canonicalise, lambda name, made, _: steps.done(name, made)
         ),
-        _one_by_one(calibration.used),
+        calibration.each_used(),
         calibration.meaningful,
     )
     canonical = kept_ranges.graph
@@ -129,14 +127,6 @@ def quantise_model(
             lost=kept_ranges.lost,
         )
     return Quantised(integer, equal, ranges, kept)
-
-
-def _one_by_one(samples: Mapping[str, Array]) -> tuple[dict[str, Array], ...]:
-    count = min(len(array) for array in samples.values())
-    return tuple(
-        {name: np.asarray(array[index], dtype=np.float32) for name, array in samples.items()}
-        for index in range(count)
-    )
 
 
 def _count(graph: Graph, kind: OpKind) -> int:

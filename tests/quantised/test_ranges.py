@@ -12,7 +12,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from tests.e2e.transformers import Architecture, write_transformer
 from tests.quantised.qdq_models import Array, quantise, samples
-from tests.quantised.relu_models import SHAPE, write_network
+from tests.quantised.relu_models import PLACES, SHAPE, write_network
 from tmc.backend_gap9.run_host import run_host
 from tmc.backend_gap9.run_riscv import run_iss
 from tmc.backend_gap9.targets import target_named
@@ -127,3 +127,13 @@ def test_a_rotation_between_percentiles(tmp_path: Path) -> None:
     with pytest.raises(QuantisationError, match=r"found values that its quantiser \S+ clips to -2") as error:
         compiled(99.0)
     assert "no integer op can" in error.value.what and "QDQKeepRemovable" in str(error.value.notes)
+
+
+@pytest.mark.parametrize("op", ["Relu", "Clip"])
+def test_a_float_network_clips_wherever_it_says_so(tmp_path: Path, op: str) -> None:
+    source = write_network(tmp_path / "m.onnx", PLACES, op)
+    np.savez(tmp_path / "m.calibration.npz", x=np.stack(samples(SHAPE, 16, 1)))
+    compiled = compile_model(Options(source, target_named("gap9"), tmp_path / "out"))
+    assert compiled.reference_difference < 1e-4 and compiled.accuracy.outputs[0].sqnr_db > 25
+    for run in (run_host, run_iss):
+        assert run(tmp_path / "out").bit_exact
