@@ -221,3 +221,21 @@ def test_a_range_that_no_op_can_keep_is_refused() -> None:
     samples = [{"x": x} for x in np.random.default_rng(0).standard_normal((6, 5, 8)).astype(np.float32)]
     with pytest.raises(QuantisationError, match=r"/h: found values that its quantiser /f clips to -0.2"):
         keep_ranges(graph, canonicalise, samples, meaningful=True)
+
+
+@pytest.mark.parametrize(("lines", "what"), [
+    ("q = linear(x, w, b)\nr = rope(q, cos, sin) {heads=2}\nc = clip(r, low, high)\n"
+     "y = attention(c, r, v) {heads=2, scale=0.5}", "stored by heads"),
+    ("q = linear(x, w, b)\nr = rope(q, cos, sin) {heads=2}\nc = clip(r, low, high)\nk = linear(x, w, b)\n"
+     "s = rope(k, cos, sin) {heads=2}\ny = attention(c, s, v) {heads=2, scale=0.5}", "of a rotated Q or K"),
+    ("q = linear(x, w, b)\nc = clip(q, low, high)\nk = linear(x, w, b)\nr = rope(c, cos, sin) {heads=2}\n"
+     "s = rope(k, cos, sin) {heads=2}\ny = attention(r, s, v) {heads=2, scale=0.5}",
+     "int16 before a rotation"),
+])
+def test_clips_within_attention_are_refused_by_name(lines: str, what: str) -> None:
+    angles = normal(5, 2)
+    constants = {"w": normal(8, 8), "b": normal(1, 8), "cos": np.cos(angles), "sin": np.sin(angles), **ENDS}
+    graph = graph_of(f"v = linear(x, w, b)\n{lines}", (5, 8), constants)
+    with pytest.raises(QuantisationError, match=what) as error:
+        integer(graph)
+    assert error.value.where == "/c" and error.value.notes
