@@ -107,6 +107,7 @@ def microsoft_rotary_embedding(node: Node) -> Sequence[str]:
     """Lower com.microsoft.RotaryEmbedding; inputs x, position_ids, cos_cache, sin_cache."""
     positions = node.known(1, "position_ids")
     node.refuse(float(node.attribute("scale", 1.0)) != 1.0, "scale", "1")
+    node.refuse(node.rank(0) not in (3, 4), f"rank {node.rank(0)}", "3 or 4")
     if positions.size == 1:
         rows = node.shape(0)[-2]
         positions = positions.reshape(1, 1) + np.arange(rows)[None]
@@ -117,9 +118,15 @@ def _rotate(node: Node, positions: Array | None, cos_index: int, sin_index: int)
     heads = _split_heads(node, 0, int(node.attribute("num_heads", 0)))
     width = node.builder.type_of(heads).shape[-1]
     turned = int(node.attribute("rotary_embedding_dim", 0)) or width
+    node.refuse(
+        not 2 <= turned <= width or turned % 2 != 0,
+        f"{turned} columns to rotate of heads of {width}",
+        "an even number, up to those of a head",
+    )
     tables = []
     for index in (cos_index, sin_index):
         table = node.known(index, "cache")
+        _check_positions(node, table, positions)
         # [B, 1, N, turned / 2], the same for all heads.
         lines = table[positions] if positions is not None else table
         tables.append(node.constant(lines[:, None], node.proto.input[index]))
@@ -140,6 +147,21 @@ def _rotate(node: Node, positions: Array | None, cos_index: int, sin_index: int)
     if node.rank(0) == 4:
         return [result]
     return [node.reshape(transposed(node, result, (0, 2, 1, 3)), node.shape(0))]
+
+
+def _check_positions(node: Node, table: Array, positions: Array | None) -> None:
+    """Refuse tables without a row for each position."""
+    rank = 3 if positions is None else 2
+    node.refuse(table.ndim != rank, f"a cache of rank {table.ndim}", f"rank {rank}")
+    if positions is not None:
+        node.refuse(
+            positions.ndim != 2
+            or positions.dtype.kind not in "iu"
+            or positions.size == 0
+            or not 0 <= positions.min() <= positions.max() < len(table),
+            f"position_ids of shape {positions.shape} and {positions.dtype} for a cache of {len(table)} rows",
+            "integers of rank 2 that name its rows",
+        )
 
 
 def _columns(node: Node, x: str, columns: tuple[int, ...]) -> str:

@@ -230,3 +230,33 @@ def test_sums_beyond_int32_are_found_at_their_shift(tmp_path: Path) -> None:
         UnsupportedModel, match=r"node_y: found sums of up to 1e\+30 to requantise, allowed int32"
     ):
         check_against_onnxruntime(path, load(path), [{"x": np.ones((2, 4), np.float32)}])
+
+
+ROTARY = {"cos": np.ones((8, 1), np.float32), "sin": np.ones((8, 1), np.float32), "ids": np.array([[0, 1]])}
+
+
+@pytest.mark.parametrize(
+    ("shape", "constants", "attributes", "text"),
+    [
+        (
+            (1, 2, 2),
+            {"ids": np.array([[7, 8]])},
+            {},
+            "found position_ids of shape (1, 2) and int64 for a cache of 8",
+        ),
+        ((1, 2, 2), {"ids": np.array([[-1, 0]])}, {}, "allowed integers of rank 2 that name its rows"),
+        ((1, 2, 2), {"ids": np.array([0, 1])}, {}, "found position_ids of shape (2,)"),
+        ((1, 2, 2), {"ids": np.array([[0.0, 1.0]])}, {}, "and float64"),
+        ((1, 2, 2), {"cos": np.ones(8, np.float32)}, {}, "found a cache of rank 1, allowed rank 2"),
+        ((1, 2, 2), {}, {"rotary_embedding_dim": 4}, "found 4 columns to rotate of heads of 2"),
+        ((1, 2, 2), {}, {"rotary_embedding_dim": -2}, "found -2 columns to rotate"),
+        ((2,), {"ids": np.array([[0]])}, {}, "found rank 1, allowed 3 or 4"),
+    ],
+    ids=str,
+)
+def test_rotations_name_rows_of_their_tables(
+    tmp_path: Path, shape: tuple[int, ...], constants: dict[str, Any], attributes: dict[str, int], text: str
+) -> None:
+    rotation = node("com.microsoft.RotaryEmbedding", "x ids cos sin", "y", num_heads=1, **attributes)
+    path = write(tmp_path / "m.onnx", [rotation], {"x": shape}, constants={**ROTARY, **constants})
+    assert text in refused(path).what
