@@ -80,6 +80,7 @@ REFUSED: Mapping[str, str] = {
         _INTEGER,
     ),
 }
+_EIGHT_BITS = ("quantise with activation_type=QuantType.QInt8 or QUInt8",)
 # Ops that rearrange codes and leave them what they are.
 KEEP_CODES = frozenset(
     {
@@ -121,9 +122,6 @@ def quantize_linear(node: Node) -> Sequence[str]:
     return [result]
 
 
-_EIGHT_BITS = ("quantise with activation_type=QuantType.QInt8 or QUInt8",)
-
-
 def dequantize_linear(node: Node) -> Sequence[str]:
     """Give back the real numbers of codes, which the graph holds already."""
     declared = node.codes(0)
@@ -149,6 +147,11 @@ def clip_codes(node: Node) -> Sequence[str]:
     declared = node.codes(0)
     assert declared is not None, "only codes come here"
     attrs, shift = declared
+    for index in (1, 2):
+        limit = node.known(index, "limit") if node.has(index) else np.zeros(1, np.int8)
+        node.refuse(
+            limit.size != 1 or limit.dtype.kind not in "iu", "no single integer as limit", "one integer"
+        )
     ends = [
         (int(node.known(index, "limit").reshape(-1)[0]) - shift if node.has(index) else end)
         for index, end in ((1, attrs.low), (2, attrs.high))
@@ -177,6 +180,9 @@ def quantised_constant(node: Node) -> Array:
     """Return the codes of a constant, as int32 ones if they have a type of their own."""
     real = node.known(0, "constant").astype(np.float32)
     scale, zero_point = _along_axis(node, real)
+    node.refuse(
+        zero_point.dtype.kind not in "iu", f"codes of {zero_point.dtype}", "int8 or uint8", *_EIGHT_BITS
+    )
     limits = np.iinfo(zero_point.dtype)
     codes = np.rint(real / scale) + zero_point
     return np.asarray(np.clip(codes, limits.min, limits.max).astype(zero_point.dtype))
@@ -229,7 +235,15 @@ def _parameters(node: Node) -> tuple[Array, Array]:
     node.refuse(not usable, "a scale that is not positive", "positive, finite scales")
     known = node.codes(0)
     absent = np.zeros(1, dtype=np.int8 if known is not None and known[1] == 0 else np.uint8)
-    return scale, node.known(2, "zero point") if node.has(2) else absent
+    zero_point = node.known(2, "zero point") if node.has(2) else absent
+    integers = zero_point.dtype.kind in "iu" or zero_point.dtype.name in ("int4", "uint4")
+    node.refuse(not integers, f"codes of {zero_point.dtype}", "int8 or uint8", *_EIGHT_BITS)
+    node.refuse(
+        zero_point.size not in (1, scale.size) or scale.size == 0,
+        f"{zero_point.size} zero points for {scale.size} scales",
+        "one, or as many as scales",
+    )
+    return scale, zero_point
 
 
 def _integers(node: Node, index: int, what: str) -> Array:
@@ -249,4 +263,5 @@ def _number(node: Node, name: str) -> float:
         raise node.error(f"found no attribute {name}, allowed div, n_levels or n_levels_out, and signed")
     array = np.asarray(node.attribute_array(name), dtype=np.float64).reshape(-1)
     node.refuse(array.size != 1, f"{array.size} numbers as {name}", "one")
+    node.refuse(not np.isfinite(array).all(), f"{name} {array[0]}", "a finite number")
     return float(array[0])

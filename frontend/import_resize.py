@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
+import numpy as np
+
 from tmc.frontend.import_views import transposed
 from tmc.frontend.node import Node
 from tmc.ir.attrs import InterpolateRowsAttrs
@@ -60,6 +62,7 @@ def _result_shape(node: Node, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the shape after the node, whose sizes or scales may be for some axes only."""
     by_size = node.has(3) and node.known(3, "sizes").size > 0
     given = node.integers(3, "sizes") if by_size else tuple(node.known(2, "scales").reshape(-1).tolist())
+    node.refuse(not np.isfinite(given).all(), f"scales {list(given)}", "finite ones", _REMEDY)
     named = node.attribute("axes", list(range(len(shape))))
     axes = [node.axis(axis, len(shape)) for axis in named]
     node.refuse(len(given) != len(axes), f"{len(given)} sizes or scales", f"{len(axes)}, one for each axis")

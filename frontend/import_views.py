@@ -69,6 +69,7 @@ def reshape(node: Node) -> Sequence[str]:
         rest = -prod(shape)
         node.refuse(rest <= 0 or prod(before) % rest != 0, f"shape {shape} for {before}", "a divisor")
         shape[shape.index(-1)] = prod(before) // rest
+    node.refuse(any(size < 0 for size in shape), f"shape {shape} for {before}", "sizes of 0 or more, one -1")
     return [node.reshape(node.value(0), shape)]
 
 
@@ -115,6 +116,12 @@ def slice_(node: Node) -> Sequence[str]:
     starts, ends = node.integers(1, "starts"), node.integers(2, "ends")
     axes = node.integers(3, "axes") if node.has(3) else tuple(range(len(starts)))
     steps = node.integers(4, "steps") if node.has(4) else (1,) * len(starts)
+    given = (starts, ends, axes, steps)
+    node.refuse(
+        len({len(numbers) for numbers in given}) != 1,
+        f"{', '.join(str(len(numbers)) for numbers in given)} starts, ends, axes and steps",
+        "as many of each",
+    )
     value = node.value(0)
     regular = {axis: range(size) for axis, size in enumerate(shape)}
     for start, end, named_axis, step in zip(starts, ends, axes, steps, strict=True):

@@ -127,6 +127,14 @@ def _conv(node: Node) -> Sequence[str]:
     pads = (
         tuple(node.attribute("pads", [0] * (2 * spatial))) if auto_pad == "NOTSET" else (0,) * (2 * spatial)
     )
+    for name, found, count in (("strides", strides, spatial), ("pads", pads, 2 * spatial)):
+        node.refuse(len(found) != count, f"{len(found)} {name}", f"{count} for {spatial} spatial axes")
+    group = int(node.attribute("group", 1))
+    node.refuse(
+        min(strides) < 1 or min(pads) < 0 or group < 1,
+        f"strides {strides}, pads {pads}, group {group}",
+        "strides and group from 1 on, pads from 0 on",
+    )
     batch, channels, *size = node.shape(0)
     x = node.value(0)
     if spatial == 1:
@@ -135,9 +143,7 @@ def _conv(node: Node) -> Sequence[str]:
         strides, pads = (1, *strides), (0, pads[0], 0, pads[1])
     bias = node.known(2, "bias") if node.has(2) else np.zeros(weight.shape[0])
     names = [node.constant(weight, node.proto.input[1]), node.constant(bias, f"{node.loc}.bias")]
-    attrs = ConvAttrs(
-        (strides[0], strides[1]), (pads[0], pads[1], pads[2], pads[3]), int(node.attribute("group", 1))
-    )
+    attrs = ConvAttrs((strides[0], strides[1]), (pads[0], pads[1], pads[2], pads[3]), group)
     result = node.emit(OpKind.CONV, [x, *names], attrs)
     if spatial == 2:
         return [result]
