@@ -102,7 +102,9 @@ class Node:
 
     def integers(self, index: int, what: str) -> tuple[int, ...]:
         """Return a known input as a tuple of integers."""
-        return tuple(int(value) for value in self.known(index, what).reshape(-1))
+        array = self.known(index, what)
+        self.refuse(array.dtype.kind not in "iu", f"{what} of {array.dtype}", "integers")
+        return tuple(int(value) for value in array.reshape(-1))
 
     def shape(self, index: int) -> tuple[int, ...]:
         """Return the shape of an input."""

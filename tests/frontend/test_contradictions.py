@@ -32,6 +32,11 @@ NAN, INF = float("nan"), float("inf")
         (node("Slice", "x a b", "y"), {"a": np.array([0, 0]), "b": np.array([1])}, "found 2, 1, 2, 2 starts"),
         (node("Reshape", "x a", "y"), {"a": np.array([-2, -4, 4])}, "found shape [-2, -4, 4]"),
         (
+            node("Slice", "x a b c", "y"),
+            {"a": np.array([0]), "b": np.array([1]), "c": np.array([NAN])},
+            "axes of float64",
+        ),
+        (
             node("Resize", "x _ a", "y", mode="linear"),
             {"a": np.array([1, 1, NAN], np.float32)},
             "found scales",
