@@ -21,9 +21,9 @@
 #define WORKER_STACKS_BYTES (TMC_CORES * TMC_WORKER_STACK_BYTES)
 /* Buffer in L2 between the flash and the external memory. */
 #define CHUNK_BYTES 8192u
-/* A burst of the RAM that begins less than 5 bytes before the end of a page of 2 KiB comes out of the page's start
- * instead (APS256XXN of the evaluation kit). Offsets in the image are multiples of 16, and so is its address: it takes
- * so many bytes more, since the allocator only knows multiples of 8. */
+/* In the RAM of the evaluation kit (APS256XXN) a burst that begins less than 5 bytes before the end of a page of 2 KiB
+ * goes on at the start of that page. Offsets in the image are multiples of 16, and so is its address: it takes so many
+ * bytes more, since the allocator only knows multiples of 8. */
 #define RAM_ALIGNMENT_BYTES 16u
 
 struct pi_device gap9_ram;

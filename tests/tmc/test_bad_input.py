@@ -151,7 +151,7 @@ def test_nothing_to_compute(tmp_path: Path) -> None:
 )
 def test_too_large_or_no_kernel_for_it(tmp_path: Path, shape: Architecture, found: str) -> None:
     path = write_transformer(tmp_path / "m.onnx", shape)
-    answer = refused_untouched(tmp_path, "compile", path)
+    answer = refused_untouched(tmp_path, "compile", path, "--target", "gap9-8mb")
     assert found in answer.error and answer.error.startswith("node_")
     assert answer.notes
 
