@@ -228,6 +228,17 @@ def test_every_plan_fits_the_heap_of_l1(sdk: SmallSdk, directory: Path) -> None:
     assert (status, lines[-1]) == (0, "PASS")
 
 
+def test_stacks_that_the_driver_takes_come_too_late(sdk: SmallSdk, directory: Path) -> None:
+    """Why the platform takes them: the first task would fail, as if a device were missing."""
+    described("l1_bytes", l1_left(STACKS_BYTES))(directory)
+    platform = directory / "gap9" / "platform.c"
+    own = "    pi_cluster_task_stacks(&task, worker_stacks, TMC_WORKER_STACK_BYTES);\n"
+    assert own in platform.read_text()
+    platform.write_text(platform.read_text().replace(own, ""))
+    status, lines = run(sdk, directory)
+    assert (status, lines[-1]) == (1, "error: network: cannot be opened: a device did not open"), lines
+
+
 def transfers(folder: Path) -> Path:
     """Lay out the network that tries every kind of transfer; its output counts wrong bytes."""
     network = programs.network(folder, "transfers", programs.image(1 << 20)).folder
