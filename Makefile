@@ -38,7 +38,7 @@ help:
 # A C compiler and the venv module: installed where this user may, named where not. Tests take more: a
 # cross compiler, and engines that are independent of the project's own simulator.
 test soak lint bench-cycles: TEST_TOOLS := riscv64-unknown-elf-gcc:gcc-riscv64-unknown-elf \
-	qemu-system-riscv32:qemu-system-misc verilator:verilator g++:g++
+	qemu-system-riscv32:qemu-system-misc verilator:verilator g++:g++ cmake:cmake
 system:
 	@set -eu; \
 	if ! $(or $(PYTHON),false) -c '$(NEW_ENOUGH)' 2>/dev/null; then \
