@@ -44,6 +44,7 @@ TORCH_USERS = (
     "tests/quantised/test_torch_*",
     "tests/quantised/test_real_results.py",
     "tests/e2e/encoders.py",
+    "tests/e2e/test_worker_stacks.py",
     "bench/accuracy/*",
     "tests/bench/*",
 )

@@ -1,4 +1,4 @@
-"""Ordinary EMG encoders, written and exported as people write them in PyTorch."""
+"""Ordinary EMG encoders, written and exported as people write them in PyTorch, and a long perceptron."""
 
 from __future__ import annotations
 
@@ -105,6 +105,25 @@ class Network(nn.Module):
         elif shape.head != "tokens":
             x = x.mean(dim=1)
         return self.head(x)  # type: ignore[no-any-return]
+
+
+class LongStage(nn.Module):
+    """A perceptron of residual blocks on many rows: 25 linears and 13 norms in the loop of one stage."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last, self.norm = nn.Linear(12, 32), nn.Linear(32, 4), nn.LayerNorm(32)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.LayerNorm(32), nn.Linear(32, 128), nn.GELU(), nn.Linear(128, 32))
+            for _ in range(12)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (rows, 12) to (rows, 4)."""
+        x = self.first(x)
+        for block in self.blocks:
+            x = x + block(x)
+        return self.last(self.norm(x))  # type: ignore[no-any-return]
 
 
 def windows(shape: tuple[int, ...], count: int, seed: int) -> list[Array]:
