@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -121,6 +121,23 @@ def follow(name: str, step: Callable[[str], str | None]) -> tuple[str, ...]:
         way[following] = None
         name = following
     return tuple(way)
+
+
+def values_through(
+    readers: Mapping[str, tuple[Op, ...]], name: str, kinds: Collection[OpKind]
+) -> tuple[str, ...]:
+    """Return a value and all that ops of some kinds, one behind the other, make of it.
+
+    readers: what `uses` gives. However long the chains are: no step of Python's stack is taken for an op.
+    """
+    found = {name: None}
+    waiting = [name]
+    while waiting:
+        for op in readers.get(waiting.pop(), ()):
+            if op.kind in kinds and op.output not in found:
+                found[op.output] = None
+                waiting.append(op.output)
+    return tuple(found)
 
 
 def uses(graph: Graph) -> dict[str, tuple[Op, ...]]:

@@ -114,20 +114,19 @@ class _Parts:
 
     def _power(self, value: str) -> tuple[str, float]:
         """Return (v, e) such that value = v^e, through square roots, reciprocals and constant powers."""
-        op = self._producers.get(value)
-        exponent = None
-        if op is None:
-            return value, 1.0
-        if op.kind is OpKind.SQRT:
-            exponent, inner = 0.5, op.inputs[0]
-        elif op.kind is OpKind.POW:
-            exponent, inner = self._scalar(op.inputs[1]), op.inputs[0]
-        elif op.kind is OpKind.DIV and self._scalar(op.inputs[0]) == 1.0:
-            exponent, inner = -1.0, op.inputs[1]
-        if exponent is None:
-            return value, 1.0
-        base, rest = self._power(inner)
-        return base, exponent * rest
+        power = 1.0
+        while (op := self._producers.get(value)) is not None:
+            exponent = None
+            if op.kind is OpKind.SQRT:
+                exponent, inner = 0.5, op.inputs[0]
+            elif op.kind is OpKind.POW:
+                exponent, inner = self._scalar(op.inputs[1]), op.inputs[0]
+            elif op.kind is OpKind.DIV and self._scalar(op.inputs[0]) == 1.0:
+                exponent, inner = -1.0, op.inputs[1]
+            if exponent is None:
+                break
+            value, power = inner, exponent * power
+        return value, power
 
     def _mean_of(self, value: str) -> str | None:
         """Return v if value is its mean over the last axis."""

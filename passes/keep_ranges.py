@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tmc.ir.errors import QuantisationError, UnsupportedModel
-from tmc.ir.graph import Graph, Op, OpKind, producers, uses
+from tmc.ir.graph import Graph, Op, OpKind, producers, uses, values_through
 from tmc.passes.adopt_scales import Declared, adopt_scales, strip_quantisers
 from tmc.passes.clip_evidence import Reach, Sample, distance, reaches, without
 from tmc.passes.place_clips import place_clips
@@ -165,9 +165,11 @@ def _mixed(graph: Graph) -> frozenset[str]:
     made_by, readers = producers(graph), uses(graph)
 
     def is_read(value: str) -> bool:
-        views = (op.output for op in readers.get(value, ()) if op.kind in _FULL_SIZE)
-        others = any(op.kind not in _FULL_SIZE | {OpKind.FAKE_QUANTISE} for op in readers.get(value, ()))
-        return others or value in graph.outputs or any(is_read(view) for view in views)
+        values = values_through(readers, value, _FULL_SIZE)
+        others = (op for each in values for op in readers.get(each, ()))
+        return any(each in graph.outputs for each in values) or any(
+            op.kind not in _FULL_SIZE | {OpKind.FAKE_QUANTISE} for op in others
+        )
 
     found = set()
     for op in graph.ops:

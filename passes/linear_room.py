@@ -7,7 +7,7 @@ from math import ceil
 
 import numpy as np
 
-from tmc.ir.graph import Graph, Op
+from tmc.ir.graph import Graph, Op, values_through
 from tmc.passes.value_roles import SAME_AS_OPERAND, Role
 
 
@@ -28,7 +28,5 @@ def fits_int32(graph: Graph, linear: Op, role: Role, scale: float, limit: int, m
 
 def readers_through_views(readers: Mapping[str, tuple[Op, ...]], name: str) -> list[Op]:
     """Return the ops that read a value, or its codes in another shape or order, or blends of them."""
-    found: list[Op] = []
-    for op in readers.get(name, ()):
-        found += readers_through_views(readers, op.output) if op.kind in SAME_AS_OPERAND else [op]
-    return found
+    values = values_through(readers, name, SAME_AS_OPERAND)
+    return [op for value in values for op in readers.get(value, ()) if op.kind not in SAME_AS_OPERAND]

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from tmc.ir.graph import Graph, Op, OpKind, follow, uses
+from tmc.ir.graph import Graph, Op, OpKind, follow, uses, values_through
 from tmc.ir.types import TensorType
 from tmc.passes.value_roles import WIDE_READERS
+
+_SEEN_THROUGH = frozenset({OpKind.RESHAPE, OpKind.CLIP})
 
 
 def split_norms(graph: Graph) -> Graph:
@@ -42,7 +44,7 @@ def split_norms(graph: Graph) -> Graph:
 
 def _is_wide(graph: Graph, readers: Mapping[str, tuple[Op, ...]], op: Op) -> bool:
     """Tell whether an op reads the wide copies: such an op, or a view that leads to one or to the caller."""
-    to_wide = op.kind in (OpKind.RESHAPE, OpKind.CLIP) and has_reader(graph, readers, op.output, wide=True)
+    to_wide = op.kind in _SEEN_THROUGH and has_reader(graph, readers, op.output, wide=True)
     return to_wide or op.kind in WIDE_READERS
 
 
@@ -51,7 +53,7 @@ def _is_form(op: Op, made: dict[str, Op]) -> bool:
 
     def before(name: str) -> str | None:
         of = made[name].inputs[0]
-        return of if made[name].kind in (OpKind.RESHAPE, OpKind.CLIP) and of in made else None
+        return of if made[name].kind in _SEEN_THROUGH and of in made else None
 
     return made[follow(op.output, before)[-1]].kind is OpKind.LAYERNORM
 
@@ -62,15 +64,10 @@ def has_reader(graph: Graph, readers: Mapping[str, tuple[Op, ...]], name: str, w
 
     outputs: whether the caller counts as a wide one.
     """
-    if wide and outputs and name in graph.outputs:
-        return True
-    for op in readers.get(name, ()):
-        if op.kind in (OpKind.RESHAPE, OpKind.CLIP):
-            if has_reader(graph, readers, op.output, wide, outputs):
-                return True
-        elif (op.kind in WIDE_READERS) is wide:
-            return True
-    return False
+    values = values_through(readers, name, _SEEN_THROUGH)
+    ends = (op for value in values for op in readers.get(value, ()) if op.kind not in _SEEN_THROUGH)
+    given = wide and outputs and any(value in graph.outputs for value in values)
+    return given or any((op.kind in WIDE_READERS) is wide for op in ends)
 
 
 def _narrow_inputs(op: Op, narrow: dict[str, str]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from tmc.ir.errors import QuantisationError
-from tmc.ir.graph import Graph, Op, OpKind, producers
+from tmc.ir.graph import Graph, Op, OpKind, producers, uses, values_through
 from tmc.passes.activation_table import ACTIVATIONS
 
 
@@ -177,5 +177,4 @@ def _linear_role(graph: Graph, op: Op, readers: Readers, branches: set[str]) -> 
 
 def _is_given(graph: Graph, name: str) -> bool:
     """Tell whether the caller gets a value, or that clipped."""
-    clips = (op.output for op in graph.ops if op.kind is OpKind.CLIP and op.inputs[0] == name)
-    return name in graph.outputs or any(_is_given(graph, clipped) for clipped in clips)
+    return any(value in graph.outputs for value in values_through(uses(graph), name, {OpKind.CLIP}))

@@ -1,7 +1,7 @@
 """Ordinary encoders of many sizes: interpreter, host and iss agree at every op, and near onnxruntime.
 
 Each network runs on host with windows that calibration has not seen, its outputs in real numbers, and on iss,
-where a stack that overflows traps: traced, or without, which is other code, or, where calls are deepest, both.
+where a stack that overflows traps: traced, or without, which is other code; where calls are deepest, both.
 """
 
 from __future__ import annotations
