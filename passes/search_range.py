@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import frexp, ldexp
 
 import numpy as np
 
@@ -16,6 +17,8 @@ CLIP_FACTORS = tuple(factor / 20 for factor in range(20, 3, -1))
 GAIN = 0.995
 # The scale of a value that was zero in every sample.
 IDLE_LIMIT = 1.0
+# Of values beyond 2 to the power of this, or all below 2 to its negative, squares may leave float32.
+SQUARED_EXPONENT = 48
 PERCENTILES = {"p99.99": 99.99, "p99.9": 99.9}
 # So many elements a method needs; of fewer the whole range is taken. A search pays where it cuts what is
 # rarer than one element in thousands, a percentile where it leaves out one. A pooled feature has one row per
@@ -55,6 +58,12 @@ def affine(low: float, high: float) -> tuple[float, int]:
 
 def _best(sample: Array, ends: list[tuple[float, float]],
           symmetric: bool) -> tuple[float, int, tuple[float, float]]:
+    exponent = frexp(max(max(-low, high) for low, high in ends))[1]
+    if abs(exponent) > SQUARED_EXPONENT:  # a power of 2 changes no rounding, and no square leaves float32
+        sample = np.ldexp(sample, -exponent)
+        shrunk = [(ldexp(low, -exponent), ldexp(high, -exponent)) for low, high in ends]
+        scale, zero_point, (low, high) = _best(sample, shrunk, symmetric)
+        return ldexp(scale, exponent), zero_point, (ldexp(low, exponent), ldexp(high, exponent))
     best_error = np.inf
     best = (0.0, 0, ends[0])
     for low, high in ends:

@@ -226,11 +226,12 @@ def test_a_range_that_no_op_can_keep_is_refused() -> None:
 @pytest.mark.parametrize(("lines", "what"), [
     ("q = linear(x, w, b)\nr = rope(q, cos, sin) {heads=2}\nc = clip(r, low, high)\n"
      "y = attention(c, r, v) {heads=2, scale=0.5}", "stored by heads"),
-    ("q = linear(x, w, b)\nr = rope(q, cos, sin) {heads=2}\nc = clip(r, low, high)\nk = linear(x, w, b)\n"
-     "s = rope(k, cos, sin) {heads=2}\ny = attention(c, s, v) {heads=2, scale=0.5}", "of a rotated Q or K"),
-    ("q = linear(x, w, b)\nc = clip(q, low, high)\nk = linear(x, w, b)\nr = rope(c, cos, sin) {heads=2}\n"
-     "s = rope(k, cos, sin) {heads=2}\ny = attention(r, s, v) {heads=2, scale=0.5}",
-     "int16 before a rotation"),
+    ("q = linear(x, w, b)\nr = rope(q, cos, sin) {heads=2}\nc = clip(r, low, high)\n"
+     "k = linear(x, w, b)\ns = rope(k, cos, sin) {heads=2}\n"
+     "y = attention(c, s, v) {heads=2, scale=0.5}", "of a rotated Q or K"),
+    ("q = linear(x, w, b)\nc = clip(q, low, high)\nr = rope(c, cos, sin) {heads=2}\n"
+     "k = linear(x, w, b)\ns = rope(k, cos, sin) {heads=2}\n"
+     "y = attention(r, s, v) {heads=2, scale=0.5}", "int16 before a rotation"),
 ])
 def test_clips_within_attention_are_refused_by_name(lines: str, what: str) -> None:
     angles = normal(5, 2)

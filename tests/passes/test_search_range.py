@@ -83,3 +83,14 @@ def test_few_elements_keep_the_whole_range(method: RangeSearch, symmetric: bool)
 def test_a_value_that_is_always_zero(symmetric: bool) -> None:
     scale, _ = search_range(range_of(np.zeros(100)), symmetric)
     assert 0 < scale <= 1 / 127
+
+
+@pytest.mark.parametrize("exponent", [-140, -100, 60, 126])
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_a_power_of_two_changes_the_scale_by_itself_alone(exponent: int, symmetric: bool) -> None:
+    values = np.random.default_rng(1).standard_t(4.0, 5000)
+    values = np.clip(values, -1.9, 1.9).astype(np.float16).astype(np.float32)
+    values[np.abs(values) < 2.0**-8] = 0.0  # else a small one would lose bits below float32's smallest
+    scale, zero_point = search_range(range_of(values), symmetric)
+    found = search_range(range_of(np.ldexp(values, exponent)), symmetric)
+    assert found == (scale * 2.0**exponent, zero_point) and found[0] > 0
