@@ -17,6 +17,7 @@ from tmc.backend_gap9.emit_runtime import network_mk, runtime_files
 from tmc.backend_gap9.pack import PackedStage
 from tmc.backend_gap9.program import Program, calls
 from tmc.backend_gap9.report import Report
+from tmc.backend_gap9.stack_need import stack_need, stack_text
 from tmc.ir.graph import Graph
 from tmc.ir.types import Array
 
@@ -34,7 +35,8 @@ def emit(
     interface = interface_text(graph, report, names, image)
     network = network_text(graph, program, report, names, image)
     kernels = sorted({call.kernel for stage in program.stages for call in calls(stage.body)})
-    context = {"n": network, "i": interface, "r": report, "page": page_text(report)}
+    stack = stack_text(stack_need(program), report.stacks)
+    context = {"n": network, "i": interface, "r": report, "page": page_text(report), "stack_text": stack}
     network_c = _render("network.c.j2", context)
     content = {
         "network.c": network_c,

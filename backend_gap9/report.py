@@ -10,7 +10,7 @@ from tmc.backend_gap9.l3_timeline import waits_for_l3
 from tmc.backend_gap9.pack import PackedStage
 from tmc.backend_gap9.plan import AttentionTiling, ColumnTiling, Plan, StagePlan
 from tmc.backend_gap9.program import Program, calls
-from tmc.backend_gap9.stack_need import StackNeed, stack_need
+from tmc.backend_gap9.stack_need import StackNeed, stack_need, stack_text
 from tmc.ir.accuracy import Accuracy, OpAccuracy
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.kept import Kept
@@ -121,9 +121,7 @@ class Report:
     @property
     def stack_text(self) -> str:
         """Return what the program needs of the stack of a core that works, in words."""
-        return (
-            f"Worker stack: at most {self.worker_stack.need_bytes:,} of {self.stacks.worker_bytes:,} bytes"
-        )
+        return stack_text(self.worker_stack, self.stacks)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as a JSON object."""

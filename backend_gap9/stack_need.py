@@ -17,7 +17,7 @@ from tmc.backend_gap9.kernels import ISAS, KERNELS, STACK_BYTES
 from tmc.backend_gap9.program import If, Loop, Program, Stage, Stmt, calls
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph
-from tmc.ir.target import Target
+from tmc.ir.target import Stacks, Target
 
 # cluster_serve, the entry, and a stage of a group that hands its own constants to what they share.
 CALLERS_BYTES = 48 + 16 + 32
@@ -44,6 +44,11 @@ def stack_need(program: Program) -> StackNeed:
         for kernel, need_bytes in (("the platform", PLATFORM_BYTES), *_kernels(stage))
     ]
     return max(paths, key=lambda path: path.need_bytes)
+
+
+def stack_text(need: StackNeed, stacks: Stacks) -> str:
+    """Return what a program needs of the stack of a core that works, in words."""
+    return f"Worker stack: at most {need.need_bytes:,} of {stacks.worker_bytes:,} bytes"
 
 
 def stage_frame_bytes(stage: Stage) -> int:
