@@ -2,50 +2,54 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from importlib.resources import files
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
+from tmc.backend_gap9.emit_captions import Captions
 from tmc.backend_gap9.emit_golden import golden_files
 from tmc.backend_gap9.emit_interface import interface_text
 from tmc.backend_gap9.emit_names import names_of
 from tmc.backend_gap9.emit_network import network_text
-from tmc.backend_gap9.emit_report import page_text
 from tmc.backend_gap9.emit_runtime import network_mk, runtime_files
 from tmc.backend_gap9.pack import PackedStage
 from tmc.backend_gap9.program import Program, calls
-from tmc.backend_gap9.report import Report
 from tmc.backend_gap9.stack_need import stack_need, stack_text
 from tmc.ir.graph import Graph
+from tmc.ir.target import Stacks
 from tmc.ir.types import Array
 
 
 def emit(
-    graph: Graph, program: Program, packed: tuple[PackedStage, ...], report: Report, golden_input: Array
+    graph: Graph,
+    program: Program,
+    packed: tuple[PackedStage, ...],
+    captions: Captions,
+    stacks: Stacks,
+    golden_input: Array,
 ) -> dict[str, bytes]:
-    """Return the files of the output directory by relative path. Equal arguments give equal bytes.
+    """Return the files of the output directory, all but the report, by relative path. Equal arguments give
+    equal bytes.
 
     The program must have passed `check_program`. golden_input is one integer input of the graph.
+    The stacks of the cores are what its makefiles hold the C to.
     Raises: PlanError for a graph with several inputs or outputs.
     """
     names = names_of(program, graph)
     image = weights_image(program, packed)
-    interface = interface_text(graph, report, names, image)
-    network = network_text(graph, program, report, names, image)
+    interface = interface_text(graph, captions, names, image)
+    network = network_text(graph, program, captions, names, image)
     kernels = sorted({call.kernel for stage in program.stages for call in calls(stage.body)})
-    stack = stack_text(stack_need(program), report.stacks)
-    context = {"n": network, "i": interface, "r": report, "page": page_text(report), "stack_text": stack}
+    stack = stack_text(stack_need(program), stacks)
+    context = {"n": network, "i": interface, "made_by": captions.made_by, "stack_text": stack}
     network_c = _render("network.c.j2", context)
     content = {
         "network.c": network_c,
         "network.h": _render("network.h.j2", context),
-        "network.mk": network_mk(names.network, report.stacks),
+        "network.mk": network_mk(names.network, stacks),
         "weights.bin": image,
         "README.txt": _render("README.txt.j2", context),
-        "report.html": _render("report.html.j2", context),
-        "report.json": (json.dumps(report.to_json(), indent=1) + "\n").encode(),
         **golden_files(graph, golden_input),
         **runtime_files(network_c, kernels),
     }
@@ -68,20 +72,14 @@ def _template(name: str) -> str:
     return (files("tmc.backend_gap9") / "templates" / name).read_text(encoding="utf-8")
 
 
-def _environment(autoescape: bool) -> Environment:
-    return Environment(
-        loader=FunctionLoader(_template),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=StrictUndefined,
-        autoescape=autoescape,
-    )
-
-
-_TEXT, _PAGE = _environment(autoescape=False), _environment(autoescape=True)
+_ENVIRONMENT = Environment(
+    loader=FunctionLoader(_template),
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+    undefined=StrictUndefined,
+)
 
 
 def _render(template: str, context: Mapping[str, object]) -> bytes:
-    environment = _PAGE if template.endswith(".html.j2") else _TEXT
-    return environment.get_template(template).render(context).encode()
+    return _ENVIRONMENT.get_template(template).render(context).encode()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 
+from tmc.backend_gap9.emit_captions import Captions
 from tmc.backend_gap9.emit_names import Names, comment_lines
-from tmc.backend_gap9.report import Report
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph
 from tmc.ir.types import DType, Quant, TensorType
@@ -52,7 +52,7 @@ class InterfaceText:
     weights_checksum: str
 
 
-def interface_text(graph: Graph, report: Report, names: Names, image: bytes) -> InterfaceText:
+def interface_text(graph: Graph, captions: Captions, names: Names, image: bytes) -> InterfaceText:
     """Return what network.h says. `image` is the content of weights.bin.
 
     Raises: PlanError for a graph with several inputs or outputs, or float ones.
@@ -65,20 +65,11 @@ def interface_text(graph: Graph, report: Report, names: Names, image: bytes) -> 
     return InterfaceText(
         names.network,
         macro,
-        tuple(comment_lines(made_by(report))),
+        tuple(comment_lines(captions.made_by)),
         *ports,
         ports,
         len(image),
         f"0x{zlib.crc32(image):08X}u",
-    )
-
-
-def made_by(report: Report) -> str:
-    """Return the sentence that says where a generated file comes from."""
-    origin = report.origin
-    return (
-        f"Made by {origin.compiler} from {origin.model} (sha256 {origin.model_sha256[:16]}) "
-        f"for {report.target}."
     )
 
 

@@ -6,12 +6,11 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tmc.backend_gap9.emit_interface import made_by
+from tmc.backend_gap9.emit_captions import Captions
 from tmc.backend_gap9.emit_names import Names, c_string, comment_lines, filled, traced_ops
 from tmc.backend_gap9.emit_stages import Offset, StageText, init_text, offsets_of, stage_texts
 from tmc.backend_gap9.layout import value_shape
 from tmc.backend_gap9.program import Program
-from tmc.backend_gap9.report import Report
 from tmc.ir.graph import Graph
 
 
@@ -46,12 +45,14 @@ class NetworkText:
     l3_checksum: str
 
 
-def network_text(graph: Graph, program: Program, report: Report, names: Names, image: bytes) -> NetworkText:
+def network_text(
+    graph: Graph, program: Program, captions: Captions, names: Names, image: bytes
+) -> NetworkText:
     """Return what network.c says. `image` is the content of weights.bin."""
-    stages = stage_texts(program, report, names)
+    stages = stage_texts(program, captions, names)
     return NetworkText(
         name=names.network,
-        title=tuple(line for fact in _network_facts(report) for line in comment_lines(fact)),
+        title=tuple(line for fact in captions.network for line in comment_lines(fact)),
         l2=offsets_of(names.l2, (b for b in program.buffers if b.memory == "l2" and not b.external)),
         l3=filled(
             f"{names.l3[b.name]} = {b.offset_bytes}," for b in program.buffers if b.memory == "l3"
@@ -82,13 +83,3 @@ def _enumerated(variables: Iterable[str]) -> tuple[str, ...]:
     """Return variables with commas between them and a semicolon at the end."""
     *others, last = variables
     return (*(f"{other}," for other in others), f"{last};")
-
-
-def _network_facts(report: Report) -> tuple[str, ...]:
-    """Return the paragraphs at the top of network.c."""
-    return (
-        made_by(report),
-        f"{len(report.stages)} stages, {report.macs:,} multiply-accumulates, {report.cycles_estimate:,} "
-        f"modelled cycles. L1 {report.l1.peak_bytes:,} of {report.l1.budget_bytes:,} bytes, "
-        f"L2 {report.l2.peak_bytes:,} of {report.l2.budget_bytes:,}, L3 {report.l3.peak_bytes:,}.",
-    )

@@ -1,11 +1,15 @@
-"""report.html: the memory map of L2 over the stages, and tables of stages and ops."""
+"""report.html and report.json: the memory map of L2 over the stages, and tables of stages and ops."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from importlib.resources import files
 
-from tmc.backend_gap9.emit_interface import made_by
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
 from tmc.backend_gap9.report import MemoryRow, OpRow, Report
+from tmc.backend_gap9.report_captions import made_by
 from tmc.ir.accuracy import Accuracy, OutputAccuracy
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 960, 420, 84, 24
@@ -56,6 +60,29 @@ class PageText:
     stage_labels: tuple[Label, ...]
     byte_labels: tuple[Label, ...]
     tables: tuple[Table, ...]
+
+
+def report_files(report: Report) -> dict[str, bytes]:
+    """Return the report's files of the output directory by name."""
+    page = _ENVIRONMENT.get_template("report.html.j2").render(r=report, page=page_text(report))
+    return {
+        "report.html": page.encode(),
+        "report.json": (json.dumps(report.to_json(), indent=1) + "\n").encode(),
+    }
+
+
+def _template(name: str) -> str:
+    return (files("tmc.backend_gap9") / "templates" / name).read_text(encoding="utf-8")
+
+
+_ENVIRONMENT = Environment(
+    loader=FunctionLoader(_template),
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+    undefined=StrictUndefined,
+    autoescape=True,
+)
 
 
 def page_text(report: Report) -> PageText:

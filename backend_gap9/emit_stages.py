@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from tmc.backend_gap9.emit_captions import Captions
 from tmc.backend_gap9.emit_names import INDENT, Names, comment_lines, filled, l1_names
 from tmc.backend_gap9.emit_shared import OWN, Constant, SharedStage, shared_stages, split_stage
 from tmc.backend_gap9.emit_statements import StagePrinter
 from tmc.backend_gap9.program import Buffer, Program, Stage
-from tmc.backend_gap9.report import Report
 
 # Parts of a record of constants, in order.
 RECORD_NOTES = (
@@ -51,12 +51,12 @@ def init_text(program: Program, names: Names) -> tuple[StageText, ...]:
     return (_plain_text(program.init, "resident", program, names, comment),)
 
 
-def stage_texts(program: Program, report: Report, names: Names) -> tuple[StageText, ...]:
+def stage_texts(program: Program, captions: Captions, names: Names) -> tuple[StageText, ...]:
     """Return the functions of all stages, each common function before the first stage that calls it."""
     shared = {number: each for each in shared_stages(program, names) for number in each.members}
     texts: list[StageText] = []
     for number, stage in enumerate(program.stages):
-        facts = _stage_facts(report, number)
+        facts = captions.stages[number]
         comment = (facts[0], *stage.title, *facts[1:])
         if number not in shared:
             texts.append(_plain_text(stage, stage.name, program, names, comment))
@@ -66,17 +66,6 @@ def stage_texts(program: Program, report: Report, names: Names) -> tuple[StageTe
             texts.append(_common_text(common, program))
         texts.append(_member_text(stage, number, common, program, names, comment))
     return tuple(texts)
-
-
-def _stage_facts(report: Report, number: int) -> tuple[str, ...]:
-    """Return what a stage's comment says besides its title."""
-    row = report.stages[number]
-    return (
-        f"Stage {number} of {len(report.stages)}.",
-        f"Tiles: {row.tiles}. L1: {row.l1_peak_bytes:,} bytes.",
-        f"Modelled: {row.cycles:,} cycles = {row.compute_cycles:,} of kernels + {row.exposed_cycles:,} of "
-        f"waiting for L2; at least {row.bound_cycles:,} with any tiles. {row.macs:,} multiply-accumulates.",
-    )
 
 
 def _plain_text(

@@ -20,12 +20,14 @@ from tmc.accuracy_floor import NO_FLOOR, Floor, check_floor, check_floor_has_win
 from tmc.backend_gap9.check_plan import check_plan
 from tmc.backend_gap9.check_program import CheckReport, check_program
 from tmc.backend_gap9.emit import emit
+from tmc.backend_gap9.emit_report import report_files
 from tmc.backend_gap9.keep_files import KeptFiles
 from tmc.backend_gap9.output_directory import check_output, write_directory
 from tmc.backend_gap9.plan import Plan
 from tmc.backend_gap9.planning import make_plan
 from tmc.backend_gap9.program import Program
 from tmc.backend_gap9.report import Origin, Report, build_report
+from tmc.backend_gap9.report_captions import captions
 from tmc.backend_gap9.schedule import build_program
 from tmc.backend_gap9.stack_need import check_stack
 from tmc.calibration import Calibration, choose_calibration
@@ -167,8 +169,9 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     report = build_report(
         integer, plan, program, packed, options.target, _origin(options), exactness, kept
     )
-    golden = quantise_inputs(integer, calibration.first(1)[0])
-    files = emit(integer, program, packed, report, golden[integer.inputs[0]])
+    golden = quantise_inputs(integer, calibration.first(1)[0])[integer.inputs[0]]
+    files = emit(integer, program, packed, captions(report), options.target.stacks, golden)
+    files |= report_files(report)
     kept_files = KeptFiles() if options.output is None else write_directory(files, options.output)
     done("emit")
     return Compiled(

@@ -9,8 +9,10 @@ import numpy as np
 from tests.backend_gap9.simple_plan import Planned, Tiles, simple_plan
 from tmc.backend_gap9.check_program import check_program
 from tmc.backend_gap9.emit import emit
+from tmc.backend_gap9.emit_report import report_files
 from tmc.backend_gap9.pack import pack_stage
 from tmc.backend_gap9.report import Origin, Report, build_report
+from tmc.backend_gap9.report_captions import captions
 from tmc.backend_gap9.stages import build_stages
 from tmc.backend_gap9.targets import target_named
 from tmc.ir.graph import Graph
@@ -37,4 +39,6 @@ def emitted(graph: Graph, tiles: Tiles, name: str = "network") -> dict[str, byte
     planned = simple_plan(named, tiles)
     check_program(planned.program, named, planned.plan, planned.contents, target_named("gap9"))
     packed = tuple(pack_stage(named, stage) for stage in build_stages(named))
-    return emit(named, planned.program, packed, report_of(planned), some_input(named))
+    report = report_of(planned)
+    files = emit(named, planned.program, packed, captions(report), report.stacks, some_input(named))
+    return files | report_files(report)

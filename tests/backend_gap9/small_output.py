@@ -8,9 +8,11 @@ import numpy as np
 
 from tests.backend_gap9 import small_program
 from tmc.backend_gap9.emit import emit
+from tmc.backend_gap9.emit_report import report_files
 from tmc.backend_gap9.pack import PackedStage, pack_weight, small_tables
 from tmc.backend_gap9.program import Program
 from tmc.backend_gap9.report import Origin, Report, build_report
+from tmc.backend_gap9.report_captions import captions
 from tmc.backend_gap9.targets import target_named
 from tmc.ir.graph import Graph
 from tmc.ir.types import Array, Quant
@@ -72,4 +74,10 @@ def report(name: str = "small") -> Report:
 
 def output(name: str = "small") -> dict[str, bytes]:
     """Return the output directory of the small program."""
-    return emit(replace(graph(), name=name), program(name), packed(), report(name), golden_input())
+    facts = report(name)
+    return emitted(replace(graph(), name=name), program(name), facts) | report_files(facts)
+
+
+def emitted(graph: Graph, program: Program, facts: Report) -> dict[str, bytes]:
+    """Return the C of a graph and a program that differ a little from the small ones."""
+    return emit(graph, program, packed(), captions(facts), facts.stacks, golden_input())

@@ -20,8 +20,9 @@ from tests.backend_gap9.integer_networks import integer_network
 from tests.backend_gap9.simple_plan import Tiles
 from tests.golden_files import check_golden
 from tests.repository import ROOT
-from tmc.backend_gap9.emit import emit, weights_image
+from tmc.backend_gap9.emit import weights_image
 from tmc.backend_gap9.emit_names import COLUMNS
+from tmc.backend_gap9.emit_report import report_files
 from tmc.backend_gap9.kernels import ISAS
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph
@@ -156,13 +157,8 @@ def test_golden_sample() -> None:
 def test_scales_are_listed_with_the_elements_that_have_them(per: Per, entry: str) -> None:
     graph = small_output.graph()
     types = {**graph.types, "y": TensorType(DType.S16, (10, 16), Quant((0.5, 0.25), per=per))}
-    files = emit(
-        replace(graph, types=types),
-        small_output.program(),
-        small_output.packed(),
-        small_output.report(),
-        small_output.golden_input(),
-    )
+    odd = replace(graph, types=types)
+    files = small_output.emitted(odd, small_output.program(), small_output.report())
     header = files["network.h"].decode()
     assert "#define SMALL_OUTPUT_SCALES {0.5, 0.25}\n" in header
     assert entry in " ".join(header.replace(" *", "").split())
@@ -188,13 +184,7 @@ def test_one_integer_input_and_output(
     types = {**graph.types, "f": TensorType(DType.F32, (10, 16))}
     graph = replace(graph, inputs=inputs, outputs=outputs, types=types)
     with pytest.raises(PlanError, match=message):
-        emit(
-            graph,
-            small_output.program(),
-            small_output.packed(),
-            small_output.report(),
-            small_output.golden_input(),
-        )
+        small_output.emitted(graph, small_output.program(), small_output.report())
 
 
 def test_report_facts() -> None:
@@ -224,8 +214,5 @@ def test_report_page_shows_every_buffer_and_op() -> None:
 def test_names_from_the_model_are_escaped_in_the_page() -> None:
     report = small_output.report()
     odd = replace(report, network="<b>&")
-    files = emit(
-        small_output.graph(), small_output.program(), small_output.packed(), odd, small_output.golden_input()
-    )
-    page = files["report.html"].decode()
+    page = report_files(odd)["report.html"].decode()
     assert "&lt;b&gt;&amp; on gap9" in page and "<b>" not in page

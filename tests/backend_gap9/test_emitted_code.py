@@ -234,9 +234,7 @@ def test_odd_names_compile(tmp_path: Path) -> None:
     program = small_output.program("8-Ünit/*")
     stage = replace(program.stages[1], title=(linear.loc,))
     program = replace(program, stages=(program.stages[0], stage))
-    files = small_output.emit(
-        odd, program, small_output.packed(), small_output.report(), small_output.golden_input()
-    )
+    files = small_output.emitted(odd, program, small_output.report())
     write_directory(files, tmp_path / "out")
     compiled(
         ["gcc", *WARNINGS, "-Iinclude", "-Ihost", "-c", "network.c", "-o", tmp_path / "o"], tmp_path / "out"

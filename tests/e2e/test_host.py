@@ -13,9 +13,11 @@ from tests.backend_gap9.integer_networks import integer_network
 from tests.backend_gap9.simple_plan import Tiles
 from tmc.backend_gap9.check_program import check_program
 from tmc.backend_gap9.emit import emit
+from tmc.backend_gap9.emit_report import report_files
 from tmc.backend_gap9.output_directory import write_directory
 from tmc.backend_gap9.planning import make_plan
 from tmc.backend_gap9.report import build_report
+from tmc.backend_gap9.report_captions import captions
 from tmc.backend_gap9.run_host import run_host
 from tmc.backend_gap9.schedule import build_program
 from tmc.backend_gap9.targets import target_named
@@ -46,7 +48,8 @@ def planned(graph: Graph) -> dict[str, bytes]:
     contents = {name: data for pack in packed for name, data in pack.contents.items()}
     check_program(program, graph, plan, contents, target)
     report = build_report(graph, plan, program, packed, target, ORIGIN)
-    return emit(graph, program, packed, report, some_input(graph))
+    files = emit(graph, program, packed, captions(report), report.stacks, some_input(graph))
+    return files | report_files(report)
 
 
 @pytest.mark.parametrize(("tokens", "layers", "channels", "samples", "period", "tiles"), NETWORKS)
