@@ -13,7 +13,6 @@ from tmc.backend_gap9.emit_interface import interface_text
 from tmc.backend_gap9.emit_names import names_of
 from tmc.backend_gap9.emit_network import network_text
 from tmc.backend_gap9.emit_runtime import network_mk, runtime_files
-from tmc.backend_gap9.pack import PackedStage
 from tmc.backend_gap9.program import Program, calls
 from tmc.backend_gap9.stack_need import stack_need, stack_text
 from tmc.ir.graph import Graph
@@ -24,7 +23,7 @@ from tmc.ir.types import Array
 def emit(
     graph: Graph,
     program: Program,
-    packed: tuple[PackedStage, ...],
+    contents: Mapping[str, bytes],
     captions: Captions,
     stacks: Stacks,
     golden_input: Array,
@@ -32,12 +31,13 @@ def emit(
     """Return the files of the output directory, all but the report, by relative path. Equal arguments give
     equal bytes.
 
-    The program must have passed `check_program`. golden_input is one integer input of the graph.
+    The program must have passed `check_program`. contents are the bytes of its constant blocks by name,
+    golden_input is one integer input of the graph.
     The stacks of the cores are what its makefiles hold the C to.
     Raises: PlanError for a graph with several inputs or outputs.
     """
     names = names_of(program, graph)
-    image = weights_image(program, packed)
+    image = weights_image(program, contents)
     interface = interface_text(graph, captions, names, image)
     network = network_text(graph, program, captions, names, image)
     kernels = sorted({call.kernel for stage in program.stages for call in calls(stage.body)})
@@ -56,9 +56,8 @@ def emit(
     return dict(sorted(content.items()))
 
 
-def weights_image(program: Program, packed: tuple[PackedStage, ...]) -> bytes:
+def weights_image(program: Program, contents: Mapping[str, bytes]) -> bytes:
     """Return the content of weights.bin: every constant block at its offset in L3."""
-    contents = {name: data for stage in packed for name, data in stage.contents.items()}
     image = bytearray(program.l3_bytes)
     for buffer in program.buffers:
         if buffer.memory == "l3":

@@ -38,7 +38,6 @@ def emitted(graph: Graph, tiles: Tiles, name: str = "network") -> dict[str, byte
     named = replace(graph, name=name)
     planned = simple_plan(named, tiles)
     check_program(planned.program, named, planned.plan, planned.contents, target_named("gap9"))
-    packed = tuple(pack_stage(named, stage) for stage in build_stages(named))
     report = report_of(planned)
-    files = emit(named, planned.program, packed, captions(report), report.stacks, some_input(named))
+    files = emit(named, planned.program, planned.contents, captions(report), report.stacks, some_input(named))
     return files | report_files(report)

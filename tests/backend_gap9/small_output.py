@@ -55,6 +55,11 @@ def packed() -> tuple[PackedStage, ...]:
     )
 
 
+def contents() -> dict[str, bytes]:
+    """Return the bytes of the constant blocks by name."""
+    return {name: data for stage in packed() for name, data in stage.contents.items()}
+
+
 def program(name: str = "small") -> Program:
     """Return the small program, stages named as the compiler names them."""
     whole = small_program.program()
@@ -80,4 +85,4 @@ def output(name: str = "small") -> dict[str, bytes]:
 
 def emitted(graph: Graph, program: Program, facts: Report) -> dict[str, bytes]:
     """Return the C of a graph and a program that differ a little from the small ones."""
-    return emit(graph, program, packed(), captions(facts), facts.stacks, golden_input())
+    return emit(graph, program, contents(), captions(facts), facts.stacks, golden_input())

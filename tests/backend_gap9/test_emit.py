@@ -115,12 +115,12 @@ def test_tinymyo_is_short_enough_to_read() -> None:
 
 
 def test_weights_lie_at_their_offsets() -> None:
-    program, packed = small_output.program(), small_output.packed()
-    image = weights_image(program, packed)
+    program, contents = small_output.program(), small_output.contents()
+    image = weights_image(program, contents)
     assert len(image) == program.l3_bytes
     end = 0
     for buffer in (each for each in program.buffers if each.memory == "l3"):
-        (content,) = (p.contents[buffer.name] for p in packed if buffer.name in p.contents)
+        content = contents[buffer.name]
         assert image[buffer.offset_bytes :][: buffer.size_bytes] == content
         end = max(end, buffer.offset_bytes + buffer.size_bytes)
     assert not any(image[end:])

@@ -48,7 +48,7 @@ def planned(graph: Graph) -> dict[str, bytes]:
     contents = {name: data for pack in packed for name, data in pack.contents.items()}
     check_program(program, graph, plan, contents, target)
     report = build_report(graph, plan, program, packed, target, ORIGIN)
-    files = emit(graph, program, packed, captions(report), report.stacks, some_input(graph))
+    files = emit(graph, program, contents, captions(report), report.stacks, some_input(graph))
     return files | report_files(report)
 
 
