@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tmc.backend_gap9.l3_timeline import waits_for_l3
-from tmc.backend_gap9.pack import PackedStage
-from tmc.backend_gap9.plan import AttentionTiling, ColumnTiling, Plan, StagePlan
-from tmc.backend_gap9.program import Program, calls
-from tmc.backend_gap9.stack_need import StackNeed, stack_need, stack_text
+from tmc.backend_gap9.emit.stack_need import StackNeed, stack_need, stack_text
+from tmc.backend_gap9.plan.l3_timeline import waits_for_l3
+from tmc.backend_gap9.plan.plan import AttentionTiling, ColumnTiling, Plan, StagePlan
+from tmc.backend_gap9.program.program import Program, calls
+from tmc.backend_gap9.stages.pack import PackedStage
+from tmc.backend_gap9.target.target import Memory, Stacks, Target
 from tmc.ir.accuracy import Accuracy, OpAccuracy
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.kept import Kept
 from tmc.ir.ops import VIEWS
-from tmc.ir.target import Memory, Stacks, Target
 
 
 @dataclass(frozen=True, slots=True)

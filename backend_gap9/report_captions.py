@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tmc.backend_gap9.emit_captions import Captions
+from tmc.backend_gap9.emit.captions import Captions
 from tmc.backend_gap9.report import Report
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from tmc.backend_gap9.targets import target_named
+from tmc.backend_gap9.target.targets import target_named
 from tmc.driver import Options, Value, Watch, compile_model
 from tmc.passes.canonicalise import CANONICALISE
 from tmc.passes.pipeline import named

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.compile_time import export_network
-from tmc.backend_gap9.riscv_simulators import GVSOC_TARGET, find_gvsoc
+from tmc.backend_gap9.run.simulators import GVSOC_TARGET, find_gvsoc
 from tmc.ir.errors import PlatformError
 
 ROOT = Path(__file__).resolve().parents[1]

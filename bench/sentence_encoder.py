@@ -32,8 +32,8 @@ from bench.accuracy.workers import Workers, compiled_logits, interpreted, onnx_l
 from examples.sentence_encoder.export import export
 from examples.sentence_encoder.model import load_published
 from examples.sentence_encoder.text import sentences
-from tmc.backend_gap9.planning import make_plan
-from tmc.backend_gap9.targets import target_named
+from tmc.backend_gap9.plan.planning import make_plan
+from tmc.backend_gap9.target.targets import target_named
 from tmc.driver import Options, compile_model
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph

@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 from tmc.accuracy_floor import Floor
-from tmc.backend_gap9.check_program import CheckReport
-from tmc.backend_gap9.keep_files import KeptFiles
-from tmc.backend_gap9.targets import target_named
+from tmc.backend_gap9.emit.keep_files import KeptFiles
+from tmc.backend_gap9.prove.check_program import CheckReport
+from tmc.backend_gap9.target.targets import target_named
 from tmc.driver import DECLARED_NAMES, Compiled, Options, Value, Watch, compile_model, value_names
 from tmc.integer_input import Limits
 from tmc.ir.errors import TmcError

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from tmc.backend_gap9.output_directory import MARKER, is_output
-from tmc.backend_gap9.run_host import run_host
-from tmc.backend_gap9.run_result import RunResult, check_codes, load_golden
-from tmc.backend_gap9.run_riscv import run_gvsoc, run_iss
+from tmc.backend_gap9.emit.output_directory import MARKER, is_output
+from tmc.backend_gap9.run.host import run_host
+from tmc.backend_gap9.run.result import RunResult, check_codes, load_golden
+from tmc.backend_gap9.run.riscv import run_gvsoc, run_iss
 from tmc.ir.errors import PlatformError
 from tmc.ir.graph import Graph
 from tmc.ir.kept import Kept

@@ -7,7 +7,7 @@ import inspect
 import json
 from collections.abc import Callable, Sequence
 
-from tmc.backend_gap9.targets import TARGETS
+from tmc.backend_gap9.target.targets import TARGETS
 from tmc.ir.ops import OPS
 from tmc.passes.accuracy import accuracy
 from tmc.passes.calibrate import calibrate

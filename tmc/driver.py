@@ -17,19 +17,20 @@ from pathlib import Path
 
 from tmc import __version__
 from tmc.accuracy_floor import NO_FLOOR, Floor, check_floor, check_floor_has_windows
-from tmc.backend_gap9.check_plan import check_plan
-from tmc.backend_gap9.check_program import CheckReport, check_program
-from tmc.backend_gap9.emit import emit
+from tmc.backend_gap9.emit.emit import emit
+from tmc.backend_gap9.emit.keep_files import KeptFiles
+from tmc.backend_gap9.emit.output_directory import check_output, write_directory
+from tmc.backend_gap9.emit.stack_need import check_stack
 from tmc.backend_gap9.emit_report import report_files
-from tmc.backend_gap9.keep_files import KeptFiles
-from tmc.backend_gap9.output_directory import check_output, write_directory
-from tmc.backend_gap9.plan import Plan
-from tmc.backend_gap9.planning import make_plan
-from tmc.backend_gap9.program import Program
+from tmc.backend_gap9.plan.plan import Plan
+from tmc.backend_gap9.plan.planning import make_plan
+from tmc.backend_gap9.program.program import Program
+from tmc.backend_gap9.prove.check_plan import check_plan
+from tmc.backend_gap9.prove.check_program import CheckReport, check_program
 from tmc.backend_gap9.report import Origin, Report, build_report
 from tmc.backend_gap9.report_captions import captions
-from tmc.backend_gap9.schedule import build_program
-from tmc.backend_gap9.stack_need import check_stack
+from tmc.backend_gap9.schedule.schedule import build_program
+from tmc.backend_gap9.target.target import Target
 from tmc.calibration import Calibration, choose_calibration
 from tmc.file_agreement import file_agreement
 from tmc.frontend.onnx_import import identifier, load_model
@@ -38,7 +39,6 @@ from tmc.integer_input import Limits, integer_input
 from tmc.ir.accuracy import Accuracy
 from tmc.ir.errors import TmcError, UnsupportedModel
 from tmc.ir.graph import Graph
-from tmc.ir.target import Target
 from tmc.ir.types import Array
 from tmc.passes.accuracy import accuracy
 from tmc.passes.calibrate import Ranges

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tmc.backend_gap9.plan import Plan
-from tmc.backend_gap9.plan_text import print_plan
-from tmc.backend_gap9.program import Program
-from tmc.backend_gap9.program_text import print_program
+from tmc.backend_gap9.plan.plan import Plan
+from tmc.backend_gap9.plan.text import print_plan
+from tmc.backend_gap9.program.program import Program
+from tmc.backend_gap9.program.text import print_program
 from tmc.driver import Value
 from tmc.ir.accuracy import Accuracy
 from tmc.ir.graph import Graph

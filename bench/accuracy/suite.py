@@ -14,7 +14,7 @@ from bench.accuracy.peer import PEER, quantise_with_onnxruntime
 from bench.accuracy.subject import Subject
 from bench.accuracy.workers import Workers, compiled_logits, interpreted, onnx_logits
 from examples.tinymyo.export import INPUT
-from tmc.backend_gap9.targets import target_named
+from tmc.backend_gap9.target.targets import target_named
 from tmc.driver import Options, compile_model
 from tmc.passes.recipe import Recipe
 

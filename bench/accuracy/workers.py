@@ -15,7 +15,7 @@ import numpy as np
 import onnxruntime
 from threadpoolctl import threadpool_limits
 
-from tmc.backend_gap9.run_host import run_host
+from tmc.backend_gap9.run.host import run_host
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.interpret import interpret
 from tmc.ir.types import Array

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from examples.passes.fold_gain import fold_gain
-from tmc.backend_gap9.run_host import run_host
-from tmc.backend_gap9.targets import target_named
+from tmc.backend_gap9.run.host import run_host
+from tmc.backend_gap9.target.targets import target_named
 from tmc.driver import Options, compile_model
 from tmc.ir.errors import TmcError
 from tmc.passes.canonicalise import CANONICALISE

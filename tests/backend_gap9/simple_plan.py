@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tmc.backend_gap9.column_shape import column_shape
-from tmc.backend_gap9.kernels import word_up
-from tmc.backend_gap9.l1_buffers import buffers_of_stage, row_inputs, stored_in_place
-from tmc.backend_gap9.layout import l2_layouts, row_storage
-from tmc.backend_gap9.pack import PackedStage, pack_stage
-from tmc.backend_gap9.plan import (
+from tmc.backend_gap9.kernels.table import word_up
+from tmc.backend_gap9.plan.l1_buffers import buffers_of_stage, row_inputs, stored_in_place
+from tmc.backend_gap9.plan.plan import (
     AttentionTiling,
     ColumnTiling,
     LiveRange,
@@ -21,9 +18,12 @@ from tmc.backend_gap9.plan import (
     StagePlan,
     Tiling,
 )
-from tmc.backend_gap9.program import Buffer, Program
-from tmc.backend_gap9.schedule import build_program
-from tmc.backend_gap9.stages import AnyStage, AttentionStage, RowStage, build_stages, view_roots
+from tmc.backend_gap9.program.program import Buffer, Program
+from tmc.backend_gap9.schedule.schedule import build_program
+from tmc.backend_gap9.stages.column_shape import column_shape
+from tmc.backend_gap9.stages.layout import l2_layouts, row_storage
+from tmc.backend_gap9.stages.pack import PackedStage, pack_stage
+from tmc.backend_gap9.stages.stages import AnyStage, AttentionStage, RowStage, build_stages, view_roots
 from tmc.ir.graph import Graph, OpKind
 
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from tests.backend_gap9 import small_program
-from tmc.backend_gap9.emit import emit
+from tmc.backend_gap9.emit.emit import emit
 from tmc.backend_gap9.emit_report import report_files
-from tmc.backend_gap9.pack import PackedStage, pack_weight, small_tables
-from tmc.backend_gap9.program import Program
+from tmc.backend_gap9.program.program import Program
 from tmc.backend_gap9.report import Origin, Report, build_report
 from tmc.backend_gap9.report_captions import captions
-from tmc.backend_gap9.targets import target_named
+from tmc.backend_gap9.stages.pack import PackedStage, pack_weight, small_tables
+from tmc.backend_gap9.target.targets import target_named
 from tmc.ir.graph import Graph
 from tmc.ir.types import Array, Quant
 

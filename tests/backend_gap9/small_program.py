@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from tmc.backend_gap9.kernels import weight_pitch
-from tmc.backend_gap9.plan import (
+from tmc.backend_gap9.kernels.table import weight_pitch
+from tmc.backend_gap9.plan.plan import (
     ConstantBlock,
     LiveRange,
     Plan,
@@ -21,7 +21,7 @@ from tmc.backend_gap9.plan import (
     StageCycles,
     StagePlan,
 )
-from tmc.backend_gap9.program import (
+from tmc.backend_gap9.program.program import (
     Address,
     Argument,
     Barrier,

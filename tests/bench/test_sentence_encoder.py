@@ -14,7 +14,7 @@ from bench.accuracy.workers import workers
 from bench.sentence_encoder import SMALLER, TARGET, Figures, OnTarget, Outcome, failures, figures, lines
 from examples.sentence_encoder.model import Config, Encoder, Published
 from examples.sentence_encoder.text import docstrings
-from tmc.ir.target import Memory
+from tmc.backend_gap9.target.target import Memory
 
 GOOD = Figures(120, 0.995, 0.99, 0.9, 20.0)
 BAD = Figures(120, 0.9, 0.8, 0.1, 5.0)

@@ -15,7 +15,7 @@ from bench.accuracy.suite import NAIVE, TMC, Sizes
 from bench.accuracy.train import Network
 from bench.accuracy.workers import Workers, compiled_logits, interpreted, onnx_logits, workers
 from examples.tinymyo.model import Config, TinyMyo, build
-from tmc.backend_gap9.targets import target_named
+from tmc.backend_gap9.target.targets import target_named
 from tmc.driver import Options, compile_model
 from tmc.passes.recipe import DEFAULT
 

@@ -14,11 +14,11 @@ import pytest
 
 from tests.backend_gap9.emitted_network import emitted, some_input
 from tests.e2e.test_host import NETWORKS, small_network
-from tmc.backend_gap9.output_directory import write_directory
-from tmc.backend_gap9.riscv_build import build_iss, build_riscv
-from tmc.backend_gap9.riscv_console import parse_console
-from tmc.backend_gap9.riscv_simulators import iss_command, simulate
-from tmc.backend_gap9.run_result import load_golden
+from tmc.backend_gap9.emit.output_directory import write_directory
+from tmc.backend_gap9.run.build import build_iss, build_riscv
+from tmc.backend_gap9.run.console import parse_console
+from tmc.backend_gap9.run.result import load_golden
+from tmc.backend_gap9.run.simulators import iss_command, simulate
 from tmc.ir.errors import PlatformError
 from tmc.ir.interpret import interpret
 

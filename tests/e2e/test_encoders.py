@@ -16,8 +16,8 @@ import pytest
 
 from tests.e2e.encoders import Encoder, windows, write_encoder
 from tests.tmc.command import succeeded
-from tmc.backend_gap9.riscv_build import build_iss
-from tmc.backend_gap9.run_riscv import run_iss
+from tmc.backend_gap9.run.build import build_iss
+from tmc.backend_gap9.run.riscv import run_iss
 
 # Outputs against onnxruntime on unseen windows, in dB: of float files, and of files that are quantised
 # themselves, whose own roundings the figure holds as well.

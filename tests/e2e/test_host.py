@@ -11,16 +11,16 @@ import pytest
 from tests.backend_gap9.emitted_network import ORIGIN, emitted, some_input
 from tests.backend_gap9.integer_networks import integer_network
 from tests.backend_gap9.simple_plan import Tiles
-from tmc.backend_gap9.check_program import check_program
-from tmc.backend_gap9.emit import emit
+from tmc.backend_gap9.emit.emit import emit
+from tmc.backend_gap9.emit.output_directory import write_directory
 from tmc.backend_gap9.emit_report import report_files
-from tmc.backend_gap9.output_directory import write_directory
-from tmc.backend_gap9.planning import make_plan
+from tmc.backend_gap9.plan.planning import make_plan
+from tmc.backend_gap9.prove.check_program import check_program
 from tmc.backend_gap9.report import build_report
 from tmc.backend_gap9.report_captions import captions
-from tmc.backend_gap9.run_host import run_host
-from tmc.backend_gap9.schedule import build_program
-from tmc.backend_gap9.targets import target_named
+from tmc.backend_gap9.run.host import run_host
+from tmc.backend_gap9.schedule.schedule import build_program
+from tmc.backend_gap9.target.targets import target_named
 from tmc.ir.errors import PlatformError
 from tmc.ir.graph import Graph
 

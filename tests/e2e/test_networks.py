@@ -19,8 +19,8 @@ from examples.tinymyo.networks import NETWORKS
 from examples.tinymyo.recording import load_windows
 from tests.runtime_c.gap9.small_sdk import build_small_sdk
 from tests.tmc.command import succeeded, tree
-from tmc.backend_gap9.riscv_build import build_iss
-from tmc.backend_gap9.targets import TARGETS
+from tmc.backend_gap9.run.build import build_iss
+from tmc.backend_gap9.target.targets import TARGETS
 
 # The large ones through the quicker exporter; both give the same graph.
 EXPORTERS: dict[str, Exporter] = {

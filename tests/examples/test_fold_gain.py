@@ -11,7 +11,7 @@ from examples.passes.__main__ import PASSES, main
 from examples.passes.fold_gain import fold_gain
 from tests.e2e.transformers import Architecture, write_transformer
 from tests.passes.pass_checks import graph_of
-from tmc.backend_gap9.targets import target_named
+from tmc.backend_gap9.target.targets import target_named
 from tmc.driver import Options, compile_model
 from tmc.frontend.onnx_import import load
 from tmc.ir.graph import OpKind

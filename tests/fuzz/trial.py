@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from tmc import cli
-from tmc.backend_gap9.manifest import read_manifest
+from tmc.backend_gap9.emit.manifest import read_manifest
 from tmc.ir.errors import CheckError, ParseError, VerifyError
 
 MEMORY_BYTES = 6 * 2**30

@@ -8,7 +8,7 @@ import pytest
 
 from tests.passes.small_transformer import Size, transformer, windows
 from tests.passes.test_quantise import noise_ratios
-from tmc.backend_gap9.kernel_limits import check_kernel_limits
+from tmc.backend_gap9.stages.kernel_limits import check_kernel_limits
 from tmc.ir.attrs import QAttentionAttrs
 from tmc.ir.errors import PlanError, QuantisationError
 from tmc.ir.graph import Graph, OpKind

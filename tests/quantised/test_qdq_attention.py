@@ -16,9 +16,9 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from tests.e2e.transformers import Architecture, write_transformer
 from tests.quantised.qdq_models import quantise, samples
 from tests.tmc.command import call, succeeded
-from tmc.backend_gap9.run_host import run_host
-from tmc.backend_gap9.run_riscv import run_iss
-from tmc.backend_gap9.targets import target_named
+from tmc.backend_gap9.run.host import run_host
+from tmc.backend_gap9.run.riscv import run_iss
+from tmc.backend_gap9.target.targets import target_named
 from tmc.driver import Compiled, Options, compile_model
 from tmc.frontend.onnx_import import load_model
 from tmc.frontend.reference import run_onnxruntime, run_unfused

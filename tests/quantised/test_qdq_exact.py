@@ -12,8 +12,8 @@ import pytest
 
 from tests.quantised.qdq_models import evaluate, quantise, samples, write_mlp
 from tests.tmc.command import call, succeeded
-from tmc.backend_gap9.run_host import run_host
-from tmc.backend_gap9.run_riscv import run_iss
+from tmc.backend_gap9.run.host import run_host
+from tmc.backend_gap9.run.riscv import run_iss
 from tmc.frontend.onnx_import import load_model
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.interpret import interpret

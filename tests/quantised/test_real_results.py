@@ -20,7 +20,7 @@ from tests.frontend.onnx_files import node, write
 from tests.quantised.qdq_models import Array, quantise, samples
 from tests.quantised.test_torch_pt2e import exported
 from tests.tmc.command import succeeded
-from tmc.backend_gap9.run_result import load_golden
+from tmc.backend_gap9.run.result import load_golden
 from tmc.frontend.onnx_import import load_model
 from tmc.frontend.reference import run_unfused
 from tmc.ir.errors import QuantisationError

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from tests.frontend.onnx_files import node, write
 from tests.tmc.command import call, succeeded
-from tmc.backend_gap9.run_host import run_host
-from tmc.backend_gap9.run_riscv import run_iss
+from tmc.backend_gap9.run.host import run_host
+from tmc.backend_gap9.run.riscv import run_iss
 from tmc.frontend.onnx_import import load_model
 from tmc.frontend.reference import check_against_onnxruntime
 from tmc.ir.attrs import QLinearAttrs

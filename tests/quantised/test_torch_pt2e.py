@@ -20,8 +20,8 @@ from torchao.testing.pt2e._xnnpack_quantizer import XNNPACKQuantizer, get_symmet
 
 from examples.tinymyo.model import Config, build
 from tests.quantised.qdq_models import evaluate, samples
-from tmc.backend_gap9.run_host import run_host
-from tmc.backend_gap9.targets import target_named
+from tmc.backend_gap9.run.host import run_host
+from tmc.backend_gap9.target.targets import target_named
 from tmc.driver import Options, compile_model
 from tmc.frontend.onnx_import import load_model
 from tmc.frontend.reference import check_against_onnxruntime

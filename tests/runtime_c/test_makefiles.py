@@ -10,8 +10,8 @@ import pytest
 
 from tests.runtime_c.building import RUNTIME, SCALAR_KERNELS, TESTS
 from tests.runtime_c.test_host_platform import CHECKSUM, run, some_input
-from tmc.backend_gap9.emit_runtime import network_mk
-from tmc.ir.target import Stacks
+from tmc.backend_gap9.emit.runtime import network_mk
+from tmc.backend_gap9.target.target import Stacks
 
 # Stands in for the SDK's rules: shows what they would be given.
 RULES = "all run:\n\t@echo $@ $(platform): $(APP): $(APP_SRCS): $(READFS_FILES): $(APP_CFLAGS)\n"

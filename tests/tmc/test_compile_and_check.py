@@ -12,8 +12,8 @@ from tests.e2e.transformers import Architecture, write_transformer
 from tests.frontend.onnx_files import node, write
 from tests.tmc.command import call, refused, succeeded, tree
 from tests.tmc.conftest import SMALL, Built
-from tmc.backend_gap9.manifest import manifest_text
-from tmc.backend_gap9.targets import target_named
+from tmc.backend_gap9.emit.manifest import manifest_text
+from tmc.backend_gap9.target.targets import target_named
 from tmc.driver import Options, Watch, compile_model, value_names
 from tmc.ir.store import load_graph
 from tmc.ir.text import parse_graph

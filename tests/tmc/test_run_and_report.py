@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from tests.tmc.command import call, refused, succeeded, tree
 from tests.tmc.conftest import Built
-from tmc.backend_gap9.run_host import run_host
-from tmc.backend_gap9.run_result import load_golden
-from tmc.backend_gap9.run_riscv import run_gvsoc, run_iss
+from tmc.backend_gap9.run.host import run_host
+from tmc.backend_gap9.run.result import load_golden
+from tmc.backend_gap9.run.riscv import run_gvsoc, run_iss
 from tmc.ir.errors import PlatformError
 from tmc.ir.interpret import interpret
 from tmc.passes.codes import dequantise, quantise_inputs

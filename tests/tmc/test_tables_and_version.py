@@ -13,7 +13,7 @@ from tests.repository import ROOT
 from tests.tmc.command import call, refused, succeeded
 from tests.tmc.conftest import Built
 from tmc import __version__
-from tmc.backend_gap9.targets import TARGETS
+from tmc.backend_gap9.target.targets import TARGETS
 from tmc.driver import value_names
 from tmc.ir.ops import OPS
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from tests.repository import ROOT
-from tmc.backend_gap9.emit_runtime import network_mk
-from tmc.backend_gap9.riscv_build import build_iss, build_riscv
-from tmc.backend_gap9.riscv_simulators import gvsoc_command, iss_command, simulate
-from tmc.backend_gap9.targets import target_named
+from tmc.backend_gap9.emit.runtime import network_mk
+from tmc.backend_gap9.run.build import build_iss, build_riscv
+from tmc.backend_gap9.run.simulators import gvsoc_command, iss_command, simulate
+from tmc.backend_gap9.target.targets import target_named
 
 HERE = Path(__file__).parent
 RUNTIME = ROOT / "runtime_c"

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.runtime_c.bare_metal.programs import Network, Simulators, image, network
-from tmc.backend_gap9.riscv_console import ConsoleFacts, parse_console
-from tmc.backend_gap9.value_sums import value_sum
+from tmc.backend_gap9.run.console import ConsoleFacts, parse_console
+from tmc.backend_gap9.run.value_sums import value_sum
 from tmc.ir.errors import PlatformError
 
 STAGES = 9

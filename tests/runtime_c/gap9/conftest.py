@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.runtime_c.gap9.small_sdk import SmallSdk, build_small_sdk
-from tmc.backend_gap9.riscv_build import build_iss
+from tmc.backend_gap9.run.build import build_iss
 
 
 @pytest.fixture(scope="session")

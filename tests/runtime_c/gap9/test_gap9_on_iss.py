@@ -14,9 +14,9 @@ from tests.backend_gap9.integer_networks import integer_network
 from tests.backend_gap9.simple_plan import Tiles
 from tests.runtime_c.bare_metal import programs
 from tests.runtime_c.gap9.small_sdk import HERE, RUNTIME, SmallSdk
-from tmc.backend_gap9.output_directory import write_directory
-from tmc.backend_gap9.riscv_simulators import gvsoc_command, simulate
-from tmc.backend_gap9.targets import TARGETS
+from tmc.backend_gap9.emit.output_directory import write_directory
+from tmc.backend_gap9.run.simulators import gvsoc_command, simulate
+from tmc.backend_gap9.target.targets import TARGETS
 
 TILES = Tiles(rows=8, channels=16, buffers=2, queries=8, keys=12, values=8)
 NO_ROOM = "no room in L1, L2 or the external memory"

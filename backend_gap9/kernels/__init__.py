@@ -1,0 +1,1 @@
+"""The kernels of runtime_c as the compiler knows them."""

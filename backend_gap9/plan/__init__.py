@@ -1,0 +1,1 @@
+"""Stages to plan: tiles, places in memory, when weights travel."""

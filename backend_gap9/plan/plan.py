@@ -1,0 +1,143 @@
+"""The plan: tile sizes, buffer offsets in L1, L2 and L3, residency and prefetch of weights.
+
+A plan says nothing about code: `schedule` turns it into a program. `check_plan` derives every claim again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tmc.backend_gap9.program.program import Buffer
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantBlock:
+    """A packed run of constant bytes for one stage: the rows of one weight, or all small tables."""
+
+    name: str
+    stage: int
+    rows: int
+    row_bytes: int
+
+    @property
+    def size_bytes(self) -> int:
+        """Return rows * row_bytes."""
+        return self.rows * self.row_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRange:
+    """Something that needs `size_bytes` from the start of `first` to the end of `last` (steps or stages)."""
+
+    name: str
+    size_bytes: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Offsets for a set of live ranges, the peak, and the proof that no placement needs less than bound."""
+
+    offsets_bytes: tuple[int, ...]  # in the order of the ranges given
+    peak_bytes: int
+    bound_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Residency:
+    """When each constant block travels from L3 to L2.
+
+    resident: stays in L2 for good, loaded once by init. Otherwise the transfer starts at the beginning of
+    stage `fetch_stage` and the block is dead after its own stage.
+    """
+
+    block: ConstantBlock
+    resident: bool
+    fetch_stage: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowTiling:
+    """Tiles of a row stage: rows; channels of each linear op, by output value; buffers of each input."""
+
+    rows: int
+    channels: tuple[tuple[str, int], ...]
+    input_buffers: tuple[tuple[str, int], ...]
+
+    def channels_of(self, op: str) -> int:
+        """Return the channel tile of the linear op with this output."""
+        return dict(self.channels)[op]
+
+    def buffers_of(self, value: str) -> int:
+        """Return 1 or 2: how many tiles of this stage input are in L1."""
+        return dict(self.input_buffers)[value]
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionTiling:
+    """Tiles of an attention stage: query rows; keys per tile of K; channels per tile of V transposed."""
+
+    rows: int
+    keys: int
+    channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnTiling:
+    """Tiles of a column stage: columns per tile."""
+
+    columns: int
+
+
+Tiling = RowTiling | AttentionTiling | ColumnTiling
+
+
+@dataclass(frozen=True, slots=True)
+class StageCycles:
+    """Modelled cycles of one stage: kernels, transfers, and the part of the transfers nothing hides."""
+
+    compute: int
+    dma: int
+    exposed: int
+    bound: int  # no tiling of this stage is modelled faster (the solver's proof)
+
+    @property
+    def total(self) -> int:
+        """Return compute plus exposed transfer."""
+        return self.compute + self.exposed
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """Everything decided for one stage."""
+
+    tiling: Tiling
+    l1: tuple[Buffer, ...]
+    l1_peak_bytes: int
+    cycles: StageCycles
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything decided for a network. Stage numbers count the stages of `build_stages`."""
+
+    stages: tuple[StagePlan, ...]
+    l2: tuple[Buffer, ...]
+    l3: tuple[Buffer, ...]
+    l2_ranges: tuple[LiveRange, ...]  # same order and names as l2
+    residency: tuple[Residency, ...]
+    l1_peak_bytes: int
+    l2_peak_bytes: int
+    l2_bound_bytes: int
+    l3_bytes: int
+    exposed_fetch_cycles: int
+
+    @property
+    def cycles(self) -> int:
+        """Return the modelled cycles of one inference."""
+        return sum(stage.cycles.total for stage in self.stages) + self.exposed_fetch_cycles
+
+
+MemoryName = Literal["l1", "l2", "l3"]

@@ -1,0 +1,177 @@
+"""The tiles of an attention stage, as a problem: query rows, keys of K, channels of V transposed.
+
+The two halves of a turn are two steps that share the double buffer of K and V; Q comes, the result leaves
+through double buffers of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tmc.backend_gap9.kernels.table import word_up
+from tmc.backend_gap9.plan.l1_buffers import attention_buffers
+from tmc.backend_gap9.plan.plan import AttentionTiling
+from tmc.backend_gap9.plan.tile_problem import InputCost, RowChoice, StepCost, TileChoice, TileProblem
+from tmc.backend_gap9.plan.tiling_rows import CHANNEL_STEP, ROW_STEP, even_tiles, tile_sizes
+from tmc.backend_gap9.program.expressions import tiles
+from tmc.backend_gap9.stages.layout import Rows
+from tmc.backend_gap9.stages.pack import PackedStage, table_block
+from tmc.backend_gap9.stages.stages import AttentionStage
+from tmc.backend_gap9.target.cost import dma_cycles, scores_cycles, softmax_cycles, values_cycles
+from tmc.backend_gap9.target.target import Target
+from tmc.ir.graph import Graph
+
+KEY_STEP = 4
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionTiles:
+    """One attention stage and what its tiles depend on."""
+
+    graph: Graph
+    stage: AttentionStage
+    layouts: dict[str, Rows]
+    packed: PackedStage
+    target: Target
+
+    @property
+    def sizes(self) -> tuple[int, int, int, int]:
+        """Return heads, query rows, keys and head width."""
+        heads, rows, width = self.graph.types[self.stage.op.inputs[0]].shape
+        return heads, rows, self.graph.types[self.stage.op.inputs[1]].shape[1], width
+
+    def problem(self) -> TileProblem:
+        """Return the problem; it has no row choice where no tile fits."""
+        choices = []
+        for rows in tile_sizes(self.sizes[1], ROW_STEP):
+            choice = self._row_choice(rows)
+            if choice is None:
+                break
+            choices.append(choice)
+        return TileProblem(tuple(choices), (0,), self.target.l1_usable_bytes)
+
+    def tiling(self, problem: TileProblem, solution: TileChoice) -> AttentionTiling:
+        """Return the tiling that a solution stands for."""
+        choice = problem.choices[solution.choice]
+        keys, channels = (costs[tile].tile for costs, tile in zip(choice.steps, solution.tiles, strict=True))
+        return AttentionTiling(choice.rows, keys, channels)
+
+    def smallest_tiling(self) -> AttentionTiling:
+        """Return the smallest legal tiling, whether it fits or not."""
+        _, rows, keys, width = self.sizes
+        return AttentionTiling(
+            tile_sizes(rows, ROW_STEP)[0], even_tiles(keys, KEY_STEP)[0], even_tiles(width, CHANNEL_STEP)[0]
+        )
+
+    def smallest_transfers(self) -> tuple[tuple[str, int], ...]:
+        """Return every kind of transfer that the smallest tiling makes, by value, with its bytes."""
+        tiling, (q, k, vt, _) = self.smallest_tiling(), self.stage.op.inputs
+        return (
+            (q, tiling.rows * self._pitch(0)),
+            (k, tiling.keys * self._pitch(1)),
+            (vt, tiling.channels * self._pitch(2)),
+            (self.stage.op.output, tiling.rows * self.sizes[3]),
+            ("tables", self._tables_bytes()),
+        )
+
+    def _row_choice(self, rows: int) -> RowChoice | None:
+        target, limit = self.target, self.target.dma.max_bytes
+        heads, _, keys, width = self.sizes
+        smallest = self.smallest_tiling()
+        tiling = AttentionTiling(rows, smallest.keys, smallest.channels)
+        buffers = attention_buffers(self.graph, self.stage, self.layouts, self.packed, tiling)
+        moved = (rows * self._pitch(0), rows * width, self._tables_bytes())
+        if sum(word_up(size) for _, size in buffers) > target.l1_usable_bytes or max(moved) > limit:
+            return None
+        steps = (
+            tuple(self._scores(rows, tile) for tile in even_tiles(keys, KEY_STEP)),
+            tuple(self._values(rows, tile) for tile in even_tiles(width, CHANNEL_STEP)),
+        )
+        allowed = tuple(tuple(cost for cost in costs if cost.operand_bytes <= limit) for costs in steps)
+        if not all(allowed):
+            return None
+        turns = self._turns(rows) * heads
+        loads = [dma_cycles(target, count * self._pitch(0)) for count in turns]
+        stores = [dma_cycles(target, count * width, count) for count in turns]
+        tables = dma_cycles(target, self._tables_bytes())
+        fixed = sum(word_up(size) for name, size in buffers if name not in ("q", "kv"))
+        # Q has two buffers even where there is one turn: the schedule knows no other form.
+        query = InputCost(rows * self._pitch(0), sum(loads[1:]), (2,))
+        return RowChoice(
+            rows,
+            fixed,
+            sum(loads) + sum(stores) + tables,
+            loads[0] + stores[-1] + tables,
+            sum(stores[:-1]),
+            (query,),
+            allowed,
+        )
+
+    def _scores(self, rows: int, tile: int) -> StepCost:
+        """Return what scores and softmax cost with these query rows and keys per tile of K."""
+        _, _, keys, width = self.sizes
+        return self._step_cost(
+            rows,
+            tile,
+            keys,
+            1,
+            lambda count, size: scores_cycles(self.target, count, size, width),
+            lambda count: softmax_cycles(self.target, count, keys),
+        )
+
+    def _values(self, rows: int, tile: int) -> StepCost:
+        """Return what the weighted means cost with these query rows and channels per tile of V transposed."""
+        _, _, keys, width = self.sizes
+        return self._step_cost(
+            rows,
+            tile,
+            width,
+            2,
+            lambda count, size: values_cycles(self.target, count, keys, size),
+            lambda count: 0,
+        )
+
+    def _step_cost(
+        self,
+        rows: int,
+        tile: int,
+        whole: int,
+        operand: int,
+        tile_cycles: Callable[[int, int], int],
+        turn_cycles: Callable[[int], int],
+    ) -> StepCost:
+        turns, heads, pitch = self._turns(rows), self.sizes[0], self._pitch(operand)
+        edge = whole - (tiles(whole, tile) - 1) * tile
+        pieces = ((tiles(whole, tile) - 1, tile), (1, edge))
+        compute = dma = exposed = hiding = last_hiding = 0
+        for count in turns:
+            last_hiding = turn_cycles(count)
+            compute += last_hiding
+            for times, size in pieces:
+                cycles, moved = tile_cycles(count, size), dma_cycles(self.target, size * pitch)
+                compute, dma = compute + times * cycles, dma + times * moved
+                exposed += times * max(0, moved - cycles)
+                last_hiding += times * max(0, cycles - moved)
+            hiding += last_hiding
+        first = dma_cycles(self.target, tile * pitch) if operand == 1 else 0
+        return StepCost(
+            tile,
+            heads * compute,
+            heads * dma,
+            heads * exposed + first,
+            heads * hiding - last_hiding,
+            tile * pitch,
+            0,
+        )
+
+    def _turns(self, rows: int) -> tuple[int, ...]:
+        """Return the rows of every query tile of one head."""
+        whole = self.sizes[1]
+        return tuple(min(rows, whole - start) for start in range(0, whole, rows))
+
+    def _pitch(self, operand: int) -> int:
+        return self.layouts[self.stage.op.inputs[operand]].pitch_bytes
+
+    def _tables_bytes(self) -> int:
+        return len(self.packed.contents[table_block(self.stage)])

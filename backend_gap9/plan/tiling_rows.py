@@ -1,0 +1,303 @@
+"""The tiles of a row stage, as a problem: rows per tile, channels per tile, buffers per input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tmc.backend_gap9.kernels.table import weight_pitch, word_up
+from tmc.backend_gap9.plan.l1_buffers import (
+    channel_source,
+    input_pitch,
+    row_buffers,
+    row_inputs,
+    stored_in_place,
+    streamed_bytes,
+)
+from tmc.backend_gap9.plan.plan import RowTiling
+from tmc.backend_gap9.plan.tile_problem import InputCost, RowChoice, StepCost, TileChoice, TileProblem
+from tmc.backend_gap9.program.expressions import tiles
+from tmc.backend_gap9.schedule.row_calls import linear_kernel
+from tmc.backend_gap9.stages.layout import Rows, Storage
+from tmc.backend_gap9.stages.pack import PackedStage, rope_block, table_block, weight_block
+from tmc.backend_gap9.stages.stages import RowStage
+from tmc.backend_gap9.target.cost import (
+    clip_cycles,
+    dma_cycles,
+    layernorm_cycles,
+    linear_cycles,
+    requantise_cycles,
+    rope_cycles,
+)
+from tmc.backend_gap9.target.target import Target
+from tmc.ir.attrs import QLinearAttrs
+from tmc.ir.graph import Graph, Op, OpKind
+
+ROW_STEP = 8  # one row for each core
+CHANNEL_STEP = 4  # what a block of the kernels takes at once
+# Ops that take rows as a whole, with their cycles for so many rows.
+WHOLE_ROWS: Mapping[OpKind, Callable[[Target, Graph, Op, int], int]] = {
+    OpKind.QLAYERNORM: lambda target, graph, op, rows: layernorm_cycles(target, rows, _channels(graph, op)),
+    OpKind.QREQUANTISE: lambda target, graph, op, rows: requantise_cycles(target, rows, _channels(graph, op)),
+    OpKind.QCLIP: lambda target, graph, op, rows: clip_cycles(
+        target, rows, _channels(graph, op), graph.types[op.output].dtype.size_bytes, len(op.inputs) == 4
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RowTiles:
+    """One row stage and what its tiles depend on."""
+
+    graph: Graph
+    stage: RowStage
+    layouts: dict[str, Rows]
+    storage: Storage
+    packed: PackedStage
+    target: Target
+
+    def problem(self) -> TileProblem:
+        """Return the problem; it has no row choice where no tile fits."""
+        choices = []
+        for rows in tile_sizes(self.stage.rows, ROW_STEP):
+            choice = self._row_choice(rows)
+            if choice is None:
+                break
+            choices.append(choice)
+        return TileProblem(tuple(choices), self.last_readers(), self.target.l1_usable_bytes)
+
+    def steps(self) -> tuple[Op, ...]:
+        """Return the ops that are a step of their own: all but the rotations, which go with their linear."""
+        return tuple(op for op in self.stage.ops if op.kind is not OpKind.QROPE)
+
+    def tiling(self, problem: TileProblem, solution: TileChoice) -> RowTiling:
+        """Return the tiling that a solution stands for."""
+        choice = problem.choices[solution.choice]
+        channels = tuple(
+            (op.output, costs[tile].tile)
+            for op, costs, tile in zip(self.steps(), choice.steps, solution.tiles, strict=True)
+            if op.kind is OpKind.QLINEAR
+        )
+        inputs = tuple(zip(row_inputs(self.graph, self.stage), solution.buffers, strict=True))
+        return RowTiling(choice.rows, channels, inputs)
+
+    def smallest_tiling(self) -> RowTiling:
+        """Return the smallest legal tiling, whether it fits or not."""
+        rows = tile_sizes(self.stage.rows, ROW_STEP)[0]
+        channels = tuple(
+            (op.output, self._channel_tiles(op)[0]) for op in self.steps() if op.kind is OpKind.QLINEAR
+        )
+        inputs = row_inputs(self.graph, self.stage)
+        return RowTiling(rows, channels, tuple((name, self._buffers(name, rows)[0]) for name in inputs))
+
+    def smallest_transfers(self) -> tuple[tuple[str, int], ...]:
+        """Return every kind of transfer that the smallest tiling makes, by value, with its bytes."""
+        tiling = self.smallest_tiling()
+        found = [(name, tiling.rows * self._pitch(name)) for name, _ in tiling.input_buffers]
+        for op in self.steps():
+            if op.kind is not OpKind.QLINEAR:
+                continue
+            channels = tiling.channels_of(op.output)
+            found.append((weight_block(op), channels * self._weight_pitch(op)))
+            follower = self._streamed(op)
+            if follower is not None:
+                size = streamed_bytes(self.graph, self.layouts, follower, tiling.rows, channels)
+                found.append((follower.output, size))
+        found += [(value, tiling.rows * self._home_pitch(value)) for value in self._whole_stored()]
+        return (*found, ("tables", self._tables_bytes()))
+
+    def last_readers(self) -> tuple[int, ...]:
+        """Return for each input the number of the last step that touches its tile."""
+        steps = self.steps()
+        last = []
+        for name in row_inputs(self.graph, self.stage):
+            readers = [
+                channel_source(self.stage, op)
+                for op in self.stage.ops
+                if any(self.storage.home.get(value) == name for value in (*op.inputs, op.output))
+                or (op.kind is OpKind.QROPE and rope_block(self.stage, op) == name)
+            ]
+            last.append(max(steps.index(op) for op in readers))
+        return tuple(last)
+
+    def _row_choice(self, rows: int) -> RowChoice | None:
+        """Return a number of rows with everything that fits with it, or None if nothing does."""
+        stage, target = self.stage, self.target
+        limit = target.dma.max_bytes
+        names = row_inputs(self.graph, stage)
+        smallest = self._smallest_buffers(rows)
+        buffer_bytes = sum(word_up(size) for _, size in smallest)
+        wholes = [self._home_pitch(value) for value in self._whole_stored()]
+        moved = (*(rows * self._pitch(name) for name in names), *(rows * pitch for pitch in wholes))
+        if buffer_bytes > target.l1_usable_bytes or max((*moved, self._tables_bytes())) > limit:
+            return None
+        steps = []
+        for op in self.steps():
+            costs = tuple(self._step_cost(op, rows, tile) for tile in self._channel_tiles(op))
+            allowed = tuple(cost for cost in costs if max(cost.operand_bytes, cost.result_bytes) <= limit)
+            if not allowed:
+                return None
+            steps.append(allowed)
+        turns = self._turns(rows)
+        loads = [[dma_cycles(target, count * self._pitch(name)) for count in turns] for name in names]
+        stores = [[dma_cycles(target, count * pitch) for count in turns] for pitch in wholes]
+        tables = dma_cycles(target, self._tables_bytes()) if self._tables_bytes() else 0
+        fixed = sum(word_up(size) for name, size in smallest if name.startswith(("row.", "tile.", "tables")))
+        return RowChoice(
+            rows,
+            fixed,
+            sum(map(sum, loads)) + sum(map(sum, stores)) + tables,
+            sum(load[0] for load in loads) + sum(store[-1] for store in stores) + tables,
+            sum(sum(store[:-1]) for store in stores),
+            tuple(
+                InputCost(word_up(rows * self._pitch(name)), sum(load[1:]), self._buffers(name, rows))
+                for name, load in zip(names, loads, strict=True)
+            ),
+            tuple(steps),
+        )
+
+    def _step_cost(self, op: Op, rows: int, tile: int) -> StepCost:
+        """Return what an op costs with these rows and channels per tile."""
+        turns = self._turns(rows)
+        if op.kind in WHOLE_ROWS:
+            compute = [WHOLE_ROWS[op.kind](self.target, self.graph, op, count) for count in turns]
+            return StepCost(0, sum(compute), 0, 0, sum(compute[:-1]), 0, 0)
+        first, rest, last = self._turn_cost(op, turns[0], tile), len(turns) - 1, None
+        last = first if turns[-1] == turns[0] else self._turn_cost(op, turns[-1], tile)
+        linears = [each for each in self.stage.ops if each.kind is OpKind.QLINEAR]
+        channels = self.graph.types[op.inputs[1]].shape[0]
+        ends = 0
+        if op is linears[0]:
+            ends += dma_cycles(self.target, tile * self._weight_pitch(op))
+        if op is linears[-1] and self._streamed(op) is not None:
+            ends += self._store_cycles(op, turns[-1], channels - (tiles(channels, tile) - 1) * tile)
+        follower = self._streamed(op)
+        return StepCost(
+            tile,
+            rest * first.compute + last.compute,
+            rest * first.dma + last.dma,
+            rest * first.exposed + last.exposed + ends,
+            rest * first.slack,
+            tile * self._weight_pitch(op),
+            0
+            if follower is None
+            else word_up(streamed_bytes(self.graph, self.layouts, follower, rows, tile)),
+        )
+
+    def _turn_cost(self, op: Op, rows: int, tile: int) -> _TurnCost:
+        """Return what all channel tiles of a linear cost in one turn."""
+        channels = self.graph.types[op.inputs[1]].shape[0]
+        count = tiles(channels, tile)
+        whole = self._tile_cost(op, rows, tile)
+        edge = channels - (count - 1) * tile
+        last = whole if edge == tile else self._tile_cost(op, rows, edge)
+        return _TurnCost(
+            *((count - 1) * each + final for each, final in zip(whole.figures(), last.figures(), strict=True))
+        )
+
+    def _tile_cost(self, op: Op, rows: int, channels: int) -> _TurnCost:
+        depth = self.graph.types[op.inputs[1]].shape[1]
+        kernel = linear_kernel(self.graph, op)
+        compute = linear_cycles(self.target, kernel, rows, channels, depth, bias_rows(self.graph, op))
+        if op.output in self.storage.per_tile:
+            compute += rope_cycles(self.target, rows, channels)
+        dma = dma_cycles(self.target, channels * self._weight_pitch(op))
+        dma += self._store_cycles(op, rows, channels)
+        return _TurnCost(compute, dma, max(0, dma - compute), max(0, compute - dma))
+
+    def _store_cycles(self, op: Op, rows: int, channels: int) -> int:
+        """Return the cycles of storing one channel tile, 0 if it stays in L1."""
+        follower = self._streamed(op)
+        if follower is None:
+            return 0
+        layout = self.layouts[follower.output]
+        if _is_transposed(follower):
+            return dma_cycles(self.target, channels * rows, channels)
+        size = streamed_bytes(self.graph, self.layouts, follower, rows, channels)
+        return dma_cycles(self.target, size, 1 if size == rows * layout.pitch_bytes else rows)
+
+    def _streamed(self, op: Op) -> Op | None:
+        """Return the op whose channel tiles leave for L2 with those of a linear: itself or its rotation."""
+        for each in self.stage.ops:
+            if each.output in self.storage.streamed and channel_source(self.stage, each) is op:
+                return each
+        return None
+
+    def _channel_tiles(self, op: Op) -> tuple[int, ...]:
+        """Return the legal channel tiles of a step: one of 0 where it has none."""
+        if op.kind is not OpKind.QLINEAR:
+            return (0,)
+        channels = self.graph.types[op.inputs[1]].shape[0]
+        reader = next((each for each in self.stage.ops if op.output in each.inputs), None)
+        if reader is not None and reader.kind is OpKind.QROPE:
+            return (self.graph.types[reader.output].shape[2],)
+        if isinstance(op.attrs, QLinearAttrs) and op.attrs.layout == "heads":
+            return (channels // op.attrs.heads,)
+        return even_tiles(channels, CHANNEL_STEP)
+
+    def _buffers(self, name: str, rows: int) -> tuple[int, ...]:
+        """Return how many buffers an input may have: one, where there is no next tile to load ahead."""
+        if rows >= self.stage.rows:
+            return (1,)
+        return (2,) if name in stored_in_place(self.graph, self.stage, self.storage) else (1, 2)
+
+    def _smallest_buffers(self, rows: int) -> tuple[tuple[str, int], ...]:
+        smallest = self.smallest_tiling()
+        inputs = tuple((name, self._buffers(name, rows)[0]) for name, _ in smallest.input_buffers)
+        tiling = RowTiling(rows, smallest.channels, inputs)
+        return row_buffers(self.graph, self.stage, self.layouts, self.storage, self.packed, tiling)
+
+    def _turns(self, rows: int) -> tuple[int, ...]:
+        """Return the rows of every row tile."""
+        return tuple(min(rows, self.stage.rows - start) for start in range(0, self.stage.rows, rows))
+
+    def _whole_stored(self) -> tuple[str, ...]:
+        return tuple(value for value in self.stage.stored if value in self.storage.home)
+
+    def _home_pitch(self, value: str) -> int:
+        return self.layouts[self.storage.home[value]].pitch_bytes
+
+    def _pitch(self, name: str) -> int:
+        return input_pitch(self.graph, self.layouts, self.stage, name)
+
+    def _weight_pitch(self, op: Op) -> int:
+        return weight_pitch(self.graph.types[op.inputs[1]].shape[1])
+
+    def _tables_bytes(self) -> int:
+        return len(self.packed.contents.get(table_block(self.stage), b""))
+
+
+@dataclass(frozen=True, slots=True)
+class _TurnCost:
+    compute: int
+    dma: int
+    exposed: int
+    slack: int
+
+    def figures(self) -> tuple[int, int, int, int]:
+        return self.compute, self.dma, self.exposed, self.slack
+
+
+def _channels(graph: Graph, op: Op) -> int:
+    return graph.types[op.output].shape[1]
+
+
+def tile_sizes(whole: int, step: int) -> tuple[int, ...]:
+    """Return the multiples of a step below the whole, and the whole."""
+    return (*range(step, whole, step), whole)
+
+
+def even_tiles(whole: int, step: int) -> tuple[int, ...]:
+    """Return the sizes that cut a whole into equal tiles, rounded up to the step, rising; and the whole."""
+    sizes = {tiles(tiles(whole, count), step) * step for count in range(1, whole // step + 1)}
+    return (*sorted(size for size in sizes if size < whole), whole)
+
+
+def _is_transposed(op: Op) -> bool:
+    return isinstance(op.attrs, QLinearAttrs) and op.attrs.layout == "transposed"
+
+
+def bias_rows(graph: Graph, op: Op) -> int:
+    """Return how many rows of a linear share a row of bias."""
+    bias = graph.types[op.inputs[3]]
+    return graph.types[op.inputs[0]].shape[0] // bias.shape[0]

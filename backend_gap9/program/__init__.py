@@ -1,0 +1,1 @@
+"""The program: stages of loops over transfers, waits, kernel calls and barriers."""

@@ -1,0 +1,89 @@
+"""Constructors of expressions that fold what is known, so that the emitted C shows no `* 1` and no `+ 0`."""
+
+from __future__ import annotations
+
+from tmc.backend_gap9.program.program import ARITHMETIC, Binary, Const, Expr
+
+Number = Expr | int
+
+
+def expr(number: Number) -> Expr:
+    """Return a number as an expression."""
+    return Const(number) if isinstance(number, int) else number
+
+
+def add(*numbers: Number) -> Expr:
+    """Return the sum, constants collected at the end."""
+    total = 0
+    rest: list[Expr] = []
+    for number in numbers:
+        match number:
+            case int(value) | Const(value):
+                total += value
+            case Binary("+", inner, Const(value)):
+                total += value
+                rest.append(inner)
+            case _:
+                rest.append(number)
+    if not rest:
+        return Const(total)
+    result = rest[0]
+    for term in rest[1:]:
+        result = Binary("+", result, term)
+    return result if total == 0 else Binary("+", result, Const(total))
+
+
+def mul(left: Number, right: Number) -> Expr:
+    """Return the product."""
+    a, b = expr(left), expr(right)
+    if isinstance(a, Const) and isinstance(b, Const):
+        return Const(a.value * b.value)
+    for known, other in ((a, b), (b, a)):
+        if isinstance(known, Const):
+            if known.value == 0:
+                return Const(0)
+            return other if known.value == 1 else Binary("*", other, known)
+    return Binary("*", a, b)
+
+
+def mod(left: Number, right: int) -> Expr:
+    """Return left % right."""
+    a = expr(left)
+    if isinstance(a, Const) or right == 1:
+        return Const(a.value % right if isinstance(a, Const) else 0)
+    return Binary("%", a, Const(right))
+
+
+def div(left: Number, right: int) -> Expr:
+    """Return left / right, rounded down."""
+    a = expr(left)
+    if right == 1:
+        return a
+    return Const(ARITHMETIC["/"](a.value, right)) if isinstance(a, Const) else Binary("/", a, Const(right))
+
+
+def tile_size(index: Number, tile: int, total: int) -> Expr:
+    """Return the size of tile `index` of `total` things in tiles of `tile`: the last one may be smaller."""
+    if total % tile == 0:
+        return Const(tile)
+    number = expr(index)
+    if isinstance(number, Const):
+        return Const(min(tile, total - number.value * tile))
+    return Binary("min", Const(tile), Binary("-", Const(total), mul(number, tile)))
+
+
+def tiles(total: int, tile: int) -> int:
+    """Return the number of tiles."""
+    return -(-total // tile)
+
+
+def round_up_to_word(size: Number) -> Expr:
+    """Return a size rounded up to a multiple of 4."""
+    if (
+        isinstance(size, Binary)
+        and size.operator == "*"
+        and isinstance(size.right, Const)
+        and size.right.value % 4 == 0
+    ):
+        return size
+    return mul(div(add(size, 3), 4), 4)

@@ -1,0 +1,130 @@
+"""Who touches which bytes at the same time: transfers in flight, and calls between two barriers.
+
+Core 0 alone starts and awaits transfers, so transfers are in order among themselves. Calls run on all cores
+and are ordered by barriers only: a transfer counts as active from the barrier before its start to the barrier
+after its wait, and a call as running from the barrier before it to the barrier after it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tmc.backend_gap9.prove.memory import Region, shared_byte
+from tmc.backend_gap9.prove.place import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A started transfer and where it was started."""
+
+    place: Place
+    kind: Literal["l2", "l3"]
+    source: Region
+    destination: Region
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What one operand of a call touches."""
+
+    field: str
+    region: Region
+    writes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunningCall:
+    """A call since the last barrier."""
+
+    place: Place
+    accesses: tuple[Access, ...]
+
+
+SlotKey = tuple[str, int]
+
+
+class Races:
+    """The transfers that are active and the calls that are running. Methods return a conflict, or None."""
+
+    def __init__(self) -> None:
+        """Start with idle slots."""
+        self.in_flight: dict[SlotKey, Transfer] = {}
+        self._waited: list[Transfer] = []  # since the last barrier
+        self._calls: list[RunningCall] = []  # since the last barrier
+
+    def copy(self) -> Races:
+        """Return an independent copy."""
+        twin = Races()
+        twin.in_flight = dict(self.in_flight)
+        twin._waited = list(self._waited)
+        twin._calls = list(self._calls)
+        return twin
+
+    def barrier(self) -> None:
+        """Let all cores meet."""
+        self._waited.clear()
+        self._calls.clear()
+
+    def start(self, key: SlotKey, transfer: Transfer) -> str | None:
+        """Start a transfer on an idle slot."""
+        for other in self.in_flight.values():
+            byte = shared_byte(transfer.destination, other.destination)
+            if byte is not None:
+                return f"destination byte {byte} is also written by {other.place}, still in flight"
+            byte = shared_byte(transfer.destination, other.source)
+            if byte is not None:
+                return f"destination byte {byte} is also read by {other.place}, still in flight"
+            byte = shared_byte(transfer.source, other.destination)
+            if byte is not None:
+                return f"source byte {byte} is also written by {other.place}, still in flight"
+        for call in self._calls:
+            for access in call.accesses:
+                conflict = _call_against_transfer(access, transfer)
+                if conflict:
+                    return f"{conflict} in {call.place}, without a barrier between them"
+        self.in_flight[key] = transfer
+        return None
+
+    def wait(self, key: SlotKey) -> Transfer:
+        """End the transfer of a busy slot."""
+        transfer = self.in_flight.pop(key)
+        self._waited.append(transfer)
+        return transfer
+
+    def call(self, call: RunningCall) -> str | None:
+        """Run a call."""
+        for transfer in self.in_flight.values():
+            for access in call.accesses:
+                conflict = _call_against_transfer(access, transfer)
+                if conflict:
+                    return f"{conflict} while {transfer.place} is in flight"
+        for transfer in self._waited:
+            for access in call.accesses:
+                conflict = _call_against_transfer(access, transfer)
+                if conflict:
+                    return f"{conflict}: no barrier since the wait for {transfer.place}"
+        for other in self._calls:
+            for access in call.accesses:
+                for earlier in other.accesses:
+                    byte = (
+                        shared_byte(access.region, earlier.region)
+                        if access.writes or earlier.writes
+                        else None
+                    )
+                    if byte is not None:
+                        return (
+                            f"operand {access.field} shares byte {byte} with operand {earlier.field} of "
+                            f"{other.place}, without a barrier between them"
+                        )
+        self._calls.append(call)
+        return None
+
+
+def _call_against_transfer(access: Access, transfer: Transfer) -> str | None:
+    """Tell where a call touches what a transfer writes, or writes what it reads."""
+    byte = shared_byte(access.region, transfer.destination)
+    if byte is not None:
+        return f"destination byte {byte} is touched by operand {access.field}"
+    byte = shared_byte(access.region, transfer.source) if access.writes else None
+    return None if byte is None else f"source byte {byte} is written by operand {access.field}"

@@ -1,0 +1,312 @@
+"""Schedule of an attention stage: for every head and every tile of query rows, scores, softmax, values.
+
+Tiles of K and of V transposed stream through one double buffer `kv`: while one is used the next one travels,
+across the softmax and from one query tile to the next. Scores never leave L1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tmc.backend_gap9.kernels.table import odd_pitch
+from tmc.backend_gap9.plan.l1_buffers import key_value_slot_bytes
+from tmc.backend_gap9.plan.plan import AttentionTiling
+from tmc.backend_gap9.program.expressions import Number, add, div, expr, mod, mul, tile_size, tiles
+from tmc.backend_gap9.program.program import (
+    Address,
+    Const,
+    Dma,
+    Expr,
+    Lookup,
+    Loop,
+    Slot,
+    Stmt,
+    ValueShape,
+    Var,
+)
+from tmc.backend_gap9.schedule.context import (
+    BARRIER,
+    Context,
+    at,
+    call,
+    equal,
+    less,
+    load,
+    named,
+    operand,
+    part,
+    rows_in_l2,
+    stage_prologue,
+    wait,
+    when,
+)
+from tmc.backend_gap9.stages.pack import PackedStage, table_block
+from tmc.backend_gap9.stages.stages import AttentionStage
+from tmc.ir.attrs import QAttentionAttrs
+
+HEAD, T, J = Var("head"), Var("t"), Var("j")
+
+
+def schedule_attention(
+    context: Context, stage: AttentionStage, packed: PackedStage, tiling: AttentionTiling
+) -> tuple[Stmt, ...]:
+    """Return the statements of an attention stage."""
+    return _Attention(context, stage, packed, tiling).statements()
+
+
+def attention_scratch(stage: AttentionStage, context: Context) -> dict[str, ValueShape]:
+    """Return the values that live only in L1: scores, their exponentials and the divisors of every row."""
+    attrs = stage.op.attrs
+    assert isinstance(attrs, QAttentionAttrs)
+    heads, rows, _ = context.graph.types[stage.op.inputs[0]].shape
+    keys = context.graph.types[stage.op.inputs[1]].shape[1]
+    name = stage.op.output
+    return {
+        f"{name}.scores": ValueShape(heads * rows, keys * 2),
+        f"{name}.p": ValueShape(heads * rows, keys),
+        f"{name}.norm": ValueShape(1, heads * rows * 8),
+    }
+
+
+def attention_tables(stage: AttentionStage) -> Mapping[str, tuple[int, ...]]:
+    """Return the numbers of each head that the stage looks up."""
+    attrs = stage.op.attrs
+    assert isinstance(attrs, QAttentionAttrs)
+    return {"score_shift": attrs.score_shift}
+
+
+@dataclass(frozen=True, slots=True)
+class _Attention:
+    context: Context
+    stage: AttentionStage
+    packed: PackedStage
+    tiling: AttentionTiling
+
+    @property
+    def attrs(self) -> QAttentionAttrs:
+        assert isinstance(self.stage.op.attrs, QAttentionAttrs)
+        return self.stage.op.attrs
+
+    def sizes(self) -> tuple[int, int, int]:
+        """Return query rows, keys and head width."""
+        types = self.context.graph.types
+        _, rows, width = types[self.stage.op.inputs[0]].shape
+        return rows, types[self.stage.op.inputs[1]].shape[1], width
+
+    def pitch(self, operand_number: int) -> int:
+        return self.context.layouts[self.stage.op.inputs[operand_number]].pitch_bytes
+
+    @property
+    def scores_pitch(self) -> int:
+        return odd_pitch(self.sizes()[1] * 2)
+
+    # ------------------------------------------------------------ transfers
+
+    def load_q(self, turn: Expr) -> Dma:
+        """Start loading the query tile of a turn; turns count query tiles over all heads."""
+        rows, _, _ = self.sizes()
+        count = tiles(rows, self.tiling.rows)
+        first = add(mul(div(turn, count), rows), mul(mod(turn, count), self.tiling.rows))
+        taken = tile_size(mod(turn, count), self.tiling.rows, rows)
+        return load(
+            Slot("q", mod(turn, 2)),
+            self.q_tile(turn),
+            rows_in_l2(self.context, self.stage.op.inputs[0], first),
+            mul(taken, self.pitch(0)),
+        )
+
+    def q_tile(self, turn: Number) -> Address:
+        return at("q", mul(mod(turn, 2), self.tiling.rows * self.pitch(0)))
+
+    def out_tile(self, turn: Number) -> Address:
+        return at("out", mul(mod(turn, 2), self.tiling.rows * self.sizes()[2]))
+
+    def kv_tile(self, running: Number) -> Address:
+        slot_bytes = key_value_slot_bytes(self.context.graph, self.stage, self.context.layouts, self.tiling)
+        return at("kv", mul(mod(running, 2), slot_bytes))
+
+    def load_k(self, head: Number, j: Number, running: Expr) -> Dma:
+        _, keys, _ = self.sizes()
+        first = add(mul(head, keys), mul(j, self.tiling.keys))
+        return load(
+            Slot("kv", mod(running, 2)),
+            self.kv_tile(running),
+            rows_in_l2(self.context, self.stage.op.inputs[1], first),
+            mul(tile_size(j, self.tiling.keys, keys), self.pitch(1)),
+        )
+
+    def load_v(self, head: Number, j: Number, running: Expr) -> Dma:
+        _, _, width = self.sizes()
+        first = add(mul(head, width), mul(j, self.tiling.channels))
+        return load(
+            Slot("kv", mod(running, 2)),
+            self.kv_tile(running),
+            rows_in_l2(self.context, self.stage.op.inputs[2], first),
+            mul(tile_size(j, self.tiling.channels, width), self.pitch(2)),
+        )
+
+    # ------------------------------------------------------------ statements
+
+    def statements(self) -> tuple[Stmt, ...]:
+        rows, _, _ = self.sizes()
+        count = tiles(rows, self.tiling.rows)
+        turns = self.attrs.heads * count
+        body = self.query_tile(T if count > 1 else 0, count)
+        inner = (Loop("t", count, body),) if count > 1 else body
+        outer = (Loop("head", self.attrs.heads, inner),) if self.attrs.heads > 1 else inner
+        return (
+            *stage_prologue(self.context, self.stage, self.packed),
+            self.load_q(Const(0)),
+            self.load_k(0, 0, Const(0)),
+            *outer,
+            *(wait("out", index) for index in range(min(2, turns))),
+        )
+
+    def query_tile(self, t: Number, count: int) -> tuple[Stmt, ...]:
+        """Return the statements for one tile of query rows of one head."""
+        rows_total, keys, width = self.sizes()
+        head: Number = HEAD if self.attrs.heads > 1 else 0
+        bind, turn = named("turn", add(mul(head, count), t))
+        more = less(add(turn, 1), self.attrs.heads * count)
+        rows = tile_size(t, self.tiling.rows, rows_total)
+        row = add(mul(head, rows_total), mul(t, self.tiling.rows))
+        k_tiles, v_tiles = tiles(keys, self.tiling.keys), tiles(width, self.tiling.channels)
+        body: list[Stmt] = [*bind, wait("q", mod(turn, 2))]
+        j: Number = J if k_tiles > 1 else 0
+        bind, running = named("k_tile", add(mul(turn, k_tiles + v_tiles), j))
+        scores = (
+            *bind,
+            *self.k_step(head, j, running, k_tiles),
+            self.scores_call(head, j, turn, running, rows, row),
+        )
+        body += [Loop("j", k_tiles, scores)] if k_tiles > 1 else scores
+        body += [
+            BARRIER,
+            *when(more, self.load_q(add(turn, 1))),
+            self.softmax_call(head, rows, row),
+            *when(less(1, turn), wait("out", mod(turn, 2))),
+        ]
+        j = J if v_tiles > 1 else 0
+        bind, running = named("v_tile", add(mul(turn, k_tiles + v_tiles), j, k_tiles))
+        values = (
+            *bind,
+            *self.v_step(head, j, turn, running, v_tiles, count),
+            self.values_call(head, j, turn, running, t, rows, row),
+        )
+        body += [Loop("j", v_tiles, values)] if v_tiles > 1 else values
+        out_pitch = self.context.layouts[self.stage.op.output].pitch_bytes
+        target = rows_in_l2(self.context, self.stage.op.output, mul(t, self.tiling.rows), mul(head, width))
+        body += [
+            BARRIER,
+            Dma(
+                Slot("out", mod(turn, 2)),
+                "out",
+                self.out_tile(turn),
+                target,
+                rows,
+                Const(width),
+                Const(out_pitch),
+            ),
+        ]
+        return tuple(body)
+
+    def k_step(self, head: Number, j: Number, running: Expr, k_tiles: int) -> tuple[Stmt, ...]:
+        """Wait for a tile of K; the tile after it leaves, which is the first of V after the last of K."""
+        following = add(running, 1)
+        return (
+            wait("kv", mod(running, 2)),
+            BARRIER,
+            *when(less(add(j, 1), k_tiles), self.load_k(head, add(j, 1), following)),
+            *when(equal(j, k_tiles - 1), self.load_v(head, 0, following)),
+        )
+
+    def v_step(
+        self, head: Number, j: Number, turn: Expr, running: Expr, v_tiles: int, count: int
+    ) -> tuple[Stmt, ...]:
+        """Wait for a tile of V; the tile after it leaves: after the last one the next turn's first of K."""
+        following = add(running, 1)
+        next_k = when(
+            less(add(turn, 1), self.attrs.heads * count),
+            self.load_k(div(add(turn, 1), count), 0, following),
+        )
+        return (
+            wait("kv", mod(running, 2)),
+            BARRIER,
+            *when(less(add(j, 1), v_tiles), self.load_v(head, add(j, 1), following)),
+            *(when(equal(j, v_tiles - 1), *next_k) if next_k else ()),
+        )
+
+    # ------------------------------------------------------------ calls
+
+    def scores_call(self, head: Number, j: Number, turn: Expr, running: Expr, rows: Expr, row: Expr) -> Stmt:
+        op, (_, keys, width) = self.stage.op, self.sizes()
+        column_bytes = mul(j, self.tiling.keys * 2)
+        return call(
+            "tmc_attention_scores_s8s8s16",
+            op.output,
+            (
+                operand("q", self.q_tile(turn), part(op.inputs[0], row)),
+                operand(
+                    "k",
+                    self.kv_tile(running),
+                    part(op.inputs[1], add(mul(head, keys), mul(j, self.tiling.keys))),
+                ),
+                operand("scores", at("scores", column_bytes), part(f"{op.output}.scores", row, column_bytes)),
+            ),
+            rows=rows,
+            keys=tile_size(j, self.tiling.keys, keys),
+            width=width,
+            q_pitch=self.pitch(0),
+            k_pitch=self.pitch(1),
+            scores_pitch=self.scores_pitch,
+            key0=0,
+            shift=Lookup("score_shift", expr(head)),
+        )
+
+    def softmax_call(self, head: Number, rows: Expr, row: Expr) -> Stmt:
+        op, (_, keys, _) = self.stage.op, self.sizes()
+        offset = self.packed.offsets_bytes[op.output, "exp_table"]
+        table = add(mul(head, 1024), offset)
+        return call(
+            "tmc_attention_softmax_s16u8",
+            op.output,
+            (
+                operand("scores", at("scores"), part(f"{op.output}.scores", row)),
+                operand("exp_table", at("tables", table), part(table_block(self.stage), 0, table)),
+                operand("p", at("scores"), part(f"{op.output}.p", row)),
+                operand("norm", at("norm"), part(f"{op.output}.norm", 0, mul(row, 8))),
+            ),
+            rows=rows,
+            keys=keys,
+            scores_pitch=self.scores_pitch,
+            out_multiplier=self.attrs.out_multiplier,
+        )
+
+    def values_call(
+        self, head: Number, j: Number, turn: Expr, running: Expr, t: Number, rows: Expr, row: Expr
+    ) -> Stmt:
+        op, (_, keys, width) = self.stage.op, self.sizes()
+        out = self.out_tile(turn)
+        column = mul(j, self.tiling.channels)
+        return call(
+            "tmc_attention_values_u8s8s8",
+            op.output,
+            (
+                operand("p", at("scores"), part(f"{op.output}.p", row)),
+                operand("vt", self.kv_tile(running), part(op.inputs[2], add(mul(head, width), column))),
+                operand("norm", at("norm"), part(f"{op.output}.norm", 0, mul(row, 8))),
+                operand(
+                    "y",
+                    at(out.buffer, add(out.offset_bytes, column)),
+                    part(op.output, mul(t, self.tiling.rows), add(mul(head, width), column)),
+                ),
+            ),
+            rows=rows,
+            keys=keys,
+            channels=tile_size(j, self.tiling.channels, width),
+            p_pitch=self.scores_pitch,
+            vt_pitch=self.pitch(2),
+            y_pitch=width,
+            out_shift=self.attrs.out_shift,
+        )

@@ -1,0 +1,256 @@
+"""Schedule of a column stage: one loop over tiles of columns, for every run of rows if there are several.
+
+Input, constants and output are double-buffered: while a tile is computed, the next one arrives and the last
+one leaves. A tile of all columns travels as one run of bytes, any other one line by line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tmc.backend_gap9.kernels.table import weight_pitch
+from tmc.backend_gap9.plan.plan import ColumnTiling
+from tmc.backend_gap9.program.expressions import Number, add, div, expr, mod, mul, tile_size, tiles
+from tmc.backend_gap9.program.program import Address, Call, Const, Dma, Expr, Loop, Operand, Slot, Stmt, Var
+from tmc.backend_gap9.schedule.context import (
+    BARRIER,
+    Context,
+    at,
+    call,
+    less,
+    load,
+    operand,
+    part,
+    rows_in_l2,
+    stage_prologue,
+    wait,
+    when,
+)
+from tmc.backend_gap9.schedule.row_calls import Tables
+from tmc.backend_gap9.stages.column_shape import ColumnShape, column_shape
+from tmc.backend_gap9.stages.pack import PackedStage, table_block, weight_block
+from tmc.backend_gap9.stages.stages import ColumnStage
+from tmc.ir.attrs import PermuteRowsAttrs, QDepthwiseRowsAttrs, QInterpolateRowsAttrs, QMeanRowsAttrs
+from tmc.ir.graph import Op, OpKind
+
+
+def schedule_columns(
+    context: Context, stage: ColumnStage, packed: PackedStage, tiling: ColumnTiling
+) -> tuple[Stmt, ...]:
+    """Return the statements of a column stage."""
+    shape = column_shape(context.graph, stage.op)
+    return _Columns(context, stage, packed, tiling.columns, shape).statements()
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    context: Context
+    stage: ColumnStage
+    packed: PackedStage
+    columns: int
+    shape: ColumnShape
+
+    @property
+    def op(self) -> Op:
+        return self.stage.op
+
+    @property
+    def tiles(self) -> int:
+        """Tiles of columns."""
+        return tiles(self.shape.columns, self.columns)
+
+    @property
+    def turns(self) -> int:
+        return self.shape.groups * self.tiles
+
+    @property
+    def whole(self) -> bool:
+        """Whether a tile has all columns."""
+        return self.tiles == 1
+
+    def group(self, turn: Number) -> Expr:
+        """Number of the run of rows of a turn."""
+        return div(turn, self.tiles) if self.shape.groups > 1 else Const(0)
+
+    def tile(self, turn: Number) -> Expr:
+        """Number of the tile of columns of a turn."""
+        return mod(turn, self.tiles) if self.shape.groups > 1 else expr(turn if self.tiles > 1 else 0)
+
+    def first(self, turn: Number) -> Expr:
+        """First column of a turn."""
+        return mul(self.tile(turn), self.columns)
+
+    def taken(self, turn: Number) -> Expr:
+        """Columns of a turn."""
+        return tile_size(self.tile(turn), self.columns, self.shape.columns)
+
+    def buffer(self, name: str, turn: Number, size_bytes: int) -> Address:
+        return at(name, mul(mod(turn, 2), size_bytes))
+
+    def x_pitch(self, turn: Number) -> Expr:
+        if self.whole:
+            return Const(self.context.layouts[self.op.inputs[0]].pitch_bytes)
+        return mul(self.taken(turn), self.shape.x_element_bytes)
+
+    def y_pitch(self, turn: Number) -> Expr:
+        if self.whole or self.shape.transposed:
+            return Const(self.context.layouts[self.op.output].pitch_bytes)
+        return mul(self.taken(turn), self.shape.y_element_bytes)
+
+    def x_tile(self, turn: Number) -> Address:
+        layout = self.context.layouts[self.op.inputs[0]]
+        return self.buffer("in", turn, self.shape.x_bytes(layout, self.columns))
+
+    def y_tile(self, turn: Number) -> Address:
+        layout = self.context.layouts[self.op.output]
+        return self.buffer("out", turn, self.shape.y_bytes(layout, self.columns))
+
+    def weight_tile(self, turn: Number) -> Address:
+        return self.buffer("weight", turn, self.columns * self.shape.weight_bytes)
+
+    def x_operand(self, turn: Number) -> Operand:
+        column_bytes = mul(self.first(turn), self.shape.x_element_bytes)
+        row = mul(self.group(turn), self.shape.x_rows)
+        return operand("x", self.x_tile(turn), part(self.op.inputs[0], row, column_bytes))
+
+    def y_operand(self, turn: Number) -> Operand:
+        if self.shape.transposed:
+            return operand("y", self.y_tile(turn), part(self.op.output, self.first(turn)))
+        column_bytes = mul(self.first(turn), self.shape.y_element_bytes)
+        row = mul(self.group(turn), self.shape.y_rows)
+        return operand("y", self.y_tile(turn), part(self.op.output, row, column_bytes))
+
+    def weight_operand(self, turn: Number) -> Operand:
+        return operand("weight", self.weight_tile(turn), part(weight_block(self.op), self.first(turn)))
+
+    def tables(self) -> Tables:
+        return Tables(table_block(self.stage), self.packed.offsets_bytes)
+
+    def statements(self) -> tuple[Stmt, ...]:
+        name = "g" if self.whole else "k" if self.shape.groups == 1 else "n"
+        turn: Number = Var(name) if self.turns > 1 else 0
+        body = self.turn(turn)
+        return (
+            *stage_prologue(self.context, self.stage, self.packed),
+            *self.loads(0),
+            *((Loop(name, self.turns, body),) if self.turns > 1 else body),
+            *(wait("out", index) for index in range(min(2, self.turns))),
+        )
+
+    def turn(self, turn: Number) -> tuple[Stmt, ...]:
+        following = add(turn, 1)
+        constants = (wait("weight", mod(turn, 2)),) if self.shape.weight_bytes else ()
+        return (
+            wait("in0", mod(turn, 2)),
+            *constants,
+            *when(less(1, turn), wait("out", mod(turn, 2))),
+            BARRIER,
+            *when(less(following, self.turns), *self.loads(following)),
+            _CALLS[self.op.kind](self, turn),
+            BARRIER,
+            self.store(turn),
+        )
+
+    def loads(self, turn: Number) -> tuple[Dma, ...]:
+        """Return the start of the transfers that bring a turn's operands."""
+        slot, x_tile, x = Slot("in0", mod(turn, 2)), self.x_tile(turn), self.op.inputs[0]
+        column_bytes = mul(self.first(turn), self.shape.x_element_bytes)
+        source = rows_in_l2(self.context, x, mul(self.group(turn), self.shape.x_rows), column_bytes)
+        pitch, rows = Const(self.context.layouts[x].pitch_bytes), self.shape.x_rows
+        if self.whole:
+            values = load(slot, x_tile, source, mul(pitch, rows))
+        else:
+            values = Dma(slot, "in", x_tile, source, Const(rows), self.x_pitch(turn), pitch)
+        if not self.shape.weight_bytes:
+            return (values,)
+        block = at(weight_block(self.op), mul(self.first(turn), self.shape.weight_bytes))
+        size = mul(self.taken(turn), self.shape.weight_bytes)
+        return (values, load(Slot("weight", mod(turn, 2)), self.weight_tile(turn), block, size))
+
+    def store(self, turn: Number) -> Dma:
+        """Return the start of the transfer that takes a turn's result away."""
+        slot, made, pitch = Slot("out", mod(turn, 2)), self.y_operand(turn), self.y_pitch(turn)
+        target = rows_in_l2(self.context, self.op.output, made.part.row, made.part.column_bytes)
+        if self.whole or self.shape.transposed:
+            size = mul(self.taken(turn) if self.shape.transposed else self.shape.y_rows, pitch)
+            return Dma(slot, "out", made.address, target, Const(1), size, size)
+        l2_pitch = Const(self.context.layouts[self.op.output].pitch_bytes)
+        return Dma(slot, "out", made.address, target, Const(self.shape.y_rows), pitch, l2_pitch)
+
+
+def _mean(columns: _Columns, turn: Number) -> Call:
+    attrs = columns.op.attrs
+    assert isinstance(attrs, QMeanRowsAttrs)
+    return call(
+        "tmc_mean_rows_s8s16",
+        columns.op.output,
+        (columns.x_operand(turn), columns.y_operand(turn)),
+        rows=attrs.group_rows,
+        channels=columns.taken(turn),
+        group_rows=attrs.group_rows,
+        x_pitch=columns.x_pitch(turn),
+        y_pitch=columns.y_pitch(turn),
+        multiplier=attrs.multiplier,
+        bias=attrs.bias,
+        shift=attrs.shift,
+    )
+
+
+def _depthwise(columns: _Columns, turn: Number) -> Call:
+    op, attrs = columns.op, columns.op.attrs
+    assert isinstance(attrs, QDepthwiseRowsAttrs)
+    taps = columns.context.graph.types[op.inputs[1]].shape[1]
+    table = (columns.tables().operand(op, "table"),) if attrs.table else ()
+    return call(
+        "tmc_depthwise_rows_table_s8s8" if attrs.table else "tmc_depthwise_rows_s8s8",
+        op.output,
+        (columns.x_operand(turn), columns.weight_operand(turn), *table, columns.y_operand(turn)),
+        rows=columns.shape.x_rows,
+        channels=columns.taken(turn),
+        taps=taps,
+        x_pitch=columns.x_pitch(turn),
+        weight_pitch=weight_pitch(taps),
+        y_pitch=columns.y_pitch(turn),
+        zero_point=attrs.zero_point,
+        shift=attrs.shift,
+    )
+
+
+def _interpolate(columns: _Columns, turn: Number) -> Call:
+    op, attrs = columns.op, columns.op.attrs
+    assert isinstance(attrs, QInterpolateRowsAttrs)
+    transposed = "_transposed" * (attrs.layout == "transposed")
+    return call(
+        f"tmc_interpolate_rows{transposed}_s16s16",
+        op.output,
+        (columns.x_operand(turn), columns.tables().operand(op, "table"), columns.y_operand(turn)),
+        x_rows=columns.shape.x_rows,
+        rows=attrs.rows,
+        channels=columns.taken(turn),
+        x_pitch=columns.x_pitch(turn),
+        y_pitch=columns.y_pitch(turn),
+    )
+
+
+def _permute(columns: _Columns, turn: Number) -> Call:
+    attrs = columns.op.attrs
+    assert isinstance(attrs, PermuteRowsAttrs)
+    return call(
+        "tmc_permute_rows_s8s8",
+        columns.op.output,
+        (columns.x_operand(turn), columns.y_operand(turn)),
+        rows=columns.shape.x_rows,
+        row_bytes=mul(columns.taken(turn), columns.shape.x_element_bytes),
+        x_pitch=columns.x_pitch(turn),
+        y_pitch=columns.y_pitch(turn),
+        groups=attrs.groups,
+    )
+
+
+_CALLS: Mapping[OpKind, Callable[[_Columns, Number], Call]] = {
+    OpKind.QMEAN_ROWS: _mean,
+    OpKind.QDEPTHWISE_ROWS: _depthwise,
+    OpKind.QINTERPOLATE_ROWS: _interpolate,
+    OpKind.PERMUTE_ROWS: _permute,
+}

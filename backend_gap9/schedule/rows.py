@@ -1,0 +1,266 @@
+"""Schedule of a row stage: one loop over row tiles, and in it one loop over channel tiles for every linear.
+
+Per row tile: the inputs have arrived, the next ones leave for the other buffer, then op follows op, each
+behind a barrier. Weights run through one double buffer over all linears of the stage and around the row loop,
+so the next tile travels while the present one is used. Results that only later stages read leave tile by tile
+through the double buffer `out`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from tmc.backend_gap9.plan.l1_buffers import (
+    row_inputs,
+    stored_in_place,
+    tile_pitch,
+)
+from tmc.backend_gap9.plan.plan import RowTiling
+from tmc.backend_gap9.program.expressions import Number, add, expr, mod, mul, round_up_to_word, tile_size
+from tmc.backend_gap9.program.program import Address, Const, Dma, Expr, Loop, Operand, Slot, Stmt
+from tmc.backend_gap9.schedule.context import (
+    BARRIER,
+    Context,
+    at,
+    equal,
+    less,
+    named,
+    operand,
+    part,
+    rows_in_l2,
+    stage_prologue,
+    wait,
+    when,
+)
+from tmc.backend_gap9.schedule.row_calls import (
+    ROW_CALLS,
+    Tables,
+    Tile,
+    linear_call,
+    made_part,
+    rope_call,
+)
+from tmc.backend_gap9.schedule.row_places import K, RowPlaces
+from tmc.backend_gap9.stages.layout import Storage
+from tmc.backend_gap9.stages.pack import PackedStage, rope_block, rope_is_tiled, table_block
+from tmc.backend_gap9.stages.stages import RowStage
+from tmc.ir.attrs import QLinearAttrs
+from tmc.ir.errors import PlanError
+from tmc.ir.graph import Op, OpKind
+
+
+def schedule_rows(
+    context: Context, stage: RowStage, storage: Storage, packed: PackedStage, tiling: RowTiling
+) -> tuple[Stmt, ...]:
+    """Return the statements of a row stage."""
+    return _Rows(context, stage, storage, packed, tiling).statements()
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows(RowPlaces):
+    def whole_stored(self) -> tuple[str, ...]:
+        """Return the values stored as whole row tiles."""
+        return tuple(value for value in self.stage.stored if value in self.storage.home)
+
+    def statements(self) -> tuple[Stmt, ...]:
+        graph, linears = self.context.graph, self.linears()
+        inputs = row_inputs(graph, self.stage)
+        body = self.row_loop_body(inputs)
+        first = (self.load_weight(linears[0], 0, Const(0)),) if linears else ()
+        out_tiles = self.count * sum(self.channel_tiles(op) for op in linears if self.streams(op))
+        return (
+            *stage_prologue(self.context, self.stage, self.packed),
+            *(self.load_input(name, 0) for name in inputs),
+            *first,
+            *((Loop("t", self.count, body),) if self.count > 1 else body),
+            *(wait(f"store{self.stage.stored.index(value)}") for value in self.whole_stored()),
+            *(wait("out", index) for index in range(min(2, out_tiles))),
+        )
+
+    def row_loop_body(self, inputs: tuple[str, ...]) -> tuple[Stmt, ...]:
+        in_place = stored_in_place(self.context.graph, self.stage, self.storage)
+        more = less(add(self.t, 1), self.count)
+        body: list[Stmt] = [
+            *(self.wait_input(name) for name in inputs),
+            *self.waits_before(self.stage.ops[0]),
+            BARRIER,
+        ]
+        ahead = [name for name in inputs if self.tiling.buffers_of(name) == 2]
+        for name in ahead:
+            if name not in in_place:
+                body += when(more, self.load_input(name, add(self.t, 1)))
+        for index, op in enumerate(self.stage.ops):
+            if op.output in self.rotated():
+                continue
+            if index > 0:
+                body += [*self.waits_before(op), *(() if op.kind is OpKind.QLINEAR else (BARRIER,))]
+            body += self.op_statements(op)
+            if index == 0:
+                for name in sorted(in_place & set(ahead)):
+                    stored = next(value for value in self.whole_stored() if self.storage.home[value] == name)
+                    body += [*self.wait_store(stored), *when(more, self.load_input(name, add(self.t, 1)))]
+            done = [name for name in inputs if name not in ahead and self.last_reader(name) is op]
+            loads = [
+                statement for name in done for statement in when(more, self.load_input(name, add(self.t, 1)))
+            ]
+            body += [BARRIER, *loads] if loads else []
+        if self.whole_stored():
+            body += [BARRIER, *(self.store_row_tile(value) for value in self.whole_stored())]
+        return tuple(body)
+
+    def rotated(self) -> frozenset[str]:
+        """Return the rotations that are part of a linear's channel loop."""
+        followers = (self.rotation(op) for op in self.linears())
+        return frozenset(op.output for op in followers if op is not None)
+
+    def last_reader(self, name: str) -> Op:
+        """Return the last op of the stage that touches the tile of an input, as a step of the row loop."""
+        readers = [
+            op
+            for op in self.stage.ops
+            if any(self.storage.home.get(value) == name for value in (*op.inputs, op.output))
+            or (op.kind is OpKind.QROPE and rope_block(self.stage, op) == name)
+        ]
+        last = readers[-1]
+        return (
+            next(op for op in self.linears() if op.output == last.inputs[0])
+            if last.output in self.rotated()
+            else last
+        )
+
+    def waits_before(self, op: Op) -> tuple[Stmt, ...]:
+        """Return the wait for the last store out of the buffer that an op is about to fill."""
+        if op.output in self.whole_stored() and self.storage.home[op.output] == op.output:
+            return self.wait_store(op.output)
+        return ()
+
+    def op_statements(self, op: Op) -> tuple[Stmt, ...]:
+        if op.kind is OpKind.QLINEAR:
+            count = self.channel_tiles(op)
+            if count == 1:
+                return self.channel_tile(op, 0)
+            return (Loop("k", count, self.channel_tile(op, K)),)
+        if op.kind is OpKind.QROPE:
+            raise PlanError(
+                op.loc,
+                "found a rotation that does not directly follow a linear of its own",
+                "rotate the output of a linear that nothing else reads",
+            )
+        channels = self.context.graph.types[op.output].shape[1]
+        tile = Tile(
+            self.row_tile(op.inputs[0]),
+            self.pitch(op.inputs[0]),
+            self.row_tile(op.output),
+            self.pitch(op.output),
+            self.row(self.t),
+            self.rows(self.t),
+            channels=channels,
+        )
+        return (ROW_CALLS[op.kind](self.context.graph, op, tile, self.tables()),)
+
+    def channel_tile(self, op: Op, k: Number) -> tuple[Stmt, ...]:
+        """Return the statements for channel tile k of a linear: next weights off, compute, result off."""
+        suffix = "" if k is K else f"_{self.linears().index(op)}"  # no loop, no scope of its own
+        bind, running = named(f"w{suffix}", self.running(op, self.linears(), k))
+        stream = self.streams(op)
+        body: list[Stmt] = [*bind, wait("weight", mod(running, 2))]
+        out = at("out")
+        out_running: Expr = expr(0)
+        if stream is not None:
+            streaming = tuple(each for each in self.linears() if self.streams(each))
+            if streaming == self.linears():
+                out_running = running
+            else:
+                bind, out_running = named(f"o{suffix}", self.running(op, streaming, k))
+                body += bind
+            out = at("out", mul(mod(out_running, 2), self.out_slot_bytes()))
+            body += when(less(1, out_running), wait("out", mod(out_running, 2)))
+        body += [BARRIER, *self.next_weight(op, k, running)]
+        tile = self.linear_tile(op, k, out)
+        body.append(linear_call(self.context.graph, op, tile, self.weight_tile(running), self.tables()))
+        rotation = self.rotation(op)
+        if rotation is not None:
+            tile = replace(
+                tile,
+                x=tile.y,
+                x_pitch=tile_pitch(tile.tile_channels),
+                y=out,
+                y_pitch=self.context.layouts[rotation.output].pitch_bytes,
+            )
+            body += [BARRIER, rope_call(self.context.graph, rotation, tile, *self.rotation_table(rotation))]
+        if stream is not None:
+            body += [BARRIER, self.store_channel_tile(stream, tile, Slot("out", mod(out_running, 2)))]
+        return tuple(body)
+
+    def next_weight(self, op: Op, k: Number, running: Expr) -> tuple[Stmt, ...]:
+        """Return the start of the weight tile that follows tile k of a linear, if any does."""
+        linears, count = self.linears(), self.channel_tiles(op)
+        following = linears[(linears.index(op) + 1) % len(linears)]
+        load_following: tuple[Stmt, ...] = (self.load_weight(following, 0, add(running, 1)),)
+        if op is linears[-1]:
+            load_following = when(less(add(self.t, 1), self.count), *load_following)
+        within = when(less(add(k, 1), count), self.load_weight(op, add(k, 1), add(running, 1)))
+        return (*within, *(when(equal(k, count - 1), *load_following) if load_following else ()))
+
+    def linear_tile(self, op: Op, k: Number, out: Address) -> Tile:
+        channels = self.tiling.channels_of(op.output)
+        taken = tile_size(k, channels, self.context.graph.types[op.inputs[1]].shape[0])
+        x, x_pitch = self.row_tile(op.inputs[0]), self.pitch(op.inputs[0])
+        rows, row = self.rows(self.t), self.row(self.t)
+        tile = Tile(x, x_pitch, out, 0, row, rows, k, channels, taken)
+        if op.output in self.storage.per_tile:
+            return replace(tile, y=at(f"tile.{op.output}"), y_pitch=tile_pitch(channels))
+        if op.output in self.storage.streamed:
+            return replace(tile, y_pitch=self.packed_pitch(op, tile))
+        home = self.row_tile(op.output)
+        column_bytes = mul(tile.channel, self.context.graph.types[op.output].dtype.size_bytes)
+        return replace(
+            tile, y=at(home.buffer, add(home.offset_bytes, column_bytes)), y_pitch=self.pitch(op.output)
+        )
+
+    def packed_pitch(self, op: Op, tile: Tile) -> Number:
+        """Return the pitch of a channel tile in `out`, also where the tile is a smaller last one."""
+        layout = self.context.layouts[op.output]
+        attrs = op.attrs
+        assert isinstance(attrs, QLinearAttrs)
+        if attrs.layout == "transposed":
+            return round_up_to_word(tile.rows)
+        size_bytes = self.context.graph.types[op.output].dtype.size_bytes
+        if attrs.layout == "heads" or tile.tile_channels * size_bytes >= layout.row_bytes:
+            return layout.pitch_bytes
+        return round_up_to_word(mul(tile.channels, size_bytes))
+
+    def rotation_table(self, op: Op) -> tuple[Operand, Number, Number]:
+        """Return the table operand of a rotation, the number of the first row in it, and its period."""
+        if rope_is_tiled(self.context.graph, op):
+            block = rope_block(self.stage, op)
+            table = operand("table", self.input_tile(block, self.t), part(block, self.row(self.t)))
+            return table, 0, self.rows(self.t)
+        return (
+            self.tables().operand(op, "table"),
+            self.row(self.t),
+            self.context.graph.types[op.inputs[1]].shape[0],
+        )
+
+    def store_channel_tile(self, op: Op, tile: Tile, slot: Slot) -> Dma:
+        """Start storing the channel tile of a streamed value."""
+        layout = self.context.layouts[op.output]
+        made = made_part(self.context.graph, op, tile)
+        target = rows_in_l2(self.context, op.output, made.row, made.column_bytes)
+        if isinstance(op.attrs, QLinearAttrs) and op.attrs.layout == "transposed":
+            return Dma(
+                slot,
+                "out",
+                tile.y,
+                target,
+                expr(tile.channels),
+                expr(tile.y_pitch),
+                Const(layout.pitch_bytes),
+            )
+        if tile.y_pitch == layout.pitch_bytes:
+            size = mul(tile.rows, layout.pitch_bytes)
+            return Dma(slot, "out", tile.y, target, Const(1), size, size)
+        return Dma(slot, "out", tile.y, target, tile.rows, expr(tile.y_pitch), Const(layout.pitch_bytes))
+
+    def tables(self) -> Tables:
+        return Tables(table_block(self.stage), self.packed.offsets_bytes)

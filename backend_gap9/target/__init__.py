@@ -1,0 +1,1 @@
+"""What the chip is: memories, cores, and what kernels and transfers cost on it."""

@@ -1,0 +1,155 @@
+"""Expressions and statements as C."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.backend_gap9 import small_output
+from tmc.backend_gap9.emit.names import names_of
+from tmc.backend_gap9.emit.statements import StagePrinter, expression
+from tmc.backend_gap9.program.program import (
+    Address,
+    Barrier,
+    Binary,
+    Compare,
+    Const,
+    Dma,
+    Expr,
+    If,
+    Let,
+    Lookup,
+    Loop,
+    Slot,
+    Stmt,
+    Var,
+    Wait,
+    evaluate,
+)
+
+VARIABLES = {"t": 7, "k": 3}
+TABLES = {"rows": (4, 9, 2, 5)}
+
+
+def with_operator(operands: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
+    """Return expressions one level deeper, without differences below 0 and divisions by 0."""
+    positive = st.integers(1, 9).map(Const)
+    return st.one_of(
+        st.builds(Binary, st.sampled_from(["+", "*", "min"]), operands, operands),
+        st.builds(Binary, st.sampled_from(["/", "%"]), operands, positive),
+        st.builds(lambda a, b: Binary("-", Binary("+", a, b), b), operands, operands),
+        st.builds(lambda a: Lookup("rows", Binary("%", a, Const(4))), operands),
+    )
+
+
+EXPRESSIONS = st.recursive(
+    st.one_of(st.integers(0, 50).map(Const), st.sampled_from([Var("t"), Var("k")])),
+    with_operator,
+    max_leaves=12,
+)
+
+
+@given(EXPRESSIONS)
+def test_expressions_mean_in_c_what_they_mean_here(expr: Expr) -> None:
+    text = re.sub(r"(\d)u", r"\1", expression(expr)).replace("/", "//")
+    found = eval(text, {"smaller": min, "rows": TABLES["rows"], **VARIABLES})
+    assert found == evaluate(expr, VARIABLES, TABLES)
+
+
+def test_brackets_only_where_they_help() -> None:
+    t, two = Var("t"), Const(2)
+    assert expression(Binary("+", Binary("*", t, two), Const(1))) == "t * 2u + 1u"
+    assert expression(Binary("-", Const(9), Binary("-", t, two))) == "9u - (t - 2u)"
+    assert expression(Binary("%", Binary("*", t, two), two)) == "(t * 2u) % 2u"
+    assert expression(Binary("+", t, Const(-3))) == "t - 3u"
+    assert expression(Const(-3)) == "-3"
+
+
+def printed(*body: Stmt) -> list[str]:
+    """Return statements as printed in a stage of the small program."""
+    program = small_output.program()
+    names = names_of(program, small_output.graph())
+    return StagePrinter(names, {"x": "L1_X"}, program.slots, program.views).lines(body, 0)
+
+
+def wait(name: str, index: Expr | None = None) -> Wait:
+    """Wait for a transfer between L2 and L1."""
+    return Wait(Slot(name, index or Const(0)), "l2")
+
+
+def test_transfers_stand_together_for_core_0() -> None:
+    assert printed(wait("x"), wait("n", Var("t")), Barrier(), wait("x")) == [
+        "if (core == 0u) {",
+        "    tmc_dma_wait(&small_dma_x[0u]);",
+        "    tmc_dma_wait(&small_dma_n[t]);",
+        "}",
+        "tmc_barrier();",
+        "if (core == 0u)",
+        "    tmc_dma_wait(&small_dma_x[0u]);",
+    ]
+
+
+def test_loops_of_transfers_are_for_core_0() -> None:
+    assert printed(Loop("t", 3, (wait("x"), wait("n")))) == [
+        "if (core == 0u) {",
+        "    for (uint32_t t = 0; t < 3u; ++t) {",
+        "        tmc_dma_wait(&small_dma_x[0u]);",
+        "        tmc_dma_wait(&small_dma_n[0u]);",
+        "    }",
+        "}",
+    ]
+
+
+def test_conditions_are_joined() -> None:
+    late, last = Compare("<", Const(1), Var("t")), Compare("==", Var("k"), Const(2))
+    nested = If(late, (If(last, (wait("x"),)),))
+    assert printed(nested) == [
+        "if (core == 0u && t > 1u && k == 2u)",
+        "    tmc_dma_wait(&small_dma_x[0u]);",
+    ]
+    assert printed(If(last, (wait("x"),)), If(last, (wait("n"),))) == [
+        "if (core == 0u && k == 2u) {",
+        "    tmc_dma_wait(&small_dma_x[0u]);",
+        "    tmc_dma_wait(&small_dma_n[0u]);",
+        "}",
+    ]
+    assert printed(If(late, (Barrier(),))) == ["if (t > 1u)", "    tmc_barrier();"]
+
+
+def test_a_name_is_for_all_cores() -> None:
+    assert printed(wait("x"), Let("half", Binary("%", Var("t"), Const(2))), wait("n", Var("half"))) == [
+        "if (core == 0u)",
+        "    tmc_dma_wait(&small_dma_x[0u]);",
+        "const uint32_t half = t % 2u;",
+        "if (core == 0u)",
+        "    tmc_dma_wait(&small_dma_n[half]);",
+    ]
+
+
+def test_ends_of_transfers() -> None:
+    inwards = Dma(
+        Slot("x", Const(1)),
+        "in",
+        Address("x", Const(0)),
+        Address("input", Var("t")),
+        Const(2),
+        Const(8),
+        Const(16),
+    )
+    outwards = Dma(
+        Slot("x", Const(1)),
+        "out",
+        Address("x", Const(4)),
+        Address("n", Const(32)),
+        Const(1),
+        Const(8),
+        Const(16),
+    )
+    assert printed(inwards, outwards) == [
+        "if (core == 0u) {",
+        "    tmc_dma_in(&small_dma_x[1u], &context->l1[L1_X], &context->input[t], 2u, 8u, 16u);",
+        "    tmc_dma_out(&small_dma_x[1u], &context->l2[L2_N + 32u], &context->l1[L1_X + 4u], 1u, 8u, 0u);",
+        "}",
+    ]

@@ -1,0 +1,26 @@
+"""Where stages end because of their weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.passes.small_transformer import GraphBuilder
+from tmc.backend_gap9.stages.stages import STAGE_WEIGHTS_BYTES, build_stages, stage_ops
+from tmc.passes.calibrate import calibrate
+from tmc.passes.choose_scales import choose_scales
+from tmc.passes.quantise import quantise
+
+
+@pytest.mark.parametrize(("columns", "stages"), [
+    (640, [["n", "hidden", "head"]]),
+    (644, [["n", "hidden"], ["head"]]),
+])
+def test_a_stage_ends_before_too_many_weights(columns: int, stages: list[list[str]]) -> None:
+    b = GraphBuilder.seeded(0)
+    b.linear("head", b.linear("hidden", b.layernorm("n", b.input("x", 4, 512)), columns), 512)
+    graph = b.graph(("x",), ("head",))
+    x = np.random.default_rng(0).standard_normal((1, 4, 512)).astype(np.float32)
+    integer = quantise(graph, choose_scales(graph, calibrate(graph, {"x": x})))
+    assert [[op.output for op in stage_ops(stage)] for stage in build_stages(integer)] == stages
+    assert 2 * 640 * 512 == STAGE_WEIGHTS_BYTES
