@@ -10,7 +10,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from tmc.backend_gap9.report import MemoryRow, OpRow, Report
 from tmc.backend_gap9.report_captions import made_by
-from tmc.ir.accuracy import Accuracy, OutputAccuracy
+from tmc.passes.accuracy.record import Accuracy, OutputAccuracy
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 960, 420, 84, 24
 _COLOURS = ("#4e79a7", "#f28e2b", "#59a14f", "#b07aa1", "#76b7b2", "#e15759", "#9c755f", "#edc948")

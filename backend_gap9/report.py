@@ -12,10 +12,10 @@ from tmc.backend_gap9.plan.plan import AttentionTiling, ColumnTiling, Plan, Stag
 from tmc.backend_gap9.program.program import Program, calls
 from tmc.backend_gap9.stages.pack import PackedStage
 from tmc.backend_gap9.target.target import Memory, Stacks, Target
-from tmc.ir.accuracy import Accuracy, OpAccuracy
 from tmc.ir.graph import Graph, Op, OpKind
-from tmc.ir.kept import Kept
 from tmc.ir.ops import VIEWS
+from tmc.passes.accuracy.record import Accuracy, OpAccuracy
+from tmc.passes.declared.kept import Kept
 
 
 @dataclass(frozen=True, slots=True)

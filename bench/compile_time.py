@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from tmc.backend_gap9.target.targets import target_named
 from tmc.driver import Options, Value, Watch, compile_model
-from tmc.passes.canonicalise import CANONICALISE
+from tmc.passes.canonical.canonicalise import CANONICALISE
 from tmc.passes.pipeline import named
 
 ROOT = Path(__file__).resolve().parents[1]

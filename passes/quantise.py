@@ -13,10 +13,14 @@ from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
 from tmc.ir.ops import OPS
 from tmc.ir.types import Array, DType, Quant, TensorType
-from tmc.passes.activation_table import ACTIVATIONS, ANY, activation_table
-from tmc.passes.choose_scales import ROTATION_BITS, Scales, out_factor
-from tmc.passes.declared_weights import declared_weights
-from tmc.passes.quantise_attention import COSINE_BITS, quantise_attention, rotation_table
+from tmc.passes.integer_ops.activation_table import ACTIVATIONS, ANY, activation_table
+from tmc.passes.integer_ops.attention import COSINE_BITS, quantise_attention, rotation_table
+from tmc.passes.integer_ops.declared_weights import declared_weights
+from tmc.passes.integer_ops.interpolation import interpolation_table
+from tmc.passes.integer_ops.layernorm import quantise_layernorm
+from tmc.passes.integer_ops.linear import CodeRange, LinearTask, quantise_linear, quantise_logits
+from tmc.passes.integer_ops.mean import quantise_mean
+from tmc.passes.integer_ops.wide import quantise_wide
 from tmc.passes.quantise_clip import (
     NOTE,
     absorbed_clips,
@@ -26,13 +30,9 @@ from tmc.passes.quantise_clip import (
     limits_text,
     saturates,
 )
-from tmc.passes.quantise_interpolation import interpolation_table
-from tmc.passes.quantise_layernorm import quantise_layernorm
-from tmc.passes.quantise_linear import CodeRange, LinearTask, quantise_linear, quantise_logits
-from tmc.passes.quantise_mean import quantise_mean
-from tmc.passes.quantise_wide import quantise_wide
 from tmc.passes.recipe import DEFAULT, Recipe
-from tmc.passes.value_roles import Role
+from tmc.passes.scales.choose_scales import ROTATION_BITS, Scales, out_factor
+from tmc.passes.scales.value_roles import Role
 
 CODES: Mapping[DType, CodeRange] = {
     DType.S8: CodeRange(-128, 127),

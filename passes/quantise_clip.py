@@ -9,11 +9,11 @@ import numpy as np
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, Op, OpKind, producers
 from tmc.ir.types import Array, DType, Quant
-from tmc.passes.activation_table import ACTIVATIONS
-from tmc.passes.choose_scales import Scales
-from tmc.passes.clip_scales import sole_clips
-from tmc.passes.fold_bias import grouped_rows
-from tmc.passes.value_roles import Role
+from tmc.passes.canonical.fold_bias import grouped_rows
+from tmc.passes.integer_ops.activation_table import ACTIVATIONS
+from tmc.passes.scales.choose_scales import Scales
+from tmc.passes.scales.clip_scales import sole_clips
+from tmc.passes.scales.value_roles import Role
 
 CODES = np.arange(-128, 128).astype(np.int8)
 # How many steps beyond a limit the last code may lie so that saturation is the clip: rounding takes half a

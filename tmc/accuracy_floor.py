@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tmc.calibration import Calibration
-from tmc.ir.accuracy import Accuracy, OutputAccuracy
 from tmc.ir.errors import AccuracyError, CalibrationError
+from tmc.passes.accuracy.record import Accuracy, OutputAccuracy
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tmc.ir.accuracy import Basis
 from tmc.ir.graph import Graph
 from tmc.ir.types import Array
-from tmc.passes.calibration_file import noise_calibration, read_calibration
+from tmc.passes.accuracy.record import Basis
+from tmc.passes.calibrate.calibration_file import noise_calibration, read_calibration
 
 NOISE_SAMPLES = 8
 # One sample in so many is held back to measure accuracy on.

@@ -17,9 +17,9 @@ from tmc.driver import DECLARED_NAMES, Compiled, Options, Value, Watch, compile_
 from tmc.integer_input import Limits
 from tmc.ir.errors import TmcError
 from tmc.ir.graph import Graph
-from tmc.passes.canonicalise import CANONICALISE
-from tmc.passes.declined import Declined
-from tmc.passes.explain import explaining
+from tmc.passes.canonical.canonicalise import CANONICALISE
+from tmc.passes.canonical.declined import Declined
+from tmc.passes.canonical.explain import explaining
 from tmc.passes.recipe import CHOICES, DEFAULT, NAMED
 from tmc.value_text import accuracy_lines, beyond_text, print_value
 

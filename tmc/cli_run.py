@@ -17,9 +17,9 @@ from tmc.backend_gap9.run.result import RunResult, check_codes, load_golden
 from tmc.backend_gap9.run.riscv import run_gvsoc, run_iss
 from tmc.ir.errors import PlatformError
 from tmc.ir.graph import Graph
-from tmc.ir.kept import Kept
 from tmc.ir.types import Array
-from tmc.passes.codes import Clipped, clipped_inputs, dequantise, quantise_inputs
+from tmc.passes.calibrate.codes import Clipped, clipped_inputs, dequantise, quantise_inputs
+from tmc.passes.declared.kept import Kept
 
 Run = Callable[[argparse.Namespace, Array | None], RunResult]
 

@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 
 from tmc.backend_gap9.target.targets import TARGETS
 from tmc.ir.ops import OPS
-from tmc.passes.accuracy import accuracy
-from tmc.passes.calibrate import calibrate
-from tmc.passes.canonicalise import CANONICALISE
-from tmc.passes.choose_scales import choose_scales
-from tmc.passes.equalise import EQUALISE
+from tmc.passes.accuracy.accuracy import accuracy
+from tmc.passes.calibrate.calibrate import calibrate
+from tmc.passes.canonical.canonicalise import CANONICALISE
 from tmc.passes.pipeline import named
 from tmc.passes.quantise import quantise
+from tmc.passes.scales.choose_scales import choose_scales
+from tmc.passes.scales.equalise import EQUALISE
 
 
 def list_ops(options: argparse.Namespace) -> int:

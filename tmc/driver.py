@@ -36,18 +36,18 @@ from tmc.file_agreement import file_agreement
 from tmc.frontend.onnx_import import identifier, load_model
 from tmc.frontend.reference import check_against_onnxruntime, oracle_of
 from tmc.integer_input import Limits, integer_input
-from tmc.ir.accuracy import Accuracy
 from tmc.ir.errors import TmcError, UnsupportedModel
 from tmc.ir.graph import Graph
 from tmc.ir.types import Array
-from tmc.passes.accuracy import accuracy
-from tmc.passes.calibrate import Ranges
-from tmc.passes.canonicalise import CANONICALISE
-from tmc.passes.choose_scales import Scales
-from tmc.passes.codes import quantise_inputs
-from tmc.passes.equalise import EQUALISE
+from tmc.passes.accuracy.accuracy import accuracy
+from tmc.passes.accuracy.record import Accuracy
+from tmc.passes.calibrate.calibrate import Ranges
+from tmc.passes.calibrate.codes import quantise_inputs
+from tmc.passes.canonical.canonicalise import CANONICALISE
 from tmc.passes.pipeline import NamedPass, Pass, named
 from tmc.passes.recipe import DEFAULT, Recipe
+from tmc.passes.scales.choose_scales import Scales
+from tmc.passes.scales.equalise import EQUALISE
 from tmc.quantisation import Quantised, Steps, quantise_model
 
 Value = Graph | Ranges | Scales | Accuracy | Plan | Program

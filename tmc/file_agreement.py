@@ -9,8 +9,8 @@ from tmc.calibration import Calibration
 from tmc.frontend.reference import run_unfused
 from tmc.ir.graph import Graph
 from tmc.ir.interpret import interpret
-from tmc.ir.kept import Kept
-from tmc.passes.output_agreement import integer_outputs, output_agreement
+from tmc.passes.accuracy.agreement import integer_outputs, output_agreement
+from tmc.passes.declared.kept import Kept
 from tmc.quantisation import Quantised
 
 WINDOWS = 4

@@ -15,7 +15,7 @@ from tmc.calibration import Calibration
 from tmc.ir.attrs import RequantShiftAttrs
 from tmc.ir.errors import CalibrationError
 from tmc.ir.graph import Graph, Op, OpKind, uses
-from tmc.passes.element_map import VIEW_KINDS
+from tmc.passes.views.element_map import VIEW_KINDS
 
 Limits: TypeAlias = tuple[int, int]
 SIGNED: Limits = (-128, 127)

@@ -16,18 +16,18 @@ from tmc.frontend.onnx_import import Imported
 from tmc.integer_input import UNSIGNED, Limits
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, OpKind
-from tmc.ir.kept import Kept
 from tmc.ir.types import Quant
-from tmc.passes.calibrate import Ranges, calibrate
-from tmc.passes.choose_scales import Scales, choose_scales
-from tmc.passes.declared_ranges import declared_ranges
-from tmc.passes.declared_weights import declared_weights
-from tmc.passes.equalise import equalise
-from tmc.passes.keep_ranges import keep_ranges
-from tmc.passes.lower_declared import lower_declared, prepare_declared
+from tmc.passes.calibrate.calibrate import Ranges, calibrate
+from tmc.passes.declared.keep_ranges import keep_ranges
+from tmc.passes.declared.kept import Kept
+from tmc.passes.declared.lower_declared import lower_declared, prepare_declared
+from tmc.passes.declared.ranges import declared_ranges
+from tmc.passes.integer_ops.declared_weights import declared_weights
 from tmc.passes.pipeline import NamedPass, Pass, run_passes
 from tmc.passes.quantise import quantise
 from tmc.passes.recipe import Recipe
+from tmc.passes.scales.choose_scales import Scales, choose_scales
+from tmc.passes.scales.equalise import equalise
 
 
 @dataclass(frozen=True, slots=True)

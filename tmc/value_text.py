@@ -7,11 +7,11 @@ from tmc.backend_gap9.plan.text import print_plan
 from tmc.backend_gap9.program.program import Program
 from tmc.backend_gap9.program.text import print_program
 from tmc.driver import Value
-from tmc.ir.accuracy import Accuracy
 from tmc.ir.graph import Graph
 from tmc.ir.text import print_graph
-from tmc.passes.calibrate import Ranges
-from tmc.passes.choose_scales import Scales
+from tmc.passes.accuracy.record import Accuracy
+from tmc.passes.calibrate.calibrate import Ranges
+from tmc.passes.scales.choose_scales import Scales
 
 
 def print_value(value: Value) -> str:

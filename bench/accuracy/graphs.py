@@ -9,13 +9,13 @@ from pathlib import Path
 from tmc.calibration import choose_calibration
 from tmc.frontend.onnx_import import load
 from tmc.ir.graph import Graph
-from tmc.passes.calibrate import Ranges, calibrate
-from tmc.passes.canonicalise import CANONICALISE
-from tmc.passes.choose_scales import Scales, choose_scales
-from tmc.passes.equalise import equalise
+from tmc.passes.calibrate.calibrate import Ranges, calibrate
+from tmc.passes.canonical.canonicalise import CANONICALISE
 from tmc.passes.pipeline import NamedPass, run_passes
 from tmc.passes.quantise import quantise
 from tmc.passes.recipe import Recipe
+from tmc.passes.scales.choose_scales import Scales, choose_scales
+from tmc.passes.scales.equalise import equalise
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,10 @@ from bench.accuracy.workers import Workers, interpreted
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.ops import OPS
 from tmc.ir.types import Array, Quant
-from tmc.passes.choose_scales import Scales
-from tmc.passes.codes import dequantise
+from tmc.passes.calibrate.codes import dequantise
 from tmc.passes.recipe import DEFAULT
-from tmc.passes.value_roles import Role
+from tmc.passes.scales.choose_scales import Scales
+from tmc.passes.scales.value_roles import Role
 
 # Scales and zero point, and the integers that hold the codes.
 Grid: TypeAlias = tuple[Quant, np.dtype[np.generic]]

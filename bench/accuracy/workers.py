@@ -19,7 +19,7 @@ from tmc.backend_gap9.run.host import run_host
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.interpret import interpret
 from tmc.ir.types import Array
-from tmc.passes.codes import dequantise, quantise_inputs
+from tmc.passes.calibrate.codes import dequantise, quantise_inputs
 
 Result = TypeVar("Result")
 

@@ -12,7 +12,7 @@ from tmc.backend_gap9.run.host import run_host
 from tmc.backend_gap9.target.targets import target_named
 from tmc.driver import Options, compile_model
 from tmc.ir.errors import TmcError
-from tmc.passes.canonicalise import CANONICALISE
+from tmc.passes.canonical.canonicalise import CANONICALISE
 from tmc.passes.pipeline import insert_before
 
 # Here every matrix is a `linear`, every LayerNorm a `layernorm`, and all names are final.

@@ -23,13 +23,13 @@ from tmc.ir.attrs import QLinearAttrs
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
 from tmc.ir.interpret import interpret
 from tmc.ir.types import Array
-from tmc.passes.calibrate import Ranges, calibrate
-from tmc.passes.canonicalise import CANONICALISE
-from tmc.passes.choose_scales import choose_scales
-from tmc.passes.codes import dequantise, quantise_inputs
-from tmc.passes.equalise import equalise
+from tmc.passes.calibrate.calibrate import Ranges, calibrate
+from tmc.passes.calibrate.codes import dequantise, quantise_inputs
+from tmc.passes.canonical.canonicalise import CANONICALISE
 from tmc.passes.pipeline import run_passes
 from tmc.passes.quantise import quantise
+from tmc.passes.scales.choose_scales import choose_scales
+from tmc.passes.scales.equalise import equalise
 
 UNUSED_PARAMETERS = ("mask_token",)
 

@@ -20,7 +20,7 @@ from bench.accuracy.subject import subject
 from bench.accuracy.workers import workers
 from examples.tinymyo.model import Config, build
 from tmc.ir.types import Quant
-from tmc.passes.value_roles import Role
+from tmc.passes.scales.value_roles import Role
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from tmc.ir.graph import OpKind
 from tmc.ir.interpret import interpret
 from tmc.ir.text import print_graph
 from tmc.ir.verify import verify
-from tmc.passes.canonicalise import CANONICALISE
+from tmc.passes.canonical.canonicalise import CANONICALISE
 from tmc.passes.pipeline import named, run_passes
 from tmc.passes.recipe import Recipe
 

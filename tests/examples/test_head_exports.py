@@ -17,7 +17,7 @@ from tmc.frontend.reference import check_against_onnxruntime
 from tmc.ir.errors import UnsupportedModel
 from tmc.ir.graph import Graph
 from tmc.ir.text import print_graph
-from tmc.passes.canonicalise import CANONICALISE
+from tmc.passes.canonical.canonicalise import CANONICALISE
 from tmc.passes.pipeline import run_passes
 
 WRITTEN: tuple[tuple[Exporter, int, bool], ...] = (

@@ -16,7 +16,7 @@ from examples.tinymyo.model import Config, RopeScheme, TinyMyo, build
 from examples.tinymyo.quantisation_aware import integer_forward
 from tmc.ir.graph import Graph
 from tmc.ir.interpret import interpret
-from tmc.passes.codes import dequantise, quantise_inputs
+from tmc.passes.calibrate.codes import dequantise, quantise_inputs
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -16,7 +16,7 @@ from tests.tmc.command import succeeded
 from tmc.frontend import load
 from tmc.ir.graph import OpKind
 from tmc.ir.text import print_graph
-from tmc.passes.canonicalise import CANONICALISE
+from tmc.passes.canonical.canonicalise import CANONICALISE
 from tmc.passes.pipeline import run_passes
 
 TINY = Config(layers=2, dim=32, heads=4, hidden=48)

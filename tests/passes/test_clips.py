@@ -12,17 +12,17 @@ from tmc.ir.float_semantics import UNLIMITED
 from tmc.ir.graph import Graph, OpKind, producers
 from tmc.ir.interpret import interpret
 from tmc.ir.types import DType
-from tmc.passes.adopt_scales import Declared
-from tmc.passes.calibrate import calibrate
-from tmc.passes.choose_scales import choose_scales
-from tmc.passes.codes import dequantise, quantise_inputs
-from tmc.passes.fold_gather import fold_gather
-from tmc.passes.keep_ranges import keep_ranges
-from tmc.passes.place_clips import place_clips
+from tmc.passes.calibrate.calibrate import calibrate
+from tmc.passes.calibrate.codes import dequantise, quantise_inputs
+from tmc.passes.canonical.fold_gather import fold_gather
+from tmc.passes.canonical.relu_as_clip import relu_as_clip
+from tmc.passes.canonical.sink_clips import sink_clips
+from tmc.passes.canonical.value_bounds import value_bounds
+from tmc.passes.declared.adopt_scales import Declared
+from tmc.passes.declared.keep_ranges import keep_ranges
+from tmc.passes.declared.place_clips import place_clips
 from tmc.passes.quantise import quantise
-from tmc.passes.relu_as_clip import relu_as_clip
-from tmc.passes.sink_clips import sink_clips
-from tmc.passes.value_bounds import value_bounds
+from tmc.passes.scales.choose_scales import choose_scales
 
 ENDS = {"low": -0.5, "high": 0.75}
 LINEAR = {"w": normal(4, 8), "b": normal(1, 4)}

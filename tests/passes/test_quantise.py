@@ -14,12 +14,12 @@ from tmc.ir.graph import Graph, OpKind, producers
 from tmc.ir.interpret import interpret
 from tmc.ir.types import Array, DType, Quant
 from tmc.ir.verify import verify
-from tmc.passes.calibrate import calibrate
-from tmc.passes.choose_scales import Scales, choose_scales
-from tmc.passes.codes import dequantise, quantise_inputs
-from tmc.passes.migrate_outliers import migrate_outliers
+from tmc.passes.calibrate.calibrate import calibrate
+from tmc.passes.calibrate.codes import dequantise, quantise_inputs
 from tmc.passes.quantise import quantise
-from tmc.passes.value_roles import Role
+from tmc.passes.scales.choose_scales import Scales, choose_scales
+from tmc.passes.scales.migrate_outliers import migrate_outliers
+from tmc.passes.scales.value_roles import Role
 
 
 def scales_of(graph: Graph, count: int = 16) -> Scales:

@@ -14,11 +14,11 @@ from tmc.ir.errors import PlanError, QuantisationError
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.types import Array
 from tmc.ir.verify import verify
-from tmc.passes.calibrate import Ranges, calibrate
-from tmc.passes.choose_scales import choose_scales
-from tmc.passes.equalise import equalise
+from tmc.passes.calibrate.calibrate import Ranges, calibrate
 from tmc.passes.quantise import quantise
 from tmc.passes.recipe import CHOICES, DEFAULT, NAIVE, NAMED, Recipe
+from tmc.passes.scales.choose_scales import choose_scales
+from tmc.passes.scales.equalise import equalise
 
 GRAPH = transformer(Size(), outlier=20.0)
 RANGES = calibrate(GRAPH, {"emg": windows(GRAPH, 16)})

@@ -8,8 +8,8 @@ from tmc.ir.attrs import Attrs
 from tmc.ir.errors import VerifyError
 from tmc.ir.graph import Graph, Op, OpKind, follow, uses, values_through
 from tmc.ir.types import DType, TensorType
-from tmc.passes.linear_room import readers_through_views
-from tmc.passes.split_norms import has_reader
+from tmc.passes.scales.linear_room import readers_through_views
+from tmc.passes.scales.split_norms import has_reader
 
 LENGTH = 5_000
 

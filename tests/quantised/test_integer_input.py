@@ -14,7 +14,7 @@ from tests.quantised.qdq_models import quantise, write_mlp
 from tests.quantised.test_requant_shift import Layer, layers, requantised, stored, write_network
 from tests.tmc.command import call, refused, succeeded
 from tmc.backend_gap9.run.result import load_golden
-from tmc.ir.kept import Kept
+from tmc.passes.declared.kept import Kept
 
 Array = NDArray[Any]
 SHAPE = (5, 16)

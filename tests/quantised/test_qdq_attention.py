@@ -23,9 +23,9 @@ from tmc.driver import Compiled, Options, compile_model
 from tmc.frontend.onnx_import import load_model
 from tmc.frontend.reference import run_onnxruntime, run_unfused
 from tmc.ir.graph import OpKind
-from tmc.ir.kept import Kept
-from tmc.passes.declared_weights import declared_weights
-from tmc.passes.output_agreement import integer_outputs, output_agreement
+from tmc.passes.accuracy.agreement import integer_outputs, output_agreement
+from tmc.passes.declared.kept import Kept
+from tmc.passes.integer_ops.declared_weights import declared_weights
 
 FILE_FLOOR_DB = 18.0
 SMALL = Architecture(channels=2, patches=5, dim=16, heads=2, hidden=24, classes=4)

@@ -17,8 +17,8 @@ from tmc.backend_gap9.run.riscv import run_iss
 from tmc.frontend.onnx_import import load_model
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.interpret import interpret
-from tmc.passes.codes import quantise_inputs
-from tmc.passes.lower_declared import lower_declared, prepare_declared
+from tmc.passes.calibrate.codes import quantise_inputs
+from tmc.passes.declared.lower_declared import lower_declared, prepare_declared
 
 CASES = [
     (opset, per_channel, activations)

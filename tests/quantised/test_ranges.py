@@ -21,7 +21,7 @@ from tmc.frontend.onnx_import import load_model
 from tmc.frontend.reference import run_unfused
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import OpKind
-from tmc.passes.output_agreement import integer_outputs, output_agreement
+from tmc.passes.accuracy.agreement import integer_outputs, output_agreement
 
 # Without its Relu or Clip none of these networks comes above 15.
 FLOOR_DB = 25.0

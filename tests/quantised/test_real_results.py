@@ -26,9 +26,9 @@ from tmc.frontend.reference import run_unfused
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph
 from tmc.ir.interpret import interpret
-from tmc.passes.accuracy import ratio_db
-from tmc.passes.codes import dequantise, quantise_inputs
-from tmc.passes.lower_declared import lower_declared, prepare_declared
+from tmc.passes.accuracy.accuracy import ratio_db
+from tmc.passes.calibrate.codes import dequantise, quantise_inputs
+from tmc.passes.declared.lower_declared import lower_declared, prepare_declared
 
 INPUTS, HIDDEN, CHANNELS = 16, 24, 4
 # Channels of the results are from 1 to 27 times as large as each other: a scale in a wrong place shows.

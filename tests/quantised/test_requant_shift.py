@@ -21,7 +21,7 @@ from tmc.ir.errors import QuantisationError, UnsupportedModel
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.interpret import interpret
 from tmc.ir.verify import verify
-from tmc.passes.lower_declared import lower_declared, prepare_declared
+from tmc.passes.declared.lower_declared import lower_declared, prepare_declared
 
 Array = NDArray[Any]
 

@@ -14,8 +14,8 @@ from tmc.frontend.onnx_import import load_model
 from tmc.frontend.reference import check_against_onnxruntime
 from tmc.ir.graph import OpKind
 from tmc.ir.interpret import interpret
-from tmc.passes.codes import quantise_inputs
-from tmc.passes.lower_declared import lower_declared, prepare_declared
+from tmc.passes.calibrate.codes import quantise_inputs
+from tmc.passes.declared.lower_declared import lower_declared, prepare_declared
 
 
 class Trained(nn.Module):

@@ -19,7 +19,7 @@ from tmc.backend_gap9.run.result import load_golden
 from tmc.backend_gap9.run.riscv import run_gvsoc, run_iss
 from tmc.ir.errors import PlatformError
 from tmc.ir.interpret import interpret
-from tmc.passes.codes import dequantise, quantise_inputs
+from tmc.passes.calibrate.codes import dequantise, quantise_inputs
 
 SHAPE = (1, 2, 60)
 

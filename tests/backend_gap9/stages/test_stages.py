@@ -7,9 +7,9 @@ import pytest
 
 from tests.passes.small_transformer import GraphBuilder
 from tmc.backend_gap9.stages.stages import STAGE_WEIGHTS_BYTES, build_stages, stage_ops
-from tmc.passes.calibrate import calibrate
-from tmc.passes.choose_scales import choose_scales
+from tmc.passes.calibrate.calibrate import calibrate
 from tmc.passes.quantise import quantise
+from tmc.passes.scales.choose_scales import choose_scales
 
 
 @pytest.mark.parametrize(("columns", "stages"), [

@@ -1,0 +1,1 @@
+"""The integer graph compared with the float graph."""

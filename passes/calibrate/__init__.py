@@ -1,0 +1,1 @@
+"""Samples, and the ranges that values have over them."""

@@ -1,0 +1,1 @@
+"""The float graph in one canonical form, whichever way an exporter wrote it."""

@@ -1,0 +1,52 @@
+"""The passes that turn whatever an exporter wrote into the canonical float form."""
+
+from __future__ import annotations
+
+from tmc.passes.canonical.drop_shared_rotation import drop_shared_rotation
+from tmc.passes.canonical.fold_bias import fold_bias
+from tmc.passes.canonical.fold_constants import fold_constants
+from tmc.passes.canonical.fold_gather import fold_gather
+from tmc.passes.canonical.fuse_attention import fuse_attention
+from tmc.passes.canonical.fuse_gelu import fuse_gelu
+from tmc.passes.canonical.fuse_interpolation import fuse_interpolation
+from tmc.passes.canonical.fuse_layernorm import fuse_layernorm
+from tmc.passes.canonical.fuse_mean_rows import fuse_mean_rows
+from tmc.passes.canonical.fuse_rope import fuse_rope
+from tmc.passes.canonical.fuse_silu import fuse_silu
+from tmc.passes.canonical.gather_heads import gather_heads
+from tmc.passes.canonical.lower_depthwise import lower_depthwise
+from tmc.passes.canonical.lower_gather import lower_gather
+from tmc.passes.canonical.lower_linear import lower_linear
+from tmc.passes.canonical.name_values import name_values
+from tmc.passes.canonical.order_ops import order_ops
+from tmc.passes.canonical.relu_as_clip import relu_as_clip
+from tmc.passes.canonical.require_canonical import require_canonical
+from tmc.passes.canonical.sink_clips import sink_clips
+from tmc.passes.canonical.sink_views import sink_views
+from tmc.passes.pipeline import Pass
+from tmc.passes.scales.split_norms import split_norms
+
+CANONICALISE: tuple[Pass, ...] = (
+    fold_constants,  # what follows tells constants from computed values
+    fuse_layernorm,  # before anything else takes its sums and products for its own
+    lower_linear,  # the sources at which the analysis of views ends
+    lower_depthwise,
+    sink_clips,  # lets the sums behind clips through to their linears
+    fold_bias,  # so that a linear is the whole affine map
+    fuse_gelu,
+    fuse_silu,
+    fuse_attention,  # gives q, k and v as views, token by token
+    drop_shared_rotation,  # before fuse_rope, which cannot express one that depends on the head
+    fuse_rope,
+    gather_heads,  # the plumbing of q, k and v becomes one gather of columns each
+    fuse_mean_rows,
+    fuse_interpolation,  # late: the sums inside rotations, which it would look at in vain, are gone
+    sink_views,  # leaves reshapes and gathers only
+    fold_gather,  # a linear for each of q, k and v
+    lower_gather,  # what no linear took in
+    order_ops,
+    name_values,
+    require_canonical,
+    relu_as_clip,
+    split_norms,  # last: what each reader needs is known, and values have their names
+)

@@ -1,0 +1,145 @@
+"""Recognise softmax attention written as matrix products."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isclose, prod
+
+from tmc.ir.attrs import AttentionAttrs, AxisAttrs, TransposeAttrs
+from tmc.ir.build import GraphBuilder
+from tmc.ir.graph import Graph, Op, OpKind, producers
+from tmc.passes.canonical.declined import Declined
+
+_SNAP = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """q [.., M, d], k^T [.., d, N] and v [.., N, d], and the factor on the scores."""
+
+    q: str
+    k_transposed: str
+    v: str
+    scale: float
+
+
+def fuse_attention(graph: Graph, declined: list[Declined] | None = None) -> Graph:
+    """Rewrite softmax(scale * q k^T) v over the heads of leading axes to `attention` on token-major operands.
+
+    Factors on the scores go into the scale; factors on q or k stay where they are, for later passes.
+    The operands become views [tokens, heads * d] of q, k^T and v, and the result a view of the attention.
+    Declined: masks, another softmax axis, heads of q, k and v that differ.
+    Equal up to the float32 rounding of the scale.
+    """
+    builder = GraphBuilder.like(graph)
+    made = producers(graph)
+    for op in graph.ops:
+        if op.kind is OpKind.MATMUL and _skip_reshapes(op.inputs[0], graph, made, OpKind.SOFTMAX) is not None:
+            match = _match(op, graph, made)
+            reason = match if isinstance(match, str) else _shapes_differ(match, graph)
+            if isinstance(match, _Match) and reason is None:
+                _emit(builder, match, op)
+                continue
+            if declined is not None:
+                declined.append(Declined(op.loc, "attention", str(reason)))
+        builder.keep(op)
+    return builder.graph()
+
+
+def snapped_scale(scale: float, width: int) -> float:
+    """Return 1 / sqrt(width) if the scale is within 1e-6 of it, else the scale.
+
+    Exporters multiply twice by a rounded fourth root, or once by a rounded square root: all mean this.
+    """
+    exact = width**-0.5
+    return float(exact) if isclose(scale, exact, rel_tol=_SNAP) else scale
+
+
+def _skip_reshapes(value: str, graph: Graph, made: dict[str, Op], kind: OpKind) -> Op | None:
+    """Return the op of this kind behind reshapes that keep the last two axes, if there is one."""
+    op = made.get(value)
+    while op is not None and op.kind is OpKind.RESHAPE:
+        if graph.types[op.inputs[0]].shape[-2:] != graph.types[op.output].shape[-2:]:
+            return None
+        op = made.get(op.inputs[0])
+    return op if op is not None and op.kind is kind else None
+
+
+def _match(op: Op, graph: Graph, made: dict[str, Op]) -> _Match | str:
+    """Match upwards from the product with v; return the reason if it is no attention."""
+    softmax = _skip_reshapes(op.inputs[0], graph, made, OpKind.SOFTMAX)
+    assert softmax is not None and isinstance(softmax.attrs, AxisAttrs), "the caller looked"
+    if softmax.attrs.axis != len(graph.types[softmax.output].shape) - 1:
+        return "the softmax is not over the last axis"
+    scale, value = 1.0, softmax.inputs[0]
+    while (product := _skip_reshapes(value, graph, made, OpKind.MATMUL)) is None:
+        below = made.get(value)
+        if below is None:
+            return "the scores are no matrix product"
+        step = _factor(below, graph)
+        if isinstance(step, str):
+            return step
+        value, factor = step
+        scale *= factor
+    return _Match(product.inputs[0], product.inputs[1], op.inputs[1], scale)
+
+
+def _factor(op: Op, graph: Graph) -> tuple[str, float] | str:
+    """Return the operand that op multiplies by a number, and the number; or the reason why not."""
+    if op.kind is OpKind.RESHAPE:
+        same = graph.types[op.inputs[0]].shape[-2:] == graph.types[op.output].shape[-2:]
+        return (op.inputs[0], 1.0) if same else f"the scores are reshaped, {op.loc}"
+    pairs = [(op.inputs[0], op.inputs[-1])]
+    if op.kind in (OpKind.MUL, OpKind.ADD):
+        pairs.append((op.inputs[1], op.inputs[0]))
+    for value, other in pairs:
+        constant = graph.constants.get(other)
+        if constant is None:
+            continue
+        uniform = bool((constant == constant.flat[0]).all())
+        number = float(constant.flat[0])
+        if op.kind is OpKind.MUL and uniform:
+            return value, number
+        if op.kind is OpKind.DIV and uniform and number != 0.0:
+            return value, 1.0 / number
+        # The same number added to all scores of a row cancels in the softmax.
+        if op.kind in (OpKind.ADD, OpKind.SUB) and uniform:
+            return value, 1.0
+        if op.kind in (OpKind.ADD, OpKind.SUB):
+            return f"the scores have a mask or bias, {op.loc}"
+    return f"the scores go through {op.kind.value}, {op.loc}"
+
+
+def _shapes_differ(match: _Match, graph: Graph) -> str | None:
+    q, k, v = (graph.types[name].shape for name in (match.q, match.k_transposed, match.v))
+    heads = {prod(shape[:-2]) for shape in (q, k, v)}
+    if len(heads) > 1:
+        return f"q {q}, k^T {k} and v {v} have different numbers of heads"
+    return None if v[-1] == q[-1] else f"heads of v are {v[-1]} wide, those of q {q[-1]}"
+
+
+def _emit(builder: GraphBuilder, match: _Match, op: Op) -> None:
+    *leading, rows, width = builder.type_of(match.q).shape
+    heads = prod(leading)
+    q = _token_major(builder, match.q, (heads, rows, width), (1, 0, 2), op.loc)
+    keys = builder.type_of(match.v).shape[-2]
+    k = _token_major(builder, match.k_transposed, (heads, width, keys), (2, 0, 1), op.loc)
+    v = _token_major(builder, match.v, (heads, keys, width), (1, 0, 2), op.loc)
+    attrs = AttentionAttrs(heads, snapped_scale(match.scale, width))
+    result = builder.op(OpKind.ATTENTION, [q, k, v], attrs, op.loc)
+    result = builder.reshape(result, (rows, heads, width), op.loc)
+    result = builder.op(OpKind.TRANSPOSE, [result], TransposeAttrs((1, 0, 2)), op.loc)
+    builder.reshape(result, (*leading, rows, width), op.loc, op.output)
+
+
+def _token_major(
+    builder: GraphBuilder,
+    value: str,
+    shape: tuple[int, int, int],
+    permutation: tuple[int, int, int],
+    loc: str,
+) -> str:
+    heads = builder.reshape(value, shape, loc)
+    turned = builder.op(OpKind.TRANSPOSE, [heads], TransposeAttrs(permutation), loc)
+    tokens, count, width = builder.type_of(turned).shape
+    return builder.reshape(turned, (tokens, count * width), loc)

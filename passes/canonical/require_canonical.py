@@ -1,0 +1,70 @@
+"""Refuse a float graph that did not become canonical, naming the ONNX nodes."""
+
+from __future__ import annotations
+
+from tmc.ir.errors import UnsupportedModel
+from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.ops import OPS
+from tmc.passes.canonical.declined import Declined
+from tmc.passes.canonical.explain import explain
+from tmc.passes.integer_ops.activation_table import ACTIVATIONS
+
+CANONICAL = (
+    OpKind.RESHAPE,
+    OpKind.LINEAR,
+    OpKind.LAYERNORM,
+    *ACTIVATIONS,
+    OpKind.CLIP,
+    OpKind.ROPE,
+    OpKind.ATTENTION,
+    OpKind.MEAN_ROWS,
+    OpKind.DEPTHWISE_ROWS,
+    OpKind.INTERPOLATE_ROWS,
+    OpKind.PERMUTE_ROWS,
+    OpKind.TRANSPOSE,
+    OpKind.ADD,
+)
+# How many operands, from the left, are computed; the others are constants.
+_COMPUTED = {OpKind.ADD: 2, OpKind.ATTENTION: 3}
+_SHOWN = 8
+
+
+def require_canonical(graph: Graph) -> Graph:
+    """Return the graph if it has canonical ops alone, with constant weights; every value but views is 2-D.
+
+    Raises: UnsupportedModel with the nodes that are left over, and why the recognisers left them.
+    """
+    wrong = [(op.loc, what) for op in graph.ops if (what := _violation(op, graph)) is not None]
+    if not wrong:
+        return graph
+    shown = [f"{loc}: {what}" for loc, what in wrong[:_SHOWN]]
+    if len(wrong) > _SHOWN:
+        shown.append(f"and {len(wrong) - _SHOWN} more")
+    reasons = [f"left alone: {reason}" for reason in _without_repeats(explain(graph))[:_SHOWN]]
+    raise UnsupportedModel(
+        wrong[0][0],
+        f"found {'; '.join(shown)}; allowed {', '.join(kind.value for kind in CANONICAL)}",
+        *reasons,
+        "rewrite this part of the network with the ops above, as in a pre-norm transformer encoder",
+    )
+
+
+def _violation(op: Op, graph: Graph) -> str | None:
+    if op.kind is OpKind.GATHER:
+        return "gather (elements needed in an order in which no op before computes them)"
+    if op.kind not in CANONICAL:
+        return str(op.kind.value)
+    computed = _COMPUTED.get(op.kind, 1)
+    for name, operand in zip(op.inputs, OPS[op.kind].operands, strict=True):
+        if (name in graph.constants) == (op.inputs.index(name) < computed):
+            kind = "constant" if name in graph.constants else "computed"
+            return f"{op.kind.value} with {kind} {operand}"
+    if op.kind is OpKind.ADD and len({graph.types[name].shape for name in op.inputs}) > 1:
+        return f"add of shapes {' and '.join(str(graph.types[name].shape) for name in op.inputs)}"
+    if op.kind is not OpKind.RESHAPE and len(graph.types[op.output].shape) != 2:
+        return f"{op.kind.value} of shape {graph.types[op.output].shape}"
+    return None
+
+
+def _without_repeats(reasons: tuple[Declined, ...]) -> list[Declined]:
+    return list(dict.fromkeys(reasons))

@@ -1,0 +1,1 @@
+"""Models that are already quantised: what they declare, and what is kept of it."""

@@ -1,0 +1,272 @@
+"""Turn a float graph whose every value is declared by the model into the integer graph of the same codes.
+
+Between two roundings to int8 codes a quantised network has either a linear op, whose exact integer sums are
+rounded by a 64-bit product, or functions of single elements, which are tables of 256 codes. Nothing else is
+lowered here, and nothing is approximated: docs/numerics.md, section 3, says how exactly the codes are those
+of
+the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from fractions import Fraction
+from math import prod
+
+import numpy as np
+
+from tmc.ir import attrs as a
+from tmc.ir.errors import QuantisationError
+from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.ops import OPS
+from tmc.ir.types import Array
+from tmc.passes.canonical.fold_bias import fold_bias
+from tmc.passes.canonical.fold_constants import fold_constants
+from tmc.passes.canonical.lower_linear import lower_linear
+from tmc.passes.canonical.name_values import name_values
+from tmc.passes.canonical.order_ops import order_ops
+from tmc.passes.canonical.separate_outputs import separate_outputs
+from tmc.passes.declared.codes import INT8, DeclaredCodes, in_order
+from tmc.passes.declared.values import Coded, Given, Known, Root, Rounding, Sums
+from tmc.passes.integer_ops.declared_weights import declared_weights
+from tmc.passes.pipeline import run_passes
+from tmc.passes.views.element_map import VIEW_KINDS
+
+_PREPARE = (fold_constants, lower_linear, fold_bias, separate_outputs, order_ops, name_values)
+# Functions of single elements.
+_POINTWISE = frozenset(
+    {
+        OpKind.NEG,
+        OpKind.SQRT,
+        OpKind.ERF,
+        OpKind.TANH,
+        OpKind.GELU,
+        OpKind.SIGMOID,
+        OpKind.SILU,
+        OpKind.RELU,
+        OpKind.CLIP,
+        OpKind.ADD,
+        OpKind.SUB,
+        OpKind.MUL,
+        OpKind.DIV,
+        OpKind.POW,
+    }
+)
+_NOTE = (
+    "every op between two roundings has to be a linear op, a function of single elements, or a view that "
+    "keeps rows whole"
+)
+
+
+def prepare_declared(graph: Graph) -> Graph:
+    """Return a float graph with linear ops in place of matrix products, in the order and with the names that
+    `lower_declared` keeps."""
+    return run_passes(graph, _PREPARE)
+
+
+def lower_declared(graph: Graph, weight_scales: tuple[float, ...], unsigned_input: bool = False) -> Graph:
+    """Return the integer graph of a prepared float graph with FAKE_QUANTISE or REQUANT_SHIFT ops.
+
+    weight_scales: those of the model's integer constants. unsigned_input: whether an input that no
+    FAKE_QUANTISE reads holds integers from 0 to 255, and not from -128 to 127. Values keep their names.
+    Raises: QuantisationError naming the first op that has no exact integer form.
+    """
+    lowering = _Lowering(graph, weight_scales, unsigned_input)
+    for op in graph.ops:
+        lowering.add(op)
+    return lowering.finish()
+
+
+class _Lowering:
+    """The walk: what each float value is, in terms of the integer values that `codes` has emitted."""
+
+    def __init__(self, graph: Graph, weight_scales: tuple[float, ...], unsigned_input: bool) -> None:
+        self.graph = graph
+        self._weight_scales = weight_scales
+        self._unsigned_input = unsigned_input
+        self._codes = DeclaredCodes(graph)
+        self._inputs: dict[str, Rounding] = {}
+        self._known: dict[str, Known] = {}
+        for name in graph.inputs:
+            shape = graph.types[name].shape
+            self._known[name] = Given(name, np.arange(prod(shape)).reshape(shape))
+
+    def finish(self) -> Graph:
+        """Return the integer graph."""
+        for name in self.graph.outputs:
+            x = self._known[name]
+            if isinstance(x, Coded) and x.grid is not None and in_order(x.index):
+                self._codes.output(name, self._codes.rounded(x), x.index.shape)
+            elif isinstance(x, Sums) and not x.relu and in_order(x.index):
+                self._codes.output(name, self._codes.sums(x.root), x.index.shape)
+            else:
+                raise QuantisationError(
+                    f"output %{name}",
+                    "found a value that is not rounded to codes in the "
+                    "order of its rows, allowed codes or the sums of a linear op",
+                    _NOTE,
+                )
+        return self._codes.graph()
+
+    def add(self, op: Op) -> None:
+        """Note what the result of an op is."""
+        x = next((self._known[name] for name in op.inputs if name in self._known), None)
+        if x is None:
+            raise self._error(op, f"{op.kind.value} of constants")
+        if op.kind in VIEW_KINDS and op.kind is not OpKind.CONCAT:
+            index = np.asarray(OPS[op.kind].evaluate([x.index], op.attrs))
+            self._known[op.output] = replace(x, index=index)
+        elif isinstance(op.attrs, a.FakeQuantiseAttrs | a.RequantShiftAttrs):
+            self._known[op.output] = self._round(op, op.attrs, x)
+        elif op.kind is OpKind.LINEAR:
+            self._known[op.output] = self._linear(op, x)
+        elif op.kind in _POINTWISE:
+            self._known[op.output] = self._pointwise(op, x)
+        else:
+            raise self._error(op, f"{op.kind.value} of a quantised value")
+
+    def _round(self, op: Op, attrs: a.FakeQuantiseAttrs | a.RequantShiftAttrs, x: Known) -> Coded:
+        if isinstance(x, Given):
+            if isinstance(attrs, a.FakeQuantiseAttrs):
+                return self._given(op, x, attrs)
+            x = self._integers(op, x)
+        if isinstance(x, Coded) and self._is_uniform(op, x):
+            rounding = Rounding(x.source.root, op, attrs)
+            return Coded(x.source, self._evaluate(op, x), rounding, x.index)
+        if isinstance(x, Coded):
+            x = self._line(op, x)
+        if isinstance(attrs, a.FakeQuantiseAttrs):
+            rounding = Rounding(x.root, op, attrs, x.relu)
+        else:
+            offset = x.root.offset
+            if x.root.slope != (1,) * len(offset) or any(each.denominator != 1 for each in offset) or x.relu:
+                raise self._error(op, "requant_shift of a value that is no integer sum")
+            given = (self._per_channel(op, self.graph.constants[name], x) for name in op.inputs[1:])
+            mul, add = (tuple(map(int, constant)) for constant in given)
+            shifted = zip(add, mul, offset, strict=True)
+            add = tuple(addend + factor * int(steps) for addend, factor, steps in shifted)
+            rounding = Rounding(x.root, op, attrs, False, mul, add)
+        return Coded(rounding, rounding.reals(), rounding, x.index)
+
+    def _given(self, op: Op, x: Given, attrs: a.FakeQuantiseAttrs | a.RequantShiftAttrs) -> Coded:
+        """Return the codes of the graph's input: the caller makes them."""
+        root = Root(x.name, (INT8,), (Fraction(1),), (Fraction(0),))
+        first = self._inputs.setdefault(x.name, Rounding(root, op, attrs))
+        if first.attrs != attrs:
+            raise self._error(op, f"a second rounding of input %{x.name}, with another scale")
+        self._codes.give(first)
+        return Coded(first, first.reals(), first, x.index)
+
+    def _integers(self, op: Op, x: Given) -> Coded:
+        """Take an input that nothing rounds as integers, in a network of integers."""
+        if all(other.kind is not OpKind.REQUANT_SHIFT for other in self.graph.ops):
+            raise self._error(op, f"input %{x.name}, which nothing rounds to codes")
+        high = 255 if self._unsigned_input else 127
+        integers = self._given(op, x, a.RequantShiftAttrs(0, high - 255, high))
+        self._known[op.inputs[0]] = integers
+        return integers
+
+    def _linear(self, op: Op, x: Known) -> Sums:
+        """Note the exact sums of a linear op."""
+        if isinstance(x, Given):
+            x = self._integers(op, x)
+        if not isinstance(x, Coded) or x.grid is None:
+            raise self._error(op, "a linear op of a value that is not rounded to codes")
+        if not in_order(x.index):
+            raise self._error(op, "rows of elements in another order than they were computed in")
+        weight, bias = (self.graph.constants[name] for name in op.inputs[1:])
+        integers = isinstance(x.grid.attrs, a.RequantShiftAttrs)
+        found = declared_weights(weight, (1.0,) if integers else self._weight_scales)
+        if found is None or len(bias) != 1:
+            what = "weights that the model does not give as integers" if found is None else "a bias per row"
+            raise self._error(op, what, "quantise the weights too: 8 bits, symmetric")
+        value = self._codes.rows(self._codes.rounded(x), self.graph.types[op.inputs[0]].shape)
+        root = self._codes.linear_root(op, value, x.grid, found, bias[0])
+        shape = self.graph.types[op.output].shape
+        return Sums(root, np.arange(prod(shape)).reshape(shape))
+
+    def _pointwise(self, op: Op, x: Known) -> Known:
+        """Apply a function of single elements: to 256 reals, or, with a constant per channel, to a line."""
+        if isinstance(x, Coded) and self._is_uniform(op, x):
+            return Coded(x.source, self._evaluate(op, x), None, x.index)
+        if isinstance(x, Sums) and op.kind is OpKind.RELU:
+            return replace(x, relu=True)
+        if sum(name in self._known for name in op.inputs) > 1:
+            raise self._error(op, f"{op.kind.value} of two quantised values")
+        if isinstance(x, Given) or op.kind not in (OpKind.ADD, OpKind.SUB, OpKind.MUL, OpKind.DIV):
+            raise self._error(op, f"{op.kind.value} of a value that is not rounded to codes")
+        if isinstance(x, Coded):
+            x = self._line(op, x)
+        (other,) = (self.graph.constants[name] for name in op.inputs if name in self.graph.constants)
+        divides = op.kind is OpKind.DIV and (op.inputs[0] in self.graph.constants or not other.all())
+        if x.relu or divides:
+            raise self._error(op, f"{op.kind.value} of a value that is not rounded to codes")
+        constant = [Fraction(float(value)) for value in self._per_channel(op, other, x)]
+        pairs = zip(x.root.slope, x.root.offset, constant, strict=True)
+        reverse = op.kind is OpKind.SUB and op.inputs[0] in self.graph.constants
+        lines = [_LINES[op.kind](slope, offset, value) for slope, offset, value in pairs]
+        lines = [(-slope, -offset) for slope, offset in lines] if reverse else lines
+        root = replace(
+            x.root, slope=tuple(line[0] for line in lines), offset=tuple(line[1] for line in lines)
+        )
+        return replace(x, root=root)
+
+    def _line(self, op: Op, x: Coded) -> Sums:
+        """Return codes as integers that each channel may scale and shift on its own."""
+        if x.grid is None or not in_order(x.index):
+            raise self._error(op, f"{op.kind.value} of a value that is not rounded to codes")
+        shape = (prod(x.index.shape[:-1]), x.index.shape[-1])
+        value = self._codes.rows(self._codes.rounded(x), shape)
+        slope, offset = x.grid.scale, -x.grid.zero_point * x.grid.scale
+        return Sums(Root(value, (INT8,) * shape[1], (slope,) * shape[1], (offset,) * shape[1]), x.index)
+
+    def _is_uniform(self, op: Op, x: Coded) -> bool:
+        """Tell whether an op treats all elements of a value alike: its other operands are single numbers, or
+        functions of the same codes in the same order."""
+        for name in op.inputs:
+            other = self._known.get(name)
+            if other is None:
+                if self.graph.constants[name].size != 1:
+                    return False
+            elif (
+                not isinstance(other, Coded)
+                or other.source is not x.source
+                or not np.array_equal(other.index, x.index)
+            ):
+                return False
+        return True
+
+    def _evaluate(self, op: Op, x: Coded) -> Array:
+        """Return a uniform op of all 256 codes."""
+        operands = []
+        for name in op.inputs:
+            other = self._known.get(name)
+            constant = self.graph.constants.get(name)
+            assert isinstance(other, Coded) or constant is not None, "uniform ops alone come here"
+            operands.append(constant.reshape(()) if constant is not None else other.reals)  # type: ignore[union-attr]
+        with np.errstate(all="ignore"):
+            return np.asarray(OPS[op.kind].evaluate(operands, op.attrs), dtype=np.float32)
+
+    def _per_channel(self, op: Op, constant: Array, x: Sums) -> Array:
+        """Return a constant that is broadcast to x as one number for each channel of its root."""
+        ordered = np.empty(x.index.size, dtype=constant.dtype)
+        ordered[x.index.reshape(-1)] = np.broadcast_to(constant, x.index.shape).reshape(-1)
+        rows = ordered.reshape(-1, len(x.root.slope))
+        if (rows != rows[0]).any():
+            raise self._error(op, "a constant that differs from row to row", "one per tensor or per channel")
+        return np.asarray(rows[0])
+
+    def _error(self, op: Op, found: str, *notes: str) -> QuantisationError:
+        return QuantisationError(
+            op.loc, f"found {found}, allowed what follows exactly from codes", *notes, _NOTE
+        )
+
+
+_Line = tuple[Fraction, Fraction]
+_LINES: Mapping[OpKind, Callable[[Fraction, Fraction, Fraction], _Line]] = {
+    OpKind.ADD: lambda slope, offset, value: (slope, offset + value),
+    OpKind.SUB: lambda slope, offset, value: (slope, offset - value),
+    OpKind.MUL: lambda slope, offset, value: (slope * value, offset * value),
+    OpKind.DIV: lambda slope, offset, value: (slope / value, offset / value),
+}

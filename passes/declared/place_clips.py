@@ -1,0 +1,107 @@
+"""Clip values of a canonical float graph to the ranges that a quantised model declares about them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+
+from tmc.ir.attrs import Attrs
+from tmc.ir.build import GraphBuilder
+from tmc.ir.graph import Graph, Op, OpKind, producers
+from tmc.passes.canonical.value_bounds import value_bounds
+from tmc.passes.declared.adopt_scales import Declared
+from tmc.passes.scales.value_roles import Role, value_roles
+
+Limits = tuple[float, float]
+WIDEST_ROW = 512
+
+
+def place_clips(
+    graph: Graph, adopted: Mapping[str, tuple[Declared, ...]], cutting: Collection[str] = ()
+) -> tuple[Graph, frozenset[str]]:
+    """Return the graph with a clip behind every value of `adopted`, and the roundings whose range it keeps.
+
+    A value keeps its name clipped; before the clip it is `<name>.unclipped`. A clipped input is
+    `<name>.clipped`. No clip stands where the graph keeps the range by itself, whatever its inputs. Ranges of
+    Ranges of Q, K and V become symmetric, as their codes are; but those that no rotation gives keep the ends
+    of the roundings in `cutting`, which take something away. Rotated Q and K that end at 0, what a rotation
+    reads, and inputs of an odd number of elements have no integer form of a clip.
+    """
+    limits: dict[str, Limits] = {}
+    kept: set[str] = set()
+    roles, made_by = value_roles(graph), producers(graph)
+    for name, entries in adopted.items():
+        exact = any(entry.name in cutting for entry in entries)
+        found = _limits(graph, made_by.get(name), name, roles[name], entries, exact)
+        if found is not None:
+            limits[name] = found
+            kept |= {entry.name for entry in entries}
+    bounds = value_bounds(_clipped(graph, limits))
+    steps = {name: max(entry.attrs.scale for entry in adopted[name]) for name in limits}
+    needed = {
+        name: found for name, found in limits.items()
+        if _exceeds(bounds[f"{name}.unclipped" if name in made_by else name], found, steps[name] / 2)
+    }
+    return _clipped(graph, needed), frozenset(kept)
+
+
+def _limits(
+    graph: Graph, op: Op | None, name: str, role: Role, entries: tuple[Declared, ...], exact: bool
+) -> Limits | None:
+    """Return the limits of a value, None where no integer form keeps them."""
+    low, high = -np.inf, np.inf
+    for entry in entries:
+        low, high = (min(max(end, entry.attrs.limits[0]), entry.attrs.limits[1]) for end in (low, high))
+    if op is None:
+        return (low, high) if _columns(graph.types[name].shape) else None
+    if role is Role.UNROTATED:
+        return None
+    if role in (Role.QUERY_KEY, Role.VALUE):
+        tabled = op.kind is OpKind.LINEAR
+        if low < 0 < high and not (tabled and exact):
+            reach = max(-low, high)
+            return -reach, reach
+        return (low, high) if tabled else None
+    return low, high
+
+
+def _exceeds(bounds: Limits, limits: Limits, slack: float) -> bool:
+    return bounds[0] < limits[0] - slack or bounds[1] > limits[1] + slack
+
+
+def _clipped(graph: Graph, limits: Mapping[str, Limits]) -> Graph:
+    builder = GraphBuilder.like(graph)
+    for name in graph.inputs:
+        if name in limits:
+            columns = _columns(graph.types[name].shape)
+            assert columns, "an input without rows of words is not clipped"
+            rows = (prod(graph.types[name].shape) // columns, columns)
+            flat = builder.reshape(name, rows, f"input {name}")
+            clipped = _clip(builder, flat, limits[name], f"input {name}", f"{name}.clipped")
+            builder.forward(name, builder.reshape(clipped, graph.types[name].shape, f"input {name}"))
+    for op in graph.ops:
+        if op.output in limits:
+            unclipped = builder.keep(replace(op, output=f"{op.output}.unclipped"))
+            _clip(builder, unclipped, limits[op.output], op.loc, op.output)
+        else:
+            builder.keep(op)
+    return builder.graph()
+
+
+def _clip(builder: GraphBuilder, value: str, limits: Limits, loc: str, name: str) -> str:
+    ends = [
+        builder.constant(np.array(end, np.float32), f"{name}.{which}")
+        for end, which in zip(limits, ("low", "high"), strict=True)
+    ]
+    return builder.op(OpKind.CLIP, [value, *ends], Attrs(), loc, name)
+
+
+def _columns(shape: tuple[int, ...]) -> int:
+    """Return the columns of rows of whole words of int16 that hold an input, 0 where there are none."""
+    elements = prod(shape)
+    if shape[-1] % 2 == 0 and shape[-1] <= WIDEST_ROW:
+        return shape[-1]
+    return next((columns for columns in range(WIDEST_ROW, 0, -2) if elements % columns == 0), 0)

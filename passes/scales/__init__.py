@@ -1,0 +1,1 @@
+"""Which scale every value gets, and what makes values easier to quantise."""

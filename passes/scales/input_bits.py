@@ -1,0 +1,35 @@
+"""Choose how many bits the codes of a network's input have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tmc.ir.graph import Graph, OpKind, uses
+from tmc.passes.calibrate.calibrate import Ranges
+from tmc.passes.recipe import Recipe
+from tmc.passes.scales.linear_room import fits_int32, readers_through_views
+from tmc.passes.scales.value_roles import Role
+
+# So many are asked of every linear op that reads the input, whatever its multipliers become.
+LEAST_BITS = 13
+# The multiplier that more bits have to leave room for: multipliers then have 6 bits and weights their steps.
+MULTIPLIER = 63
+# From so many on, one bit is room for samples louder than those of the calibration.
+ROOMY_BITS = 15
+
+
+def input_bits(graph: Graph, name: str, roles: Mapping[str, Role], ranges: Ranges, recipe: Recipe) -> int:
+    """Return the most bits, up to those of the recipe, that leave the ops behind an input room in int32."""
+    readers = readers_through_views(uses(graph), name)
+    linears = [op for op in readers if op.kind is OpKind.LINEAR]
+    for bits in range(recipe.input_bits, LEAST_BITS, -1):
+        scale = ranges.values[name].magnitude / calibrated_code(bits)
+        if all(fits_int32(graph, op, roles[op.output], scale or 1.0, 2 ** (bits - 1), MULTIPLIER)
+               for op in linears):
+            return bits
+    return min(recipe.input_bits, LEAST_BITS)
+
+
+def calibrated_code(bits: int) -> int:
+    """Return the code that the largest magnitude of the calibration gets."""
+    return int(2 ** (bits - 1 - (bits >= ROOMY_BITS)) - 1)

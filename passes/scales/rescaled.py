@@ -1,0 +1,62 @@
+"""A float graph and its ranges while scale factors move between the constants of neighbouring ops."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from tmc.ir.graph import Graph, Op
+from tmc.ir.types import Array
+from tmc.passes.calibrate.calibrate import Range, Ranges
+
+
+class Rescaled:
+    """Collects changed constants and ranges; the graph it was made of stays as it is.
+
+    A changed constant gets a name of its own, for other ops may read the same one.
+    """
+
+    def __init__(self, graph: Graph, ranges: Ranges) -> None:
+        self._graph = graph
+        self._samples = ranges.samples
+        self._constants = dict(graph.constants)
+        self._types = dict(graph.types)
+        self._inputs: dict[str, tuple[str, ...]] = {}
+        self.values = dict(ranges.values)
+
+    def constant(self, op: Op, operand: int) -> Array:
+        """Return a constant operand as it is now."""
+        return self._constants[self._inputs.get(op.output, op.inputs)[operand]]
+
+    def set(self, op: Op, operand: int, array: Array, name: str) -> None:
+        """Give an op another constant operand of the same shape."""
+        operands = list(self._inputs.get(op.output, op.inputs))
+        self._constants[name] = array.astype(np.float32)
+        self._types[name] = self._graph.types[op.inputs[operand]]
+        operands[operand] = name
+        self._inputs[op.output] = tuple(operands)
+
+    def divide(self, name: str, factor: Array) -> None:
+        """Divide the columns of a value: its range follows exactly, without another calibration."""
+        self.values[name] = divided(self.values[name], factor)
+
+    def result(self) -> tuple[Graph, Ranges]:
+        """Return the graph without the constants that nobody reads any more, and its ranges."""
+        graph = self._graph
+        ops = tuple(replace(op, inputs=self._inputs.get(op.output, op.inputs)) for op in graph.ops)
+        used = {name for op in ops for name in op.inputs} | set(graph.outputs)
+        constants = {name: array for name, array in self._constants.items() if name in used}
+        types = {name: kind for name, kind in self._types.items()
+                 if name in used or name not in self._constants}
+        changed = replace(graph, ops=ops, constants=constants, types=types)
+        return changed, Ranges(self.values, self._samples)
+
+
+def divided(found: Range, factor: Array) -> Range:
+    """Return the range of a value after its columns were divided."""
+    low = (found.column_low / factor).astype(np.float32)
+    high = (found.column_high / factor).astype(np.float32)
+    sample = (found.sample / factor[found.sample_columns]).astype(np.float32)
+    rows = (found.rows / factor).astype(np.float32) if found.rows.size else found.rows
+    return Range(low, high, sample, found.sample_columns, rows)

@@ -1,0 +1,1 @@
+"""Recognition by following elements and by values, not by patterns of nodes."""

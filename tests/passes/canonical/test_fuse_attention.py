@@ -1,0 +1,127 @@
+"""fuse_attention and gather_heads: what is taken, and why the rest is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.passes.pass_checks import body, graph_of, normal, same_numbers
+from tmc.ir.attrs import AttentionAttrs
+from tmc.passes.canonical.declined import Declined
+from tmc.passes.canonical.fuse_attention import fuse_attention, snapped_scale
+from tmc.passes.canonical.gather_heads import gather_heads
+
+CONSTANTS = {
+    "third": 1 / 3,
+    "zeros": np.zeros((3, 3)),
+    "mask": normal(3, 3),
+    "k": normal(2, 4, 3),
+    "kw": normal(1, 4, 3),
+    "v": normal(2, 3, 4),
+    "v5": normal(2, 3, 5),
+    "two": 2.0,
+    "row": normal(4),
+}
+END = " y = matmul(p, v)"
+
+
+@pytest.mark.parametrize(
+    ("middle", "scale"),
+    [
+        ("p = softmax(s) {axis=2}", 1.0),
+        ("f = mul(third, s)\n p = softmax(f) {axis=2}", 1 / 3),
+        ("f = div(s, two)\n p = softmax(f) {axis=2}", 0.5),
+        ("f = mul(s, third)\n z = add(f, zeros)\n p = softmax(z) {axis=2}", 1 / 3),
+        (
+            "f = mul(s, third)\n r = reshape(f) {shape=(1, 2, 3, 3)}\n q = softmax(r) {axis=3}\n"
+            " p = reshape(q) {shape=(2, 3, 3)}",
+            1 / 3,
+        ),
+        (
+            "r = reshape(s) {shape=(1, 2, 3, 3)}\n f = mul(r, third)\n q = softmax(f) {axis=3}\n"
+            " p = reshape(q) {shape=(2, 3, 3)}",
+            1 / 3,
+        ),
+    ],
+)
+def test_products_become_attention(middle: str, scale: float) -> None:
+    graph = graph_of(f"s = matmul(x, k)\n {middle}\n{END}", (2, 3, 4), CONSTANTS)
+    after = same_numbers(graph, fuse_attention, 1e-6)
+    (attrs,) = (op.attrs for op in after.ops if isinstance(op.attrs, AttentionAttrs))
+    assert attrs.heads == 2 and attrs.scale == pytest.approx(scale, rel=1e-7)
+    assert not {"softmax", "matmul"} & {op.kind.value for op in after.ops}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("s = matmul(x, k)\n p = softmax(s) {axis=1}\n" + END, "not over the last axis"),
+        ("s = matmul(x, k)\n a = add(s, mask)\n p = softmax(a) {axis=2}\n" + END, "a mask or bias, /a"),
+        (
+            "s = matmul(x, kt)\n r = reshape(s) {shape=(2, 4, 3)}\n p = softmax(r) {axis=2}\n" + END,
+            "reshaped, /r",
+        ),
+        ("s = matmul(x, k)\n a = tanh(s)\n p = softmax(a) {axis=2}\n" + END, "go through tanh, /a"),
+        ("s = matmul(x, k)\n a = mul(s, mask)\n p = softmax(a) {axis=2}\n" + END, "go through mul, /a"),
+        ("p = softmax(x) {axis=2}\n y = matmul(p, k4)", "no matrix product"),
+        ("s = matmul(x, kw)\n p = softmax(s) {axis=2}\n" + END, "different numbers of heads"),
+        ("s = matmul(x, k)\n p = softmax(s) {axis=2}\n y = matmul(p, v5)", "heads of v are 5 wide"),
+    ],
+)
+def test_declined(text: str, reason: str) -> None:
+    graph = graph_of(text, (2, 3, 4), {**CONSTANTS, "k4": normal(2, 4, 4), "kt": normal(2, 4, 4)})
+    declined: list[Declined] = []
+    assert body(fuse_attention(graph, declined)) == body(graph)
+    assert reason in declined[0].reason
+
+
+def test_scale_is_snapped_only_nearby() -> None:
+    assert snapped_scale(float(np.float32(64**-0.25)) ** 2, 64) == 0.125
+    assert snapped_scale(0.125 * (1 + 2e-6), 64) != 0.125
+
+
+def heads_of(middle: str) -> str:
+    """Return an attention whose operands are views of x [3, 8] after `middle`."""
+    return f"{middle}\n y = attention(q, k, v) {{heads=2, scale=0.5}}"
+
+
+def test_heads_are_gathered_and_factors_go_into_the_scale() -> None:
+    text = heads_of(
+        "q = slice(x) {starts=(0, 0), ends=(3, 8), steps=(1, 2)}\n d = mul(x, two)\n"
+        "k = slice(d) {starts=(0, 1), ends=(3, 8), steps=(1, 2)}\n"
+        "v = gather(x) {axis=1, indices=(7, 6, 5, 4), shape=(4,)}"
+    )
+    after = same_numbers(graph_of(text, (3, 8), CONSTANTS), gather_heads, 1e-6)
+    assert [op.kind.value for op in after.ops] == ["gather", "gather", "gather", "attention"]
+    assert after.ops[-1].attrs == AttentionAttrs(heads=2, scale=1.0)
+
+
+@pytest.mark.parametrize(
+    ("middle", "reason"),
+    [
+        (
+            "q = slice(x) {starts=(0, 0), ends=(3, 4), steps=(1, 1)}\n"
+            "k = gather(q) {axis=0, indices=(2, 1, 0), shape=(3,)}\n"
+            "v = slice(x) {starts=(0, 0), ends=(3, 4), steps=(1, 1)}",
+            "operand K: token n does not come from row n",
+        ),
+        (
+            "q = slice(x) {starts=(0, 0), ends=(3, 4), steps=(1, 1)}\n k = mul(q, row)\n v = tanh(q)",
+            "operand K: its elements are multiplied",
+        ),
+        (
+            "q = slice(x) {starts=(0, 0), ends=(3, 4), steps=(1, 1)}\n k = tanh(q)\n v = mul(q, two)",
+            "operand V: V is multiplied by 2",
+        ),
+        (
+            "a = gather(x) {axis=0, indices=(0, 1, 2, 0, 1), shape=(5,)}\n"
+            "q = slice(a) {starts=(0, 0), ends=(5, 4), steps=(1, 1)}\n k = tanh(q)\n v = tanh(q)",
+            "%x has 24 elements, no multiple of the 5",
+        ),
+    ],
+)
+def test_heads_that_are_not_gathered(middle: str, reason: str) -> None:
+    declined: list[Declined] = []
+    graph = graph_of(heads_of(middle), (3, 8), {"two": 2.0, "row": normal(4)})
+    same_numbers(graph, lambda g: gather_heads(g, declined), 1e-6)
+    assert any(reason in item.reason for item in declined), declined

@@ -1,0 +1,82 @@
+"""fuse_layernorm: the parts in several spellings, and what is left alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.passes.pass_checks import body, graph_of, normal, same_numbers
+from tmc.passes.canonical.declined import Declined
+from tmc.passes.canonical.fuse_layernorm import fuse_layernorm
+
+MEAN = "{axes=(2,), keepdims=True}"
+CENTRE = f"m = reduce_mean(x) {MEAN}\n c = sub(x, m)\n"
+VARIANCE = f"s = pow(c, two)\n v = reduce_mean(s) {MEAN}\n e = add(v, eps)\n"
+SQUARED_AGAIN = (
+    f"m2 = reduce_mean(x) {MEAN}\n c2 = sub(x, m2)\n s = mul(c2, c2)\n v = reduce_mean(s) {MEAN}\n"
+)
+CONSTANTS = {
+    "two": 2.0,
+    "eps": 1e-3,
+    "half": 0.5,
+    "minus": -0.5,
+    "one": 1.0,
+    "g": normal(8),
+    "b": normal(8) + 1,
+}
+
+
+@pytest.mark.parametrize(
+    "norm",
+    [
+        f"{CENTRE}{VARIANCE} r = sqrt(e)\n n = div(c, r)",
+        f"{CENTRE}{SQUARED_AGAIN} e = add(eps, v)\n r = pow(e, half)\n n = div(c, r)",
+        f"{CENTRE}{VARIANCE} r = sqrt(e)\n i = div(one, r)\n n = mul(c, i)",
+        f"{CENTRE}{VARIANCE} i = pow(e, minus)\n n = mul(i, c)",
+    ],
+)
+@pytest.mark.parametrize("tail", ["w = mul(n, g)\n y = add(w, b)", "w = mul(g, n)\n y = add(b, w)"])
+def test_parts_become_layernorm(norm: str, tail: str) -> None:
+    after = same_numbers(graph_of(f"{norm}\n{tail}", (2, 3, 8), CONSTANTS), fuse_layernorm, 1e-6)
+    (op,) = after.ops
+    epsilon = float(np.float32(1e-3))
+    assert body(after) == [f"y = layernorm(x, {op.inputs[1]}, {op.inputs[2]}) {{epsilon={epsilon!r}}}"]
+    assert np.array_equal(after.constants[op.inputs[1]], CONSTANTS["g"])
+    assert np.array_equal(after.constants[op.inputs[2]], CONSTANTS["b"])
+
+
+def test_factor_stays_apart_if_the_norm_has_another_reader() -> None:
+    text = "n = layernorm(x, g, b) {epsilon=0.001}\n w = mul(n, g)\n y = add(w, n)"
+    after = same_numbers(graph_of(text, (2, 8), CONSTANTS), fuse_layernorm)
+    assert [op.kind.value for op in after.ops] == ["layernorm", "mul", "add"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # an axis that is not the last one
+        "m = reduce_mean(x) {axes=(1,), keepdims=True}\n c = sub(x, m)\n s = pow(c, two)\n"
+        "v = reduce_mean(s) {axes=(1,), keepdims=True}\n e = add(v, eps)\n r = sqrt(e)\n y = div(c, r)",
+        # not centred
+        f"s = pow(x, two)\n v = reduce_mean(s) {MEAN}\n e = add(v, eps)\n r = sqrt(e)\n y = div(x, r)",
+        # no epsilon
+        f"{CENTRE} s = pow(c, two)\n v = reduce_mean(s) {MEAN}\n r = sqrt(v)\n y = div(c, r)",
+        # another exponent
+        f"{CENTRE}{VARIANCE} r = sqrt(e)\n q = sqrt(r)\n y = div(c, q)",
+    ],
+)
+def test_something_else_is_left_alone(text: str) -> None:
+    graph = graph_of(text, (2, 3, 8), CONSTANTS)
+    declined: list[Declined] = []
+    assert body(fuse_layernorm(graph, declined)) == body(graph)
+    assert declined and "over the last axis" in declined[0].reason
+
+
+@pytest.mark.parametrize("factor", [(3, 1), (8, 1), (2, 3, 8), (1, 1, 1)])
+def test_only_factors_per_column_are_taken(factor: tuple[int, ...]) -> None:
+    text = "n = layernorm(x, g, b) {epsilon=0.001}\n w = mul(n, f)\n y = add(w, s)"
+    shape = (2, 8, 8) if factor == (8, 1) else (2, 3, 8)
+    graph = graph_of(text, shape, {**CONSTANTS, "f": normal(*factor), "s": 2.0})
+    after = same_numbers(graph, fuse_layernorm, 1e-6)
+    left = [] if factor == (1, 1, 1) else ["mul", "add"]
+    assert [op.kind.value for op in after.ops] == ["layernorm", *left]
