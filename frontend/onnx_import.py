@@ -10,9 +10,9 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import external_data_helper, inliner
 
-from tmc.frontend import import_quantised as quantised
 from tmc.frontend.fold import fold_node
-from tmc.frontend.importers import FOLDED_ONLY, IMPORTERS, STATIC, Importer
+from tmc.frontend.importers import quantised
+from tmc.frontend.importers.table import FOLDED_ONLY, IMPORTERS, STATIC, Importer
 from tmc.frontend.limits import check_elements
 from tmc.frontend.node import INTEGER_DOMAINS, Importing, Node, node_name, op_name
 from tmc.frontend.structure import check_structure, element_name, tensor_array

@@ -32,8 +32,8 @@ class Signature:
 
 _REQUANT = dict.fromkeys(("div", "n_levels", "n_levels_out", "signed"), _NUMBER)
 _ROTARY = dict.fromkeys(("interleaved", "num_heads", "rotary_embedding_dim"), (_INT,)) | {"scale": (_FLOAT,)}
-# Ops of frontend/importers.py: those that the onnx package has no schema of, and Concat, of which its checker
-# lets operands without a name pass. All others it holds to their schemas.
+# Ops of frontend/importers/table.py: those that the onnx package has no schema of, and Concat, of which its
+# checker lets operands without a name pass. All others it holds to their schemas.
 SIGNATURES: Mapping[str, Signature] = {
     "Concat": Signature(1, _MANY, every=True),
     "RequantShift": Signature(3, 3, _REQUANT),

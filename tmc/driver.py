@@ -34,7 +34,7 @@ from tmc.backend_gap9.target.target import Target
 from tmc.calibration import Calibration, choose_calibration
 from tmc.file_agreement import file_agreement
 from tmc.frontend.onnx_import import identifier, load_model
-from tmc.frontend.reference import check_against_onnxruntime, oracle_of
+from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime, oracle_of
 from tmc.integer_input import Limits, integer_input
 from tmc.ir.errors import TmcError, UnsupportedModel
 from tmc.ir.graph import Graph

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tmc.calibration import Calibration
-from tmc.frontend.reference import run_unfused
+from tmc.frontend.oracle.onnxruntime import run_unfused
 from tmc.ir.graph import Graph
 from tmc.ir.interpret import interpret
 from tmc.passes.accuracy.agreement import integer_outputs, output_agreement

@@ -13,7 +13,7 @@ from examples.tinymyo.export import OPSETS, Exporter
 from tests.examples.head_models import PATCH_SAMPLES, HeadKind, HeadSize, build_head, export
 from tests.frontend.onnx_files import samples
 from tmc.frontend import load
-from tmc.frontend.reference import check_against_onnxruntime
+from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime
 from tmc.ir.errors import UnsupportedModel
 from tmc.ir.graph import Graph
 from tmc.ir.text import print_graph

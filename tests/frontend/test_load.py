@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from tests.frontend.onnx_files import node, samples, write
 from tmc.frontend import load
 from tmc.frontend.onnx_import import identifier
-from tmc.frontend.reference import check_against_onnxruntime
+from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime
 from tmc.ir.graph import OpKind
 
 

@@ -13,9 +13,9 @@ from onnx import AttributeProto, TensorProto, helper
 
 from tests.frontend.onnx_files import node, write
 from tmc.frontend import load
-from tmc.frontend.importers import IMPORTERS
+from tmc.frontend.importers.table import IMPORTERS
 from tmc.frontend.limits import MOST_ELEMENTS
-from tmc.frontend.reference import check_against_onnxruntime
+from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime
 from tmc.frontend.signature import SIGNATURES
 from tmc.ir.errors import UnsupportedModel
 

@@ -14,7 +14,7 @@ from onnxruntime.quantization import QuantFormat, quantize_dynamic
 from tests.frontend.onnx_files import node, samples, write
 from tests.quantised.qdq_models import quantise, write_mlp
 from tmc.frontend.onnx_import import load, load_model
-from tmc.frontend.reference import check_against_onnxruntime
+from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime
 from tmc.ir.errors import UnsupportedModel
 from tmc.ir.graph import OpKind
 

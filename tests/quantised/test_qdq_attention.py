@@ -21,7 +21,7 @@ from tmc.backend_gap9.run.riscv import run_iss
 from tmc.backend_gap9.target.targets import target_named
 from tmc.driver import Compiled, Options, compile_model
 from tmc.frontend.onnx_import import load_model
-from tmc.frontend.reference import run_onnxruntime, run_unfused
+from tmc.frontend.oracle.onnxruntime import run_onnxruntime, run_unfused
 from tmc.ir.graph import OpKind
 from tmc.passes.accuracy.agreement import integer_outputs, output_agreement
 from tmc.passes.declared.kept import Kept

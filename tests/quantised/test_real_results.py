@@ -22,7 +22,7 @@ from tests.quantised.test_torch_pt2e import exported
 from tests.tmc.command import succeeded
 from tmc.backend_gap9.run.result import load_golden
 from tmc.frontend.onnx_import import load_model
-from tmc.frontend.reference import run_unfused
+from tmc.frontend.oracle.onnxruntime import run_unfused
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph
 from tmc.ir.interpret import interpret

@@ -15,7 +15,7 @@ from tests.tmc.command import call, succeeded
 from tmc.backend_gap9.run.host import run_host
 from tmc.backend_gap9.run.riscv import run_iss
 from tmc.frontend.onnx_import import load_model
-from tmc.frontend.reference import check_against_onnxruntime
+from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime
 from tmc.ir.attrs import QLinearAttrs
 from tmc.ir.errors import QuantisationError, UnsupportedModel
 from tmc.ir.graph import Graph, OpKind

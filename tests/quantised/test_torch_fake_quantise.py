@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tests.quantised.qdq_models import samples
 from tmc.frontend.onnx_import import load_model
-from tmc.frontend.reference import check_against_onnxruntime
+from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime
 from tmc.ir.graph import OpKind
 from tmc.ir.interpret import interpret
 from tmc.passes.calibrate.codes import quantise_inputs

@@ -24,7 +24,7 @@ from tmc.backend_gap9.run.host import run_host
 from tmc.backend_gap9.target.targets import target_named
 from tmc.driver import Options, compile_model
 from tmc.frontend.onnx_import import load_model
-from tmc.frontend.reference import check_against_onnxruntime
+from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime
 from tmc.ir.graph import OpKind
 from tmc.ir.interpret import interpret
 from tmc.passes.calibrate.codes import dequantise, quantise_inputs

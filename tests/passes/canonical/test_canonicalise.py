@@ -11,7 +11,7 @@ import pytest
 from tests.frontend.onnx_files import samples
 from tests.passes.attention_models import COLUMNS, TOKENS, WIDTH, Rope, Variant, write_attention
 from tmc.frontend import load
-from tmc.frontend.reference import check_against_onnxruntime
+from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime
 from tmc.ir.attrs import AttentionAttrs
 from tmc.ir.errors import PassError, UnsupportedModel
 from tmc.ir.graph import Graph, OpKind

@@ -12,7 +12,7 @@ from examples.tinymyo.export import OPSETS, Exporter, export_onnx
 from examples.tinymyo.model import Config, RopeScheme, TinyMyo, build
 from tests.frontend.onnx_files import samples
 from tmc.frontend import load
-from tmc.frontend.reference import check_against_onnxruntime
+from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.text import print_graph
 from tmc.passes.canonical.canonicalise import CANONICALISE

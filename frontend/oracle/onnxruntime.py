@@ -11,10 +11,10 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from tmc.frontend.interpret_finite import interpret_finite
 from tmc.frontend.onnx_import import read_model
-from tmc.frontend.reference_quantised import check_piecewise, has_requant_shift, run_reference
-from tmc.frontend.session import open_session, run_session
+from tmc.frontend.oracle.interpret_finite import interpret_finite
+from tmc.frontend.oracle.quantised import check_piecewise, has_requant_shift, run_reference
+from tmc.frontend.oracle.session import open_session, run_session
 from tmc.ir.errors import UnsupportedModel
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.types import Array

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from tests.frontend.onnx_files import node, samples, write
 from tmc.frontend import load
-from tmc.frontend.importers import IMPORTERS, STATIC
+from tmc.frontend.importers.table import IMPORTERS, STATIC
 from tmc.frontend.node import op_name
-from tmc.frontend.reference import check_against_onnxruntime
+from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime
 from tmc.ir.verify import verify
 
 

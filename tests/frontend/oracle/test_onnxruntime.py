@@ -10,7 +10,7 @@ import pytest
 
 from tests.frontend.onnx_files import node, samples, write
 from tmc.frontend import load
-from tmc.frontend.reference import check_against_onnxruntime, run_onnxruntime
+from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime, run_onnxruntime
 from tmc.ir.errors import UnsupportedModel
 
 
@@ -77,7 +77,7 @@ def test_what_float32_does_not_determine_is_no_defect(
     graph = load(path)
     sample = samples({"x": (4, 16)}, 1)[0]
     wrong = {"y": run_onnxruntime(path, sample)["y"] + np.float32(1)}
-    monkeypatch.setattr("tmc.frontend.reference.run_session", lambda *_: wrong)
+    monkeypatch.setattr("tmc.frontend.oracle.onnxruntime.run_session", lambda *_: wrong)
     with pytest.raises(UnsupportedModel, match="float32 does not determine the result") as caught:
         check_against_onnxruntime(path, graph, [sample])
     assert "defect" not in "".join(caught.value.notes)

@@ -11,10 +11,8 @@ from math import prod
 
 import numpy as np
 
-from tmc.frontend import import_fused as fused
-from tmc.frontend import import_quantised as quantised
-from tmc.frontend import import_views as views
-from tmc.frontend.import_resize import resize
+from tmc.frontend.importers import fused, quantised, views
+from tmc.frontend.importers.resize import resize
 from tmc.frontend.node import Node
 from tmc.ir.attrs import AxisAttrs, ConvAttrs, GeluAttrs, ReduceMeanAttrs
 from tmc.ir.float_semantics import UNLIMITED

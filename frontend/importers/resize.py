@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from tmc.frontend.import_views import transposed
+from tmc.frontend.importers.views import transposed
 from tmc.frontend.node import Node
 from tmc.ir.attrs import InterpolateRowsAttrs
 from tmc.ir.graph import OpKind

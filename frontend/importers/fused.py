@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tmc.frontend.import_views import transposed
+from tmc.frontend.importers.views import transposed
 from tmc.frontend.node import Node
 from tmc.ir.attrs import AxisAttrs, ConcatAttrs, GatherAttrs, GeluAttrs, LayerNormAttrs
 from tmc.ir.graph import OpKind

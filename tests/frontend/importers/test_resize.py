@@ -1,4 +1,4 @@
-"""How Resize and GatherND are refused; what they compute is in test_import_ops."""
+"""How Resize and GatherND are refused; what they compute is in test_ops."""
 
 from __future__ import annotations
 

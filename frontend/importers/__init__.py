@@ -1,0 +1,1 @@
+"""ONNX ops to IR ops, one by one."""

@@ -1,0 +1,1 @@
+"""What an ONNX file computes, by a runtime that is not ours."""
