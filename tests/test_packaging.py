@@ -48,7 +48,7 @@ def test_wheel_metadata(wheel: zipfile.ZipFile) -> None:
     assert (metadata["Name"], metadata["Version"]) == ("tinymyo-compiler", __version__)
     assert metadata["License-Expression"] == "Apache-2.0"
     assert f"{info}/licenses/LICENSE" in wheel.namelist()
-    assert "tmc = tmc.cli:main" in wheel.read(f"{info}/entry_points.txt").decode()
+    assert "tmc = tmc.cli.main:main" in wheel.read(f"{info}/entry_points.txt").decode()
 
 
 def test_compiling_does_not_need_torch() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.repository import FOLDERS, PRODUCT, ROOT, SUBPACKAGES, all_files, files_under
+from tests.repository import FOLDERS, PRODUCT, ROOT, SUBPACKAGES, all_files, files_under, module_name
 
 MAX_LINES = 400
 COUNTED = {".py", ".c", ".h", ".j2"}
@@ -58,12 +58,10 @@ def test_nothing_is_left_unfinished() -> None:
 
 def test_packages_are_listed() -> None:
     setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    folders = {path.parent.as_posix() for path in files_under(*PRODUCT) if path.name == "__init__.py"}
-    names = {folder if folder == "tmc" else "tmc." + folder.replace("/", ".") for folder in folders}
-    assert set(setuptools["packages"]) == names
-    assert setuptools["package-dir"] == {
-        name: name if name == "tmc" else name.removeprefix("tmc.").replace(".", "/") for name in names
-    }
+    packages = [path for path in files_under(*PRODUCT) if path.name == "__init__.py"]
+    folders = {module_name(path): path.parent.as_posix() for path in packages}
+    assert sorted(setuptools["packages"]) == sorted(folders)
+    assert setuptools["package-dir"] == folders
 
 
 def test_links_lead_to_the_subpackages() -> None:

@@ -2,7 +2,7 @@
 
 import sys
 
-from tmc.cli import main
+from tmc.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -21,18 +21,14 @@ from tmc.backend_gap9.emit.emit import emit
 from tmc.backend_gap9.emit.keep_files import KeptFiles
 from tmc.backend_gap9.emit.output_directory import check_output, write_directory
 from tmc.backend_gap9.emit.stack_need import check_stack
-from tmc.backend_gap9.emit_report import report_files
 from tmc.backend_gap9.plan.plan import Plan
 from tmc.backend_gap9.plan.planning import make_plan
 from tmc.backend_gap9.program.program import Program
 from tmc.backend_gap9.prove.check_plan import check_plan
 from tmc.backend_gap9.prove.check_program import CheckReport, check_program
-from tmc.backend_gap9.report import Origin, Report, build_report
-from tmc.backend_gap9.report_captions import captions
 from tmc.backend_gap9.schedule.schedule import build_program
 from tmc.backend_gap9.target.target import Target
 from tmc.calibration import Calibration, choose_calibration
-from tmc.file_agreement import file_agreement
 from tmc.frontend.onnx_import import identifier, load_model
 from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime, oracle_of
 from tmc.integer_input import Limits, integer_input
@@ -49,6 +45,10 @@ from tmc.passes.recipe import DEFAULT, Recipe
 from tmc.passes.scales.choose_scales import Scales
 from tmc.passes.scales.equalise import EQUALISE
 from tmc.quantisation import Quantised, Steps, quantise_model
+from tmc.report.agreement import file_agreement
+from tmc.report.captions import captions
+from tmc.report.facts import Origin, Report, build_report
+from tmc.report.page import report_files
 
 Value = Graph | Ranges | Scales | Accuracy | Plan | Program
 

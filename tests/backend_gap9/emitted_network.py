@@ -8,15 +8,15 @@ import numpy as np
 
 from tests.backend_gap9.simple_plan import Planned, Tiles, simple_plan
 from tmc.backend_gap9.emit.emit import emit
-from tmc.backend_gap9.emit_report import report_files
 from tmc.backend_gap9.prove.check_program import check_program
-from tmc.backend_gap9.report import Origin, Report, build_report
-from tmc.backend_gap9.report_captions import captions
 from tmc.backend_gap9.stages.pack import pack_stage
 from tmc.backend_gap9.stages.stages import build_stages
 from tmc.backend_gap9.target.targets import target_named
 from tmc.ir.graph import Graph
 from tmc.ir.types import Array
+from tmc.report.captions import captions
+from tmc.report.facts import Origin, Report, build_report
+from tmc.report.page import report_files
 
 ORIGIN = Origin("network.onnx", "0123456789abcdef" * 4, "tmc 0")
 

@@ -8,14 +8,14 @@ import numpy as np
 
 from tests.backend_gap9 import small_program
 from tmc.backend_gap9.emit.emit import emit
-from tmc.backend_gap9.emit_report import report_files
 from tmc.backend_gap9.program.program import Program
-from tmc.backend_gap9.report import Origin, Report, build_report
-from tmc.backend_gap9.report_captions import captions
 from tmc.backend_gap9.stages.pack import PackedStage, pack_weight, small_tables
 from tmc.backend_gap9.target.targets import target_named
 from tmc.ir.graph import Graph
 from tmc.ir.types import Array, Quant
+from tmc.report.captions import captions
+from tmc.report.facts import Origin, Report, build_report
+from tmc.report.page import report_files
 
 ORIGIN = Origin("small.onnx", "0123456789abcdef" * 4, "tmc 0")
 TABLES, WEIGHT = (residency.block for residency in small_program.plan().residency)

@@ -13,16 +13,16 @@ from tests.backend_gap9.integer_networks import integer_network
 from tests.backend_gap9.simple_plan import Tiles
 from tmc.backend_gap9.emit.emit import emit
 from tmc.backend_gap9.emit.output_directory import write_directory
-from tmc.backend_gap9.emit_report import report_files
 from tmc.backend_gap9.plan.planning import make_plan
 from tmc.backend_gap9.prove.check_program import check_program
-from tmc.backend_gap9.report import build_report
-from tmc.backend_gap9.report_captions import captions
 from tmc.backend_gap9.run.host import run_host
 from tmc.backend_gap9.schedule.schedule import build_program
 from tmc.backend_gap9.target.targets import target_named
 from tmc.ir.errors import PlatformError
 from tmc.ir.graph import Graph
+from tmc.report.captions import captions
+from tmc.report.facts import build_report
+from tmc.report.page import report_files
 
 # Tokens, layers, channels, samples, rope period; with tiles that leave ragged rests.
 NETWORKS = [

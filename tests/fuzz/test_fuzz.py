@@ -18,7 +18,7 @@ import pytest
 from tests.fuzz.campaign import fuzzed_file, run_campaign
 from tests.fuzz.models import KINDS
 from tests.fuzz.trial import try_file
-from tmc import cli
+from tmc.cli import main as cli
 from tmc.ir.errors import TmcError
 
 FILES = 500
@@ -131,7 +131,7 @@ def test_a_defect_that_is_reported_is_found(tmp_path: Path, monkeypatch: pytest.
     def compile_model(*_: object) -> None:
         raise ZeroDivisionError("float division by zero")
 
-    monkeypatch.setattr("tmc.cli_compile.compile_model", compile_model)
+    monkeypatch.setattr("tmc.cli.compile.compile_model", compile_model)
     model = tmp_path / "case" / "m.onnx"
     model.parent.mkdir()
     model.write_bytes(b"")
@@ -143,7 +143,7 @@ def test_an_error_of_the_user_is_no_defect(tmp_path: Path, monkeypatch: pytest.M
     def compile_model(*_: object) -> None:
         raise TmcError("node", "found 1, allowed 2", "do this")
 
-    monkeypatch.setattr("tmc.cli_compile.compile_model", compile_model)
+    monkeypatch.setattr("tmc.cli.compile.compile_model", compile_model)
     model = tmp_path / "case" / "m.onnx"
     model.parent.mkdir()
     model.write_bytes(b"")

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tmc import cli
 from tmc.backend_gap9.emit.manifest import read_manifest
+from tmc.cli import main as cli
 from tmc.ir.errors import CheckError, ParseError, VerifyError
 
 MEMORY_BYTES = 6 * 2**30

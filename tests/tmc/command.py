@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tmc.cli import main
+from tmc.cli.main import main
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,12 @@ from tests.golden_files import check_golden
 from tests.repository import ROOT
 from tmc.backend_gap9.emit.emit import weights_image
 from tmc.backend_gap9.emit.names import COLUMNS
-from tmc.backend_gap9.emit_report import report_files
 from tmc.backend_gap9.kernels.table import ISAS
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph
 from tmc.ir.interpret import interpret
 from tmc.ir.types import DType, Per, Quant, TensorType
+from tmc.report.page import report_files
 
 INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
 # The SDK has these.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import tmc.cli
+import tmc.cli.main
 from tests.repository import ROOT
 from tests.tmc.command import call, refused, succeeded
 from tests.tmc.conftest import Built
@@ -52,7 +52,7 @@ def test_version() -> None:
 @pytest.mark.parametrize("verb", [(), ("compile",), ("check",), ("run",), ("report",), ("ops",)])
 def test_help(verb: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
-        tmc.cli.main([*verb, "--help"])
+        tmc.cli.main.main([*verb, "--help"])
     assert end.value.code == 0 and "usage: tmc" in capsys.readouterr().out
 
 
@@ -61,7 +61,7 @@ def test_help(verb: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None
 )
 def test_wrong_command_line(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
-        tmc.cli.main(arguments)
+        tmc.cli.main.main(arguments)
     assert end.value.code == 2 and "usage: tmc" in capsys.readouterr().err
 
 

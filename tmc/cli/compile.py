@@ -13,6 +13,7 @@ from tmc.accuracy_floor import Floor
 from tmc.backend_gap9.emit.keep_files import KeptFiles
 from tmc.backend_gap9.prove.check_program import CheckReport
 from tmc.backend_gap9.target.targets import target_named
+from tmc.cli.value_text import accuracy_lines, beyond_text, print_value
 from tmc.driver import DECLARED_NAMES, Compiled, Options, Value, Watch, compile_model, value_names
 from tmc.integer_input import Limits
 from tmc.ir.errors import TmcError
@@ -21,7 +22,6 @@ from tmc.passes.canonical.canonicalise import CANONICALISE
 from tmc.passes.canonical.declined import Declined
 from tmc.passes.canonical.explain import explaining
 from tmc.passes.recipe import CHOICES, DEFAULT, NAMED
-from tmc.value_text import accuracy_lines, beyond_text, print_value
 
 
 class _Stop(Exception):

@@ -8,9 +8,9 @@ from importlib.resources import files
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from tmc.backend_gap9.report import MemoryRow, OpRow, Report
-from tmc.backend_gap9.report_captions import made_by
 from tmc.passes.accuracy.record import Accuracy, OutputAccuracy
+from tmc.report.captions import made_by
+from tmc.report.facts import MemoryRow, OpRow, Report
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 960, 420, 84, 24
 _COLOURS = ("#4e79a7", "#f28e2b", "#59a14f", "#b07aa1", "#76b7b2", "#e15759", "#9c755f", "#edc948")
@@ -72,7 +72,7 @@ def report_files(report: Report) -> dict[str, bytes]:
 
 
 def _template(name: str) -> str:
-    return (files("tmc.backend_gap9") / "templates" / name).read_text(encoding="utf-8")
+    return (files("tmc.report") / name).read_text(encoding="utf-8")
 
 
 _ENVIRONMENT = Environment(

@@ -13,9 +13,9 @@ from typing import Any, TextIO
 from threadpoolctl import threadpool_limits
 
 from tmc import __version__
-from tmc.cli_compile import add_compile_options, check, compile_
-from tmc.cli_run import add_run_options, report, run
-from tmc.cli_tables import list_ops, list_passes, list_targets
+from tmc.cli.compile import add_compile_options, check, compile_
+from tmc.cli.run import add_run_options, report, run
+from tmc.cli.tables import list_ops, list_passes, list_targets
 from tmc.ir.errors import TmcError
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tmc.backend_gap9.emit.captions import Captions
-from tmc.backend_gap9.report import Report
+from tmc.report.facts import Report
 
 
 def captions(report: Report) -> Captions:

@@ -317,7 +317,7 @@ def test_what_the_system_refuses_is_no_defect(
     def compile_model(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("tmc.cli_compile.compile_model", compile_model)
+    monkeypatch.setattr("tmc.cli.compile.compile_model", compile_model)
     answer = refused("check", model)
     assert answer.error.startswith(f"{where}: ") and what in answer.error and len(answer.notes) == 1
 

@@ -1,0 +1,1 @@
+"""What a compile found out: facts, page, and sentences for comments."""
