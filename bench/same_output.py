@@ -25,9 +25,9 @@ import numpy as np
 
 from bench.compile_time import NETWORKS as REFERENCE_NETWORKS
 from bench.compile_time import export_network
-from tests.e2e.transformers import Architecture, write_transformer
 from tests.examples.head_models import PATCH_SAMPLES, HeadKind, HeadSize, build_head, export
 from tests.examples.plain_models import plain_models
+from tests.networks.transformers import Architecture, write_transformer
 from tests.quantised.qdq_models import quantise, write_mlp
 
 ROOT = Path(__file__).resolve().parents[1]

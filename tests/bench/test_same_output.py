@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.same_output import NETWORKS, REFERENCE_NETWORKS, compare, package_of
-from tests.e2e.transformers import Architecture, write_transformer
+from tests.networks.transformers import Architecture, write_transformer
 from tests.repository import PRODUCT, ROOT
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.backend_gap9.emitted_network import emitted, some_input
 from tests.e2e.test_host import NETWORKS, small_network
+from tests.networks.emitted_network import emitted, some_input
 from tmc.backend_gap9.emit.output_directory import write_directory
 from tmc.backend_gap9.run.build import build_iss, build_riscv
 from tmc.backend_gap9.run.console import parse_console

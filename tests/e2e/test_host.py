@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.backend_gap9.emitted_network import ORIGIN, emitted, some_input
-from tests.backend_gap9.integer_networks import integer_network
-from tests.backend_gap9.simple_plan import Tiles
+from tests.networks.emitted_network import ORIGIN, emitted, some_input
+from tests.networks.integer_networks import integer_network
+from tests.networks.simple_plan import Tiles
 from tmc.backend_gap9.emit.emit import emit
 from tmc.backend_gap9.emit.output_directory import write_directory
 from tmc.backend_gap9.plan.planning import make_plan

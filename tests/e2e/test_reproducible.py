@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.transformers import Architecture, write_transformer
+from tests.networks.transformers import Architecture, write_transformer
 from tests.repository import ROOT
 from tests.tmc.command import tree
 

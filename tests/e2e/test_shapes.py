@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from tests.e2e.transformers import Architecture, write_transformer
+from tests.networks.transformers import Architecture, write_transformer
 from tests.tmc.command import succeeded
 
 CHOSEN = (

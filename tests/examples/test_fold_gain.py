@@ -9,7 +9,7 @@ import pytest
 
 from examples.passes.__main__ import PASSES, main
 from examples.passes.fold_gain import fold_gain
-from tests.e2e.transformers import Architecture, write_transformer
+from tests.networks.transformers import Architecture, write_transformer
 from tests.passes.pass_checks import graph_of
 from tmc.backend_gap9.target.targets import target_named
 from tmc.driver import Options, compile_model

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from examples.tinymyo.export import OPSETS, Exporter
 from tests.examples.head_models import PATCH_SAMPLES, HeadKind, HeadSize, build_head, export
-from tests.frontend.onnx_files import samples
+from tests.networks.onnx_files import samples
 from tmc.frontend import load
 from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime
 from tmc.ir.errors import UnsupportedModel

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from tests.frontend.onnx_files import node, samples, write
+from tests.networks.onnx_files import node, samples, write
 from tmc.frontend import load
 from tmc.frontend.onnx_import import identifier
 from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime

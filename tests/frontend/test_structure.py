@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import AttributeProto, TensorProto, helper
 
-from tests.frontend.onnx_files import node, write
+from tests.networks.onnx_files import node, write
 from tmc.frontend import load
 from tmc.frontend.importers.table import IMPORTERS
 from tmc.frontend.limits import MOST_ELEMENTS

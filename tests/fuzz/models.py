@@ -14,8 +14,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from tests.e2e.transformers import Architecture, write_transformer
-from tests.frontend.onnx_files import node, write
+from tests.networks.onnx_files import node, write
+from tests.networks.transformers import Architecture, write_transformer
 from tests.quantised.qdq_models import quantise, write_mlp
 
 Array = NDArray[Any]

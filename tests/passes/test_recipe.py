@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.passes.small_transformer import Size, transformer, windows
+from tests.networks.small_transformer import Size, transformer, windows
 from tests.passes.test_quantise import noise_ratios
 from tmc.backend_gap9.stages.kernel_limits import check_kernel_limits
 from tmc.ir.attrs import QAttentionAttrs

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-from tests.frontend.onnx_files import node, write
+from tests.networks.onnx_files import node, write
 
 Array = NDArray[Any]
 TYPES = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.frontend.onnx_files import node, write
+from tests.networks.onnx_files import node, write
 
 Array = NDArray[Any]
 TOKENS, CHANNELS, DIM, HEADS, HIDDEN, CLASSES = 6, 8, 16, 2, 24, 4

@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto
 from onnxruntime.quantization import QuantFormat, quantize_dynamic
 
-from tests.frontend.onnx_files import node, samples, write
+from tests.networks.onnx_files import node, samples, write
 from tests.quantised.qdq_models import quantise, write_mlp
 from tmc.frontend.onnx_import import load, load_model
 from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.frontend.onnx_files import node, write
+from tests.networks.onnx_files import node, write
 from tests.quantised.qdq_models import quantise, write_mlp
 from tests.quantised.test_requant_shift import Layer, layers, requantised, stored, write_network
 from tests.tmc.command import call, refused, succeeded

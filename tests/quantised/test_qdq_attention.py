@@ -13,7 +13,7 @@ import pytest
 from onnx import numpy_helper
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from tests.e2e.transformers import Architecture, write_transformer
+from tests.networks.transformers import Architecture, write_transformer
 from tests.quantised.qdq_models import quantise, samples
 from tests.tmc.command import call, succeeded
 from tmc.backend_gap9.run.host import run_host

@@ -10,7 +10,7 @@ import pytest
 from onnxruntime.quantization import CalibrationMethod
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from tests.e2e.transformers import Architecture, write_transformer
+from tests.networks.transformers import Architecture, write_transformer
 from tests.quantised.qdq_models import Array, quantise, samples
 from tests.quantised.relu_models import PLACES, SHAPE, write_network
 from tmc.backend_gap9.run.host import run_host

@@ -15,8 +15,8 @@ from onnx import helper, numpy_helper
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import Tensor, nn
 
-from tests.e2e.transformers import Architecture, write_transformer
-from tests.frontend.onnx_files import node, write
+from tests.networks.onnx_files import node, write
+from tests.networks.transformers import Architecture, write_transformer
 from tests.quantised.qdq_models import Array, quantise, samples
 from tests.quantised.test_torch_pt2e import exported
 from tests.tmc.command import succeeded

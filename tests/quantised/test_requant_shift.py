@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.frontend.onnx_files import node, write
+from tests.networks.onnx_files import node, write
 from tests.tmc.command import call, succeeded
 from tmc.backend_gap9.run.host import run_host
 from tmc.backend_gap9.run.riscv import run_iss

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.transformers import Architecture, write_transformer
+from tests.networks.transformers import Architecture, write_transformer
 from tests.tmc.command import succeeded
 
 SMALL = Architecture(channels=2, patches=3, dim=16, heads=2, hidden=16, classes=3)

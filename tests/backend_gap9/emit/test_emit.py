@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.backend_gap9 import small_output
-from tests.backend_gap9.emitted_network import emitted
-from tests.backend_gap9.integer_networks import integer_network
-from tests.backend_gap9.simple_plan import Tiles
 from tests.golden_files import check_golden
+from tests.networks import small_output
+from tests.networks.emitted_network import emitted
+from tests.networks.integer_networks import integer_network
+from tests.networks.simple_plan import Tiles
 from tests.repository import ROOT
 from tmc.backend_gap9.emit.emit import weights_image
 from tmc.backend_gap9.emit.names import COLUMNS
@@ -60,7 +60,7 @@ def test_golden_alike_layers(pytestconfig: pytest.Config) -> None:
 def test_same_bytes_whatever_the_hash_seed() -> None:
     script = (
         "from tests.backend_gap9.emit.test_emit import LAYERS, hashes, layers;"
-        "from tests.backend_gap9.emitted_network import emitted;"
+        "from tests.networks.emitted_network import emitted;"
         "print(hashes(emitted(layers(), LAYERS)))"
     )
     here = f"{hashes(emitted(layers(), LAYERS))}\n"

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.backend_gap9 import small_output
-from tests.backend_gap9.emitted_network import emitted, some_input
-from tests.backend_gap9.integer_networks import integer_network
-from tests.backend_gap9.simple_plan import Tiles
+from tests.networks import small_output
+from tests.networks.emitted_network import emitted, some_input
+from tests.networks.integer_networks import integer_network
+from tests.networks.simple_plan import Tiles
 from tests.runtime_c.building import TESTS, WARNINGS
 from tmc.backend_gap9.emit.output_directory import write_directory
 from tmc.ir.graph import Graph

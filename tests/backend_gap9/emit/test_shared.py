@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.backend_gap9.integer_networks import integer_network
-from tests.backend_gap9.simple_plan import Tiles, simple_plan
+from tests.networks.integer_networks import integer_network
+from tests.networks.simple_plan import Tiles, simple_plan
 from tmc.backend_gap9.emit.names import names_of
 from tmc.backend_gap9.emit.shared import common_name, shared_stages, split_stage
 from tmc.backend_gap9.program.program import Fetch, Loop, Program, Wait

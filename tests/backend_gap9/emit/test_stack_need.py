@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.backend_gap9.emitted_network import emitted
-from tests.backend_gap9.integer_networks import integer_network
-from tests.backend_gap9.simple_plan import Tiles, simple_plan
-from tests.backend_gap9.small_output import graph, program
+from tests.networks.emitted_network import emitted
+from tests.networks.integer_networks import integer_network
+from tests.networks.simple_plan import Tiles, simple_plan
+from tests.networks.small_output import graph, program
 from tests.runtime_c.building import INCLUDE, RUNTIME
 from tests.runtime_c.iss.engines import GCC, run_quietly, tool
 from tmc.backend_gap9.emit.output_directory import write_directory

@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.backend_gap9 import small_output
+from tests.networks import small_output
 from tmc.backend_gap9.emit.names import names_of
 from tmc.backend_gap9.emit.statements import StagePrinter, expression
 from tmc.backend_gap9.program.program import (

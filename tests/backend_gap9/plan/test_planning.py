@@ -7,7 +7,7 @@ from itertools import combinations, pairwise
 
 import pytest
 
-from tests.backend_gap9.integer_networks import integer_network
+from tests.networks.integer_networks import integer_network
 from tmc.backend_gap9.plan.plan import Plan
 from tmc.backend_gap9.plan.planning import activation_ranges, external_bytes, make_plan
 from tmc.backend_gap9.program.program import Buffer

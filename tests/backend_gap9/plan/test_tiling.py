@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.backend_gap9.integer_networks import integer_network
+from tests.networks.integer_networks import integer_network
 from tmc.backend_gap9.kernels.table import word_up
 from tmc.backend_gap9.plan.l1_buffers import buffers_of_stage
 from tmc.backend_gap9.plan.plan import AttentionTiling, ColumnTiling, RowTiling

@@ -7,9 +7,9 @@ from dataclasses import replace
 from functools import cache
 from itertools import combinations, pairwise
 
-from tests.backend_gap9.integer_networks import integer_network
-from tests.backend_gap9.simple_plan import Planned, Tiles, simple_plan
-from tests.backend_gap9.small_program import with_stage
+from tests.networks.integer_networks import integer_network
+from tests.networks.simple_plan import Planned, Tiles, simple_plan
+from tests.networks.small_program import with_stage
 from tmc.backend_gap9.plan.planning import make_plan
 from tmc.backend_gap9.program.program import Buffer, Program
 from tmc.backend_gap9.prove.check_program import check_end, check_program

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.backend_gap9 import small_program as small
-from tests.backend_gap9.small_program import Path, edited, statements, with_stage
+from tests.networks import small_program as small
+from tests.networks.small_program import Path, edited, statements, with_stage
 from tmc.backend_gap9.plan.plan import Plan
 from tmc.backend_gap9.program.program import Argument, Call, Const, Program, Stmt
 from tmc.backend_gap9.prove.check_program import CheckReport, check_program, prove_program

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.backend_gap9 import small_program as small
 from tests.backend_gap9.prove.damage import tinyissimo
 from tests.backend_gap9.prove.small_edits import LINEAR, check
-from tests.backend_gap9.small_program import with_stage
+from tests.networks import small_program as small
+from tests.networks.small_program import with_stage
 from tmc.backend_gap9.program.program import Buffer, Const, Let, Loop, Program, Stmt, ValueShape
 from tmc.backend_gap9.prove import memory as program_memory
 from tmc.backend_gap9.prove.check_program import prove_program

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.backend_gap9.integer_networks import integer_network
 from tests.backend_gap9.prove.damage import tinyissimo
+from tests.networks.integer_networks import integer_network
 from tmc.backend_gap9.plan.plan import AttentionTiling, Plan, Residency, RowTiling, StagePlan
 from tmc.backend_gap9.plan.planning import make_plan
 from tmc.backend_gap9.program.program import Buffer

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from tests.backend_gap9 import small_program as small
 from tests.backend_gap9.prove.small_edits import (
     LINEAR,
     NORM,
@@ -20,7 +19,8 @@ from tests.backend_gap9.prove.small_edits import (
     with_l1,
     without,
 )
-from tests.backend_gap9.small_program import Path, edited, statements, with_stage
+from tests.networks import small_program as small
+from tests.networks.small_program import Path, edited, statements, with_stage
 from tmc.backend_gap9.program.program import Address, Barrier, Call, Const, Dma, Fetch, Slot, Var, Wait
 from tmc.backend_gap9.prove.check_program import CheckReport
 from tmc.ir.errors import CheckError

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from tests.backend_gap9 import small_program as small
 from tests.backend_gap9.prove.small_edits import (
     LINEAR,
     NORM,
@@ -21,7 +20,8 @@ from tests.backend_gap9.prove.small_edits import (
     with_l1,
     with_operand,
 )
-from tests.backend_gap9.small_program import with_stage
+from tests.networks import small_program as small
+from tests.networks.small_program import with_stage
 from tmc.backend_gap9.program.program import (
     Address,
     Binary,

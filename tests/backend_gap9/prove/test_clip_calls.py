@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.backend_gap9.prove.test_relations import calls_with_changes
-from tests.backend_gap9.small_program import edited, statements, with_stage
+from tests.networks.small_program import edited, statements, with_stage
 from tests.quantised.qdq_models import samples
 from tests.quantised.relu_models import PLACES, SHAPE, write_network
 from tmc.backend_gap9.plan.planning import make_plan

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from tests.backend_gap9.prove.damage import STAGES, TARGET, exchanged, overlap, pairs, shrunk, tinyissimo
-from tests.backend_gap9.small_program import edited, statements, with_stage
+from tests.networks.small_program import edited, statements, with_stage
 from tmc.backend_gap9.program.program import Wait
 from tmc.backend_gap9.prove.check_program import check_program
 

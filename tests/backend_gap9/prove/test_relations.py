@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.backend_gap9 import small_program as small
 from tests.backend_gap9.prove.damage import TARGET, Subject, tinyissimo
-from tests.backend_gap9.small_program import edited, statements, with_stage
+from tests.networks import small_program as small
+from tests.networks.small_program import edited, statements, with_stage
 from tmc.backend_gap9.program.expressions import add
 from tmc.backend_gap9.program.program import Call, Expr, Part, Program
 from tmc.backend_gap9.prove.check_program import prove_program

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.backend_gap9 import small_output
+from tests.networks import small_output
 from tmc.backend_gap9.emit.output_directory import write_directory
 from tmc.backend_gap9.run.host import run_host
 from tmc.backend_gap9.run.result import Mismatch, load_golden

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.backend_gap9.small_output import golden_input, graph, output
+from tests.networks.small_output import golden_input, graph, output
 from tmc.backend_gap9.emit.names import traced_ops
 from tmc.backend_gap9.emit.output_directory import write_directory
 from tmc.backend_gap9.kernels.table import Isa

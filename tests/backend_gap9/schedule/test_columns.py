@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.backend_gap9.emitted_network import emitted, some_input
-from tests.backend_gap9.integer_networks import column_network, integer_network
 from tests.backend_gap9.prove.damage import Subject, shrunk
 from tests.backend_gap9.prove.test_relations import uncaught
-from tests.backend_gap9.simple_plan import Tiles, simple_plan
-from tests.backend_gap9.small_program import edited, statements, with_stage
+from tests.networks.emitted_network import emitted, some_input
+from tests.networks.integer_networks import column_network, integer_network
+from tests.networks.simple_plan import Tiles, simple_plan
+from tests.networks.small_program import edited, statements, with_stage
 from tmc.backend_gap9.emit.output_directory import write_directory
 from tmc.backend_gap9.plan.plan import ColumnTiling
 from tmc.backend_gap9.plan.planning import make_plan

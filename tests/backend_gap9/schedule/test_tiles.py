@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.backend_gap9.integer_networks import integer_network
-from tests.backend_gap9.simple_plan import Tiles, simple_plan
+from tests.networks.integer_networks import integer_network
+from tests.networks.simple_plan import Tiles, simple_plan
 from tmc.backend_gap9.prove.check_program import check_program
 from tmc.backend_gap9.target.targets import target_named
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.passes.small_transformer import GraphBuilder
+from tests.networks.small_transformer import GraphBuilder
 from tmc.backend_gap9.stages.stages import STAGE_WEIGHTS_BYTES, build_stages, stage_ops
 from tmc.passes.calibrate.calibrate import calibrate
 from tmc.passes.quantise import quantise

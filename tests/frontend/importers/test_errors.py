@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.frontend.onnx_files import node, write
+from tests.networks.onnx_files import node, write
 from tmc.frontend import load
 from tmc.ir.errors import UnsupportedModel
 

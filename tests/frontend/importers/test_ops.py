@@ -11,7 +11,7 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from tests.frontend.onnx_files import node, samples, write
+from tests.networks.onnx_files import node, samples, write
 from tmc.frontend import load
 from tmc.frontend.importers.table import IMPORTERS, STATIC
 from tmc.frontend.node import op_name

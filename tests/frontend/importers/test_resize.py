@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.frontend.onnx_files import node, write
+from tests.networks.onnx_files import node, write
 from tmc.frontend import load
 from tmc.ir.errors import UnsupportedModel
 

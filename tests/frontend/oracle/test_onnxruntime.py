@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.frontend.onnx_files import node, samples, write
+from tests.networks.onnx_files import node, samples, write
 from tmc.frontend import load
 from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime, run_onnxruntime
 from tmc.ir.errors import UnsupportedModel

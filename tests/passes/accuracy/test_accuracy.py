@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.passes.small_transformer import GraphBuilder, Size, transformer, windows
+from tests.networks.small_transformer import GraphBuilder, Size, transformer, windows
 from tests.passes.test_quantise import noise_ratios
 from tmc.ir import attrs as a
 from tmc.ir.graph import Graph, OpKind

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.passes.small_transformer import GraphBuilder, Size, transformer, windows
+from tests.networks.small_transformer import GraphBuilder, Size, transformer, windows
 from tmc.ir.errors import CalibrationError
 from tmc.ir.interpret import interpret
 from tmc.passes.calibrate.calibrate import SAMPLE_ELEMENTS, calibrate

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.passes.small_transformer import GraphBuilder
+from tests.networks.small_transformer import GraphBuilder
 from tmc.ir.errors import CalibrationError
 from tmc.ir.graph import Graph
 from tmc.passes.calibrate.calibration_file import noise_calibration, read_calibration

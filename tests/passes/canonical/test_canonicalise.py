@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.frontend.onnx_files import samples
-from tests.passes.attention_models import COLUMNS, TOKENS, WIDTH, Rope, Variant, write_attention
+from tests.networks.attention_models import COLUMNS, TOKENS, WIDTH, Rope, Variant, write_attention
+from tests.networks.onnx_files import samples
 from tmc.frontend import load
 from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime
 from tmc.ir.attrs import AttentionAttrs

@@ -10,7 +10,7 @@ import pytest
 
 from examples.tinymyo.export import OPSETS, Exporter, export_onnx
 from examples.tinymyo.model import Config, RopeScheme, TinyMyo, build
-from tests.frontend.onnx_files import samples
+from tests.networks.onnx_files import samples
 from tmc.frontend import load
 from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime
 from tmc.ir.graph import Graph, OpKind

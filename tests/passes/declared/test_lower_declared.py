@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from onnx import NodeProto
 
-from tests.frontend.onnx_files import node, write
+from tests.networks.onnx_files import node, write
 from tmc.frontend.onnx_import import load_model
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, OpKind

@@ -8,7 +8,7 @@ from math import erf, exp, tanh
 import numpy as np
 import pytest
 
-from tests.passes.small_transformer import GraphBuilder
+from tests.networks.small_transformer import GraphBuilder
 from tmc.ir import attrs as a
 from tmc.ir.graph import Op, producers
 from tmc.ir.graph import OpKind as K

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.passes.small_transformer import GraphBuilder
+from tests.networks.small_transformer import GraphBuilder
 from tmc.ir import attrs as a
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, OpKind, producers

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.passes.small_transformer import Size, transformer, windows
+from tests.networks.small_transformer import Size, transformer, windows
 from tests.passes.test_quantise import noise_ratios
 from tmc.passes.calibrate.calibrate import calibrate
 from tmc.passes.integer_ops.round_weights import BLOCK, round_weights

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.networks.small_transformer import GraphBuilder
 from tests.passes.integer_ops.test_heads import both, noise_db, quantised
-from tests.passes.small_transformer import GraphBuilder
 from tmc.ir import attrs as a
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import OpKind

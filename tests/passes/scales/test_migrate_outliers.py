@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.passes.small_transformer import Size, transformer, windows
+from tests.networks.small_transformer import Size, transformer, windows
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.interpret import interpret
 from tmc.ir.verify import verify

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.passes.post_norm_networks import TOKENS, WIDTH, post_norm
-from tests.passes.small_transformer import GraphBuilder, Size, transformer, windows
+from tests.networks.post_norm_networks import TOKENS, WIDTH, post_norm
+from tests.networks.small_transformer import GraphBuilder, Size, transformer, windows
 from tmc.ir.attrs import LayerNormAttrs, MeanRowsAttrs
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, OpKind

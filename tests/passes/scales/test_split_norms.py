@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.passes.post_norm_networks import TOKENS, WIDTH, post_norm
-from tests.passes.small_transformer import GraphBuilder
+from tests.networks.post_norm_networks import TOKENS, WIDTH, post_norm
+from tests.networks.small_transformer import GraphBuilder
 from tmc.ir import attrs as a
 from tmc.ir.graph import Graph, OpKind, uses
 from tmc.ir.interpret import interpret

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tests.passes.small_transformer import GraphBuilder, Size, transformer
+from tests.networks.small_transformer import GraphBuilder, Size, transformer
 from tmc.ir import attrs as a
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, OpKind

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.backend_gap9.emitted_network import emitted
-from tests.backend_gap9.integer_networks import integer_network
-from tests.backend_gap9.simple_plan import Tiles
+from tests.networks.emitted_network import emitted
+from tests.networks.integer_networks import integer_network
+from tests.networks.simple_plan import Tiles
 from tests.runtime_c.bare_metal import programs
 from tests.runtime_c.gap9.small_sdk import HERE, RUNTIME, SmallSdk
 from tmc.backend_gap9.emit.output_directory import write_directory

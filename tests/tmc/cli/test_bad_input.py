@@ -16,8 +16,8 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from tests.e2e.transformers import Architecture, write_transformer
-from tests.frontend.onnx_files import node, write
+from tests.networks.onnx_files import node, write
+from tests.networks.transformers import Architecture, write_transformer
 from tests.tmc.command import Answer, call, refused, succeeded, tree
 
 SMALL = Architecture(channels=2, patches=3, dim=16, heads=2, hidden=16, classes=3)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.e2e.transformers import Architecture, write_transformer
-from tests.frontend.onnx_files import node, write
+from tests.networks.onnx_files import node, write
+from tests.networks.transformers import Architecture, write_transformer
 from tests.tmc.command import call, refused, succeeded, tree
 from tests.tmc.conftest import SMALL, Built
 from tmc.backend_gap9.emit.manifest import manifest_text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.passes.small_transformer import GraphBuilder
+from tests.networks.small_transformer import GraphBuilder
 from tmc.ir import attrs as a
 from tmc.ir.graph import Graph, OpKind
 

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from tests.frontend.onnx_files import node, write
+from tests.networks.onnx_files import node, write
 
 TOKENS, HEADS, WIDTH = 6, 2, 8
 COLUMNS = HEADS * WIDTH

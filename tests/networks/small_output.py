@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tests.backend_gap9 import small_program
+from tests.networks import small_program
 from tmc.backend_gap9.emit.emit import emit
 from tmc.backend_gap9.program.program import Program
 from tmc.backend_gap9.stages.pack import PackedStage, pack_weight, small_tables

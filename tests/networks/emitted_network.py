@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tests.backend_gap9.simple_plan import Planned, Tiles, simple_plan
+from tests.networks.simple_plan import Planned, Tiles, simple_plan
 from tmc.backend_gap9.emit.emit import emit
 from tmc.backend_gap9.prove.check_program import check_program
 from tmc.backend_gap9.stages.pack import pack_stage

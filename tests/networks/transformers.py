@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.frontend.onnx_files import write
-from tests.passes.attention_models import Writer
+from tests.networks.attention_models import Writer
+from tests.networks.onnx_files import write
 
 
 @dataclass(frozen=True, slots=True)
