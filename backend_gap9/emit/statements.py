@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tmc.backend_gap9.emit.names import INDENT, Names, filled, wrapped
-from tmc.backend_gap9.kernels.table import KERNELS, Extent
+from tmc.backend_gap9.kernels.record import Extent
+from tmc.backend_gap9.kernels.table import KERNELS
 from tmc.backend_gap9.program.expressions import div, mul
 from tmc.backend_gap9.program.program import (
     Address,

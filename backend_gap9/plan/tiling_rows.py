@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from tmc.backend_gap9.kernels.linear_kernel import linear_kernel
 from tmc.backend_gap9.kernels.table import weight_pitch, word_up
 from tmc.backend_gap9.plan.l1_buffers import (
     channel_source,
@@ -17,7 +18,6 @@ from tmc.backend_gap9.plan.l1_buffers import (
 from tmc.backend_gap9.plan.plan import RowTiling
 from tmc.backend_gap9.plan.tile_problem import InputCost, RowChoice, StepCost, TileChoice, TileProblem
 from tmc.backend_gap9.program.expressions import tiles
-from tmc.backend_gap9.schedule.row_calls import linear_kernel
 from tmc.backend_gap9.stages.layout import Rows, Storage
 from tmc.backend_gap9.stages.pack import PackedStage, rope_block, table_block, weight_block
 from tmc.backend_gap9.stages.stages import RowStage

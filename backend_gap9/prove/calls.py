@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tmc.backend_gap9.kernels.table import KERNELS, Extent, OperandRule
+from tmc.backend_gap9.kernels.record import Extent, OperandRule
+from tmc.backend_gap9.kernels.table import KERNELS
 from tmc.backend_gap9.plan.plan import Plan
 from tmc.backend_gap9.program.program import Call, Operand, Program
 from tmc.backend_gap9.prove.claims import CheckedCall, Claim

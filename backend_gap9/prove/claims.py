@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from tmc.backend_gap9.kernels.table import Extent
+from tmc.backend_gap9.kernels.record import Extent
 from tmc.backend_gap9.prove.memory import Region
 from tmc.ir.graph import Op
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tmc.backend_gap9.kernels.table import Extent
+from tmc.backend_gap9.kernels.record import Extent
 from tmc.backend_gap9.program.program import Buffer, Program, ValueShape
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import follow

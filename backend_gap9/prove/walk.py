@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 
-from tmc.backend_gap9.kernels.table import KERNELS, Extent
+from tmc.backend_gap9.kernels.record import Extent
+from tmc.backend_gap9.kernels.table import KERNELS
 from tmc.backend_gap9.plan.plan import MemoryName, Plan
 from tmc.backend_gap9.program.program import (
     Address,

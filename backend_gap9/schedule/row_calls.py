@@ -5,28 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from tmc.backend_gap9.kernels.linear_kernel import linear_kernel
 from tmc.backend_gap9.kernels.table import weight_pitch, word_up
 from tmc.backend_gap9.program.expressions import Number, add, mul
 from tmc.backend_gap9.program.program import Address, Call, Expr, Operand, Part
 from tmc.backend_gap9.schedule.context import at, call, operand, part
 from tmc.backend_gap9.stages.pack import is_grouped, weight_block
 from tmc.ir.attrs import QClipAttrs, QLayerNormAttrs, QLinearAttrs, QRequantiseAttrs, QRopeAttrs
-from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph, Op, OpKind
-from tmc.ir.types import DType
-
-LINEAR_KERNELS: Mapping[tuple[DType, DType, bool, bool, bool], str] = {
-    # x, y, table, residual, transposed
-    (DType.S8, DType.S8, False, False, False): "tmc_linear_s8s8s8",
-    (DType.S8, DType.S8, True, False, False): "tmc_linear_table_s8s8s8",
-    (DType.S8, DType.S8, False, False, True): "tmc_linear_transposed_s8s8s8",
-    (DType.S8, DType.S8, True, False, True): "tmc_linear_table_transposed_s8s8s8",
-    (DType.S8, DType.S16, False, False, False): "tmc_linear_s8s8s16",
-    (DType.S8, DType.S16, False, True, False): "tmc_linear_add_s8s8s16",
-    (DType.S8, DType.S32, False, False, False): "tmc_linear_s8s8s32",
-    (DType.S16, DType.S16, False, False, False): "tmc_linear_grouped_s16s8s16",
-    (DType.S16, DType.S32, False, False, False): "tmc_linear_s16s8s32",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +46,6 @@ class Tables:
         """Return the operand of a table of an op, from `within_bytes` of the table on."""
         offset = add(within_bytes, self.offsets_bytes[op.output, field])
         return operand(field, at("tables", offset), part(self.block, 0, offset))
-
-
-def linear_kernel(graph: Graph, op: Op) -> str:
-    """Return the kernel of a linear from its element types and attributes.
-
-    Raises: PlanError for a combination without a kernel.
-    """
-    attrs = op.attrs
-    assert isinstance(attrs, QLinearAttrs)
-    x, y = graph.types[op.inputs[0]].dtype, graph.types[op.output].dtype
-    kernel = LINEAR_KERNELS.get((x, y, attrs.table, attrs.residual, attrs.layout == "transposed"))
-    if kernel is None:
-        raise PlanError(
-            op.loc,
-            f"found a linear from {x.value} to {y.value}, layout {attrs.layout}, "
-            f"table {attrs.table}, residual {attrs.residual}; allowed "
-            f"{', '.join(sorted(LINEAR_KERNELS.values()))}",
-            "merge two linears in a row into one, or put a LayerNorm or GELU between them",
-        )
-    return kernel
 
 
 def made_part(graph: Graph, op: Op, tile: Tile) -> Part:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tmc.backend_gap9.kernels.linear_kernel import LINEAR_KERNELS, linear_kernel
 from tmc.backend_gap9.kernels.table import KERNELS
-from tmc.backend_gap9.schedule.row_calls import LINEAR_KERNELS, linear_kernel
 from tmc.ir.attrs import QLinearAttrs
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph, Op, OpKind
