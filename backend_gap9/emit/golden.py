@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 
 from tmc.backend_gap9.emit.names import traced_ops
-from tmc.backend_gap9.stages.layout import value_shape
+from tmc.backend_gap9.program.buffers import value_shape
 from tmc.ir.graph import Graph
 from tmc.ir.interpret import interpret
 from tmc.ir.store import save_graph

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from tmc.backend_gap9.emit.captions import Captions
 from tmc.backend_gap9.emit.names import Names, c_string, comment_lines, filled, traced_ops
 from tmc.backend_gap9.emit.stages import Offset, StageText, init_text, offsets_of, stage_texts
+from tmc.backend_gap9.program.buffers import value_shape
 from tmc.backend_gap9.program.program import Program
-from tmc.backend_gap9.stages.layout import value_shape
 from tmc.ir.graph import Graph
 
 

@@ -15,10 +15,10 @@ from typing import Literal
 
 from tmc.backend_gap9.emit.names import Names, identifiers
 from tmc.backend_gap9.kernels.table import KERNELS
+from tmc.backend_gap9.program.buffers import Buffer
 from tmc.backend_gap9.program.program import (
     Address,
     Argument,
-    Buffer,
     Call,
     Const,
     Dma,

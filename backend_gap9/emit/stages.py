@@ -9,7 +9,8 @@ from tmc.backend_gap9.emit.captions import Captions
 from tmc.backend_gap9.emit.names import INDENT, Names, comment_lines, filled, l1_names
 from tmc.backend_gap9.emit.shared import OWN, Constant, SharedStage, shared_stages, split_stage
 from tmc.backend_gap9.emit.statements import StagePrinter
-from tmc.backend_gap9.program.program import Buffer, Program, Stage
+from tmc.backend_gap9.program.buffers import Buffer
+from tmc.backend_gap9.program.program import Program, Stage
 
 # Parts of a record of constants, in order.
 RECORD_NOTES = (

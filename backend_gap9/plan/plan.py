@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from tmc.backend_gap9.program.program import Buffer
+from tmc.backend_gap9.program.buffers import Buffer
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from tmc.backend_gap9.plan.plan import (
 from tmc.backend_gap9.plan.residency import choose_residency
 from tmc.backend_gap9.plan.tiling import tile_stage
 from tmc.backend_gap9.plan.tiling_solver import TileSolver
-from tmc.backend_gap9.program.program import Buffer
+from tmc.backend_gap9.program.buffers import Buffer
 from tmc.backend_gap9.stages.kernel_limits import check_kernel_limits
 from tmc.backend_gap9.stages.layout import Rows, l2_layouts, row_storage
 from tmc.backend_gap9.stages.pack import PackedStage, pack_stage

@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from tmc.backend_gap9.program.buffers import Buffer, ValueShape
+
 # ---------------------------------------------------------------- expressions
 
 
@@ -66,17 +68,6 @@ class Compare:
 
 
 # ---------------------------------------------------------------- places
-
-
-@dataclass(frozen=True, slots=True)
-class Buffer:
-    """A run of bytes in one memory. External ones belong to the caller and have no offset of ours (0)."""
-
-    name: str
-    memory: Literal["l1", "l2", "l3"]
-    offset_bytes: int
-    size_bytes: int
-    external: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,14 +194,6 @@ Stmt = Loop | Let | If | Dma | Fetch | Wait | Call | Barrier
 
 
 # ---------------------------------------------------------------- program
-
-
-@dataclass(frozen=True, slots=True)
-class ValueShape:
-    """A value as rows of bytes without padding."""
-
-    rows: int
-    row_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

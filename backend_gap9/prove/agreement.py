@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tmc.backend_gap9.plan.plan import Plan
-from tmc.backend_gap9.program.program import Buffer, Program
+from tmc.backend_gap9.program.buffers import Buffer
+from tmc.backend_gap9.program.program import Program
 from tmc.ir.errors import CheckError
 from tmc.ir.graph import Graph, OpKind, follow
 

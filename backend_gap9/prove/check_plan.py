@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from tmc.backend_gap9.plan.plan import AttentionTiling, ColumnTiling, MemoryName, Plan, RowTiling
-from tmc.backend_gap9.program.program import Buffer
+from tmc.backend_gap9.program.buffers import Buffer
 from tmc.backend_gap9.prove.plan_cycles import compute_cycles, waited_cycles
 from tmc.backend_gap9.stages.stages import (
     AnyStage,

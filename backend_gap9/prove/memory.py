@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmc.backend_gap9.kernels.record import Extent
-from tmc.backend_gap9.program.program import Buffer, Program, ValueShape
+from tmc.backend_gap9.program.buffers import Buffer, ValueShape
+from tmc.backend_gap9.program.program import Program
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import follow
 

@@ -8,10 +8,10 @@ from copy import copy
 from tmc.backend_gap9.kernels.record import Extent
 from tmc.backend_gap9.kernels.table import KERNELS
 from tmc.backend_gap9.plan.plan import MemoryName, Plan
+from tmc.backend_gap9.program.buffers import Buffer
 from tmc.backend_gap9.program.program import (
     Address,
     Barrier,
-    Buffer,
     Call,
     Dma,
     Fetch,

@@ -12,19 +12,9 @@ from dataclasses import dataclass
 from tmc.backend_gap9.kernels.table import odd_pitch
 from tmc.backend_gap9.plan.l1_buffers import key_value_slot_bytes
 from tmc.backend_gap9.plan.plan import AttentionTiling
+from tmc.backend_gap9.program.buffers import ValueShape
 from tmc.backend_gap9.program.expressions import Number, add, div, expr, mod, mul, tile_size, tiles
-from tmc.backend_gap9.program.program import (
-    Address,
-    Const,
-    Dma,
-    Expr,
-    Lookup,
-    Loop,
-    Slot,
-    Stmt,
-    ValueShape,
-    Var,
-)
+from tmc.backend_gap9.program.program import Address, Const, Dma, Expr, Lookup, Loop, Slot, Stmt, Var
 from tmc.backend_gap9.schedule.context import (
     BARRIER,
     Context,

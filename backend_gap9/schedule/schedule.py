@@ -5,24 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tmc.backend_gap9.plan.plan import AttentionTiling, ColumnTiling, Plan, RowTiling
-from tmc.backend_gap9.program.program import (
-    Buffer,
-    Const,
-    Dma,
-    Fetch,
-    If,
-    Loop,
-    Program,
-    Stage,
-    Stmt,
-    ValueShape,
-    Wait,
-)
+from tmc.backend_gap9.program.buffers import Buffer, ValueShape, value_shape
+from tmc.backend_gap9.program.program import Const, Dma, Fetch, If, Loop, Program, Stage, Stmt, Wait
 from tmc.backend_gap9.schedule.attention import attention_scratch, attention_tables, schedule_attention
 from tmc.backend_gap9.schedule.columns import schedule_columns
 from tmc.backend_gap9.schedule.context import Context, fetch, fetch_slot
 from tmc.backend_gap9.schedule.rows import schedule_rows
-from tmc.backend_gap9.stages.layout import l2_layouts, row_storage, value_shape
+from tmc.backend_gap9.stages.layout import l2_layouts, row_storage
 from tmc.backend_gap9.stages.pack import PackedStage
 from tmc.backend_gap9.stages.stages import (
     AnyStage,

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 
 from tmc.backend_gap9.kernels.table import odd_pitch
-from tmc.backend_gap9.program.program import ValueShape
+from tmc.backend_gap9.program.buffers import value_shape
 from tmc.backend_gap9.stages.stages import RowStage, view_roots
 from tmc.ir.attrs import QClipAttrs, QLinearAttrs
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph, Op, OpKind, uses
-from tmc.ir.types import TensorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +25,6 @@ class Rows:
     def size_bytes(self) -> int:
         """Return the size with the padding of every row."""
         return self.rows * self.pitch_bytes
-
-
-def value_shape(tensor: TensorType) -> ValueShape:
-    """Return a value as rows of bytes: all axes but the last are rows."""
-    return ValueShape(prod(tensor.shape[:-1]), tensor.shape[-1] * tensor.dtype.size_bytes)
 
 
 def l2_layouts(graph: Graph) -> dict[str, Rows]:

@@ -18,7 +18,8 @@ from tmc.backend_gap9.plan.plan import (
     StagePlan,
     Tiling,
 )
-from tmc.backend_gap9.program.program import Buffer, Program
+from tmc.backend_gap9.program.buffers import Buffer
+from tmc.backend_gap9.program.program import Program
 from tmc.backend_gap9.schedule.schedule import build_program
 from tmc.backend_gap9.stages.column_shape import column_shape
 from tmc.backend_gap9.stages.layout import l2_layouts, row_storage

@@ -21,12 +21,12 @@ from tmc.backend_gap9.plan.plan import (
     StageCycles,
     StagePlan,
 )
+from tmc.backend_gap9.program.buffers import Buffer, ValueShape
 from tmc.backend_gap9.program.program import (
     Address,
     Argument,
     Barrier,
     Binary,
-    Buffer,
     Call,
     Compare,
     Const,
@@ -43,7 +43,6 @@ from tmc.backend_gap9.program.program import (
     Slot,
     Stage,
     Stmt,
-    ValueShape,
     Var,
     Wait,
 )

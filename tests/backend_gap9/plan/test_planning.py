@@ -10,7 +10,7 @@ import pytest
 from tests.networks.integer_networks import integer_network
 from tmc.backend_gap9.plan.plan import Plan
 from tmc.backend_gap9.plan.planning import activation_ranges, external_bytes, make_plan
-from tmc.backend_gap9.program.program import Buffer
+from tmc.backend_gap9.program.buffers import Buffer
 from tmc.backend_gap9.prove.check_program import check_program
 from tmc.backend_gap9.schedule.schedule import build_program
 from tmc.backend_gap9.stages.layout import l2_layouts

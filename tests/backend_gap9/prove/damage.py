@@ -11,7 +11,8 @@ from tests.networks.integer_networks import integer_network
 from tests.networks.simple_plan import Planned, Tiles, simple_plan
 from tests.networks.small_program import with_stage
 from tmc.backend_gap9.plan.planning import make_plan
-from tmc.backend_gap9.program.program import Buffer, Program
+from tmc.backend_gap9.program.buffers import Buffer
+from tmc.backend_gap9.program.program import Program
 from tmc.backend_gap9.prove.check_program import check_end, check_program
 from tmc.backend_gap9.prove.walk import ProgramWalk
 from tmc.backend_gap9.schedule.schedule import build_program

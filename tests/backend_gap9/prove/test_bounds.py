@@ -11,7 +11,8 @@ from tests.backend_gap9.prove.damage import tinyissimo
 from tests.backend_gap9.prove.small_edits import LINEAR, check
 from tests.networks import small_program as small
 from tests.networks.small_program import with_stage
-from tmc.backend_gap9.program.program import Buffer, Const, Let, Loop, Program, Stmt, ValueShape
+from tmc.backend_gap9.program.buffers import Buffer, ValueShape
+from tmc.backend_gap9.program.program import Const, Let, Loop, Program, Stmt
 from tmc.backend_gap9.prove import memory as program_memory
 from tmc.backend_gap9.prove.check_program import prove_program
 from tmc.backend_gap9.prove.walk import SPARE_STEPS

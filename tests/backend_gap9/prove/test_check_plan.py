@@ -11,7 +11,7 @@ from tests.backend_gap9.prove.damage import tinyissimo
 from tests.networks.integer_networks import integer_network
 from tmc.backend_gap9.plan.plan import AttentionTiling, Plan, Residency, RowTiling, StagePlan
 from tmc.backend_gap9.plan.planning import make_plan
-from tmc.backend_gap9.program.program import Buffer
+from tmc.backend_gap9.program.buffers import Buffer
 from tmc.backend_gap9.prove.check_plan import check_plan
 from tmc.backend_gap9.prove.plan_cycles import waited_cycles
 from tmc.backend_gap9.target.targets import target_named

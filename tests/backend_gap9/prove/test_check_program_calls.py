@@ -22,10 +22,10 @@ from tests.backend_gap9.prove.small_edits import (
 )
 from tests.networks import small_program as small
 from tests.networks.small_program import with_stage
+from tmc.backend_gap9.program.buffers import Buffer, ValueShape
 from tmc.backend_gap9.program.program import (
     Address,
     Binary,
-    Buffer,
     Call,
     Compare,
     Const,
@@ -36,7 +36,6 @@ from tmc.backend_gap9.program.program import (
     Lookup,
     Loop,
     Part,
-    ValueShape,
     Var,
 )
 

@@ -22,6 +22,7 @@ from tests.backend_gap9.prove.small_edits import (
 from tests.networks import small_program as small
 from tests.networks.small_program import edited, statements, with_stage
 from tmc.backend_gap9.plan.plan import Plan
+from tmc.backend_gap9.program.buffers import ValueShape
 from tmc.backend_gap9.program.program import (
     Address,
     Binary,
@@ -33,7 +34,6 @@ from tmc.backend_gap9.program.program import (
     Part,
     Program,
     Slot,
-    ValueShape,
     Var,
     Wait,
 )
