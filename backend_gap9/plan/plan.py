@@ -9,21 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tmc.backend_gap9.program.buffers import Buffer
-
-
-@dataclass(frozen=True, slots=True)
-class ConstantBlock:
-    """A packed run of constant bytes for one stage: the rows of one weight, or all small tables."""
-
-    name: str
-    stage: int
-    rows: int
-    row_bytes: int
-
-    @property
-    def size_bytes(self) -> int:
-        """Return rows * row_bytes."""
-        return self.rows * self.row_bytes
+from tmc.backend_gap9.stages.pack import ConstantBlock
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,21 +9,14 @@ from typing import Literal
 from tmc.backend_gap9.kernels.table import word_up
 from tmc.backend_gap9.plan.l1_buffers import Sizes, buffers_of_stage
 from tmc.backend_gap9.plan.place import place
-from tmc.backend_gap9.plan.plan import (
-    ConstantBlock,
-    LiveRange,
-    Placement,
-    Plan,
-    Residency,
-    StagePlan,
-)
+from tmc.backend_gap9.plan.plan import LiveRange, Placement, Plan, Residency, StagePlan
 from tmc.backend_gap9.plan.residency import choose_residency
 from tmc.backend_gap9.plan.tiling import tile_stage
 from tmc.backend_gap9.plan.tiling_solver import TileSolver
 from tmc.backend_gap9.program.buffers import Buffer
 from tmc.backend_gap9.stages.kernel_limits import check_kernel_limits
 from tmc.backend_gap9.stages.layout import Rows, l2_layouts, row_storage
-from tmc.backend_gap9.stages.pack import PackedStage, pack_stage
+from tmc.backend_gap9.stages.pack import ConstantBlock, PackedStage, pack_stage
 from tmc.backend_gap9.stages.stages import (
     AnyStage,
     RowStage,

@@ -13,11 +13,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from tmc.backend_gap9.kernels.table import weight_pitch, word_up
-from tmc.backend_gap9.plan.plan import ConstantBlock
 from tmc.backend_gap9.stages.stages import AnyStage, stage_ops
 from tmc.ir.attrs import QDepthwiseRowsAttrs, QLayerNormAttrs
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.integer_semantics import RSQRT_TABLE
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantBlock:
+    """A packed run of constant bytes for one stage: the rows of one weight, or all small tables."""
+
+    name: str
+    stage: int
+    rows: int
+    row_bytes: int
+
+    @property
+    def size_bytes(self) -> int:
+        """Return rows * row_bytes."""
+        return self.rows * self.row_bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,15 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from tmc.backend_gap9.kernels.table import weight_pitch
-from tmc.backend_gap9.plan.plan import (
-    ConstantBlock,
-    LiveRange,
-    Plan,
-    Residency,
-    RowTiling,
-    StageCycles,
-    StagePlan,
-)
+from tmc.backend_gap9.plan.plan import LiveRange, Plan, Residency, RowTiling, StageCycles, StagePlan
 from tmc.backend_gap9.program.buffers import Buffer, ValueShape
 from tmc.backend_gap9.program.program import (
     Address,
@@ -46,6 +38,7 @@ from tmc.backend_gap9.program.program import (
     Var,
     Wait,
 )
+from tmc.backend_gap9.stages.pack import ConstantBlock
 from tmc.ir.attrs import QLayerNormAttrs, QLinearAttrs
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.integer_semantics import RSQRT_TABLE

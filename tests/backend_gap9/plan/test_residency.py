@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from tmc.backend_gap9.plan import residency
 from tmc.backend_gap9.plan.l3_timeline import waits_for_l3
-from tmc.backend_gap9.plan.plan import ConstantBlock, LiveRange, Residency
+from tmc.backend_gap9.plan.plan import LiveRange, Residency
 from tmc.backend_gap9.plan.residency import choose_residency
+from tmc.backend_gap9.stages.pack import ConstantBlock
 from tmc.backend_gap9.target.target import L3Channel
 from tmc.backend_gap9.target.targets import target_named
 from tmc.ir.errors import PlanError
