@@ -7,10 +7,9 @@ form in which the sanitizers run it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -20,33 +19,28 @@ from tests.runtime_c.attention_kernel_cases import (
     check_softmax,
     check_values,
 )
-from tests.runtime_c.kernel_interface import Kernels, Rows, blank, packed_weights
+from tests.runtime_c.column_kernel_cases import (
+    check_depthwise,
+    check_interpolate,
+    check_mean_rows,
+    check_permute,
+)
+from tests.runtime_c.kernel_interface import Case, Kernels, Rows, blank, packed_weights
 from tests.runtime_c.random_operands import Integers, cores_in_some_order, integers
 from tmc.ir.attrs import (
-    PermuteRowsAttrs,
-    QDepthwiseRowsAttrs,
-    QInterpolateRowsAttrs,
     QLayerNormAttrs,
     QLinearAttrs,
-    QMeanRowsAttrs,
     QRequantiseAttrs,
     QRopeAttrs,
 )
-from tmc.ir.graph import OpKind
 from tmc.ir.integer_semantics import (
     RSQRT_TABLE,
     qclip,
-    qdepthwise_rows,
-    qinterpolate_rows,
     qlayernorm,
     qlinear,
-    qmean_rows,
     qrequantise,
     qrope,
 )
-from tmc.ir.ops import OPS
-
-Case = Callable[[Kernels, np.random.Generator, int, int, int], None]
 
 SIZES = (1, 3, 4, 5, 31, 32, 33)
 
@@ -220,90 +214,6 @@ def check_clip(name: str, dtype: Any, *, residual: bool = False) -> Case:
         np.testing.assert_array_equal(y.read(), expected[row0:])
 
     return case
-
-
-def check_mean_rows(kernels: Kernels, rng: np.random.Generator, groups: int, group_rows: int,
-                    channels: int) -> None:
-    """tmc_mean_rows_s8s16."""
-    rows = groups * group_rows
-    x = integers(rng, (rows, channels), np.int8)
-    attrs = QMeanRowsAttrs(
-        group_rows=group_rows, multiplier=int(rng.integers(1, 2**15)),
-        bias=int(rng.integers(-(2**29), 2**29)), shift=int(rng.integers(31)),
-    )
-    expected = qmean_rows(x, attrs)
-    x_rows, y = Rows(x, int(rng.integers(3))), blank(groups, channels, np.int16, int(rng.integers(3)))
-    kernels(
-        "tmc_mean_rows_s8s16", cores_in_some_order(rng),
-        x=x_rows.memory, x_pitch=x_rows.pitch, y=y.memory, y_pitch=y.pitch, rows=rows, channels=channels,
-        group_rows=group_rows, multiplier=attrs.multiplier, bias=attrs.bias, shift=attrs.shift,
-    )
-    np.testing.assert_array_equal(y.read(), expected)
-
-
-def check_depthwise(name: str, *, table: bool = False) -> Case:
-    """Return the case of one kernel of a depthwise convolution: 1, 3, .. taps."""
-
-    def case(kernels: Kernels, rng: np.random.Generator, rows: int, half: int, channels: int) -> None:
-        taps = 2 * (half // 2) + 1
-        x = integers(rng, (rows, channels), np.int8)
-        weight = integers(rng, (channels, taps), np.int8, low=-127)
-        widest = max(1, min(255, (2**31 - 1) // (128 * 127 * taps)))
-        multiplier = rng.integers(1, widest + 1, channels).astype(np.int32)
-        room = 2**31 - 1 - 128 * 127 * taps * widest
-        bias = (rng.integers(-room, room + 1, channels) >> int(rng.integers(16))).astype(np.int32)
-        attrs = QDepthwiseRowsAttrs(int(rng.integers(25)), int(rng.integers(-128, 128)), table)
-        lookup = rng.integers(-128, 128, 256).astype(np.int8) if table else None
-        expected = qdepthwise_rows(x, weight, multiplier, bias, attrs, lookup)
-        x_rows, y = Rows(x, int(rng.integers(3))), blank(rows, channels, np.int8, int(rng.integers(3)))
-        weights = packed_weights(weight, multiplier, bias, int(rng.integers(3)))
-        named: dict[str, Any] = {} if lookup is None else {"table": lookup}
-        kernels(
-            name, cores_in_some_order(rng),
-            x=x_rows.memory, x_pitch=x_rows.pitch, weight=weights.memory, weight_pitch=weights.pitch,
-            y=y.memory, y_pitch=y.pitch, rows=rows, channels=channels, taps=taps,
-            zero_point=attrs.zero_point, shift=attrs.shift, **named,
-        )
-        np.testing.assert_array_equal(y.read(), expected)
-
-    return case
-
-
-def check_interpolate(name: str, layout: Literal["rows", "transposed"]) -> Case:
-    """Return the case of one kernel of an interpolation; one row of x more than the size says."""
-
-    def case(kernels: Kernels, rng: np.random.Generator, rows: int, x_rows: int, channels: int) -> None:
-        x = integers(rng, (x_rows + 1, channels), np.int16)
-        weight = np.where(rng.integers(3, size=rows) == 0, 2**14 * rng.integers(2, size=rows),
-                          rng.integers(2**14, size=rows))
-        table = np.stack([rng.integers(x_rows, size=rows), weight], axis=1).astype(np.int16)
-        expected = qinterpolate_rows(x, table, QInterpolateRowsAttrs(rows, layout))
-        in_memory, y = Rows(x, int(rng.integers(3))), blank(*expected.shape, np.int16, int(rng.integers(3)))
-        pitch = y.pitch
-        if layout == "rows" and rng.integers(2):  # one row right behind the other
-            y = blank(1, expected.size, np.int16, 0)
-            pitch, expected = 2 * channels, expected.reshape(1, -1)
-        kernels(
-            name, cores_in_some_order(rng),
-            x=in_memory.memory, x_pitch=in_memory.pitch, table=table, y=y.memory, y_pitch=pitch,
-            x_rows=x_rows + 1, rows=rows, channels=channels,
-        )
-        np.testing.assert_array_equal(y.read(), expected)
-
-    return case
-
-
-def check_permute(kernels: Kernels, rng: np.random.Generator, run: int, groups: int, row_bytes: int) -> None:
-    """tmc_permute_rows_s8s8."""
-    x = integers(rng, (run * groups, row_bytes), np.int8)
-    expected = OPS[OpKind.PERMUTE_ROWS].evaluate([x], PermuteRowsAttrs(groups))
-    x_rows, y = Rows(x, int(rng.integers(3))), blank(*x.shape, np.int8, int(rng.integers(3)))
-    kernels(
-        "tmc_permute_rows_s8s8", cores_in_some_order(rng),
-        x=x_rows.memory, x_pitch=x_rows.pitch, y=y.memory, y_pitch=y.pitch, rows=len(x),
-        row_bytes=row_bytes, groups=groups,
-    )
-    np.testing.assert_array_equal(y.read(), expected)
 
 
 # Kernel without its isa -> case of three sizes.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +117,6 @@ def packed_weights(
     constants = [multiplier] if bias is None else [multiplier, bias]
     columns = np.stack(constants, axis=1).astype(np.int32)
     return Rows(np.concatenate([padded.view(np.uint8), columns.view(np.uint8)], axis=1), extra_words)
+
+
+Case = Callable[[Kernels, np.random.Generator, int, int, int], None]
