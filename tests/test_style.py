@@ -48,6 +48,14 @@ def test_file_names_say_what_is_inside() -> None:
     assert [str(path) for path in all_files() if BANNED_STEMS & set(path.stem.lower().split("_"))] == []
 
 
+def test_folders_hold_several_files_and_are_two_deep() -> None:
+    folders = {path.parent for path in files_under(*PRODUCT) if path.parts[0] != "runtime_c"}
+    names = {f: [p.name for p in files_under(f.as_posix()) if p.name != "__init__.py"] for f in folders}
+    assert [str(f) for f in folders if len(f.parts) > 3] == []
+    # GVSoC takes a folder of targets, and finds them by file name.
+    assert [str(f) for f in folders if len(names[f]) < 2] == ["backend_gap9/target/gvsoc"]
+
+
 def test_no_machine_paths() -> None:
     assert first_matches(MACHINE_PATH, all_files()) == {}
 
