@@ -87,6 +87,7 @@ $(ACCURACY_VENV)/.installed: pyproject.toml | system
 
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy --strict -p tmc
 
 test: lint

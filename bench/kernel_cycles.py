@@ -24,8 +24,16 @@ TARGETS = ROOT / "backend_gap9" / "gvsoc"
 TARGET = "tmc_gap9"
 GCC = "riscv64-unknown-elf-gcc"
 FLAGS = (
-    "-march=rv32imc", "-mabi=ilp32", "-std=gnu11", "-O2", "-ffreestanding", "-fno-common",
-    "-fno-tree-loop-distribute-patterns", "-nostdlib", "-nostartfiles", "-DTMC_STAGES",
+    "-march=rv32imc",
+    "-mabi=ilp32",
+    "-std=gnu11",
+    "-O2",
+    "-ffreestanding",
+    "-fno-common",
+    "-fno-tree-loop-distribute-patterns",
+    "-nostdlib",
+    "-nostartfiles",
+    "-DTMC_STAGES",
 )
 SECONDS_MAX = 300
 CORES = 8
@@ -49,7 +57,9 @@ def build(program: Path, folder: Path) -> Path:
     binary = folder / f"{program.stem}.elf"
     bare_metal = RUNTIME / "bare_metal"
     sources = [
-        *(bare_metal / name for name in PLATFORM), PROGRAMS / "cycles.c", program,
+        *(bare_metal / name for name in PLATFORM),
+        PROGRAMS / "cycles.c",
+        program,
         *sorted((RUNTIME / "kernels").glob("*_xpulp.c")),
     ]
     folders = [f"-I{path}" for path in (RUNTIME / "include", bare_metal, PROGRAMS)]
@@ -65,8 +75,15 @@ def build(program: Path, folder: Path) -> Path:
 def run(gvsoc: str, target: str, target_dir: Path, binary: Path, folder: Path) -> list[Measurement]:
     """Run a program and return what it measured; of equal cases the last."""
     command = [
-        gvsoc, f"--target={target}", "--target-dir", str(target_dir), "--work-dir", str(folder),
-        "--binary", str(binary), "run",
+        gvsoc,
+        f"--target={target}",
+        "--target-dir",
+        str(target_dir),
+        "--work-dir",
+        str(folder),
+        "--binary",
+        str(binary),
+        "run",
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_MAX, check=False)
     lines = done.stdout.splitlines()
@@ -100,8 +117,9 @@ def main() -> None:
     print(f"{'kernel':28}{'size':14}{'cycles':>10}{'MAC/cycle':>12}{'core cycles/element':>22}")
     for each in measured:
         rate = f"{each.mac_per_cycle:.2f}" if each.mac_per_cycle is not None else "-"
-        print(f"{each.kernel:28}{each.size:14}{each.cycles:>10}{rate:>12}"
-              f"{each.core_cycles_per_element:>22.2f}")
+        print(
+            f"{each.kernel:28}{each.size:14}{each.cycles:>10}{rate:>12}{each.core_cycles_per_element:>22.2f}"
+        )
     print(json.dumps({"target": options.target, "kernels": [asdict(each) for each in measured]}))
 
 

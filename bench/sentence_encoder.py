@@ -107,8 +107,11 @@ def evaluate_sentence_encoder(
         found, wrong = compiled_logits(pool, output, compiled.graph, test)
         seconds = round(time.perf_counter() - start, 1)
         on_target = OnTarget(
-            TARGET.name, published.encoder.config.layers, compiled.plan.l3_bytes,
-            compiled.report.cycles_estimate, refusal(compiled.graph),
+            TARGET.name,
+            published.encoder.config.layers,
+            compiled.plan.l3_bytes,
+            compiled.report.cycles_estimate,
+            refusal(compiled.graph),
         )
         by_tmc = Outcome(figures(expected, found), wrong, on_target, seconds)
 
@@ -134,8 +137,11 @@ def figures(expected: Reals, found: Reals) -> Figures:
     cosine = (unit_expected * unit_found).sum(axis=1)
     kept = _nearest(unit_expected) == _nearest(unit_found)
     return Figures(
-        len(expected), round(float(cosine.mean()), 5), round(float(cosine.min()), 5),
-        round(float(kept.mean()), 4), round(signal_to_noise_db(expected, found), 2),
+        len(expected),
+        round(float(cosine.mean()), 5),
+        round(float(cosine.min()), 5),
+        round(float(kept.mean()), 4),
+        round(signal_to_noise_db(expected, found), 2),
     )
 
 
@@ -158,8 +164,10 @@ def lines(found: dict[str, Outcome]) -> list[str]:
     text = []
     for name, one in found.items():
         has, wrong = one.figures, "-" if one.wrong_integers is None else str(one.wrong_integers)
-        text.append(f"sentence encoder, {name}: {has.sentences} sentences, cosine to float "
-                    f"{has.cosine_mean:.4f} on average, {has.cosine_least:.4f} at least, C wrong {wrong}")
+        text.append(
+            f"sentence encoder, {name}: {has.sentences} sentences, cosine to float "
+            f"{has.cosine_mean:.4f} on average, {has.cosine_least:.4f} at least, C wrong {wrong}"
+        )
         if one.on_target is not None:
             on = one.on_target
             text.append(f"  {on.layers} layers on {on.target}; on {SMALLER.name}: {on.gap9_8mb or 'fits'}")
@@ -185,8 +193,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = evaluate_sentence_encoder(pool, options.sentences, options.layers)
     failed = failures(found)
     print("\n".join([*lines(found), *(f"FAILED {line}" for line in failed)]))
-    print(json.dumps({"bench": "sentence_encoder", "ok": not failed, "failed": failed,
-                      **{name: one.to_json() for name, one in found.items()}}))
+    print(
+        json.dumps(
+            {
+                "bench": "sentence_encoder",
+                "ok": not failed,
+                "failed": failed,
+                **{name: one.to_json() for name, one in found.items()},
+            }
+        )
+    )
     return 1 if failed else 0
 
 

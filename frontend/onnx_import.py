@@ -218,7 +218,11 @@ def _importer(node: Node, kind: str) -> Importer:
     """
     reads_codes = bool(node.proto.input) and node.codes(0) is not None
     if reads_codes and kind not in (*quantised.KEEP_CODES, "DequantizeLinear"):
-        node.refuse(kind != "Clip", "arithmetic on the codes of a QuantizeLinear", "a DequantizeLinear first",
-                    "quantise with quant_format=QuantFormat.QDQ")
+        node.refuse(
+            kind != "Clip",
+            "arithmetic on the codes of a QuantizeLinear",
+            "a DequantizeLinear first",
+            "quantise with quant_format=QuantFormat.QDQ",
+        )
         return quantised.clip_codes
     return IMPORTERS[kind]

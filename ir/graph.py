@@ -95,8 +95,11 @@ class Graph:
         if not isinstance(other, Graph):
             return NotImplemented
         mine, theirs = ((g.name, g.inputs, g.outputs, g.ops, dict(g.types)) for g in (self, other))
-        return (mine == theirs and self.constants.keys() == other.constants.keys()
-                and all(_same_bits(array, other.constants[name]) for name, array in self.constants.items()))
+        return (
+            mine == theirs
+            and self.constants.keys() == other.constants.keys()
+            and all(_same_bits(array, other.constants[name]) for name, array in self.constants.items())
+        )
 
 
 def _same_bits(a: Array, b: Array) -> bool:

@@ -88,8 +88,15 @@ def _magnitude(a: Array) -> int:
     return max(int(a.max(initial=0)), -int(a.min(initial=0)))
 
 
-def qlinear(x: Array, weight: Array, multiplier: Array, bias: Array, attrs: QLinearAttrs,
-            table: Array | None = None, residual: Array | None = None) -> Array:
+def qlinear(
+    x: Array,
+    weight: Array,
+    multiplier: Array,
+    bias: Array,
+    attrs: QLinearAttrs,
+    table: Array | None = None,
+    residual: Array | None = None,
+) -> Array:
     """Return the requantised product of x [M, K] and weight [N, K].
 
     acc = sum_k x w;  y = (acc * multiplier[n] + bias[g][n]) >> shift, bias row g = m // (M / G).
@@ -231,8 +238,14 @@ def qmean_rows(x: Array, attrs: QMeanRowsAttrs) -> Array:
     return np.asarray(np.clip(y, -32768, 32767), dtype=np.int16)
 
 
-def qdepthwise_rows(x: Array, weight: Array, multiplier: Array, bias: Array, attrs: QDepthwiseRowsAttrs,
-                    table: Array | None = None) -> Array:
+def qdepthwise_rows(
+    x: Array,
+    weight: Array,
+    multiplier: Array,
+    bias: Array,
+    attrs: QDepthwiseRowsAttrs,
+    table: Array | None = None,
+) -> Array:
     """Return int8 [M, C]: each column of x convolved with its row of weight [C, taps].
 
     acc = sum_k x[i + k - taps / 2][c] w[c][k], with zero_point for rows beyond the ends;

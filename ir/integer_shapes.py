@@ -35,8 +35,11 @@ def qlinear(types: Types, attrs: a.QLinearAttrs) -> TensorType:
         need(attrs.dtype == "s16", f"found a residual on a result of {attrs.dtype}, allowed s16")
     divides(attrs.heads, channels, "heads")
     _shift(attrs.shift)
-    shapes = {"rows": (rows, channels), "transposed": (channels, rows),
-              "heads": (attrs.heads, rows, channels // attrs.heads)}
+    shapes = {
+        "rows": (rows, channels),
+        "transposed": (channels, rows),
+        "heads": (attrs.heads, rows, channels // attrs.heads),
+    }
     return TensorType(DType(attrs.dtype), shapes[attrs.layout])
 
 
@@ -75,11 +78,15 @@ def qlayernorm(types: Types, attrs: a.QLayerNormAttrs) -> TensorType:
         need(shape == (channels,), f"found {name} {shape}, allowed ({channels},)")
     # the largest |C x - sum x| of int16 decides how far rows are ever shifted
     largest_shift = max(0, ((channels - 1) * 65535).bit_length() - attrs.center_bits)
-    need(len(attrs.epsilon_by_shift) > largest_shift,
-         f"found {len(attrs.epsilon_by_shift)} epsilons, allowed {largest_shift + 1} or more")
+    need(
+        len(attrs.epsilon_by_shift) > largest_shift,
+        f"found {len(attrs.epsilon_by_shift)} epsilons, allowed {largest_shift + 1} or more",
+    )
     squares = channels * 4**attrs.center_bits + max(attrs.epsilon_by_shift)
-    need(min(attrs.epsilon_by_shift) >= 0 and squares < 2**31,
-         f"found a sum of squares up to {squares} with {attrs.center_bits} bits, allowed below 2^31")
+    need(
+        min(attrs.epsilon_by_shift) >= 0 and squares < 2**31,
+        f"found a sum of squares up to {squares} with {attrs.center_bits} bits, allowed below 2^31",
+    )
     need(0 <= attrs.norm_bits <= 11, f"found norm_bits {attrs.norm_bits}, allowed 0 to 11")
     need(0 < attrs.root < 2**16, f"found root {attrs.root}, allowed 1 to {2**16 - 1}")
     _shift(attrs.gamma_shift)
@@ -93,8 +100,10 @@ def qrope(types: Types, attrs: a.QRopeAttrs) -> TensorType:
     positions, pairs = operand_shape("table", types[1], 2, DType.S16)
     divides(attrs.heads, columns, "heads")
     width = columns // attrs.heads
-    need(pairs == width and width % 2 == 0,
-         f"found table {types[1].shape}, allowed an even head width of {width} columns")
+    need(
+        pairs == width and width % 2 == 0,
+        f"found table {types[1].shape}, allowed an even head width of {width} columns",
+    )
     divides(positions, rows, "positions")
     _shift(attrs.shift)
     return TensorType(DType.S8, (attrs.heads, rows, width))
@@ -104,8 +113,10 @@ def qattention(types: Types, attrs: a.QAttentionAttrs) -> TensorType:
     """q s8 [H, M, d], k s8 [H, N, d], vt s8 [H * d, N], exp_table u8 [H, 1024]; result s8 [M, H * d]."""
     heads, rows, width = operand_shape("q", types[0], 3, DType.S8)
     k = operand_shape("k", types[1], 3, DType.S8)
-    need(heads == attrs.heads == len(attrs.score_shift),
-         f"found q of {heads} heads and {len(attrs.score_shift)} score shifts, allowed {attrs.heads}")
+    need(
+        heads == attrs.heads == len(attrs.score_shift),
+        f"found q of {heads} heads and {len(attrs.score_shift)} score shifts, allowed {attrs.heads}",
+    )
     need(k == (heads, k[1], width), f"found k {k}, allowed ({heads}, N, {width})")
     vt = operand_shape("vt", types[2], 2, DType.S8)
     need(vt == (heads * width, k[1]), f"found vt {vt}, allowed {(heads * width, k[1])}")
@@ -113,8 +124,9 @@ def qattention(types: Types, attrs: a.QAttentionAttrs) -> TensorType:
     need(table == (heads, 1024), f"found exp_table {table}, allowed ({heads}, 1024)")
     for shift in attrs.score_shift:
         _shift(shift)
-    need(0 <= attrs.out_multiplier < 2**15,
-         f"found out_multiplier {attrs.out_multiplier}, allowed 0 to 32767")
+    need(
+        0 <= attrs.out_multiplier < 2**15, f"found out_multiplier {attrs.out_multiplier}, allowed 0 to 32767"
+    )
     need(-7 <= attrs.out_shift <= 24, f"found out_shift {attrs.out_shift}, allowed -7 to 24")
     return TensorType(DType.S8, (rows, heads * width))
 

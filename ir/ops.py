@@ -34,8 +34,9 @@ class OpDef:
 
 
 def _qlinear(x: Sequence[Array], attrs: a.QLinearAttrs) -> Array:
-    return q.qlinear(x[0], x[1], x[2], x[3], attrs, x[4] if attrs.table else None,
-                     x[-1] if attrs.residual else None)
+    return q.qlinear(
+        x[0], x[1], x[2], x[3], attrs, x[4] if attrs.table else None, x[-1] if attrs.residual else None
+    )
 
 
 def _slice(x: Sequence[Array], attrs: a.SliceAttrs) -> Array:
@@ -57,14 +58,21 @@ def _permute_rows(x: Sequence[Array], attrs: a.PermuteRowsAttrs) -> Array:
 XY = ("x", "y")
 OPS: Mapping[OpKind, OpDef] = {
     OpKind.RESHAPE: OpDef(("x",), a.ReshapeAttrs, s.reshape, lambda x, at: x[0].reshape(at.shape), "view"),
-    OpKind.TRANSPOSE: OpDef(("x",), a.TransposeAttrs, s.transpose,
-                            lambda x, at: x[0].transpose(at.permutation), "view"),
+    OpKind.TRANSPOSE: OpDef(
+        ("x",), a.TransposeAttrs, s.transpose, lambda x, at: x[0].transpose(at.permutation), "view"
+    ),
     OpKind.SLICE: OpDef(("x",), a.SliceAttrs, s.slice_, _slice, "view"),
-    OpKind.CONCAT: OpDef(("x*",), a.ConcatAttrs, s.concat,
-                         lambda x, at: np.concatenate(list(x), axis=at.axis), "join along an axis"),
+    OpKind.CONCAT: OpDef(
+        ("x*",),
+        a.ConcatAttrs,
+        s.concat,
+        lambda x, at: np.concatenate(list(x), axis=at.axis),
+        "join along an axis",
+    ),
     OpKind.GATHER: OpDef(("x",), a.GatherAttrs, s.gather, _gather, "constant indices along an axis"),
-    OpKind.EXPAND: OpDef(("x",), a.ExpandAttrs, s.expand,
-                         lambda x, at: np.broadcast_to(x[0], at.shape), "view"),
+    OpKind.EXPAND: OpDef(
+        ("x",), a.ExpandAttrs, s.expand, lambda x, at: np.broadcast_to(x[0], at.shape), "view"
+    ),
     OpKind.ADD: OpDef(XY, a.Attrs, s.binary, lambda x, _: x[0] + x[1], "x + y"),
     OpKind.SUB: OpDef(XY, a.Attrs, s.binary, lambda x, _: x[0] - x[1], "x - y"),
     OpKind.MUL: OpDef(XY, a.Attrs, s.binary, lambda x, _: x[0] * x[1], "x * y"),
@@ -77,61 +85,151 @@ OPS: Mapping[OpKind, OpDef] = {
     OpKind.SIGMOID: OpDef(("x",), a.Attrs, s.unary, lambda x, _: f.sigmoid(x[0]), "1 / (1 + exp(-x))"),
     OpKind.MATMUL: OpDef(XY, a.Attrs, s.matmul, lambda x, _: x[0] @ x[1], "matrix product"),
     OpKind.SOFTMAX: OpDef(("x",), a.AxisAttrs, s.softmax, lambda x, at: f.softmax(x[0], at.axis), "softmax"),
-    OpKind.REDUCE_MEAN: OpDef(("x",), a.ReduceMeanAttrs, s.reduce_mean,
-                              lambda x, at: x[0].mean(axis=at.axes, keepdims=at.keepdims), "mean"),
-    OpKind.CONV: OpDef(("x", "weight", "bias"), a.ConvAttrs, s.conv,
-                       lambda x, at: f.conv(x[0], x[1], x[2], at), "2-D convolution"),
-    OpKind.FAKE_QUANTISE: OpDef(("x",), a.FakeQuantiseAttrs, s.fake_quantise,
-                                lambda x, at: f.fake_quantise(x[0], at), "round to declared codes"),
-    OpKind.REQUANT_SHIFT: OpDef(("x", "mul", "add"), a.RequantShiftAttrs, s.requant_shift,
-                                lambda x, at: f.requant_shift(x[0], x[1], x[2], at),
-                                "requantise integers by multiplier and shift"),
-    OpKind.LINEAR: OpDef(("x", "weight", "bias"), a.Attrs, s.linear,
-                         lambda x, _: f.linear(x[0], x[1], x[2]), "x weight^T + bias"),
-    OpKind.LAYERNORM: OpDef(("x", "gamma", "beta"), a.LayerNormAttrs, s.layernorm,
-                            lambda x, at: f.layernorm(x[0], x[1], x[2], at), "LayerNorm"),
+    OpKind.REDUCE_MEAN: OpDef(
+        ("x",),
+        a.ReduceMeanAttrs,
+        s.reduce_mean,
+        lambda x, at: x[0].mean(axis=at.axes, keepdims=at.keepdims),
+        "mean",
+    ),
+    OpKind.CONV: OpDef(
+        ("x", "weight", "bias"),
+        a.ConvAttrs,
+        s.conv,
+        lambda x, at: f.conv(x[0], x[1], x[2], at),
+        "2-D convolution",
+    ),
+    OpKind.FAKE_QUANTISE: OpDef(
+        ("x",),
+        a.FakeQuantiseAttrs,
+        s.fake_quantise,
+        lambda x, at: f.fake_quantise(x[0], at),
+        "round to declared codes",
+    ),
+    OpKind.REQUANT_SHIFT: OpDef(
+        ("x", "mul", "add"),
+        a.RequantShiftAttrs,
+        s.requant_shift,
+        lambda x, at: f.requant_shift(x[0], x[1], x[2], at),
+        "requantise integers by multiplier and shift",
+    ),
+    OpKind.LINEAR: OpDef(
+        ("x", "weight", "bias"),
+        a.Attrs,
+        s.linear,
+        lambda x, _: f.linear(x[0], x[1], x[2]),
+        "x weight^T + bias",
+    ),
+    OpKind.LAYERNORM: OpDef(
+        ("x", "gamma", "beta"),
+        a.LayerNormAttrs,
+        s.layernorm,
+        lambda x, at: f.layernorm(x[0], x[1], x[2], at),
+        "LayerNorm",
+    ),
     OpKind.GELU: OpDef(("x",), a.GeluAttrs, s.unary, lambda x, at: f.gelu(x[0], at.approximate), "GELU"),
-    OpKind.ROPE: OpDef(("x", "cosine", "sine"), a.RopeAttrs, s.rope,
-                       lambda x, at: f.rope(x[0], x[1], x[2], at), "rotary position embedding"),
-    OpKind.ATTENTION: OpDef(("q", "k", "v"), a.AttentionAttrs, s.attention,
-                            lambda x, at: f.attention(x[0], x[1], x[2], at), "softmax attention, all heads"),
-    OpKind.MEAN_ROWS: OpDef(("x",), a.MeanRowsAttrs, s.mean_rows,
-                            lambda x, at: f.mean_rows(x[0], at), "mean over runs of rows"),
+    OpKind.ROPE: OpDef(
+        ("x", "cosine", "sine"),
+        a.RopeAttrs,
+        s.rope,
+        lambda x, at: f.rope(x[0], x[1], x[2], at),
+        "rotary position embedding",
+    ),
+    OpKind.ATTENTION: OpDef(
+        ("q", "k", "v"),
+        a.AttentionAttrs,
+        s.attention,
+        lambda x, at: f.attention(x[0], x[1], x[2], at),
+        "softmax attention, all heads",
+    ),
+    OpKind.MEAN_ROWS: OpDef(
+        ("x",), a.MeanRowsAttrs, s.mean_rows, lambda x, at: f.mean_rows(x[0], at), "mean over runs of rows"
+    ),
     OpKind.SILU: OpDef(("x",), a.Attrs, s.unary, lambda x, _: x[0] * f.sigmoid(x[0]), "x sigmoid(x)"),
     OpKind.RELU: OpDef(("x",), a.Attrs, s.unary, lambda x, _: np.maximum(x[0], np.float32(0)), "max(x, 0)"),
-    OpKind.CLIP: OpDef(("x", "low", "high"), a.Attrs, s.clip, lambda x, _: f.clip(x[0], x[1], x[2]),
-                       "x between low and high"),
-    OpKind.DEPTHWISE_ROWS: OpDef(("x", "weight", "bias"), a.Attrs, s.depthwise_rows,
-                                 lambda x, _: f.depthwise_rows(x[0], x[1], x[2]),
-                                 "convolution over rows, column by column"),
-    OpKind.INTERPOLATE_ROWS: OpDef(("x",), a.InterpolateRowsAttrs, s.interpolate_rows,
-                                   lambda x, at: f.interpolate_rows(x[0], at),
-                                   "linear interpolation over rows"),
-    OpKind.PERMUTE_ROWS: OpDef(("x",), a.PermuteRowsAttrs, s.permute_rows, _permute_rows,
-                               "interleave runs of rows"),
-    OpKind.QLINEAR: OpDef(("x", "weight", "multiplier", "bias", "table?", "residual?"), a.QLinearAttrs,
-                          i.qlinear, _qlinear, "integer linear, requantised"),
-    OpKind.QREQUANTISE: OpDef(("x", "factors", "table"), a.QRequantiseAttrs, i.qrequantise,
-                              lambda x, at: q.qrequantise(x[0], x[1], x[2], at),
-                              "requantise by a 64-bit product, then a table"),
-    OpKind.QCLIP: OpDef(("x", "low", "high", "residual?"), a.QClipAttrs, i.qclip,
-                        lambda x, at: q.qclip(x[0], x[1], x[2], x[3] if at.residual else None),
-                        "integer clip, or that added to a residual"),
-    OpKind.QLAYERNORM: OpDef(("x", "gamma", "beta"), a.QLayerNormAttrs, i.qlayernorm,
-                             lambda x, at: q.qlayernorm(x[0], x[1], x[2], at), "integer LayerNorm"),
-    OpKind.QROPE: OpDef(("x", "table"), a.QRopeAttrs, i.qrope,
-                        lambda x, at: q.qrope(x[0], x[1], at), "integer rotary embedding"),
-    OpKind.QATTENTION: OpDef(("q", "k", "vt", "exp_table"), a.QAttentionAttrs, i.qattention,
-                             lambda x, at: q.qattention(x[0], x[1], x[2], x[3], at), "integer attention"),
-    OpKind.QMEAN_ROWS: OpDef(("x",), a.QMeanRowsAttrs, i.qmean_rows,
-                             lambda x, at: q.qmean_rows(x[0], at), "integer mean over runs of rows"),
+    OpKind.CLIP: OpDef(
+        ("x", "low", "high"), a.Attrs, s.clip, lambda x, _: f.clip(x[0], x[1], x[2]), "x between low and high"
+    ),
+    OpKind.DEPTHWISE_ROWS: OpDef(
+        ("x", "weight", "bias"),
+        a.Attrs,
+        s.depthwise_rows,
+        lambda x, _: f.depthwise_rows(x[0], x[1], x[2]),
+        "convolution over rows, column by column",
+    ),
+    OpKind.INTERPOLATE_ROWS: OpDef(
+        ("x",),
+        a.InterpolateRowsAttrs,
+        s.interpolate_rows,
+        lambda x, at: f.interpolate_rows(x[0], at),
+        "linear interpolation over rows",
+    ),
+    OpKind.PERMUTE_ROWS: OpDef(
+        ("x",), a.PermuteRowsAttrs, s.permute_rows, _permute_rows, "interleave runs of rows"
+    ),
+    OpKind.QLINEAR: OpDef(
+        ("x", "weight", "multiplier", "bias", "table?", "residual?"),
+        a.QLinearAttrs,
+        i.qlinear,
+        _qlinear,
+        "integer linear, requantised",
+    ),
+    OpKind.QREQUANTISE: OpDef(
+        ("x", "factors", "table"),
+        a.QRequantiseAttrs,
+        i.qrequantise,
+        lambda x, at: q.qrequantise(x[0], x[1], x[2], at),
+        "requantise by a 64-bit product, then a table",
+    ),
+    OpKind.QCLIP: OpDef(
+        ("x", "low", "high", "residual?"),
+        a.QClipAttrs,
+        i.qclip,
+        lambda x, at: q.qclip(x[0], x[1], x[2], x[3] if at.residual else None),
+        "integer clip, or that added to a residual",
+    ),
+    OpKind.QLAYERNORM: OpDef(
+        ("x", "gamma", "beta"),
+        a.QLayerNormAttrs,
+        i.qlayernorm,
+        lambda x, at: q.qlayernorm(x[0], x[1], x[2], at),
+        "integer LayerNorm",
+    ),
+    OpKind.QROPE: OpDef(
+        ("x", "table"),
+        a.QRopeAttrs,
+        i.qrope,
+        lambda x, at: q.qrope(x[0], x[1], at),
+        "integer rotary embedding",
+    ),
+    OpKind.QATTENTION: OpDef(
+        ("q", "k", "vt", "exp_table"),
+        a.QAttentionAttrs,
+        i.qattention,
+        lambda x, at: q.qattention(x[0], x[1], x[2], x[3], at),
+        "integer attention",
+    ),
+    OpKind.QMEAN_ROWS: OpDef(
+        ("x",),
+        a.QMeanRowsAttrs,
+        i.qmean_rows,
+        lambda x, at: q.qmean_rows(x[0], at),
+        "integer mean over runs of rows",
+    ),
     OpKind.QDEPTHWISE_ROWS: OpDef(
-        ("x", "weight", "multiplier", "bias", "table?"), a.QDepthwiseRowsAttrs, i.qdepthwise_rows,
+        ("x", "weight", "multiplier", "bias", "table?"),
+        a.QDepthwiseRowsAttrs,
+        i.qdepthwise_rows,
         lambda x, at: q.qdepthwise_rows(x[0], x[1], x[2], x[3], at, x[4] if at.table else None),
-        "integer convolution over rows, column by column"),
-    OpKind.QINTERPOLATE_ROWS: OpDef(("x", "table"), a.QInterpolateRowsAttrs, i.qinterpolate_rows,
-                                    lambda x, at: q.qinterpolate_rows(x[0], x[1], at),
-                                    "integer linear interpolation over rows"),
+        "integer convolution over rows, column by column",
+    ),
+    OpKind.QINTERPOLATE_ROWS: OpDef(
+        ("x", "table"),
+        a.QInterpolateRowsAttrs,
+        i.qinterpolate_rows,
+        lambda x, at: q.qinterpolate_rows(x[0], x[1], at),
+        "integer linear interpolation over rows",
+    ),
 }
 
 VIEWS = frozenset({OpKind.RESHAPE, OpKind.TRANSPOSE, OpKind.SLICE, OpKind.EXPAND})

@@ -25,8 +25,10 @@ def need(condition: bool, found: str) -> None:
 def operand_shape(name: str, operand: TensorType, rank: int, *allowed: DType) -> tuple[int, ...]:
     """Return the shape of an operand of the right rank and element type."""
     need(len(operand.shape) == rank, f"found {name} {operand.shape}, allowed rank {rank}")
-    need(operand.dtype in allowed,
-         f"found {name} of {operand.dtype.value}, allowed {' or '.join(dtype.value for dtype in allowed)}")
+    need(
+        operand.dtype in allowed,
+        f"found {name} of {operand.dtype.value}, allowed {' or '.join(dtype.value for dtype in allowed)}",
+    )
     return operand.shape
 
 
@@ -44,8 +46,10 @@ def matrix_product(x: tuple[int, ...], weight: tuple[int, ...], bias: tuple[int,
 
 def depthwise_taps(columns: int, weight: tuple[int, ...]) -> None:
     """Require an odd number of taps for each column: as many rows before as after."""
-    need(weight[0] == columns and weight[1] % 2 == 1,
-         f"found weight {weight}, allowed ({columns}, taps) with an odd number of taps")
+    need(
+        weight[0] == columns and weight[1] % 2 == 1,
+        f"found weight {weight}, allowed ({columns}, taps) with an odd number of taps",
+    )
 
 
 def stretched(rows: int, out_rows: int) -> None:
@@ -64,35 +68,45 @@ def _f32(shape: Sequence[int], operands: Types) -> TensorType:
 def _broadcast(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...]:
     """Return numpy's broadcast of two shapes."""
     pairs = zip(reversed(left), reversed(right), strict=False)
-    need(all(m == n or 1 in (m, n) for m, n in pairs),
-         f"found shapes {left} and {right}, allowed sizes that are equal or 1")
+    need(
+        all(m == n or 1 in (m, n) for m, n in pairs),
+        f"found shapes {left} and {right}, allowed sizes that are equal or 1",
+    )
     return tuple(int(size) for size in np.broadcast_shapes(left, right))
 
 
 def reshape(types: Types, attrs: a.ReshapeAttrs) -> TensorType:
     """Same elements, new shape."""
     wanted = prod(attrs.shape)
-    need(types[0].elements == wanted and min(attrs.shape, default=0) >= 0,
-          f"found {types[0].elements} elements for shape {attrs.shape}, allowed {wanted}")
+    need(
+        types[0].elements == wanted and min(attrs.shape, default=0) >= 0,
+        f"found {types[0].elements} elements for shape {attrs.shape}, allowed {wanted}",
+    )
     return TensorType(types[0].dtype, attrs.shape)
 
 
 def transpose(types: Types, attrs: a.TransposeAttrs) -> TensorType:
     """Axes in a new order."""
     rank = len(types[0].shape)
-    need(sorted(attrs.permutation) == list(range(rank)),
-          f"found permutation {attrs.permutation}, allowed each axis of rank {rank} once")
+    need(
+        sorted(attrs.permutation) == list(range(rank)),
+        f"found permutation {attrs.permutation}, allowed each axis of rank {rank} once",
+    )
     return TensorType(types[0].dtype, tuple(types[0].shape[axis] for axis in attrs.permutation))
 
 
 def slice_(types: Types, attrs: a.SliceAttrs) -> TensorType:
     """A regular part of every axis."""
     shape = types[0].shape
-    need(len(attrs.starts) == len(attrs.ends) == len(attrs.steps) == len(shape),
-          f"found {len(attrs.starts)} starts, allowed one start, end and step for each of {len(shape)} axes")
+    need(
+        len(attrs.starts) == len(attrs.ends) == len(attrs.steps) == len(shape),
+        f"found {len(attrs.starts)} starts, allowed one start, end and step for each of {len(shape)} axes",
+    )
     for size, start, end, step in zip(shape, attrs.starts, attrs.ends, attrs.steps, strict=True):
-        need(0 <= start <= end <= size and step >= 1,
-              f"found slice {start}:{end}:{step}, allowed 0 <= start <= end <= {size} and step >= 1")
+        need(
+            0 <= start <= end <= size and step >= 1,
+            f"found slice {start}:{end}:{step}, allowed 0 <= start <= end <= {size} and step >= 1",
+        )
     bounds = zip(attrs.starts, attrs.ends, attrs.steps, strict=True)
     return TensorType(types[0].dtype, tuple(len(range(*part)) for part in bounds))
 
@@ -104,10 +118,15 @@ def concat(types: Types, attrs: a.ConcatAttrs) -> TensorType:
     for other in types[1:]:
         same = list(other.shape)
         same[attrs.axis : attrs.axis + 1] = shape[attrs.axis : attrs.axis + 1]
-        need(same == shape, f"found {other.shape} to join to {types[0].shape} on axis {attrs.axis}, "
-                            "allowed equal sizes on the other axes")
-        need(other.dtype is types[0].dtype, f"found {other.dtype.value} to join to {types[0].dtype.value}, "
-                                            "allowed one element type")
+        need(
+            same == shape,
+            f"found {other.shape} to join to {types[0].shape} on axis {attrs.axis}, "
+            "allowed equal sizes on the other axes",
+        )
+        need(
+            other.dtype is types[0].dtype,
+            f"found {other.dtype.value} to join to {types[0].dtype.value}, allowed one element type",
+        )
     shape[attrs.axis] = sum(operand.shape[attrs.axis] for operand in types)
     return TensorType(types[0].dtype, tuple(shape))
 
@@ -119,15 +138,19 @@ def gather(types: Types, attrs: a.GatherAttrs) -> TensorType:
     size = shape[attrs.axis]
     outside = [index for index in attrs.indices if not 0 <= index < size]
     need(not outside, f"found indices {outside}, allowed 0 to {size - 1}")
-    need(prod(attrs.shape) == len(attrs.indices),
-          f"found {len(attrs.indices)} indices, allowed {prod(attrs.shape)} for shape {attrs.shape}")
+    need(
+        prod(attrs.shape) == len(attrs.indices),
+        f"found {len(attrs.indices)} indices, allowed {prod(attrs.shape)} for shape {attrs.shape}",
+    )
     return TensorType(types[0].dtype, (*shape[: attrs.axis], *attrs.shape, *shape[attrs.axis + 1 :]))
 
 
 def expand(types: Types, attrs: a.ExpandAttrs) -> TensorType:
     """Broadcast to a larger shape."""
-    need(_broadcast(types[0].shape, attrs.shape) == attrs.shape,
-          f"found {types[0].shape} to expand to {attrs.shape}, allowed sizes equal to it or 1")
+    need(
+        _broadcast(types[0].shape, attrs.shape) == attrs.shape,
+        f"found {types[0].shape} to expand to {attrs.shape}, allowed sizes equal to it or 1",
+    )
     return TensorType(types[0].dtype, attrs.shape)
 
 
@@ -144,16 +167,19 @@ def binary(types: Types, attrs: a.Attrs) -> TensorType:
 def clip(types: Types, attrs: a.Attrs) -> TensorType:
     """Element by element; low and high broadcast to x."""
     for name, operand in zip(("low", "high"), types[1:], strict=True):
-        need(_broadcast(types[0].shape, operand.shape) == types[0].shape,
-             f"found {name} {operand.shape} for x {types[0].shape}, allowed sizes equal to it or 1")
+        need(
+            _broadcast(types[0].shape, operand.shape) == types[0].shape,
+            f"found {name} {operand.shape} for x {types[0].shape}, allowed sizes equal to it or 1",
+        )
     return _f32(types[0].shape, types)
 
 
 def fake_quantise(types: Types, attrs: a.FakeQuantiseAttrs) -> TensorType:
     """Element by element, to int8 codes and back."""
     need(attrs.scale > 0, f"found scale {attrs.scale}, allowed positive numbers")
-    need(-128 <= attrs.low <= attrs.high <= 127,
-         f"found codes from {attrs.low} to {attrs.high}, allowed int8")
+    need(
+        -128 <= attrs.low <= attrs.high <= 127, f"found codes from {attrs.low} to {attrs.high}, allowed int8"
+    )
     return _f32(types[0].shape, types)
 
 
@@ -163,16 +189,20 @@ def requant_shift(types: Types, attrs: a.RequantShiftAttrs) -> TensorType:
     need(attrs.low <= attrs.high, f"found results from {attrs.low} to {attrs.high}, allowed low <= high")
     for name, operand in zip(("mul", "add"), types[1:], strict=True):
         need(operand.dtype is DType.S32, f"found {name} of {operand.dtype.value}, allowed s32")
-        need(_broadcast(types[0].shape, operand.shape) == types[0].shape,
-             f"found {name} {operand.shape} for x {types[0].shape}, allowed sizes equal to it or 1")
+        need(
+            _broadcast(types[0].shape, operand.shape) == types[0].shape,
+            f"found {name} {operand.shape} for x {types[0].shape}, allowed sizes equal to it or 1",
+        )
     return _f32(types[0].shape, types[:1])
 
 
 def matmul(types: Types, attrs: a.Attrs) -> TensorType:
     """Matrix product over the last two axes, leading axes broadcast."""
     left, right = types[0].shape, types[1].shape
-    need(len(left) >= 2 and len(right) >= 2 and left[-1] == right[-2],
-          f"found shapes {left} and {right}, allowed (..., M, K) and (..., K, N)")
+    need(
+        len(left) >= 2 and len(right) >= 2 and left[-1] == right[-2],
+        f"found shapes {left} and {right}, allowed (..., M, K) and (..., K, N)",
+    )
     return _f32((*_broadcast(left[:-2], right[:-2]), left[-2], right[-1]), types)
 
 
@@ -186,8 +216,10 @@ def softmax(types: Types, attrs: a.AxisAttrs) -> TensorType:
 def reduce_mean(types: Types, attrs: a.ReduceMeanAttrs) -> TensorType:
     """Mean over some axes."""
     rank = len(types[0].shape)
-    need(list(attrs.axes) == sorted(set(attrs.axes) & set(range(rank))),
-          f"found axes {attrs.axes}, allowed increasing axes from 0 to {rank - 1}")
+    need(
+        list(attrs.axes) == sorted(set(attrs.axes) & set(range(rank))),
+        f"found axes {attrs.axes}, allowed increasing axes from 0 to {rank - 1}",
+    )
     kept = [1 if axis in attrs.axes else size for axis, size in enumerate(types[0].shape)]
     return _f32([size for axis, size in enumerate(kept) if attrs.keepdims or axis not in attrs.axes], types)
 
@@ -197,13 +229,17 @@ def conv(types: Types, attrs: a.ConvAttrs) -> TensorType:
     batch, channels, height, width = operand_shape("x", types[0], 4, DType.F32)
     filters, per_group, rows, columns = operand_shape("weight", types[1], 4, DType.F32)
     divides(attrs.groups, filters, "groups")
-    need(per_group * attrs.groups == channels,
-          f"found weight {types[1].shape} in {attrs.groups} groups, allowed {channels} input channels in all")
+    need(
+        per_group * attrs.groups == channels,
+        f"found weight {types[1].shape} in {attrs.groups} groups, allowed {channels} input channels in all",
+    )
     bias = operand_shape("bias", types[2], 1, DType.F32)
     need(bias == (filters,), f"found bias {bias}, allowed ({filters},)")
     top, left, bottom, right = attrs.pads
-    need(min(attrs.pads) >= 0 and min(attrs.strides) >= 1,
-          f"found strides {attrs.strides} and pads {attrs.pads}, allowed strides of 1 and pads of 0 or more")
+    need(
+        min(attrs.pads) >= 0 and min(attrs.strides) >= 1,
+        f"found strides {attrs.strides} and pads {attrs.pads}, allowed strides of 1 and pads of 0 or more",
+    )
     room = (height + top + bottom - rows, width + left + right - columns)
     need(min(room) >= 0, f"found a window of {rows} x {columns}, allowed the padded input's size")
     return _f32((batch, filters, room[0] // attrs.strides[0] + 1, room[1] // attrs.strides[1] + 1), types)
@@ -232,9 +268,11 @@ def rope(types: Types, attrs: a.RopeAttrs) -> TensorType:
     tables = operand_shape("cosine", types[1], 2, DType.F32), operand_shape("sine", types[2], 2, DType.F32)
     divides(attrs.heads, columns, "heads")
     half = columns // attrs.heads // 2
-    need(2 * half * attrs.heads == columns and tables[0] == tables[1] and tables[0][1] == half,
-          f"found tables {tables[0]} and {tables[1]} for {columns} columns in {attrs.heads} heads, "
-          "allowed two of half a head's columns")
+    need(
+        2 * half * attrs.heads == columns and tables[0] == tables[1] and tables[0][1] == half,
+        f"found tables {tables[0]} and {tables[1]} for {columns} columns in {attrs.heads} heads, "
+        "allowed two of half a head's columns",
+    )
     divides(tables[0][0], rows, "positions")
     return _f32((rows, columns), types)
 

@@ -38,11 +38,13 @@ def load_graph(directory: Path, stem: str) -> Graph:
         text = path.read_text(encoding="utf-8")
         path = directory / f"{stem}.npz"
         with zipfile.ZipFile(path) as archive:
-            constants = {name.removesuffix(".npy"): _read_array(archive.read(name))
-                         for name in archive.namelist()}
+            constants = {
+                name.removesuffix(".npy"): _read_array(archive.read(name)) for name in archive.namelist()
+            }
     except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise ParseError(str(path), f"found a file that cannot be read: {error}",
-                         "write both files again with save_graph") from error
+        raise ParseError(
+            str(path), f"found a file that cannot be read: {error}", "write both files again with save_graph"
+        ) from error
     return parse_graph(text, constants)
 
 

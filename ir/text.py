@@ -55,10 +55,12 @@ def print_graph(graph: Graph, *, locations: bool = True) -> str:
     for op in graph.ops:
         operands = ", ".join(_name("%", name) for name in op.inputs)
         record = _fields(op.attrs)
-        lines.append(f"  {_name('%', op.output)}: {print_type(graph.types[op.output])} = "
-                     f"{op.kind.value}({operands})"
-                     + (f" {{{record}}}" if record else "")
-                     + (f" loc({json.dumps(op.loc)})" if locations and op.loc else ""))
+        lines.append(
+            f"  {_name('%', op.output)}: {print_type(graph.types[op.output])} = "
+            f"{op.kind.value}({operands})"
+            + (f" {{{record}}}" if record else "")
+            + (f" loc({json.dumps(op.loc)})" if locations and op.loc else "")
+        )
     outputs = ", ".join(_name("%", name) for name in graph.outputs)
     return "\n".join([*lines, f"  return {outputs}", "}", ""])
 
@@ -147,8 +149,11 @@ def _parse_constant(tokens: Tokens, name: str, tensor: TensorType, constants: Ma
         tokens.fail(f"found no array for %{name}", offset)
     array = constants[name]
     if (array.dtype, array.shape) != (tensor.dtype.numpy, tensor.shape):
-        tokens.fail(f"found an array of {array.dtype} {array.shape} for %{name}, "
-                    f"allowed {tensor.dtype.numpy} {tensor.shape}", offset)
+        tokens.fail(
+            f"found an array of {array.dtype} {array.shape} for %{name}, "
+            f"allowed {tensor.dtype.numpy} {tensor.shape}",
+            offset,
+        )
     if given is not None and given != content_hash(array):
         tokens.fail(f"found an array of hash {content_hash(array)} for %{name}, allowed {given}", offset)
     return array

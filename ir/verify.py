@@ -29,8 +29,10 @@ def verify(graph: Graph) -> None:
         if declared is None:
             raise VerifyError(f"constant %{name}", "found no type")
         if declared.shape != array.shape or declared.dtype.numpy != array.dtype:
-            raise VerifyError(f"constant %{name}", f"found {array.dtype} {array.shape}, "
-                                                   f"allowed {declared.dtype.numpy} {declared.shape}")
+            raise VerifyError(
+                f"constant %{name}",
+                f"found {array.dtype} {array.shape}, allowed {declared.dtype.numpy} {declared.shape}",
+            )
         if declared.dtype is DType.F32 and not np.isfinite(array).all():
             raise VerifyError(f"constant %{name}", "found NaN or infinity, allowed finite numbers")
     for name in graph.inputs:
@@ -65,8 +67,11 @@ def _verify_quant(name: str, shape: tuple[int, ...], quant: Quant) -> None:
         raise VerifyError(f"%{name}", f"found scales {quant.scale}, allowed positive numbers")
     count = len(quant.scale)
     if count != 1 if quant.per is None else not count or math.prod(shape) % count:
-        raise VerifyError(f"%{name}", f"found {count} scales per {quant.per or 'value'} of {shape}, "
-                                      "allowed one, or a divisor of the elements per channel or head")
+        raise VerifyError(
+            f"%{name}",
+            f"found {count} scales per {quant.per or 'value'} of {shape}, "
+            "allowed one, or a divisor of the elements per channel or head",
+        )
 
 
 def _verify_bits(name: str, dtype: DType, bits: int | None) -> None:
@@ -74,8 +79,10 @@ def _verify_bits(name: str, dtype: DType, bits: int | None) -> None:
         return
     width = 8 * dtype.size_bytes
     if dtype not in (DType.S8, DType.S16, DType.S32) or not 2 <= bits < width:
-        raise VerifyError(f"%{name}", f"found codes of {bits} bits in {dtype.value}, "
-                                      "allowed 2 or more in a wider signed type")
+        raise VerifyError(
+            f"%{name}",
+            f"found codes of {bits} bits in {dtype.value}, allowed 2 or more in a wider signed type",
+        )
 
 
 def _verify_op(graph: Graph, op: Op, defined: set[str]) -> None:
@@ -100,8 +107,11 @@ def _verify_op(graph: Graph, op: Op, defined: set[str]) -> None:
     except ValueError as found:
         raise VerifyError(where, str(found)) from found
     if (declared.dtype, declared.shape) != (inferred.dtype, inferred.shape):
-        raise VerifyError(where, f"found {declared.dtype.value} {declared.shape} declared for %{op.output}, "
-                                 f"the rule gives {inferred.dtype.value} {inferred.shape}")
+        raise VerifyError(
+            where,
+            f"found {declared.dtype.value} {declared.shape} declared for %{op.output}, "
+            f"the rule gives {inferred.dtype.value} {inferred.shape}",
+        )
     if op.kind in CARRIED:
         _verify_carried(graph, op, where)
 
@@ -117,5 +127,8 @@ def _verify_carried(graph: Graph, op: Op, where: str) -> None:
     # Rows that change places keep the scales of their channels, if every row has all of them.
     whole_rows = op.kind is OpKind.PERMUTE_ROWS and given.shape[-1] % len(quant.scale) == 0
     if quant.per != "channel" or not whole_rows:
-        raise VerifyError(where, f"found {len(quant.scale)} scales per {quant.per} of elements that move, "
-                                 "allowed one scale, or in a permutation of rows one per channel")
+        raise VerifyError(
+            where,
+            f"found {len(quant.scale)} scales per {quant.per} of elements that move, "
+            "allowed one scale, or in a permutation of rows one per channel",
+        )

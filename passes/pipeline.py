@@ -60,8 +60,11 @@ def run_passes(graph: Graph, passes: Sequence[Pass | NamedPass], after: Hook | N
         try:
             verify(graph)
         except VerifyError as error:
-            raise PassError(f"{entry.name}: {error.where}", error.what,
-                            f"the pass {entry.name} broke the graph: this is a fault of the pass") from error
+            raise PassError(
+                f"{entry.name}: {error.where}",
+                error.what,
+                f"the pass {entry.name} broke the graph: this is a fault of the pass",
+            ) from error
         if after is not None:
             after(entry.name, graph, seconds)
     return graph

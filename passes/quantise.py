@@ -40,7 +40,10 @@ CODES: Mapping[DType, CodeRange] = {
     DType.S32: CodeRange(-(2**31), 2**31 - 1),
 }
 RESULTS: Mapping[Role, Literal["s16", "s32"]] = {
-    Role.LOGITS: "s32", Role.RESIDUAL: "s16", Role.BRANCH: "s16", Role.UNROTATED: "s16"
+    Role.LOGITS: "s32",
+    Role.RESIDUAL: "s16",
+    Role.BRANCH: "s16",
+    Role.UNROTATED: "s16",
 }
 IDENTITY = np.arange(-128, 128).astype(np.int8)
 LAYOUTS: Mapping[Role, a.Layout] = {Role.QUERY_KEY: "heads", Role.VALUE: "transposed"}
@@ -114,8 +117,16 @@ class _Builder:
         self.types[name] = TensorType(DType.of(array), array.shape, quant)
         return name
 
-    def emit(self, op: Op, kind: OpKind, inputs: tuple[str, ...], attrs: a.Attrs, quant: Quant,
-             codes: CodeRange | None = None, loc: str | None = None) -> None:
+    def emit(
+        self,
+        op: Op,
+        kind: OpKind,
+        inputs: tuple[str, ...],
+        attrs: a.Attrs,
+        quant: Quant,
+        codes: CodeRange | None = None,
+        loc: str | None = None,
+    ) -> None:
         """Append the integer form of `op`; its codes fill their type if no tighter range is given."""
         result = OPS[kind].infer([self.types[name] for name in inputs], attrs)
         self.ops.append(Op(kind, inputs, op.output, attrs, op.loc if loc is None else loc))
@@ -134,11 +145,21 @@ def _linear(builder: _Builder, op: Op, last: Op, limits: tuple[float, float] = A
     x_quant = builder.quant(x)
     sums, table = _sums(builder, op, last, limits)
     y_scale = np.repeat(np.array(sums.scale), len(weight) // len(sums.scale))
-    task = LinearTask(op.loc, weight, bias, x_quant, builder.codes[x], y_scale, sums.zero_point,
-                      role is Role.BRANCH, declared_weights(weight, builder.weight_scales),
-                      scales.rows.get(x))
+    task = LinearTask(
+        op.loc,
+        weight,
+        bias,
+        x_quant,
+        builder.codes[x],
+        y_scale,
+        sums.zero_point,
+        role is Role.BRANCH,
+        declared_weights(weight, builder.weight_scales),
+        scales.rows.get(x),
+    )
     if builder.types[x].dtype is DType.S16 and (
-            role is Role.TABLE_INPUT or (role is Role.ACTIVATION and op is not last)):
+        role is Role.TABLE_INPUT or (role is Role.ACTIVATION and op is not last)
+    ):
         _wide(builder, task, op, last, sums, table)
         return
     if role is Role.LOGITS:
@@ -152,16 +173,25 @@ def _linear(builder: _Builder, op: Op, last: Op, limits: tuple[float, float] = A
         codes = quantise_linear(task, builder.recipe)
         weight_quant = Quant(tuple(float(scale) for scale in codes.weight_scale), per="output_channel")
         quant = scales.quants[name]
-    inputs = [x, builder.constant(f"{name}.weight", codes.weight, weight_quant),
-              builder.constant(f"{name}.multiplier", codes.multiplier),
-              builder.constant(f"{name}.bias", codes.bias)]
+    inputs = [
+        x,
+        builder.constant(f"{name}.weight", codes.weight, weight_quant),
+        builder.constant(f"{name}.multiplier", codes.multiplier),
+        builder.constant(f"{name}.bias", codes.bias),
+    ]
     if table is not None:
         inputs.append(builder.constant(f"{name}.table", table))
     if role is Role.BRANCH:
         inputs.append(next(operand for operand in last.inputs if operand != op.output))
     heads = len(sums.scale) if role is Role.QUERY_KEY else 1
-    attrs = a.QLinearAttrs(codes.shift, RESULTS.get(role, "s8"), LAYOUTS.get(role, "rows"), heads,
-                           table is not None, role is Role.BRANCH)
+    attrs = a.QLinearAttrs(
+        codes.shift,
+        RESULTS.get(role, "s8"),
+        LAYOUTS.get(role, "rows"),
+        heads,
+        table is not None,
+        role is Role.BRANCH,
+    )
     builder.emit(last, OpKind.QLINEAR, tuple(inputs), attrs, quant, loc=op.loc)
 
 
@@ -171,18 +201,25 @@ def _wide(builder: _Builder, task: LinearTask, op: Op, last: Op, sums: Quant, ta
     codes = quantise_wide(task)
     name, result = op.output, builder.scales.quants[last.output]
     weight_quant = Quant(tuple(float(scale) for scale in codes.linear.weight_scale), per="output_channel")
-    operands = (op.inputs[0], builder.constant(f"{name}.weight", codes.linear.weight, weight_quant),
-                builder.constant(f"{name}.multiplier", codes.linear.multiplier),
-                builder.constant(f"{name}.bias", codes.linear.bias))
+    operands = (
+        op.inputs[0],
+        builder.constant(f"{name}.weight", codes.linear.weight, weight_quant),
+        builder.constant(f"{name}.multiplier", codes.linear.multiplier),
+        builder.constant(f"{name}.bias", codes.linear.bias),
+    )
     builder.emit(op, OpKind.QLINEAR, operands, a.QLinearAttrs(codes.linear.shift, "s32"), codes.sums)
-    inputs = (name, builder.constant(f"{last.output}.factors", codes.factors),
-              builder.constant(f"{last.output}.table", IDENTITY if table is None else table))
+    inputs = (
+        name,
+        builder.constant(f"{last.output}.factors", codes.factors),
+        builder.constant(f"{last.output}.table", IDENTITY if table is None else table),
+    )
     attrs = a.QRequantiseAttrs(sums.zero_point, "up")
     builder.emit(last, OpKind.QREQUANTISE, inputs, attrs, result)
 
 
-def _sums(builder: _Builder, op: Op, last: Op,
-          limits: tuple[float, float] = ANY) -> tuple[Quant, Array | None]:
+def _sums(
+    builder: _Builder, op: Op, last: Op, limits: tuple[float, float] = ANY
+) -> tuple[Quant, Array | None]:
     """Return the quantisation of the sums of an op, and the table that turns them into the result, if any.
 
     Where the lowest code of a ReLU's result stands for 0, saturation at that code is the ReLU.
@@ -205,8 +242,12 @@ def _clip(builder: _Builder, op: Op, last: Op) -> None:
     x = op.inputs[0]
     kind, quant = builder.types[x], builder.quant(x)
     if len(kind.shape) != 2:
-        raise QuantisationError(op.loc, f"found {limits_text(builder.graph, op)} of {kind.shape}, stored by "
-                                        "heads, allowed one of rows of channels", NOTE)
+        raise QuantisationError(
+            op.loc,
+            f"found {limits_text(builder.graph, op)} of {kind.shape}, stored by "
+            "heads, allowed one of rows of channels",
+            NOTE,
+        )
     low, high = limit_codes(builder.graph, op, kind.dtype, quant)
     limits = builder.constant(f"{op.output}.low", low), builder.constant(f"{op.output}.high", high)
     if op is not last:
@@ -229,9 +270,12 @@ def _depthwise(builder: _Builder, op: Op, last: Op, limits: tuple[float, float] 
     codes = quantise_linear(task, builder.recipe)
     weight_quant = Quant(tuple(float(scale) for scale in codes.weight_scale), per="output_channel")
     quant = builder.scales.quants[name]
-    inputs = [x, builder.constant(f"{name}.weight", codes.weight, weight_quant),
-              builder.constant(f"{name}.multiplier", codes.multiplier),
-              builder.constant(f"{name}.bias", codes.bias[0])]
+    inputs = [
+        x,
+        builder.constant(f"{name}.weight", codes.weight, weight_quant),
+        builder.constant(f"{name}.multiplier", codes.multiplier),
+        builder.constant(f"{name}.bias", codes.bias[0]),
+    ]
     if table is not None:
         inputs.append(builder.constant(f"{name}.table", table))
     attrs = a.QDepthwiseRowsAttrs(codes.shift, x_quant.zero_point, table is not None)
@@ -267,8 +311,7 @@ def _transpose(builder: _Builder, op: Op) -> None:
     _emit_interpolation(builder, op, x, a.QInterpolateRowsAttrs(rows, "transposed"), loc)
 
 
-def _emit_interpolation(builder: _Builder, op: Op, x: str, attrs: a.QInterpolateRowsAttrs,
-                        loc: str) -> None:
+def _emit_interpolation(builder: _Builder, op: Op, x: str, attrs: a.QInterpolateRowsAttrs, loc: str) -> None:
     table = interpolation_table(loc, builder.types[x].shape[0], attrs.rows)
     inputs = (x, builder.constant(f"{op.output}.table", table))
     builder.emit(op, OpKind.QINTERPOLATE_ROWS, inputs, attrs, builder.quant(x), builder.codes[x], loc)
@@ -281,8 +324,11 @@ def _layernorm(builder: _Builder, op: Op) -> None:
     x_scale = builder.quant(op.inputs[0]).scale[0]
     dtype: Literal["s8", "s16"] = "s16" if builder.scales.roles[op.output] is Role.RESIDUAL else "s8"
     codes = quantise_layernorm(op.loc, gamma, beta, op.attrs.epsilon, x_scale, quant, dtype)
-    inputs = (op.inputs[0], builder.constant(f"{op.output}.gamma", codes.gamma),
-              builder.constant(f"{op.output}.beta", codes.beta))
+    inputs = (
+        op.inputs[0],
+        builder.constant(f"{op.output}.gamma", codes.gamma),
+        builder.constant(f"{op.output}.beta", codes.beta),
+    )
     builder.emit(op, OpKind.QLAYERNORM, inputs, codes.attrs, quant)
 
 

@@ -43,11 +43,18 @@ def absorbed_clips(graph: Graph, scales: Scales) -> dict[str, Op]:
             if saturates(graph, clip, scales.quants[clip.output], role) or tabled:
                 found[name] = clip
             elif role in (Role.QUERY_KEY, Role.VALUE):
-                raise QuantisationError(clip.loc, f"found {limits_text(graph, clip)} of a rotated Q or K, "
-                                                  "allowed one for all channels, with opposite limits", NOTE)
+                raise QuantisationError(
+                    clip.loc,
+                    f"found {limits_text(graph, clip)} of a rotated Q or K, "
+                    "allowed one for all channels, with opposite limits",
+                    NOTE,
+                )
         elif role is Role.TABLE_INPUT and not tabled:
-            raise QuantisationError(clip.loc, f"found {limits_text(graph, clip)} before an activation, "
-                                              "allowed one for all channels", NOTE)
+            raise QuantisationError(
+                clip.loc,
+                f"found {limits_text(graph, clip)} before an activation, allowed one for all channels",
+                NOTE,
+            )
     return found
 
 

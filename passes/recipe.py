@@ -77,8 +77,11 @@ class Recipe:
                 recipe = NAMED[step]
             elif step not in CHOICES:
                 raise QuantisationError(
-                    "recipe", f"found {setting}, allowed {', '.join(NAMED)}, or step=value with the steps "
-                              f"{', '.join(CHOICES)}", "for example zero_points=off")
+                    "recipe",
+                    f"found {setting}, allowed {', '.join(NAMED)}, or step=value with the steps "
+                    f"{', '.join(CHOICES)}",
+                    "for example zero_points=off",
+                )
             else:
                 recipe = replace(recipe, **{step: _value(step, text)})
         return recipe
@@ -120,10 +123,22 @@ CHOICES: Mapping[str, tuple[Setting, ...]] = {
 }
 DEFAULT = Recipe()
 # Static post-training quantisation as frameworks do it when nobody looks.
-NAIVE = Recipe(range_search="min_max", zero_points=False, migrate_outliers="never", residual_bits=8,
-               residual_headroom=1.0, input_bits=8, pooled_bits=8, balance_query_key=False,
-               scales_per_head=False, per_channel_weights=False, snap_weight_scales=False,
-               weight_rounding="nearest", exp_table="nearest", softmax_division="first")
+NAIVE = Recipe(
+    range_search="min_max",
+    zero_points=False,
+    migrate_outliers="never",
+    residual_bits=8,
+    residual_headroom=1.0,
+    input_bits=8,
+    pooled_bits=8,
+    balance_query_key=False,
+    scales_per_head=False,
+    per_channel_weights=False,
+    snap_weight_scales=False,
+    weight_rounding="nearest",
+    exp_table="nearest",
+    softmax_division="first",
+)
 NAMED: Mapping[str, Recipe] = {"default": DEFAULT, "naive": NAIVE}
 
 

@@ -166,17 +166,25 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     done("check_program")
 
     watch.stage("emit C")
-    report = build_report(
-        integer, plan, program, packed, options.target, _origin(options), exactness, kept
-    )
+    report = build_report(integer, plan, program, packed, options.target, _origin(options), exactness, kept)
     golden = quantise_inputs(integer, calibration.first(1)[0])[integer.inputs[0]]
     files = emit(integer, program, contents, captions(report), options.target.stacks, golden)
     files |= report_files(report)
     kept_files = KeptFiles() if options.output is None else write_directory(files, options.output)
     done("emit")
     return Compiled(
-        integer, plan, program, report, calibration, exactness, difference, oracle_of(imported), quantised,
-        proof, files, kept_files,
+        integer,
+        plan,
+        program,
+        report,
+        calibration,
+        exactness,
+        difference,
+        oracle_of(imported),
+        quantised,
+        proof,
+        files,
+        kept_files,
     )
 
 

@@ -54,9 +54,7 @@ def network_text(
         name=names.network,
         title=tuple(line for fact in captions.network for line in comment_lines(fact)),
         l2=offsets_of(names.l2, (b for b in program.buffers if b.memory == "l2" and not b.external)),
-        l3=filled(
-            f"{names.l3[b.name]} = {b.offset_bytes}," for b in program.buffers if b.memory == "l3"
-        ),
+        l3=filled(f"{names.l3[b.name]} = {b.offset_bytes}," for b in program.buffers if b.memory == "l3"),
         slots=filled(_enumerated(_slot(names, *slot) for slot in program.slots.items())),
         value_numbers=filled(f"{names.values[op.output]}," for op in traced_ops(graph)),
         values=tuple(

@@ -30,9 +30,7 @@ def value_sum(array: Array) -> int:
     return int(weighted.sum(dtype=np.uint32))
 
 
-def compare_sums(
-    graph: Graph, inputs: Array, sums: Sequence[Mapping[str, int]]
-) -> tuple[OpComparison, ...]:
+def compare_sums(graph: Graph, inputs: Array, sums: Sequence[Mapping[str, int]]) -> tuple[OpComparison, ...]:
     """Compare the sums of each run with the interpreter's.
 
     A sum does not tell which elements are wrong: `mismatches` counts the runs in which the op is, and `first`

@@ -22,9 +22,7 @@ WHOLE = frozenset({OpKind.QATTENTION}) | COLUMN_WISE
 # Of L2 all weights of a stage take their part at once, and those of the next one travel meanwhile: less than
 # half of 1.5 MiB each.
 STAGE_WEIGHTS_BYTES = 640 * 1024
-ROW_WISE = frozenset(
-    {OpKind.QLINEAR, OpKind.QREQUANTISE, OpKind.QCLIP, OpKind.QLAYERNORM, OpKind.QROPE}
-)
+ROW_WISE = frozenset({OpKind.QLINEAR, OpKind.QREQUANTISE, OpKind.QCLIP, OpKind.QLAYERNORM, OpKind.QROPE})
 
 
 @dataclass(frozen=True, slots=True)

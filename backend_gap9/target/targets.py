@@ -42,11 +42,16 @@ _DATA = _file("gap9.toml")
 _GAP9 = _read(Target, {"name": "gap9", "description": "all of the chip, 32 MiB of external RAM", **_DATA})
 _GAP9_8MB = _changed(_DATA, _file("gap9_8mb.toml"))
 
-TARGETS: Mapping[str, Target] = {target.name: target for target in (
-    _GAP9,
-    replace(_GAP9, name="gap9-cores", description="the eight cores, without the accelerator"),
-    _read(Target, {"name": "gap9-8mb", "description": "all of the chip, 8 MiB of external RAM", **_GAP9_8MB}),
-)}
+TARGETS: Mapping[str, Target] = {
+    target.name: target
+    for target in (
+        _GAP9,
+        replace(_GAP9, name="gap9-cores", description="the eight cores, without the accelerator"),
+        _read(
+            Target, {"name": "gap9-8mb", "description": "all of the chip, 8 MiB of external RAM", **_GAP9_8MB}
+        ),
+    )
+}
 
 
 def target_named(name: str) -> Target:

@@ -33,8 +33,10 @@ from examples.tinymyo.model import TinyMyo
 
 FOLDER = Path("build/bench-accuracy")
 QUICK = Sizes(windows=48, token_windows=12, other_windows=24, stressed_windows=12)
-HEADING = f"{'network':<24} {'quantiser':<36} {'windows':>7} {'logit dB':>8} {'token dB':>8} " \
-          f"{'agree %':>8} {'margin':>7} {'float %':>8} {'int %':>7} {'C wrong':>7} {'s':>6}"
+HEADING = (
+    f"{'network':<24} {'quantiser':<36} {'windows':>7} {'logit dB':>8} {'token dB':>8} "
+    f"{'agree %':>8} {'margin':>7} {'float %':>8} {'int %':>7} {'C wrong':>7} {'s':>6}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,24 +86,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for line in failed:
         print(f"FAILED {line}")
     networks_json = [_as_json(one) for one in measured.outcomes]
-    print(json.dumps({"bench": "accuracy", "ok": not failed, "failed": failed,
-                      "networks": networks_json, "sentence_encoder": sentences}))
+    print(
+        json.dumps(
+            {
+                "bench": "accuracy",
+                "ok": not failed,
+                "failed": failed,
+                "networks": networks_json,
+                "sentence_encoder": sentences,
+            }
+        )
+    )
     return 1 if failed else 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.accuracy", description="Measure accuracy.")
     names = [network.name for network in NETWORKS]
-    parser.add_argument("--networks", nargs="+", choices=names, default=names, metavar="NAME",
-                        help=f"of {' '.join(names)}")
-    parser.add_argument("--no-sentences", dest="sentences", action="store_false",
-                        help="leave the sentence encoder out")
+    parser.add_argument(
+        "--networks", nargs="+", choices=names, default=names, metavar="NAME", help=f"of {' '.join(names)}"
+    )
+    parser.add_argument(
+        "--no-sentences", dest="sentences", action="store_false", help="leave the sentence encoder out"
+    )
     parser.add_argument("--windows", type=int, help="held-out windows for each network (default 1000)")
     parser.add_argument("--quick", action="store_true", help="train one epoch, measure few windows")
-    for study, what in ((ABLATION, "every step of the recipe off, one at a time"),
-                        (SOURCES, "each kind of value in integers alone")):
-        parser.add_argument(f"--{study.name}", dest="study", action="store_const", const=study,
-                            help=f"{what}, on the first network: writes its table in docs/numerics.md")
+    for study, what in (
+        (ABLATION, "every step of the recipe off, one at a time"),
+        (SOURCES, "each kind of value in integers alone"),
+    ):
+        parser.add_argument(
+            f"--{study.name}",
+            dest="study",
+            action="store_const",
+            const=study,
+            help=f"{what}, on the first network: writes its table in docs/numerics.md",
+        )
     return parser
 
 
@@ -135,22 +155,34 @@ def _line(one: Outcome) -> str:
     has, wrong = one.figures, "-" if one.wrong_integers is None else str(one.wrong_integers)
     token_db = "-" if has.token_db is None else f"{has.token_db:.1f}"
     accuracies = f"{has.float_accuracy:>8.2f} {has.integer_accuracy:>7.2f}"
-    return (f"{one.network:<24} {one.quantiser:<36} {has.windows:>7} {has.logit_db:>8.1f} {token_db:>8} "
-            f"{has.agreement:>8.2f} {has.margin:>7.3f} {accuracies} {wrong:>7} {one.seconds:>6.0f}")
+    return (
+        f"{one.network:<24} {one.quantiser:<36} {has.windows:>7} {has.logit_db:>8.1f} {token_db:>8} "
+        f"{has.agreement:>8.2f} {has.margin:>7.3f} {accuracies} {wrong:>7} {one.seconds:>6.0f}"
+    )
 
 
 def _as_json(one: Outcome) -> dict[str, Any]:
-    rounded = {name: round(value, 4) if isinstance(value, float) else value
-               for name, value in asdict(one.figures).items()}
-    return {"network": one.network, "quantiser": one.quantiser, "wrong_integers": one.wrong_integers,
-            "seconds": one.seconds, "accuracy_drop": round(one.figures.accuracy_drop, 4), **rounded}
+    rounded = {
+        name: round(value, 4) if isinstance(value, float) else value
+        for name, value in asdict(one.figures).items()
+    }
+    return {
+        "network": one.network,
+        "quantiser": one.quantiser,
+        "wrong_integers": one.wrong_integers,
+        "seconds": one.seconds,
+        "accuracy_drop": round(one.figures.accuracy_drop, 4),
+        **rounded,
+    }
 
 
 def _study(pool: Workers, study: Study, network: Network, model: TinyMyo, parts: Parts) -> int:
     models = {"trained": model, **{how: stressed(model, how) for how in study.stresses}}
     folder, windows = FOLDER / "networks", study.windows
-    subjects = tuple(subject(pool, f"{study.name}-{which}", variant, parts, folder, windows, windows)
-                     for which, variant in models.items())
+    subjects = tuple(
+        subject(pool, f"{study.name}-{which}", variant, parts, folder, windows, windows)
+        for which, variant in models.items()
+    )
     rows = []
     for row in study.rows(pool, subjects):
         print(row, file=sys.stderr, flush=True)
@@ -158,8 +190,16 @@ def _study(pool: Workers, study: Study, network: Network, model: TinyMyo, parts:
     text = table(rows, tuple(models), windows)
     write_table(study.name, text)
     print(text)
-    print(json.dumps({"bench": study.name, "network": network.name, "windows": windows,
-                      "rows": [asdict(row) for row in rows]}))
+    print(
+        json.dumps(
+            {
+                "bench": study.name,
+                "network": network.name,
+                "windows": windows,
+                "rows": [asdict(row) for row in rows],
+            }
+        )
+    )
     return 0
 
 

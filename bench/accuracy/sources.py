@@ -59,19 +59,29 @@ def sources(workers: Workers, subjects: tuple[Subject, ...]) -> Iterator[Row]:
     """Yield the kinds of the networks, which are of one architecture; then all together, in integers."""
     variants = [_variants(tested) for tested in subjects]
     for name in variants[0]:
-        found = [tested.figures(*_rounded_results(workers, each[name], tested.test.windows))
-                 for tested, each in zip(subjects, variants, strict=True)]
+        found = [
+            tested.figures(*_rounded_results(workers, each[name], tested.test.windows))
+            for tested, each in zip(subjects, variants, strict=True)
+        ]
         yield Row(name, tuple(found))
     integers = [integer_graph(tested.network, DEFAULT) for tested in subjects]
-    yield Row(ALL, tuple(tested.figures(*interpreted(workers, graph, tested.test.windows))
-                         for tested, graph in zip(subjects, integers, strict=True)))
+    yield Row(
+        ALL,
+        tuple(
+            tested.figures(*interpreted(workers, graph, tested.test.windows))
+            for tested, graph in zip(subjects, integers, strict=True)
+        ),
+    )
 
 
 def _variants(tested: Subject) -> dict[str, Rounded]:
     graph, scales = equalised(tested.network, DEFAULT)
     kinds = _kinds(graph, scales)
-    found = {kind: Rounded(graph, _grids(scales, [name for name, other in kinds.items() if other == kind]))
-             for kind in (*dict.fromkeys(WIDE.values()), NORMS, *NARROW.values()) if kind in kinds.values()}
+    found = {
+        kind: Rounded(graph, _grids(scales, [name for name, other in kinds.items() if other == kind]))
+        for kind in (*dict.fromkeys(WIDE.values()), NORMS, *NARROW.values())
+        if kind in kinds.values()
+    }
     found[WEIGHTS] = Rounded(_with_integer_weights(graph, integer_graph(tested.network, DEFAULT)), {})
     wide = [name for name, kind in kinds.items() if kind in WIDE.values()]
     found[ALL_WIDE] = Rounded(graph, _grids(scales, wide))
@@ -83,21 +93,30 @@ def _kinds(graph: Graph, scales: Scales) -> dict[str, str]:
     """Return the kind of every value that has a scale."""
     norms = {op.output for op in graph.ops if op.kind is OpKind.LAYERNORM}
     kinds = {**WIDE, **NARROW}
-    return {name: NORMS if name in norms and scales.roles[name] is Role.ACTIVATION
-            else kinds[scales.roles[name]] for name in scales.quants}
+    return {
+        name: NORMS if name in norms and scales.roles[name] is Role.ACTIVATION else kinds[scales.roles[name]]
+        for name in scales.quants
+    }
 
 
 def _grids(scales: Scales, names: list[str]) -> dict[str, Grid]:
-    return {name: (scales.quants[name], np.dtype(np.int16 if scales.roles[name] in WIDE else np.int8))
-            for name in names}
+    return {
+        name: (scales.quants[name], np.dtype(np.int16 if scales.roles[name] in WIDE else np.int8))
+        for name in names
+    }
 
 
 def _with_integer_weights(graph: Graph, integer: Graph) -> Graph:
     """Return the float graph with the weights that the integer one has; its linear ops are the same."""
-    pairs = zip((op for op in graph.ops if op.kind is OpKind.LINEAR),
-                (op for op in integer.ops if op.kind is OpKind.QLINEAR), strict=True)
-    weights = {op.inputs[1]: dequantise(integer.types[other.inputs[1]], integer.constants[other.inputs[1]])
-               for op, other in pairs}
+    pairs = zip(
+        (op for op in graph.ops if op.kind is OpKind.LINEAR),
+        (op for op in integer.ops if op.kind is OpKind.QLINEAR),
+        strict=True,
+    )
+    weights = {
+        op.inputs[1]: dequantise(integer.types[other.inputs[1]], integer.constants[other.inputs[1]])
+        for op, other in pairs
+    }
     reals = {name: value.astype(np.float32) for name, value in weights.items()}
     return replace(graph, constants={**graph.constants, **reals})
 
@@ -129,8 +148,11 @@ def _on_grid(grids: Mapping[str, Grid], name: str, value: Array) -> Array:
         return value
     quant, integer = grids[name]
     limits = np.iinfo(integer)
-    scale = np.repeat(np.array(quant.scale), value.shape[-1] // len(quant.scale)) \
-        if len(quant.scale) > 1 else np.array(quant.scale)
+    scale = (
+        np.repeat(np.array(quant.scale), value.shape[-1] // len(quant.scale))
+        if len(quant.scale) > 1
+        else np.array(quant.scale)
+    )
     codes = np.clip(np.rint(value / scale) + quant.zero_point, limits.min, limits.max)
     return np.asarray((codes - quant.zero_point) * scale, dtype=np.float32)
 

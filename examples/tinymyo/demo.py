@@ -126,9 +126,7 @@ class _Run:
     bit_exact: bool
 
 
-def _run_and_compare(
-    tmc: Sequence[str], model: Path, compiled: Path, windows: NDArray[np.float32]
-) -> _Run:
+def _run_and_compare(tmc: Sequence[str], model: Path, compiled: Path, windows: NDArray[np.float32]) -> _Run:
     inputs, outputs = compiled.parent / "test_windows.npy", compiled.parent / "logits.npy"
     np.save(inputs, windows)
     files = ("--input", str(inputs), "--output", str(outputs))

@@ -60,9 +60,7 @@ class IntegerTwin:
     `calibrate_every` changes of the parameters; every change gives new integer weights.
     """
 
-    def __init__(
-        self, model: TinyMyo, calibration: NDArray[np.float32], calibrate_every: int = 50
-    ) -> None:
+    def __init__(self, model: TinyMyo, calibration: NDArray[np.float32], calibrate_every: int = 50) -> None:
         self.calibration = {INPUT: calibration[:, None]}
         self.calibrate_every = calibrate_every
         self.updates = 0

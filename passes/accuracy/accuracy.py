@@ -29,8 +29,16 @@ CANDIDATES = 8
 WORST = 3
 
 
-def accuracy(graph: Graph, integer: Graph, ranges: Ranges, samples: Mapping[str, Array], basis: Basis,
-             recipe: Recipe = DEFAULT, *, calibrated: bool = True) -> Accuracy:
+def accuracy(
+    graph: Graph,
+    integer: Graph,
+    ranges: Ranges,
+    samples: Mapping[str, Array],
+    basis: Basis,
+    recipe: Recipe = DEFAULT,
+    *,
+    calibrated: bool = True,
+) -> Accuracy:
     """Return how far the integer graph is from the float graph that it was made of.
 
     samples: per graph input an array [S, *input shape], S at least 1; basis: what they are. ranges: of the
@@ -60,16 +68,32 @@ def accuracy(graph: Graph, integer: Graph, ranges: Ranges, samples: Mapping[str,
         hardest = (ratio, window) if hardest is None or ratio < hardest[0] else hardest
     assert hardest is not None, "there is at least one window"
     nodes = {name: made_by[name].loc if name in made_by else f"input %{name}" for name in names}
-    ops = tuple(OpAccuracy(name, nodes[name], tally.sqnr_db, tally.added_db, round(tally.clipped, 6))
-                for name, tally in tallies.items())
+    ops = tuple(
+        OpAccuracy(name, nodes[name], tally.sqnr_db, tally.added_db, round(tally.clipped, 6))
+        for name, tally in tallies.items()
+    )
     alone = {name: hardest[1].alone_db(name) for name in _candidates(integer, hardest[1], names)}
     worst = []
     for name in sorted((name for name in alone if alone[name] < EQUAL_DB), key=alone.__getitem__)[:WORST]:
         tally = tallies[name]
-        finding = Finding(name, tally.added_noise / tally.added_elements, tally.clipped, tally.clipped_noise,
-                          tally.low, tally.high, tally.signal == 0.0)
-        worst.append(WorstOp(name, nodes[name], tally.added_db, alone[name],
-                             accuracy_advice(integer, ranges, recipe, finding)))
+        finding = Finding(
+            name,
+            tally.added_noise / tally.added_elements,
+            tally.clipped,
+            tally.clipped_noise,
+            tally.low,
+            tally.high,
+            tally.signal == 0.0,
+        )
+        worst.append(
+            WorstOp(
+                name,
+                nodes[name],
+                tally.added_db,
+                alone[name],
+                accuracy_advice(integer, ranges, recipe, finding),
+            )
+        )
     results = tuple(output.result(name) for name, output in outputs.items())
     beyond: tuple[BeyondCalibration, ...] = ()
     if calibrated and basis == "held-back windows":
@@ -122,8 +146,11 @@ class _Window:
 
     def output_db(self, found: Mapping[str, Array]) -> float:
         """Return the worst ratio among the graph outputs that are found."""
-        ratios = [ratio_db(_power(self.real[name]), _power(found[name] - self.real[name]))
-                  for name in self.graph.outputs if name in found]
+        ratios = [
+            ratio_db(_power(self.real[name]), _power(found[name] - self.real[name]))
+            for name in self.graph.outputs
+            if name in found
+        ]
         return min(ratios, default=EQUAL_DB)
 
     def alone_db(self, name: str) -> float:
@@ -131,9 +158,14 @@ class _Window:
         changed = {name: self.real[name] + self.added(name)}
         for op in self.graph.ops:
             if op.output not in changed and any(operand in changed for operand in op.inputs):
-                operands = [changed[operand] if operand in changed else
-                            self.graph.constants[operand] if operand in self.graph.constants else
-                            self.real[operand] for operand in op.inputs]
+                operands = [
+                    changed[operand]
+                    if operand in changed
+                    else self.graph.constants[operand]
+                    if operand in self.graph.constants
+                    else self.real[operand]
+                    for operand in op.inputs
+                ]
                 changed[op.output] = np.asarray(OPS[op.kind].evaluate(operands, op.attrs))
         return self.output_db(changed)
 
@@ -214,17 +246,27 @@ class _Output:
     def result(self, name: str) -> OutputAccuracy:
         agreement = None if self.agreed is None else round(100 * self.agreed / self.windows, 2)
         margin = None if self.agreed is None or self.agreed == self.windows else float(f"{self.margin:.4g}")
-        return OutputAccuracy(name, ratio_db(self.signal, self.noise), float(f"{self.largest_error:.4g}"),
-                              float(f"{self.largest_value:.4g}"), agreement, margin)
+        return OutputAccuracy(
+            name,
+            ratio_db(self.signal, self.noise),
+            float(f"{self.largest_error:.4g}"),
+            float(f"{self.largest_value:.4g}"),
+            agreement,
+            margin,
+        )
 
 
 def _candidates(integer: Graph, window: _Window, names: tuple[str, ...]) -> list[str]:
     """Return the values whose ops add most noise: of each width, those of the lowest ratios."""
     ratios = {name: ratio_db(_power(window.real[name]), _power(window.added(name))) for name in names}
     narrow = {name for name in names if integer.types[name].dtype is DType.S8}
-    return [name for width in (True, False)
-            for name in sorted((name for name in names if (name in narrow) is width),
-                               key=ratios.__getitem__)[:CANDIDATES]]
+    return [
+        name
+        for width in (True, False)
+        for name in sorted((name for name in names if (name in narrow) is width), key=ratios.__getitem__)[
+            :CANDIDATES
+        ]
+    ]
 
 
 def _rows(integer: Graph, op: Op | None, name: str, codes: Array) -> Array:

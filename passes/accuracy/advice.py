@@ -47,17 +47,23 @@ def accuracy_advice(integer: Graph, ranges: Ranges, recipe: Recipe, finding: Fin
     if changed is not None:
         return changed
     if found.magnitude > 0 and reach > BEYOND_CALIBRATION * found.magnitude:
-        return (f"it reaches {reach:.3g} here and {found.magnitude:.3g} in calibration: calibrate on more "
-                "windows, the loudest among them")
+        return (
+            f"it reaches {reach:.3g} here and {found.magnitude:.3g} in calibration: calibrate on more "
+            "windows, the loudest among them"
+        )
     if finding.clipped_noise > CLIPPED_NOISE:
-        return (f"{100 * finding.clipped:.2g} % of it is clipped, which makes "
-                f"{100 * finding.clipped_noise:.0f} % of its noise: calibrate on more windows, or limit its "
-                "rare large values in training")
+        return (
+            f"{100 * finding.clipped:.2g} % of it is clipped, which makes "
+            f"{100 * finding.clipped_noise:.0f} % of its noise: calibrate on more windows, or limit its "
+            "rare large values in training"
+        )
     columns = found.column_magnitude
     ratio = float(columns.max() / max(float(np.median(columns)), 1e-30))
     if kind.dtype is DType.S8 and ratio > OUTLIERS:
-        return (f"its largest column is {ratio:.1f} times the median and sets the step of all "
-                f"{len(columns)}: only quantisation-aware fine-tuning helps")
+        return (
+            f"its largest column is {ratio:.1f} times the median and sets the step of all "
+            f"{len(columns)}: only quantisation-aware fine-tuning helps"
+        )
     return _source_advice(integer, finding)
 
 
@@ -101,12 +107,17 @@ def _source_advice(integer: Graph, finding: Finding) -> str:
     rounding = float(np.square(kind.quant.scale).mean()) / 12
     if op is None:
         bits = kind.quant.bits or 8 * kind.dtype.size_bytes
-        return (f"its {bits}-bit steps are the limit where windows are quiet: bring all windows to one "
-                "loudness before the network")
+        return (
+            f"its {bits}-bit steps are the limit where windows are quiet: bring all windows to one "
+            "loudness before the network"
+        )
     if finding.added_noise <= ROUNDING**2 * rounding:
-        return (f"its {8 * kind.dtype.size_bytes}-bit steps are the limit, its range fits: "
-                "only quantisation-aware fine-tuning helps")
+        return (
+            f"its {8 * kind.dtype.size_bytes}-bit steps are the limit, its range fits: "
+            "only quantisation-aware fine-tuning helps"
+        )
     if op.kind is OpKind.QATTENTION:
         return "8-bit weights of the softmax: only quantisation-aware fine-tuning helps"
-    return ("its 8-bit weights add more than the steps of its result: only quantisation-aware fine-tuning "
-            "helps")
+    return (
+        "its 8-bit weights add more than the steps of its result: only quantisation-aware fine-tuning helps"
+    )

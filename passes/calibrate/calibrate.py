@@ -55,8 +55,12 @@ class Range:
     def columns(self, start: int, stop: int) -> Range:
         """Return the range of the columns from start to stop (exclusive): one head of Q or K."""
         inside = (self.sample_columns >= start) & (self.sample_columns < stop)
-        return Range(self.column_low[start:stop], self.column_high[start:stop], self.sample[inside],
-                     self.sample_columns[inside] - start)
+        return Range(
+            self.column_low[start:stop],
+            self.column_high[start:stop],
+            self.sample[inside],
+            self.sample_columns[inside] - start,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,8 +98,9 @@ def calibrate(graph: Graph, samples: Mapping[str, Array]) -> Ranges:
     values = {name: observer.range() for name, observer in observers.items()}
     for name in graph.inputs:
         if values[name].magnitude == 0.0:
-            raise CalibrationError(f"input %{name}", f"found only zeros in {count} samples",
-                                   "calibrate on recorded windows")
+            raise CalibrationError(
+                f"input %{name}", f"found only zeros in {count} samples", "calibrate on recorded windows"
+            )
     return Ranges(values, count)
 
 
@@ -120,8 +125,11 @@ class _Observer:
         rows = array.reshape(-1, self.columns)
         low, high = rows.min(axis=0), rows.max(axis=0)
         if not (np.isfinite(low).all() and np.isfinite(high).all()):
-            raise CalibrationError(f"value %{self.name}", "found NaN or infinity, allowed finite numbers",
-                                   "check the weights, and the calibration samples for extreme values")
+            raise CalibrationError(
+                f"value %{self.name}",
+                "found NaN or infinity, allowed finite numbers",
+                "check the weights, and the calibration samples for extreme values",
+            )
         np.minimum(self.low, low, out=self.low)
         np.maximum(self.high, high, out=self.high)
         if self.row_stride:

@@ -28,24 +28,34 @@ def read_calibration(path: Path, graph: Graph) -> dict[str, Array]:
     try:
         found = _load(path)
     except Exception as error:  # a damaged archive raises whatever its member provokes in zipfile or numpy
-        raise CalibrationError(str(path), f"found no readable npz file ({error})",
-                               "write it with numpy.savez, one array per graph input") from error
+        raise CalibrationError(
+            str(path),
+            f"found no readable npz file ({error})",
+            "write it with numpy.savez, one array per graph input",
+        ) from error
     if set(found) != set(graph.inputs):
-        raise CalibrationError(str(path), f"found arrays {_names(found)}, allowed {_names(graph.inputs)}",
-                               "name each array after a graph input")
+        raise CalibrationError(
+            str(path),
+            f"found arrays {_names(found)}, allowed {_names(graph.inputs)}",
+            "name each array after a graph input",
+        )
     samples = {name: _fit(path, graph, name, found[name]) for name in graph.inputs}
     counts = {len(array) for array in samples.values()}
     if len(counts) > 1:
-        raise CalibrationError(str(path), f"found {_names(map(str, counts))} samples of different inputs, "
-                                          "allowed one count for all")
+        raise CalibrationError(
+            str(path),
+            f"found {_names(map(str, counts))} samples of different inputs, allowed one count for all",
+        )
     return samples
 
 
 def noise_calibration(graph: Graph, samples: int, seed: int) -> dict[str, Array]:
     """Return `samples` arrays of standard normal noise per graph input, for want of better samples."""
     generator = np.random.default_rng(seed)
-    return {name: generator.standard_normal((samples, *graph.types[name].shape), dtype=np.float32)
-            for name in graph.inputs}
+    return {
+        name: generator.standard_normal((samples, *graph.types[name].shape), dtype=np.float32)
+        for name in graph.inputs
+    }
 
 
 def _load(path: Path) -> dict[str, Array]:

@@ -44,8 +44,10 @@ def _add(op: Op, constants: Mapping[str, Array], bounds: Mapping[str, Bounds]) -
 def _clip(op: Op, constants: Mapping[str, Array], bounds: Mapping[str, Bounds]) -> Bounds:
     low, high = (constants[name] for name in op.inputs[1:])
     least, most = bounds[op.inputs[0]]
-    return (min(max(least, float(low.min())), float(high.max())),
-            max(min(most, float(high.max())), float(low.min())))
+    return (
+        min(max(least, float(low.min())), float(high.max())),
+        max(min(most, float(high.max())), float(low.min())),
+    )
 
 
 def _linear(op: Op, constants: Mapping[str, Array], bounds: Mapping[str, Bounds]) -> Bounds:
@@ -75,8 +77,10 @@ def _between(low: float, high: float | None) -> Rule:
 
 
 _RULES: Mapping[OpKind, Rule] = {
-    **dict.fromkeys((OpKind.RESHAPE, OpKind.PERMUTE_ROWS, OpKind.TRANSPOSE, OpKind.MEAN_ROWS,
-                     OpKind.INTERPOLATE_ROWS), _same),
+    **dict.fromkeys(
+        (OpKind.RESHAPE, OpKind.PERMUTE_ROWS, OpKind.TRANSPOSE, OpKind.MEAN_ROWS, OpKind.INTERPOLATE_ROWS),
+        _same,
+    ),
     OpKind.ATTENTION: _attention,
     OpKind.ADD: _add,
     OpKind.CLIP: _clip,

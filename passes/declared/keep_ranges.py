@@ -70,7 +70,8 @@ def keep_ranges(
             for name, entries in adopted.items()
         }
         placed, kept = place_clips(
-            canonical, {name: entries for name, entries in alone.items() if entries},
+            canonical,
+            {name: entries for name, entries in alone.items() if entries},
             {entry.name for entry in cutting},
         )
         there = {same[name] for name in kept | clipped}
@@ -82,8 +83,15 @@ def keep_ranges(
         clipped |= missing
 
 
-def _missing(graph: Graph, placed: Graph, cutting: list[Declared], lost: list[Declared],
-             reached: Mapping[str, Reach], samples: Sequence[Sample], meaningful: bool) -> frozenset[str]:
+def _missing(
+    graph: Graph,
+    placed: Graph,
+    cutting: list[Declared],
+    lost: list[Declared],
+    reached: Mapping[str, Reach],
+    samples: Sequence[Sample],
+    meaningful: bool,
+) -> frozenset[str]:
     """Return the ranges among the lost ones without which the outputs are not those of the model."""
     if not meaningful:
         return frozenset(entry.name for entry in lost if _is_relu(entry, reached[entry.name]))

@@ -42,7 +42,8 @@ def place_clips(
     bounds = value_bounds(_clipped(graph, limits))
     steps = {name: max(entry.attrs.scale for entry in adopted[name]) for name in limits}
     needed = {
-        name: found for name, found in limits.items()
+        name: found
+        for name, found in limits.items()
         if _exceeds(bounds[f"{name}.unclipped" if name in made_by else name], found, steps[name] / 2)
     }
     return _clipped(graph, needed), frozenset(kept)

@@ -38,13 +38,22 @@ def rotation_table(where: str, cosine: Array, sine: Array) -> Array:
     # Two products of an int16 element: 2^15 (|c| + |s|) plus the rounding has to stay below 2^31.
     sums = float(np.abs(np.rint(pairs * 2**COSINE_BITS)).sum(axis=-1).max())
     if largest > MAX_COSINE or 2**15 * sums + 2**19 >= INT32:
-        raise QuantisationError(where, f"found a rotation table with entries up to {largest:g}, "
-                                       "allowed cosines and sines")
+        raise QuantisationError(
+            where, f"found a rotation table with entries up to {largest:g}, allowed cosines and sines"
+        )
     return np.asarray(np.rint(pairs * 2**COSINE_BITS).astype(np.int16).reshape(len(cosine), -1))
 
 
-def quantise_attention(where: str, q: Quant, k: Quant, scale: float, width: int, keys: int,
-                       out_factor: tuple[int, int], recipe: Recipe = DEFAULT) -> AttentionCodes:
+def quantise_attention(
+    where: str,
+    q: Quant,
+    k: Quant,
+    scale: float,
+    width: int,
+    keys: int,
+    out_factor: tuple[int, int],
+    recipe: Recipe = DEFAULT,
+) -> AttentionCodes:
     """Return the constants of an integer attention with heads of `width` columns over `keys` rows of K and V.
 
     score_shift[h] is the largest shift for which one step of the rounded score, s_q,h s_k,h scale 2^shift, is
@@ -56,8 +65,11 @@ def quantise_attention(where: str, q: Quant, k: Quant, scale: float, width: int,
     if not scale > 0:
         raise QuantisationError(where, f"found attention scale {scale:g}, allowed positive numbers")
     if width * 2**14 >= INT32 or keys > MAX_KEYS:
-        raise QuantisationError(where, f"found heads of {width} columns over {keys} keys, allowed fewer "
-                                       f"than {INT32 // 2**14} columns and at most {MAX_KEYS} keys")
+        raise QuantisationError(
+            where,
+            f"found heads of {width} columns over {keys} keys, allowed fewer "
+            f"than {INT32 // 2**14} columns and at most {MAX_KEYS} keys",
+        )
     smallest = smallest_score_shift(width)
     shifts, tables = [], []
     for q_scale, k_scale in zip(q.scale, k.scale, strict=True):

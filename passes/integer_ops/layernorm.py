@@ -31,8 +31,15 @@ class LayerNormCodes:
     attrs: QLayerNormAttrs
 
 
-def quantise_layernorm(where: str, gamma: Array, beta: Array, epsilon: float, x_scale: float,
-                       y: Quant, dtype: Literal["s8", "s16"] = "s8") -> LayerNormCodes:
+def quantise_layernorm(
+    where: str,
+    gamma: Array,
+    beta: Array,
+    epsilon: float,
+    x_scale: float,
+    y: Quant,
+    dtype: Literal["s8", "s16"] = "s8",
+) -> LayerNormCodes:
     """Return the constants of an integer LayerNorm of C channels; `where` names the ONNX node.
 
     y, dtype: quantisation and element type of the result.
@@ -42,8 +49,9 @@ def quantise_layernorm(where: str, gamma: Array, beta: Array, epsilon: float, x_
     """
     channels = len(gamma)
     if not MIN_CHANNELS <= channels <= MAX_CHANNELS:
-        raise QuantisationError(where, f"found LayerNorm over {channels} channels, allowed {MIN_CHANNELS} to "
-                                       f"{MAX_CHANNELS}")
+        raise QuantisationError(
+            where, f"found LayerNorm over {channels} channels, allowed {MIN_CHANNELS} to {MAX_CHANNELS}"
+        )
     bits = center_bits(channels)
     norm_bits = min(MAX_NORM_BITS, 15 - ceil(log2(sqrt(channels))))
     # |d| <= C * 65535, so no row shifts by more than this.
@@ -61,15 +69,21 @@ def quantise_layernorm(where: str, gamma: Array, beta: Array, epsilon: float, x_
         beta_codes = np.rint(offset * 2.0**gamma_shift)
         bound = n_limit * np.abs(gamma_codes) + np.abs(beta_codes) + 2.0 ** (gamma_shift - 1)
         if np.abs(gamma_codes).max() <= GAMMA_LIMIT and bound.max() < INT32:
-            return LayerNormCodes(gamma_codes.astype(np.int16), beta_codes.astype(np.int32), QLayerNormAttrs(
-                epsilons, bits, norm_bits, round(2**15 * sqrt(channels / 256)), gamma_shift,
-                dtype))
+            return LayerNormCodes(
+                gamma_codes.astype(np.int16),
+                beta_codes.astype(np.int32),
+                QLayerNormAttrs(
+                    epsilons, bits, norm_bits, round(2**15 * sqrt(channels / 256)), gamma_shift, dtype
+                ),
+            )
     channel = int(np.argmax(np.abs(slope) * GAMMA_LIMIT + np.abs(offset)))
     raise QuantisationError(
-        where, f"found gamma {gamma[channel]:g} and beta {beta[channel]:g} in channel {channel} for a result "
-               f"of scale {y_scale:g}, allowed |gamma| / scale below {GAMMA_LIMIT * 2**(norm_bits - 1)} and "
-               "|beta| / scale below 2^30",
-        f"a LayerNorm with such constants does not fit a result of {dtype}")
+        where,
+        f"found gamma {gamma[channel]:g} and beta {beta[channel]:g} in channel {channel} for a result "
+        f"of scale {y_scale:g}, allowed |gamma| / scale below {GAMMA_LIMIT * 2 ** (norm_bits - 1)} and "
+        "|beta| / scale below 2^30",
+        f"a LayerNorm with such constants does not fit a result of {dtype}",
+    )
 
 
 def center_bits(channels: int) -> int:

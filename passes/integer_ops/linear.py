@@ -95,9 +95,10 @@ def quantise_linear(task: LinearTask, recipe: Recipe = DEFAULT) -> LinearCodes:
         multiplier = _multipliers(ratio, shift, recipe)
         if multiplier.max() > most:
             raise QuantisationError(
-                task.where, f"found a scale ratio of {largest:.4g} from products to results, "
-                            f"allowed at most {most}",
-                "calibrate on samples of the size that the network was trained on")
+                task.where,
+                f"found a scale ratio of {largest:.4g} from products to results, allowed at most {most}",
+                "calibrate on samples of the size that the network was trained on",
+            )
         exact = multiplier / 2.0**shift * task.y_scale / x_scale
         scale = exact if recipe.snap_weight_scales else np.where(limit > 0, limit / WEIGHT_LIMIT, exact)
         codes = _rounded(task, weight, scale, multiplier, shift)
@@ -107,9 +108,11 @@ def quantise_linear(task: LinearTask, recipe: Recipe = DEFAULT) -> LinearCodes:
         shift -= 1
         if shift < 0 or (shift < FINE_SHIFT and _multipliers(ratio, shift, recipe).max() < MIN_MULTIPLIER):
             raise QuantisationError(
-                task.where, f"found {broken}, allowed int32",
+                task.where,
+                f"found {broken}, allowed int32",
                 "its weights are too large for its calibrated range; "
-                "calibrate on samples of the size that the network was trained on")
+                "calibrate on samples of the size that the network was trained on",
+            )
 
 
 def quantise_logits(task: LinearTask) -> LinearCodes:
@@ -133,8 +136,11 @@ def quantise_logits(task: LinearTask) -> LinearCodes:
 def _proved(task: LinearTask, codes: LinearCodes) -> LinearCodes:
     broken = overflow(task, codes)
     if broken is not None:
-        raise QuantisationError(task.where, f"found {broken}, allowed int32",
-                                "the result is kept at the scale of the products: fewer inputs would fit")
+        raise QuantisationError(
+            task.where,
+            f"found {broken}, allowed int32",
+            "the result is kept at the scale of the products: fewer inputs would fit",
+        )
     return _stored(codes)
 
 
@@ -156,9 +162,11 @@ def _kept(task: LinearTask, declared: DeclaredWeights) -> LinearCodes:
         shift, multiplier = 0, np.ones(1, dtype=np.int64)
     if shift < FINE_SHIFT and multiplier.max() < MIN_MULTIPLIER:
         raise QuantisationError(
-            task.where, f"found a scale ratio of {float(ratio.max()):.4g} from products to results, which "
-                        "leaves no room in int32, allowed multipliers of 2 bits or more",
-            "its declared scales do not fit its calibrated range: quantise the network again")
+            task.where,
+            f"found a scale ratio of {float(ratio.max()):.4g} from products to results, which "
+            "leaves no room in int32, allowed multipliers of 2 bits or more",
+            "its declared scales do not fit its calibrated range: quantise the network again",
+        )
     return _stored(codes)
 
 
@@ -188,8 +196,11 @@ def overflow(task: LinearTask, codes: LinearCodes) -> str | None:
         ("a bias", bias.min(axis=0), bias.max(axis=0)),
         ("a scaled sum", low * multiplier, high * multiplier),
         ("a scaled sum with bias", low * multiplier + bias.min(axis=0), high * multiplier + bias.max(axis=0)),
-        ("a result with residual", ((low * multiplier + bias.min(axis=0)) >> codes.shift) - added,
-         ((high * multiplier + bias.max(axis=0)) >> codes.shift) + added),
+        (
+            "a result with residual",
+            ((low * multiplier + bias.min(axis=0)) >> codes.shift) - added,
+            ((high * multiplier + bias.max(axis=0)) >> codes.shift) + added,
+        ),
     )
     for name, least, most in steps:
         channel = int(np.argmax(np.maximum(-least - 1, most)))
@@ -229,5 +240,10 @@ def _constants(task: LinearTask, integers: Int, scale: Float, multiplier: Int, s
 
 
 def _stored(codes: LinearCodes) -> LinearCodes:
-    return LinearCodes(codes.weight.astype(np.int8), codes.weight_scale, codes.multiplier.astype(np.int32),
-                       codes.bias.astype(np.int32), codes.shift)
+    return LinearCodes(
+        codes.weight.astype(np.int8),
+        codes.weight_scale,
+        codes.multiplier.astype(np.int32),
+        codes.bias.astype(np.int32),
+        codes.shift,
+    )

@@ -42,8 +42,9 @@ def balance_query_key(graph: Graph, ranges: Ranges, recipe: Recipe = DEFAULT) ->
     return rescaled.result()
 
 
-def _chain(graph: Graph, made_by: Mapping[str, Op], readers: Mapping[str, tuple[Op, ...]],
-           name: str) -> tuple[Op, ...]:
+def _chain(
+    graph: Graph, made_by: Mapping[str, Op], readers: Mapping[str, tuple[Op, ...]], name: str
+) -> tuple[Op, ...]:
     """Return the linear op of an operand and the rotation behind it, if any; nothing if others read them."""
     found: list[Op] = []
     while name in made_by and len(readers[name]) == 1 and name not in graph.outputs:

@@ -132,8 +132,11 @@ def _heads(op: Op, readers: Sequence[Op]) -> int:
     ops = (op, *readers)
     counts = [item.attrs.heads for item in ops if isinstance(item.attrs, RopeAttrs | AttentionAttrs)]
     if len(set(counts)) > 1:
-        raise QuantisationError(readers[-1].loc, f"found attention over {counts[-1]} heads of a value of "
-                                                 f"{counts[0]} heads, allowed one number of heads")
+        raise QuantisationError(
+            readers[-1].loc,
+            f"found attention over {counts[-1]} heads of a value of "
+            f"{counts[0]} heads, allowed one number of heads",
+        )
     return counts[0]
 
 
@@ -149,8 +152,14 @@ def _unrotated_scales(graph: Graph, roles: Mapping[str, Role], quants: dict[str,
             quants[op.inputs[0]] = Quant(tuple(float(scale) for scale in finer), per="channel")
 
 
-def _pooled(graph: Graph, op: Op, x: Quant, readers: Mapping[str, tuple[Op, ...]],
-            roles: Mapping[str, Role], recipe: Recipe) -> Quant:
+def _pooled(
+    graph: Graph,
+    op: Op,
+    x: Quant,
+    readers: Mapping[str, tuple[Op, ...]],
+    roles: Mapping[str, Role],
+    recipe: Recipe,
+) -> Quant:
     """Return the finest scale of a mean for which the ops that read it stay in int32.
 
     A mean of int8 codes spans them at most, so 2^7 steps per code always fit int16.
@@ -164,8 +173,10 @@ def _pooled(graph: Graph, op: Op, x: Quant, readers: Mapping[str, tuple[Op, ...]
     while bits > 0:
         scale = mean_scale(x, op.attrs.group_rows, bits)
         limit = 2**bits * max(127 - x.zero_point, 128 + x.zero_point)
-        if all(fits_int32(graph, linear, roles[linear.output], scale, limit, POOLED_MULTIPLIER)
-               for linear in linears) and all(least_scale(graph, norm) <= scale for norm in norms):
+        if all(
+            fits_int32(graph, linear, roles[linear.output], scale, limit, POOLED_MULTIPLIER)
+            for linear in linears
+        ) and all(least_scale(graph, norm) <= scale for norm in norms):
             break
         bits -= 1
     scale = mean_scale(x, op.attrs.group_rows, bits)

@@ -24,8 +24,10 @@ def input_bits(graph: Graph, name: str, roles: Mapping[str, Role], ranges: Range
     linears = [op for op in readers if op.kind is OpKind.LINEAR]
     for bits in range(recipe.input_bits, LEAST_BITS, -1):
         scale = ranges.values[name].magnitude / calibrated_code(bits)
-        if all(fits_int32(graph, op, roles[op.output], scale or 1.0, 2 ** (bits - 1), MULTIPLIER)
-               for op in linears):
+        if all(
+            fits_int32(graph, op, roles[op.output], scale or 1.0, 2 ** (bits - 1), MULTIPLIER)
+            for op in linears
+        ):
             return bits
     return min(recipe.input_bits, LEAST_BITS)
 

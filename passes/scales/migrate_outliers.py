@@ -91,4 +91,3 @@ def _noise(found: Range, weights: list[Array], recipe: Recipe) -> float:
         error = rounded @ (np.rint(weight / step) * step).T - exact
         total += float(np.square(error).sum() / max(np.square(exact).sum(), SMALLEST))
     return total
-

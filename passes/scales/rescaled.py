@@ -47,8 +47,9 @@ class Rescaled:
         ops = tuple(replace(op, inputs=self._inputs.get(op.output, op.inputs)) for op in graph.ops)
         used = {name for op in ops for name in op.inputs} | set(graph.outputs)
         constants = {name: array for name, array in self._constants.items() if name in used}
-        types = {name: kind for name, kind in self._types.items()
-                 if name in used or name not in self._constants}
+        types = {
+            name: kind for name, kind in self._types.items() if name in used or name not in self._constants
+        }
         changed = replace(graph, ops=ops, constants=constants, types=types)
         return changed, Ranges(self.values, self._samples)
 

@@ -23,8 +23,9 @@ EPSILON_ROOM = 16
 STREAM = frozenset({Role.RESIDUAL, Role.BRANCH})
 
 
-def residual_scales(graph: Graph, ranges: Ranges, roles: Mapping[str, Role],
-                    recipe: Recipe = DEFAULT) -> dict[str, Quant]:
+def residual_scales(
+    graph: Graph, ranges: Ranges, roles: Mapping[str, Role], recipe: Recipe = DEFAULT
+) -> dict[str, Quant]:
     """Return the scale of every value of the residual stream, and of the inputs.
 
     A sum has the scale of its summands, so values joined by adds and reshapes form a segment with one scale:
@@ -65,10 +66,12 @@ def below_epsilon(norm: Op, largest: float, least: float) -> QuantisationError:
     """Return the error of a LayerNorm of values of at most `largest`, which have to reach `least`."""
     assert isinstance(norm.attrs, LayerNormAttrs)
     return QuantisationError(
-        norm.loc, f"found epsilon {norm.attrs.epsilon:g} with values of at most {largest:g}, "
-                  f"allowed values that reach {least:.3g}",
+        norm.loc,
+        f"found epsilon {norm.attrs.epsilon:g} with values of at most {largest:g}, "
+        f"allowed values that reach {least:.3g}",
         "such a LayerNorm mostly sees its epsilon; check that the calibration samples are scaled "
-        "like the training data")
+        "like the training data",
+    )
 
 
 def least_scale(graph: Graph, norm: Op) -> float:

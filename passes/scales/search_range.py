@@ -56,8 +56,9 @@ def affine(low: float, high: float) -> tuple[float, int]:
     return scale, int(np.clip(round(-128 - low / scale), -128, 127))
 
 
-def _best(sample: Array, ends: list[tuple[float, float]],
-          symmetric: bool) -> tuple[float, int, tuple[float, float]]:
+def _best(
+    sample: Array, ends: list[tuple[float, float]], symmetric: bool
+) -> tuple[float, int, tuple[float, float]]:
     exponent = frexp(max(max(-low, high) for low, high in ends))[1]
     if abs(exponent) > SQUARED_EXPONENT:  # a power of 2 changes no rounding, and no square leaves float32
         sample = np.ldexp(sample, -exponent)

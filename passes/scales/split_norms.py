@@ -30,8 +30,11 @@ def split_norms(graph: Graph) -> Graph:
     ops: list[Op] = []
     narrow: dict[str, str] = {}  # value with both kinds of readers -> its narrow copy
     for op in graph.ops:
-        if _is_form(op, made) and has_reader(graph, readers, op.output, wide=True) and has_reader(
-                graph, readers, op.output, wide=False):
+        if (
+            _is_form(op, made)
+            and has_reader(graph, readers, op.output, wide=True)
+            and has_reader(graph, readers, op.output, wide=False)
+        ):
             narrow[op.output] = f"{op.output}.narrow"
             types[narrow[op.output]] = graph.types[op.output]
             ops += [op, replace(op, inputs=_narrow_inputs(op, narrow), output=narrow[op.output])]
@@ -58,8 +61,9 @@ def _is_form(op: Op, made: dict[str, Op]) -> bool:
     return made[follow(op.output, before)[-1]].kind is OpKind.LAYERNORM
 
 
-def has_reader(graph: Graph, readers: Mapping[str, tuple[Op, ...]], name: str, wide: bool,
-               outputs: bool = True) -> bool:
+def has_reader(
+    graph: Graph, readers: Mapping[str, tuple[Op, ...]], name: str, wide: bool, outputs: bool = True
+) -> bool:
     """Tell whether a value has a reader of one kind, directly or through reshapes and clips.
 
     outputs: whether the caller counts as a wide one.

@@ -29,7 +29,8 @@ class Role(Enum):
 
 # Results stored as the operand is: the same elements in another shape or order, clipped, or blends of them.
 SAME_AS_OPERAND = frozenset(
-    {OpKind.RESHAPE, OpKind.PERMUTE_ROWS, OpKind.INTERPOLATE_ROWS, OpKind.TRANSPOSE, OpKind.CLIP})
+    {OpKind.RESHAPE, OpKind.PERMUTE_ROWS, OpKind.INTERPOLATE_ROWS, OpKind.TRANSPOSE, OpKind.CLIP}
+)
 _WIDE = frozenset({Role.INPUT, Role.RESIDUAL, Role.POOLED})
 # Which roles an op reads at operand 0 (for attention: at each operand; for add: the operand that stays).
 READS: Mapping[OpKind, tuple[frozenset[Role], ...]] = {
@@ -40,8 +41,9 @@ READS: Mapping[OpKind, tuple[frozenset[Role], ...]] = {
     OpKind.ATTENTION: (frozenset({Role.QUERY_KEY}), frozenset({Role.QUERY_KEY}), frozenset({Role.VALUE})),
     OpKind.MEAN_ROWS: (frozenset({Role.ACTIVATION, Role.ATTENDED}),),
     OpKind.ADD: (frozenset({Role.INPUT, Role.RESIDUAL, Role.BRANCH}),) * 2,
-    OpKind.RESHAPE: (frozenset({Role.INPUT, Role.ACTIVATION, Role.ATTENDED, Role.POOLED, Role.RESIDUAL,
-                                Role.LOGITS}),),
+    OpKind.RESHAPE: (
+        frozenset({Role.INPUT, Role.ACTIVATION, Role.ATTENDED, Role.POOLED, Role.RESIDUAL, Role.LOGITS}),
+    ),
     OpKind.PERMUTE_ROWS: (_WIDE | {Role.ACTIVATION, Role.ATTENDED},),
     OpKind.DEPTHWISE_ROWS: (frozenset({Role.ACTIVATION, Role.ATTENDED}),),
     OpKind.INTERPOLATE_ROWS: (_WIDE,),
@@ -75,8 +77,12 @@ def value_roles(graph: Graph) -> dict[str, Role]:
     branches = _branches(graph, made_by, readers)
     for op in graph.ops:
         if op.kind not in READS:
-            raise QuantisationError(op.loc, f"found {op.kind.value} in the graph to quantise, allowed "
-                                            f"{', '.join(kind.value for kind in READS)}", NOTE)
+            raise QuantisationError(
+                op.loc,
+                f"found {op.kind.value} in the graph to quantise, allowed "
+                f"{', '.join(kind.value for kind in READS)}",
+                NOTE,
+            )
         _check_operands(graph, op, roles, branches)
         if op.kind in SAME_AS_OPERAND:
             roles[op.output] = Role.BRANCH if op.output in branches else roles[op.inputs[0]]
@@ -108,8 +114,11 @@ def _branches(graph: Graph, made_by: Mapping[str, Op], readers: Readers) -> set[
     branches: set[str] = set()
     for op in graph.ops:
         if op.kind is OpKind.ADD:
-            fusable = [name for name in op.inputs if _is_linear(name, made_by)
-                       and len(readers[name]) == 1 and name not in graph.outputs]
+            fusable = [
+                name
+                for name in op.inputs
+                if _is_linear(name, made_by) and len(readers[name]) == 1 and name not in graph.outputs
+            ]
             branches.update(sorted(fusable, key=order.__getitem__)[-1:])
     return branches
 
@@ -126,19 +135,31 @@ def _check_operands(graph: Graph, op: Op, roles: Mapping[str, Role], branches: s
     for operand, name in enumerate(op.inputs):
         if operand >= len(READS[op.kind]):
             if name not in graph.constants:
-                raise QuantisationError(op.loc, f"found computed operand %{name} of {op.kind.value}, "
-                                                "allowed constants from the model", NOTE)
+                raise QuantisationError(
+                    op.loc,
+                    f"found computed operand %{name} of {op.kind.value}, allowed constants from the model",
+                    NOTE,
+                )
             continue
         allowed = READS[op.kind][operand]
         if name not in roles:
-            raise QuantisationError(op.loc, f"found constant operand %{name} of {op.kind.value}, "
-                                            "allowed a computed value", NOTE)
+            raise QuantisationError(
+                op.loc, f"found constant operand %{name} of {op.kind.value}, allowed a computed value", NOTE
+            )
         if roles[name] not in allowed:
-            raise QuantisationError(op.loc, f"found operand %{name} as {roles[name].value}, allowed "
-                                            f"{' or '.join(sorted(role.value for role in allowed))}", NOTE)
+            raise QuantisationError(
+                op.loc,
+                f"found operand %{name} as {roles[name].value}, allowed "
+                f"{' or '.join(sorted(role.value for role in allowed))}",
+                NOTE,
+            )
     if op.kind is OpKind.ADD and not branches & set(op.inputs):
-        raise QuantisationError(op.loc, "found an add of two values that are both used elsewhere, allowed "
-                                        "the residual stream plus a linear output that it alone reads", NOTE)
+        raise QuantisationError(
+            op.loc,
+            "found an add of two values that are both used elsewhere, allowed "
+            "the residual stream plus a linear output that it alone reads",
+            NOTE,
+        )
 
 
 def _depthwise_role(graph: Graph, op: Op, readers: Readers) -> Role:
@@ -157,8 +178,10 @@ def _linear_role(graph: Graph, op: Op, readers: Readers, branches: set[str]) -> 
     """Choose how a linear output is stored from the ops that read it."""
     if op.output in branches:
         return Role.BRANCH
-    found = {(reader.kind, operand if reader.kind is OpKind.ATTENTION else 0)
-             for reader, operand in readers.get(op.output, [])}
+    found = {
+        (reader.kind, operand if reader.kind is OpKind.ATTENTION else 0)
+        for reader, operand in readers.get(op.output, [])
+    }
     kinds = {kind for kind, _ in found}
     if not found:
         return Role.LOGITS

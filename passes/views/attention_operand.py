@@ -142,9 +142,7 @@ def read_rotation(operand: Operand, heads: int, stretch: float = _ROUNDING) -> R
     alone = operand.coefficients[0][:, second]
     unmoved = bool((~still | (_close(cos_own, alone) & (np.abs(cos_own - 1) <= stretch).all(axis=0))).all())
     norm = cosine * cosine + sine * sine
-    if not (
-        unmoved and bool((keeps_one | keeps_two).all()) and np.allclose(norm, 1.0, rtol=0, atol=stretch)
-    ):
+    if not (unmoved and bool((keeps_one | keeps_two).all()) and np.allclose(norm, 1.0, rtol=0, atol=stretch)):
         return "the factors of a pair of elements are no cosine and sine of one angle"
     own = np.where(keeps_one, one, two)
     other = np.where(still, operand.columns[0, second], np.where(keeps_one, two, one))

@@ -35,8 +35,11 @@ def test_figures() -> None:
 def test_the_floors_that_were_promised() -> None:
     stated = {floor.figure: (floor.sense, floor.limit) for floor in TRAINED}
     assert stated == {
-        "logit_db": ("at least", 47.0), "token_db": ("at least", 32.0), "agreement": ("at least", 99.5),
-        "margin": ("at most", 0.05), "accuracy_drop": ("at most", 0.3),
+        "logit_db": ("at least", 47.0),
+        "token_db": ("at least", 32.0),
+        "agreement": ("at least", 99.5),
+        "margin": ("at most", 0.05),
+        "accuracy_drop": ("at most", 0.3),
     }
     assert [(floor.figure, floor.limit) for floor in STRESSED] == [("logit_db", 42.0), ("token_db", 29.0)]
     assert [floor.limit for floor in SENTENCES] == [0.994, 0.986]
@@ -54,7 +57,10 @@ def test_misses_name_the_row() -> None:
     bad = Figures(1000, 46.9, 33.0, 99.4, 6, 0.06, 90.0, 89.6)
     assert misses("net", values(good), TRAINED) == []
     assert [line.split()[1] for line in misses("net", values(bad), TRAINED)] == [
-        "logit_db", "agreement", "margin", "accuracy_drop"
+        "logit_db",
+        "agreement",
+        "margin",
+        "accuracy_drop",
     ]
     assert misses("net", values(bad), TRAINED)[0] == "net: logit_db 46.9, at least 47"
     assert list(must_miss("net", values(bad), TRAINED)) == []
@@ -68,7 +74,8 @@ def test_a_stressed_row_below_its_floors_fails() -> None:
     outcome = Outcome("net-sharp5", TMC, Figures(64, 34.0, 29.5, 100.0, 0, 0.0, 50.0, 50.0), 3, 1.0)
     measured.add(outcome, STRESSED)
     assert measured.failed == [
-        "net-sharp5, tmc: logit_db 34, at least 42", "net-sharp5, tmc: 3 wrong integers",
+        "net-sharp5, tmc: logit_db 34, at least 42",
+        "net-sharp5, tmc: 3 wrong integers",
     ]
 
 

@@ -27,8 +27,9 @@ from tmc.passes.scales.value_roles import Role
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Figures]:
     parts = split(np.random.default_rng(7).standard_normal((64, 20_000)), "noise")
     with workers(1) as pool:
-        tested = subject(pool, "net", build(Config(2, 1000, 1, 6), seed=1), parts,
-                         tmp_path_factory.mktemp("sources"), 4, 4)
+        tested = subject(
+            pool, "net", build(Config(2, 1000, 1, 6), seed=1), parts, tmp_path_factory.mktemp("sources"), 4, 4
+        )
         rows = {row.name: row.figures[0] for row in sources(pool, (tested,))}
         return {name: one for name, one in rows.items() if one is not None}
 

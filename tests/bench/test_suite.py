@@ -57,13 +57,19 @@ def test_everything_that_runs_windows_agrees(parts: Parts, model: TinyMyo, tmp_p
 def _shares(pool: Workers) -> None:
     numbers = np.arange(11)
     assert [part.tolist() for part in pool.map(np.copy, numbers, 4)] == [
-        [0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10]
+        [0, 1, 2],
+        [3, 4, 5],
+        [6, 7, 8],
+        [9, 10],
     ]
     assert [part.tolist() for part in pool.map(np.copy, numbers[:1], 4)] == [[0]]
 
 
 def test_rows_that_miss_their_floor_fail(
-    parts: Parts, model: TinyMyo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    parts: Parts,
+    model: TinyMyo,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(command, "FOLDER", tmp_path)
@@ -73,7 +79,9 @@ def test_rows_that_miss_their_floor_fail(
     assert json.loads(json.dumps(rows)) == rows
     assert len(capsys.readouterr().out.splitlines()) == 2 + len(rows)
     assert [(row["network"], row["quantiser"], row["windows"]) for row in rows] == [
-        ("cyclic-2x1000", TMC, 6), ("cyclic-2x1000", NAIVE, 4), ("cyclic-2x1000", PEER, 4),
+        ("cyclic-2x1000", TMC, 6),
+        ("cyclic-2x1000", NAIVE, 4),
+        ("cyclic-2x1000", PEER, 4),
         *((f"cyclic-2x1000-{how}", TMC, 3) for how in ("outliers", "sharp2", "sharp5")),
     ]
     assert [row["wrong_integers"] for row in rows] == [0, None, None, 0, 0, 0]

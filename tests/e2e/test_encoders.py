@@ -47,8 +47,16 @@ QUANTISED = (
     Encoder(tokens=16, dim=32, heads=2, patch=10, head="mlp", quantiser="per tensor"),
     Encoder(tokens=4, dim=16, heads=2, patch=6, head="tokens", classes=4, quantiser="per channel"),
     Encoder(tokens=5, dim=16, heads=2, patch=6, head="tokens", classes=4, quantiser="per channel"),
-    Encoder(tokens=20, dim=64, heads=4, patch=10, embed="conv", exporter="dynamo", opset=18,
-            quantiser="per tensor"),
+    Encoder(
+        tokens=20,
+        dim=64,
+        heads=4,
+        patch=10,
+        embed="conv",
+        exporter="dynamo",
+        opset=18,
+        quantiser="per tensor",
+    ),
 )
 
 

@@ -77,8 +77,13 @@ def test_compiled_with_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3 and lines[2].startswith("on this machine:   bit-exact, ")
     # Migration gives channels gains of their own again, where that is quieter.
-    kept = Options(model, target_named("gap9"), tmp_path / "kept", recipe=Recipe(migrate_outliers="never"),
-                   canonicalise=PASSES)
+    kept = Options(
+        model,
+        target_named("gap9"),
+        tmp_path / "kept",
+        recipe=Recipe(migrate_outliers="never"),
+        canonicalise=PASSES,
+    )
     graph = compile_model(kept).graph
     norms = [op for op in graph.ops if op.kind is OpKind.QLAYERNORM]
     uniform = [norm for norm in norms if len(np.unique(graph.constants[norm.inputs[1]])) == 1]

@@ -50,8 +50,15 @@ def dot(a: list[int], b: list[int]) -> int:
     return total
 
 
-def qlinear(x: Matrix, weight: Matrix, multiplier: list[int], bias: Matrix, attrs: QLinearAttrs,
-            table: list[int] | None, residual: Matrix | None) -> Matrix:
+def qlinear(
+    x: Matrix,
+    weight: Matrix,
+    multiplier: list[int],
+    bias: Matrix,
+    attrs: QLinearAttrs,
+    table: list[int] | None,
+    residual: Matrix | None,
+) -> Matrix:
     """Rows of the result, before any change of layout."""
     group_rows = len(x) // len(bias)
     out: Matrix = []
@@ -93,8 +100,12 @@ def qlayernorm(x: Matrix, gamma: list[int], beta: list[int], attrs: QLayerNormAt
         r = u32(u32(r * (3 * 2**15 - t)) + 2**15) // 2**16
         c = u32(u32(r * attrs.root) + 2**14) // 2**15
         n = [rounded(i32(value * c), 26 - attrs.norm_bits - k // 2) for value in e]
-        out.append([clipped(rounded(i32(i32(value * g) + b), attrs.gamma_shift), int(attrs.dtype[1:]))
-                    for value, g, b in zip(n, gamma, beta, strict=True)])
+        out.append(
+            [
+                clipped(rounded(i32(i32(value * g) + b), attrs.gamma_shift), int(attrs.dtype[1:]))
+                for value, g, b in zip(n, gamma, beta, strict=True)
+            ]
+        )
     return out
 
 
@@ -116,8 +127,9 @@ def qrope(x: Matrix, table: Matrix, attrs: QRopeAttrs) -> list[Matrix]:
     return out
 
 
-def qattention(q: list[Matrix], k: list[Matrix], vt: Matrix, exp_table: Matrix,
-               attrs: QAttentionAttrs) -> Matrix:
+def qattention(
+    q: list[Matrix], k: list[Matrix], vt: Matrix, exp_table: Matrix, attrs: QAttentionAttrs
+) -> Matrix:
     width = len(q[0][0])
     out: Matrix = [[] for _ in q[0]]
     for head in range(attrs.heads):
@@ -149,19 +161,24 @@ def qmean_rows(x: Matrix, attrs: QMeanRowsAttrs) -> Matrix:
     for start in range(0, len(x), attrs.group_rows):
         rows = x[start : start + attrs.group_rows]
         sums = [sum(column) for column in zip(*rows, strict=True)]
-        out.append([clipped(i32(i32(total * attrs.multiplier) + attrs.bias) // 2**attrs.shift, 16)
-                    for total in sums])
+        out.append(
+            [clipped(i32(i32(total * attrs.multiplier) + attrs.bias) // 2**attrs.shift, 16) for total in sums]
+        )
     return out
 
 
 def qclip(x: Matrix, low: Matrix, high: Matrix, residual: Matrix | None) -> Matrix:
     run = len(x) // len(low)
-    clipped = [[min(max(value, low[m // run][n]), high[m // run][n]) for n, value in enumerate(row)]
-               for m, row in enumerate(x)]
+    clipped = [
+        [min(max(value, low[m // run][n]), high[m // run][n]) for n, value in enumerate(row)]
+        for m, row in enumerate(x)
+    ]
     if residual is None:
         return clipped
-    return [[min(max(a + b, -32768), 32767) for a, b in zip(*rows, strict=True)]
-            for rows in zip(clipped, residual, strict=True)]
+    return [
+        [min(max(a + b, -32768), 32767) for a, b in zip(*rows, strict=True)]
+        for rows in zip(clipped, residual, strict=True)
+    ]
 
 
 def qrequantise(x: Matrix, factors: Matrix, table: list[int], attrs: QRequantiseAttrs) -> Matrix:
@@ -176,8 +193,14 @@ def qrequantise(x: Matrix, factors: Matrix, table: list[int], attrs: QRequantise
     return [[one(value, *factor) for value, factor in zip(row, factors, strict=True)] for row in x]
 
 
-def qdepthwise_rows(x: Matrix, weight: Matrix, multiplier: list[int], bias: list[int],
-                    attrs: QDepthwiseRowsAttrs, table: list[int] | None) -> Matrix:
+def qdepthwise_rows(
+    x: Matrix,
+    weight: Matrix,
+    multiplier: list[int],
+    bias: list[int],
+    attrs: QDepthwiseRowsAttrs,
+    table: list[int] | None,
+) -> Matrix:
     taps = len(weight[0])
     outside = [[attrs.zero_point] * len(weight)] * (taps // 2)
     padded = [*outside, *x, *outside]
@@ -196,8 +219,10 @@ def qinterpolate_rows(x: Matrix, table: Matrix) -> Matrix:
     """Rows of the result, before any change of layout."""
     out: Matrix = []
     for before, weight in table:
-        row = [rounded(i32(i32(a * (2**14 - weight)) + b * weight), 14)
-               for a, b in zip(x[before], x[before + 1], strict=True)]
+        row = [
+            rounded(i32(i32(a * (2**14 - weight)) + b * weight), 14)
+            for a, b in zip(x[before], x[before + 1], strict=True)
+        ]
         assert all(-(2**15) <= y < 2**15 for y in row)
         out.append(row)
     return out

@@ -36,11 +36,16 @@ def onnx_result(name: str, operands: list[Array], opset: int = 17, **attributes:
     names = [f"x{index}" for index in range(len(operands))]
     node = helper.make_node(name, names, ["y"], **attributes)
     feed = dict(zip(names, operands, strict=True))
-    inputs = [helper.make_tensor_value_info(key, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
-              for key, array in feed.items()]
+    inputs = [
+        helper.make_tensor_value_info(key, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
+        for key, array in feed.items()
+    ]
     output = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)
-    model = helper.make_model(helper.make_graph([node], "g", inputs, [output]),
-                              opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    model = helper.make_model(
+        helper.make_graph([node], "g", inputs, [output]),
+        opset_imports=[helper.make_opsetid("", opset)],
+        ir_version=8,
+    )
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     return np.asarray(session.run(None, feed)[0])
 
@@ -79,8 +84,12 @@ def test_gelu(approximate: str) -> None:
 
 
 ELEMENTWISE: list[tuple[K, str, Callable[[Array], Array]]] = [
-    (K.NEG, "Neg", lambda x: x), (K.SQRT, "Sqrt", np.abs), (K.TANH, "Tanh", lambda x: x),
-    (K.ERF, "Erf", lambda x: x), (K.SIGMOID, "Sigmoid", lambda x: x), (K.RELU, "Relu", lambda x: x),
+    (K.NEG, "Neg", lambda x: x),
+    (K.SQRT, "Sqrt", np.abs),
+    (K.TANH, "Tanh", lambda x: x),
+    (K.ERF, "Erf", lambda x: x),
+    (K.SIGMOID, "Sigmoid", lambda x: x),
+    (K.RELU, "Relu", lambda x: x),
 ]
 
 
@@ -100,20 +109,29 @@ def test_binary_ops_broadcast(kind: K, name: str) -> None:
 
 def test_views() -> None:
     x = normal(2, 5, 6)
-    assert np.array_equal(evaluate(K.RESHAPE, [x], a.ReshapeAttrs((10, 6))),
-                          onnx_result("Reshape", [x, np.array([10, 6])]))
-    assert np.array_equal(evaluate(K.TRANSPOSE, [x], a.TransposeAttrs((2, 0, 1))),
-                          onnx_result("Transpose", [x], perm=[2, 0, 1]))
+    assert np.array_equal(
+        evaluate(K.RESHAPE, [x], a.ReshapeAttrs((10, 6))), onnx_result("Reshape", [x, np.array([10, 6])])
+    )
+    assert np.array_equal(
+        evaluate(K.TRANSPOSE, [x], a.TransposeAttrs((2, 0, 1))), onnx_result("Transpose", [x], perm=[2, 0, 1])
+    )
     parts = [np.array(part) for part in ([0, 1, 1], [2, 5, 6], [0, 1, 2], [1, 2, 3])]
-    assert np.array_equal(evaluate(K.SLICE, [x], a.SliceAttrs((0, 1, 1), (2, 5, 6), (1, 2, 3))),
-                          onnx_result("Slice", [x, *parts]))
+    assert np.array_equal(
+        evaluate(K.SLICE, [x], a.SliceAttrs((0, 1, 1), (2, 5, 6), (1, 2, 3))),
+        onnx_result("Slice", [x, *parts]),
+    )
     y = normal(2, 1, 6)
-    assert np.array_equal(evaluate(K.CONCAT, [x, y, x], a.ConcatAttrs(1)),
-                          onnx_result("Concat", [x, y, x], axis=1))
-    assert np.array_equal(evaluate(K.GATHER, [x], a.GatherAttrs(1, (4, 0, 0, 2), (2, 2))),
-                          onnx_result("Gather", [x, np.array([[4, 0], [0, 2]])], axis=1))
-    assert np.array_equal(evaluate(K.EXPAND, [y], a.ExpandAttrs((3, 2, 5, 6))),
-                          onnx_result("Expand", [y, np.array([3, 2, 5, 6])]))
+    assert np.array_equal(
+        evaluate(K.CONCAT, [x, y, x], a.ConcatAttrs(1)), onnx_result("Concat", [x, y, x], axis=1)
+    )
+    assert np.array_equal(
+        evaluate(K.GATHER, [x], a.GatherAttrs(1, (4, 0, 0, 2), (2, 2))),
+        onnx_result("Gather", [x, np.array([[4, 0], [0, 2]])], axis=1),
+    )
+    assert np.array_equal(
+        evaluate(K.EXPAND, [y], a.ExpandAttrs((3, 2, 5, 6))),
+        onnx_result("Expand", [y, np.array([3, 2, 5, 6])]),
+    )
 
 
 def test_matmul_broadcasts() -> None:
@@ -192,11 +210,13 @@ def test_fake_quantise() -> None:
 
 def test_requant_shift() -> None:
     x = np.arange(-3, 4, dtype=np.float32)[None] * 1000
-    mul, add = np.array([[3], [-2**20]], dtype=np.int32), np.array([[500], [0]], dtype=np.int32)
+    mul, add = np.array([[3], [-(2**20)]], dtype=np.int32), np.array([[500], [0]], dtype=np.int32)
     attrs = a.RequantShiftAttrs(10, -8, 7)
     found = evaluate(K.REQUANT_SHIFT, [np.repeat(x, 2, axis=0), mul, add], attrs)
-    exact = [[min(7, max(-8, (value * m + b + 512) // 1024)) for value in range(-3000, 4000, 1000)]
-             for m, b in ((3, 500), (-(2**20), 0))]
+    exact = [
+        [min(7, max(-8, (value * m + b + 512) // 1024)) for value in range(-3000, 4000, 1000)]
+        for m, b in ((3, 500), (-(2**20), 0))
+    ]
     assert found.tolist() == exact
 
 
@@ -220,14 +240,16 @@ def test_depthwise_rows(taps: int) -> None:
     assert_close(evaluate(K.DEPTHWISE_ROWS, [x, weight, bias], a.Attrs()), expected[0].T)
 
 
-@pytest.mark.parametrize(("rows", "out_rows"),
-                         [(50, 500), (50, 1000), (7, 16), (9, 4), (5, 5), (2, 3), (50, 1)])
+@pytest.mark.parametrize(
+    ("rows", "out_rows"), [(50, 500), (50, 1000), (7, 16), (9, 4), (5, 5), (2, 3), (50, 1)]
+)
 def test_interpolate_rows(rows: int, out_rows: int) -> None:
     x = normal(rows, 3)
     nothing = np.zeros(0, np.float32)
     sizes = [nothing, nothing, np.array([1, 3, out_rows])]
-    expected = onnx_result("Resize", [x.T[None], *sizes], opset=11, mode="linear",
-                           coordinate_transformation_mode="half_pixel")
+    expected = onnx_result(
+        "Resize", [x.T[None], *sizes], opset=11, mode="linear", coordinate_transformation_mode="half_pixel"
+    )
     assert_close(evaluate(K.INTERPOLATE_ROWS, [x], a.InterpolateRowsAttrs(out_rows)), expected[0].T, 1e-5)
 
 

@@ -27,8 +27,11 @@ def layernorm_attrs(channels: int, epsilon: float, scale: float, gamma_shift: in
     entries = max(0, (channels * 65535).bit_length() - center_bits) + 1
     return a.QLayerNormAttrs(
         epsilon_by_shift=tuple(min(room, round(whole / 4**h)) for h in range(entries)),
-        center_bits=center_bits, norm_bits=min(11, 15 - math.ceil(math.log2(channels) / 2)),
-        root=round(2**15 * math.sqrt(channels / 256)), gamma_shift=gamma_shift)
+        center_bits=center_bits,
+        norm_bits=min(11, 15 - math.ceil(math.log2(channels) / 2)),
+        root=round(2**15 * math.sqrt(channels / 256)),
+        gamma_shift=gamma_shift,
+    )
 
 
 @st.composite

@@ -90,8 +90,12 @@ def test_reciprocal_roots() -> None:
 
 
 # M, K, N, G
-SIZES = st.tuples(st.sampled_from([2, 4, 6]), st.sampled_from([1, 7, 20, 33]), st.sampled_from([2, 4]),
-                  st.sampled_from([1, 2]))
+SIZES = st.tuples(
+    st.sampled_from([2, 4, 6]),
+    st.sampled_from([1, 7, 20, 33]),
+    st.sampled_from([2, 4]),
+    st.sampled_from([1, 2]),
+)
 
 
 @st.composite
@@ -108,9 +112,13 @@ def linear_cases(draw: st.DrawFn) -> tuple[list[Array], a.QLinearAttrs]:
     bias = random.integers(-room, room, (groups, channels), endpoint=True)
     dtype = draw(st.sampled_from(DTYPES))
     attrs = a.QLinearAttrs(
-        shift=draw(st.integers(0, 31)), dtype=dtype, layout=draw(st.sampled_from(LAYOUTS)),
-        heads=draw(st.sampled_from([1, 2])), table=dtype == "s8" and draw(st.booleans()),
-        residual=dtype == "s16" and draw(st.booleans()))
+        shift=draw(st.integers(0, 31)),
+        dtype=dtype,
+        layout=draw(st.sampled_from(LAYOUTS)),
+        heads=draw(st.sampled_from([1, 2])),
+        table=dtype == "s8" and draw(st.booleans()),
+        residual=dtype == "s16" and draw(st.booleans()),
+    )
     operands: list[Array] = [x, weight, multiplier.astype(np.int32), bias.astype(np.int32)]
     operands += [random.integers(-128, 128, 256).astype(np.int8)] * attrs.table
     operands += [matrix(draw(SEEDS), rows, channels, np.int16, draw(KINDS))] * attrs.residual
@@ -122,9 +130,17 @@ def linear_cases(draw: st.DrawFn) -> tuple[list[Array], a.QLinearAttrs]:
 def test_qlinear(case: tuple[list[Array], a.QLinearAttrs]) -> None:
     operands, attrs = case
     x, weight, multiplier, bias, *_ = [operand.tolist() for operand in operands]
-    expected = np.array(oracle.qlinear(x, weight, multiplier, bias, attrs,
-                                       operands[4].tolist() if attrs.table else None,
-                                       operands[-1].tolist() if attrs.residual else None))
+    expected = np.array(
+        oracle.qlinear(
+            x,
+            weight,
+            multiplier,
+            bias,
+            attrs,
+            operands[4].tolist() if attrs.table else None,
+            operands[-1].tolist() if attrs.residual else None,
+        )
+    )
     if attrs.layout == "heads":
         expected = np.stack(np.split(expected, attrs.heads, axis=1))
     if attrs.layout == "transposed":
@@ -173,8 +189,9 @@ def attention_cases(draw: st.DrawFn) -> tuple[list[Array], a.QAttentionAttrs]:
     tables = np.stack([exp_table(draw(st.floats(0.001, 0.2))) for _ in range(heads)])
     # scores are at most 64 * 2^14 = 2^20, and have to fit int16 once shifted
     shifts = tuple(draw(st.integers(6, 12)) for _ in range(heads))
-    attrs = a.QAttentionAttrs(heads, shifts, draw(st.integers(2**14, 2**15 - 1)), draw(st.integers(10, 18)),
-                              draw(st.booleans()))
+    attrs = a.QAttentionAttrs(
+        heads, shifts, draw(st.integers(2**14, 2**15 - 1)), draw(st.integers(10, 18)), draw(st.booleans())
+    )
     q_, k = stacked
     return [q_.reshape(heads, rows, width), k.reshape(heads, keys, width), vt, tables], attrs
 
@@ -204,20 +221,27 @@ def test_equal_scores_average_the_values() -> None:
 def test_scores_have_to_fit_int16() -> None:
     q_ = np.full((1, 1, 64), -128, np.int8)
     with pytest.raises(AssertionError, match="scores do not fit int16"):
-        evaluate(K.QATTENTION, [q_, q_, np.zeros((64, 1), np.int8), exp_table(0.1)[None]],
-                 a.QAttentionAttrs(1, (5,), 2**14, 14))
+        evaluate(
+            K.QATTENTION,
+            [q_, q_, np.zeros((64, 1), np.int8), exp_table(0.1)[None]],
+            a.QAttentionAttrs(1, (5,), 2**14, 14),
+        )
 
 
 def test_exp_table_has_to_start_at_255() -> None:
     q_ = np.zeros((1, 1, 4), np.int8)
     with pytest.raises(AssertionError, match="the exp table does not start at 255"):
-        evaluate(K.QATTENTION, [q_, q_, np.zeros((4, 1), np.int8), exp_table(0.1)[None] // 2],
-                 a.QAttentionAttrs(1, (5,), 2**14, 14))
+        evaluate(
+            K.QATTENTION,
+            [q_, q_, np.zeros((4, 1), np.int8), exp_table(0.1)[None] // 2],
+            a.QAttentionAttrs(1, (5,), 2**14, 14),
+        )
 
 
 @SETTINGS
-@given(st.integers(255, 255 * 65000), st.floats(-128, 127), st.integers(2**14, 2**15 - 1),
-       st.integers(12, 18))
+@given(
+    st.integers(255, 255 * 65000), st.floats(-128, 127), st.integers(2**14, 2**15 - 1), st.integers(12, 18)
+)
 @example(255, -128.0, 2**15 - 1, 12)
 @example(2**16 - 1, -128.0, 2**15 - 1, 14)
 @example(2**16, 127.0, 2**14, 14)
@@ -249,10 +273,19 @@ def test_qmean_rows(seed: int, kind: str, group_rows: int, multiplier: int, shif
 
 
 @SETTINGS
-@given(SEEDS, KINDS, KINDS, st.sampled_from([1, 2, 9]), st.sampled_from([1, 3, 5]), st.integers(-128, 127),
-       st.integers(0, 31), st.booleans())
-def test_qdepthwise_rows(seed: int, kind: str, weights: str, rows: int, taps: int, zero_point: int,
-                         shift: int, has_table: bool) -> None:
+@given(
+    SEEDS,
+    KINDS,
+    KINDS,
+    st.sampled_from([1, 2, 9]),
+    st.sampled_from([1, 3, 5]),
+    st.integers(-128, 127),
+    st.integers(0, 31),
+    st.booleans(),
+)
+def test_qdepthwise_rows(
+    seed: int, kind: str, weights: str, rows: int, taps: int, zero_point: int, shift: int, has_table: bool
+) -> None:
     random = np.random.default_rng(seed)
     x, weight = matrix(seed, rows, 4, np.int8, kind), matrix(seed + 1, 4, taps, np.int8, weights)
     multiplier = random.integers(0, 255, 4, endpoint=True).astype(np.int32)
@@ -261,8 +294,14 @@ def test_qdepthwise_rows(seed: int, kind: str, weights: str, rows: int, taps: in
     table = random.integers(-128, 128, 256).astype(np.int8)
     attrs = a.QDepthwiseRowsAttrs(shift, zero_point, has_table)
     found = evaluate(K.QDEPTHWISE_ROWS, [x, weight, multiplier, bias, *[table] * has_table], attrs)
-    expected = oracle.qdepthwise_rows(x.tolist(), weight.tolist(), multiplier.tolist(), bias.tolist(), attrs,
-                                      table.tolist() if has_table else None)
+    expected = oracle.qdepthwise_rows(
+        x.tolist(),
+        weight.tolist(),
+        multiplier.tolist(),
+        bias.tolist(),
+        attrs,
+        table.tolist() if has_table else None,
+    )
     assert found.tolist() == expected
 
 
@@ -275,10 +314,16 @@ def test_qdepthwise_rows_notices_an_overflow() -> None:
 
 
 @SETTINGS
-@given(SEEDS, KINDS, st.sampled_from([2, 3, 50]), st.sampled_from([1, 4, 500]),
-       st.sampled_from(["rows", "transposed"]))
-def test_qinterpolate_rows(seed: int, kind: str, rows: int, out_rows: int,
-                           layout: Literal["rows", "transposed"]) -> None:
+@given(
+    SEEDS,
+    KINDS,
+    st.sampled_from([2, 3, 50]),
+    st.sampled_from([1, 4, 500]),
+    st.sampled_from(["rows", "transposed"]),
+)
+def test_qinterpolate_rows(
+    seed: int, kind: str, rows: int, out_rows: int, layout: Literal["rows", "transposed"]
+) -> None:
     random = np.random.default_rng(seed)
     x = matrix(seed, rows, 5, np.int16, kind)
     weight = random.choice([0, 1, 2**13, 2**14 - 1, 2**14, int(random.integers(0, 2**14))], out_rows)
@@ -291,8 +336,13 @@ def test_qinterpolate_rows(seed: int, kind: str, rows: int, out_rows: int,
 
 @pytest.mark.parametrize(
     ("entry", "message"),
-    [((2, 0), "row outside the input"), ((-1, 0), "row outside"), ((0, 2**14 + 1), "weight outside"),
-     ((0, -1), "weight outside")])
+    [
+        ((2, 0), "row outside the input"),
+        ((-1, 0), "row outside"),
+        ((0, 2**14 + 1), "weight outside"),
+        ((0, -1), "weight outside"),
+    ],
+)
 def test_qinterpolate_rows_stays_inside(entry: tuple[int, int], message: str) -> None:
     x, table = np.zeros((3, 1), np.int16), np.array([(0, 0), entry], np.int16)
     with pytest.raises(AssertionError, match=message):
@@ -324,8 +374,10 @@ def test_products_have_to_fit_int32() -> None:
 def test_products(seed: int, kind: str, dtype: Narrow, depth: int) -> None:
     x, weight = matrix(seed, 3, depth, dtype, kind), matrix(seed + 1, 2, depth, np.int8, kind)
     columns = weight.tolist()
-    expected = [[sum(one * other for one, other in zip(row, column, strict=True)) for column in columns]
-                for row in x.tolist()]
+    expected = [
+        [sum(one * other for one, other in zip(row, column, strict=True)) for column in columns]
+        for row in x.tolist()
+    ]
     assert q._product(x, weight.T).tolist() == expected
 
 

@@ -14,7 +14,8 @@ from tmc.ir.types import Array
 from tmc.ir.verify import verify
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
-GRAPH = parse_graph("""
+GRAPH = parse_graph(
+    """
 graph @net(%x: f32[2x3]) {
   %two = constant f32[]
   %a: f32[2x3] = mul(%x, %two)
@@ -22,7 +23,9 @@ graph @net(%x: f32[2x3]) {
   %c: f32[3x2] = transpose(%b) {permutation=(1, 0)}
   %d: f32[2x2] = matmul(%a, %c)
   return %d, %b
-}""", {"two": np.array(2, np.float32)})
+}""",
+    {"two": np.array(2, np.float32)},
+)
 
 
 def test_outputs_by_name_in_their_order() -> None:
@@ -43,8 +46,12 @@ def test_observer_sees_every_computed_value() -> None:
 
 @pytest.mark.parametrize(
     ("inputs", "found"),
-    [({}, "nothing"), ({"y": X}, "nothing"), ({"x": X.T}, r"float32 \(3, 2\)"),
-     ({"x": X.astype(np.float64)}, r"float64 \(2, 3\)")],
+    [
+        ({}, "nothing"),
+        ({"y": X}, "nothing"),
+        ({"x": X.T}, r"float32 \(3, 2\)"),
+        ({"x": X.astype(np.float64)}, r"float64 \(2, 3\)"),
+    ],
 )
 def test_wrong_inputs(inputs: dict[str, Array], found: str) -> None:
     with pytest.raises(VerifyError, match=rf"input %x: found {found}, allowed float32 \(2, 3\)"):

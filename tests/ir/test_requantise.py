@@ -21,10 +21,16 @@ def evaluate(operands: list[Array], attrs: a.QRequantiseAttrs) -> Array:
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.integers(0, 2**32 - 1), st.sampled_from([np.int8, np.int32]), st.integers(1, 62),
-       st.integers(-128, 127), st.sampled_from(["even", "up"]))
-def test_qrequantise(seed: int, dtype: type, shift: int, zero_point: int,
-                     ties: Literal["even", "up"]) -> None:
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([np.int8, np.int32]),
+    st.integers(1, 62),
+    st.integers(-128, 127),
+    st.sampled_from(["even", "up"]),
+)
+def test_qrequantise(
+    seed: int, dtype: type, shift: int, zero_point: int, ties: Literal["even", "up"]
+) -> None:
     random = np.random.default_rng(seed)
     x = random.integers(np.iinfo(dtype).min, np.iinfo(dtype).max + 1, (6, 5)).astype(dtype)
     x >>= random.integers(np.iinfo(dtype).bits - 1)
@@ -51,7 +57,6 @@ def test_qrequantise_rounds_ties() -> None:
         found = evaluate([x, factors, table], a.QRequantiseAttrs(0, ties))
         assert found.T.tolist() == [expected]
     with pytest.raises(AssertionError, match="64-bit overflow"):
-        evaluate([x, np.array([[2**30, 1, 2**30, 0]], dtype=np.int32), table],
-                 a.QRequantiseAttrs())
+        evaluate([x, np.array([[2**30, 1, 2**30, 0]], dtype=np.int32), table], a.QRequantiseAttrs())
     with pytest.raises(AssertionError, match="shift outside 1 to 62"):
         evaluate([x, np.array([[1, 0, 0, 0]], dtype=np.int32), table], a.QRequantiseAttrs())

@@ -26,8 +26,10 @@ EXAMPLE = """graph @net(%x: s8[2x8] q(scale=(0.0123,), zero_point=-3)) {
   return %y
 }
 """
-ARRAYS: dict[str, Array] = {"w": np.arange(32, dtype=np.float32).reshape(4, 8),
-                            "n::Add_7": np.ones((1, 4), np.float32)}
+ARRAYS: dict[str, Array] = {
+    "w": np.arange(32, dtype=np.float32).reshape(4, 8),
+    "n::Add_7": np.ones((1, 4), np.float32),
+}
 
 
 def values(hint: Any) -> st.SearchStrategy[Any]:
@@ -55,8 +57,12 @@ def records(record: type[Any]) -> st.SearchStrategy[Any]:
     return st.builds(record, **{field.name: values(hints[field.name]) for field in fields(record)})
 
 
-TYPES = st.builds(TensorType, st.sampled_from(DType), st.lists(st.integers(0, 5), max_size=4).map(tuple),
-                  st.none() | records(Quant))
+TYPES = st.builds(
+    TensorType,
+    st.sampled_from(DType),
+    st.lists(st.integers(0, 5), max_size=4).map(tuple),
+    st.none() | records(Quant),
+)
 NAMES = st.from_regex(r"[A-Za-z0-9_./$-]+", fullmatch=True) | st.text()
 
 
@@ -70,13 +76,29 @@ def graphs(draw: st.DrawFn, kinds: st.SearchStrategy[OpKind]) -> Graph:
     """Draw a graph of any ops over any types: the text form asks for no more sense than that."""
     names = draw(st.lists(NAMES, unique=True, min_size=3, max_size=9))
     types = {name: draw(TYPES) for name in names}
-    inputs, constants, computed = np.split(np.array(names, object), sorted(draw(
-        st.tuples(st.integers(0, len(names)), st.integers(0, len(names))))))
-    ops = [Op(kind := draw(kinds), tuple(draw(st.lists(st.sampled_from(names), max_size=6))), name,
-              draw(records(OPS[kind].attrs)), draw(st.text())) for name in computed]
+    inputs, constants, computed = np.split(
+        np.array(names, object),
+        sorted(draw(st.tuples(st.integers(0, len(names)), st.integers(0, len(names))))),
+    )
+    ops = [
+        Op(
+            kind := draw(kinds),
+            tuple(draw(st.lists(st.sampled_from(names), max_size=6))),
+            name,
+            draw(records(OPS[kind].attrs)),
+            draw(st.text()),
+        )
+        for name in computed
+    ]
     outputs = draw(st.lists(st.sampled_from(names), min_size=1, max_size=3))
-    return Graph(draw(NAMES), tuple(inputs), tuple(outputs), tuple(ops), types,
-                 {name: array_of(draw, types[name]) for name in constants})
+    return Graph(
+        draw(NAMES),
+        tuple(inputs),
+        tuple(outputs),
+        tuple(ops),
+        types,
+        {name: array_of(draw, types[name]) for name in constants},
+    )
 
 
 @settings(max_examples=200, deadline=None)

@@ -16,13 +16,16 @@ from tmc.ir.types import DType, Per, Quant, TensorType
 from tmc.ir.verify import verify
 
 F32 = TensorType(DType.F32, (2, 4))
-GRAPH = parse_graph("""
+GRAPH = parse_graph(
+    """
 graph @net(%x: f32[2x4]) {
   %gamma = constant f32[4]
   %n: f32[2x4] = layernorm(%x, %gamma, %gamma) {epsilon=1e-05} loc("/norm")
   %y: f32[2x4] = add(%n, %x) loc("/add")
   return %y
-}""", {"gamma": np.ones(4, np.float32)})
+}""",
+    {"gamma": np.ones(4, np.float32)},
+)
 NORM, ADD = GRAPH.ops
 
 
@@ -48,10 +51,14 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"ops": (NORM, replace(NORM, loc="/twin"), ADD)}, "/twin: found value %n defined twice"),
     ({"ops": (NORM, replace(NORM, loc=""), ADD)}, "net: found value %n defined twice"),
     ({"types": untyped("gamma")}, "constant %gamma: found no type"),
-    ({"constants": {"gamma": np.ones(5, np.float32)}},
-     "constant %gamma: found float32 (5,), allowed float32 (4,)"),
-    ({"constants": {"gamma": np.ones(4, np.float64)}},
-     "constant %gamma: found float64 (4,), allowed float32 (4,)"),
+    (
+        {"constants": {"gamma": np.ones(5, np.float32)}},
+        "constant %gamma: found float32 (5,), allowed float32 (4,)",
+    ),
+    (
+        {"constants": {"gamma": np.ones(4, np.float64)}},
+        "constant %gamma: found float64 (4,), allowed float32 (4,)",
+    ),
     ({"constants": {"gamma": np.array([1, np.nan, 1, 1], np.float32)}}, "constant %gamma: found NaN"),
     ({"constants": {"gamma": np.array([1, -np.inf, 1, 1], np.float32)}}, "constant %gamma: found NaN or inf"),
     ({"types": untyped("x")}, "input %x: found no type"),
@@ -63,13 +70,19 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"ops": (NORM, replace(ADD, inputs=("n",)))}, "/add (add): found 1 operands, allowed x y"),
     ({"ops": (NORM, replace(ADD, loc="", inputs=("n",)))}, "%y (add): found 1 operands"),
     ({"ops": (NORM, replace(ADD, attrs=GeluAttrs("none")))}, "/add (add): found GeluAttrs, allowed Attrs"),
-    ({"ops": (replace(NORM, attrs=LayerNormAttrs(float("inf"))), ADD)},
-     "/norm (layernorm): found epsilon inf, allowed a finite number"),
-    ({"types": typed(n=TensorType(DType.F32, (4, 2)))},
-     "/norm (layernorm): found f32 (4, 2) declared for %n, the rule gives f32 (2, 4)"),
+    (
+        {"ops": (replace(NORM, attrs=LayerNormAttrs(float("inf"))), ADD)},
+        "/norm (layernorm): found epsilon inf, allowed a finite number",
+    ),
+    (
+        {"types": typed(n=TensorType(DType.F32, (4, 2)))},
+        "/norm (layernorm): found f32 (4, 2) declared for %n, the rule gives f32 (2, 4)",
+    ),
     ({"types": typed(y=TensorType(DType.S8, (2, 4)))}, "/add (add): found s8 (2, 4) declared for %y"),
-    ({"types": typed(x=TensorType(DType.F32, (2, 5)), n=TensorType(DType.F32, (2, 5)))},
-     "/norm (layernorm): found gamma (4,), allowed (5,)"),
+    (
+        {"types": typed(x=TensorType(DType.F32, (2, 5)), n=TensorType(DType.F32, (2, 5)))},
+        "/norm (layernorm): found gamma (4,), allowed (5,)",
+    ),
     ({"types": quantised((0.0,))}, "%x: found scales (0.0,), allowed positive numbers"),
     ({"types": quantised((float("nan"),))}, "%x: found scales (nan,)"),
     ({"types": quantised(())}, "%x: found 0 scales per value of (2, 4), allowed one, or a divisor"),
@@ -97,8 +110,15 @@ RESHAPE, PERMUTE = "reshape(%x) {{shape={}}}", "permute_rows(%x) {groups=2}"
 @pytest.mark.parametrize(
     ("per", "shape", "view"),
     [
-        *(("channel", shape, RESHAPE.format(found)) for shape, found in
-          (("1x6x4", "(1, 6, 4)"), ("24", "(24,)"), ("3x8", "(3, 8)"), ("8x3", "(8, 3)"))),
+        *(
+            ("channel", shape, RESHAPE.format(found))
+            for shape, found in (
+                ("1x6x4", "(1, 6, 4)"),
+                ("24", "(24,)"),
+                ("3x8", "(3, 8)"),
+                ("8x3", "(8, 3)"),
+            )
+        ),
         ("channel", "6x4", PERMUTE),
         ("head", "2x3x4", RESHAPE.format("(2, 3, 4)")),
     ],

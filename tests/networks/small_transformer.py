@@ -46,15 +46,22 @@ class GraphBuilder:
         depth = self.types[x].shape[1]
         weight = self.generator.normal(0, gain / depth**0.5, (columns, depth))
         bias = self.generator.normal(0, 0.1, (groups, columns))
-        return self.op(OpKind.LINEAR, output, x, self.constant(f"{output}.w", weight),
-                       self.constant(f"{output}.b", bias))
+        return self.op(
+            OpKind.LINEAR, output, x, self.constant(f"{output}.w", weight), self.constant(f"{output}.b", bias)
+        )
 
     def layernorm(self, output: str, x: str, gamma_spread: float = 0.2) -> str:
         width = self.types[x].shape[1]
         gamma = np.exp(self.generator.normal(0, gamma_spread, width))
         beta = self.generator.normal(0, 0.2, width)
-        return self.op(OpKind.LAYERNORM, output, x, self.constant(f"{output}.g", gamma),
-                       self.constant(f"{output}.beta", beta), attrs=a.LayerNormAttrs(1e-5))
+        return self.op(
+            OpKind.LAYERNORM,
+            output,
+            x,
+            self.constant(f"{output}.g", gamma),
+            self.constant(f"{output}.beta", beta),
+            attrs=a.LayerNormAttrs(1e-5),
+        )
 
     def graph(self, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Graph:
         return Graph("net", inputs, outputs, tuple(self.ops), dict(self.types), dict(self.constants))

@@ -34,41 +34,56 @@ def kinds(graph: Graph) -> list[str]:
 
 @pytest.mark.parametrize("start", ["c = clip(x, low, high)", "c = relu(x)"])
 def test_constants_pass_clips_and_the_views_between(start: str) -> None:
-    graph = graph_of(f"""{start}
+    graph = graph_of(
+        f"""{start}
         t = transpose(c) {{permutation=(1, 0)}}
         r = reshape(t) {{shape=(2, 2, 6)}}
         a = add(r, pos)
-        y = sub(a, one)""", (6, 4), {**ENDS, "pos": normal(2, 1, 6), "one": 1.0})
+        y = sub(a, one)""",
+        (6, 4),
+        {**ENDS, "pos": normal(2, 1, 6), "one": 1.0},
+    )
     once = same_numbers(graph, sink_clips)
     assert kinds(once) == ["transpose", "reshape", "add", "clip", "sub"]
     twice = same_numbers(once, sink_clips)
     assert kinds(twice) == ["transpose", "reshape", "add", "add", "clip"]
     clip = twice.ops[-1]
-    assert twice.constants[clip.inputs[2]].max() == (UNLIMITED if "relu" in start else pytest.approx(
-        (0.75 + graph.constants["pos"] - 1).max()))
+    assert twice.constants[clip.inputs[2]].max() == (
+        UNLIMITED if "relu" in start else pytest.approx((0.75 + graph.constants["pos"] - 1).max())
+    )
 
 
-@pytest.mark.parametrize("lines", [
-    "c = clip(x, low, high)\nz = add(c, one)\ny = add(z, c)",  # somebody else reads the clip
-    "c = tanh(x)\ny = add(c, one)",
-    "c = clip(x, low, high)\ny = sub(one, c)",
-    "c = clip(x, low, high)\ny = add(c, wide)",  # the sum has another shape
-    "y = add(x, one)",
-])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "c = clip(x, low, high)\nz = add(c, one)\ny = add(z, c)",  # somebody else reads the clip
+        "c = tanh(x)\ny = add(c, one)",
+        "c = clip(x, low, high)\ny = sub(one, c)",
+        "c = clip(x, low, high)\ny = add(c, wide)",  # the sum has another shape
+        "y = add(x, one)",
+    ],
+)
 def test_clips_stay_where_they_cannot_move(lines: str) -> None:
     graph = graph_of(lines, (6, 1), {**ENDS, "one": 1.0, "wide": normal(1, 3)})
     assert kinds(same_numbers(graph, sink_clips)) == kinds(graph)
 
 
 def test_a_gather_of_clipped_columns_is_a_linear_and_a_clip() -> None:
-    graph = graph_of("""h = linear(x, w, b)
+    graph = graph_of(
+        """h = linear(x, w, b)
         c = clip(h, low, high)
-        y = gather(c) {axis=1, indices=(3, 0), shape=(2,)}""", (5, 8), {**ENDS, **LINEAR})
+        y = gather(c) {axis=1, indices=(3, 0), shape=(2,)}""",
+        (5, 8),
+        {**ENDS, **LINEAR},
+    )
     assert kinds(same_numbers(graph, fold_gather, 1e-6)) == ["linear", "clip"]
-    wide = graph_of("""h = linear(x, w, b)
+    wide = graph_of(
+        """h = linear(x, w, b)
         c = clip(h, low, high)
-        y = gather(c) {axis=1, indices=(3, 0), shape=(2,)}""", (5, 8),
-                    {"low": -np.ones((1, 4)), "high": np.ones((1, 4)), **LINEAR})
+        y = gather(c) {axis=1, indices=(3, 0), shape=(2,)}""",
+        (5, 8),
+        {"low": -np.ones((1, 4)), "high": np.ones((1, 4)), **LINEAR},
+    )
     assert kinds(same_numbers(wide, fold_gather)) == ["linear", "clip", "gather"]
 
 
@@ -90,7 +105,8 @@ def test_only_wide_relus_become_clips() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_bounds_hold(seed: int) -> None:
     random = np.random.default_rng(seed)
-    graph = graph_of("""c = clip(x, low, high)
+    graph = graph_of(
+        """c = clip(x, low, high)
         h = linear(c, w, b)
         n = layernorm(x, g, o) {epsilon=0.1}
         s = sigmoid(h)
@@ -102,8 +118,11 @@ def test_bounds_hold(seed: int) -> None:
         a = add(s, u)
         d = clip(a, low, high)
         q = add(v, r)
-        y = add(q, d)""", (5, 8), {**ENDS, **LINEAR, "g": normal(8), "o": normal(8)},
-                     ("y", "n", "t", "m"))
+        y = add(q, d)""",
+        (5, 8),
+        {**ENDS, **LINEAR, "g": normal(8), "o": normal(8)},
+        ("y", "n", "t", "m"),
+    )
     bounds = value_bounds(graph)
     assert not np.isfinite(bounds["x"]).any()
     for scale in (0.1, 1.0, 30.0):
@@ -121,8 +140,9 @@ def declared(value: str, low: int, high: int, scale: float = 0.01) -> Declared:
 
 
 def test_no_clip_stands_where_the_graph_keeps_the_range() -> None:
-    graph = graph_of("h = linear(x, w, b)\ns = sigmoid(h)\ny = linear(s, w2, b)", (5, 8),
-                     {**LINEAR, "w2": normal(4, 4)})
+    graph = graph_of(
+        "h = linear(x, w, b)\ns = sigmoid(h)\ny = linear(s, w2, b)", (5, 8), {**LINEAR, "w2": normal(4, 4)}
+    )
     adopted = {"s": (declared("s", 0, 100),), "h": (declared("h", -100, 120),), "x": (declared("x", -9, 9),)}
     placed, kept = place_clips(graph, adopted)
     assert kinds(placed) == ["clip", "linear", "clip", "sigmoid", "linear"]
@@ -133,8 +153,9 @@ def test_no_clip_stands_where_the_graph_keeps_the_range() -> None:
 
 
 def test_inputs_of_an_odd_number_of_elements_are_not_clipped() -> None:
-    graph = graph_of("h = reshape(x) {shape=(5, 3)}\ny = linear(h, w, b)", (1, 15),
-                     {"w": normal(4, 3), "b": normal(1, 4)})
+    graph = graph_of(
+        "h = reshape(x) {shape=(5, 3)}\ny = linear(h, w, b)", (1, 15), {"w": normal(4, 3), "b": normal(1, 4)}
+    )
     placed, kept = place_clips(graph, {"x": (declared("x", -9, 9),)})
     assert kinds(placed) == kinds(graph) and not kept
 
@@ -152,23 +173,48 @@ def integer(graph: Graph, count: int = 6) -> tuple[Graph, list[float]]:
     return result, errors
 
 
-@pytest.mark.parametrize(("lines", "constants", "form"), [
-    # a residual stream, an output of int32, a summand: integer clips
-    ("h = linear(x, w, b)\nc = clip(h, low, high)\ny = layernorm(c, g, o) {epsilon=0.1}", ENDS, "qclip s16"),
-    ("h = linear(x, w, b)\ny = clip(h, low, high)", ENDS, "qclip s32"),
-    ("h = linear(x, w, b)\ny = clip(h, low, high)",
-     {"low": -np.abs(normal(1, 4)), "high": np.abs(normal(5, 4))}, "qclip s32"),
-    ("h = linear(x, w, b)\nk = linear(x, w, b)\nc = clip(h, low, high)\ny = add(k, c)", ENDS, "qclip s16"),
-    ("c = clip(x, low, high)\ny = linear(c, w, b)", ENDS, "qclip s16"),
-    # int8 and tables: the limits are in what is there anyway
-    ("h = linear(x, w, b)\nc = clip(h, low, high)\nt = tanh(c)\ny = linear(t, w2, b)", ENDS, ""),
-    ("h = linear(x, w, b)\nt = tanh(h)\nc = clip(t, low, high)\ny = linear(c, w2, b)", ENDS, ""),
-    ("h = linear(x, w, b)\nc = clip(h, low, high)\ny = linear(c, w2, b)", ENDS, ""),
-    ("n = layernorm(x, g8, o8) {epsilon=0.1}\nc = clip(n, low, high)\ny = linear(c, w, b)", ENDS, ""),
-])
+@pytest.mark.parametrize(
+    ("lines", "constants", "form"),
+    [
+        # a residual stream, an output of int32, a summand: integer clips
+        (
+            "h = linear(x, w, b)\nc = clip(h, low, high)\ny = layernorm(c, g, o) {epsilon=0.1}",
+            ENDS,
+            "qclip s16",
+        ),
+        ("h = linear(x, w, b)\ny = clip(h, low, high)", ENDS, "qclip s32"),
+        (
+            "h = linear(x, w, b)\ny = clip(h, low, high)",
+            {"low": -np.abs(normal(1, 4)), "high": np.abs(normal(5, 4))},
+            "qclip s32",
+        ),
+        (
+            "h = linear(x, w, b)\nk = linear(x, w, b)\nc = clip(h, low, high)\ny = add(k, c)",
+            ENDS,
+            "qclip s16",
+        ),
+        ("c = clip(x, low, high)\ny = linear(c, w, b)", ENDS, "qclip s16"),
+        # int8 and tables: the limits are in what is there anyway
+        ("h = linear(x, w, b)\nc = clip(h, low, high)\nt = tanh(c)\ny = linear(t, w2, b)", ENDS, ""),
+        ("h = linear(x, w, b)\nt = tanh(h)\nc = clip(t, low, high)\ny = linear(c, w2, b)", ENDS, ""),
+        ("h = linear(x, w, b)\nc = clip(h, low, high)\ny = linear(c, w2, b)", ENDS, ""),
+        ("n = layernorm(x, g8, o8) {epsilon=0.1}\nc = clip(n, low, high)\ny = linear(c, w, b)", ENDS, ""),
+    ],
+)
 def test_integer_forms(lines: str, constants: dict[str, float], form: str) -> None:
-    graph = graph_of(lines, (5, 8), {**constants, **LINEAR, "w2": normal(4, 4), "g": np.ones(4),
-                                     "o": np.zeros(4), "g8": np.ones(8), "o8": np.zeros(8)})
+    graph = graph_of(
+        lines,
+        (5, 8),
+        {
+            **constants,
+            **LINEAR,
+            "w2": normal(4, 4),
+            "g": np.ones(4),
+            "o": np.zeros(4),
+            "g8": np.ones(8),
+            "o8": np.zeros(8),
+        },
+    )
     result, errors = integer(graph)
     clips = [op for op in result.ops if op.kind is OpKind.QCLIP]
     assert [f"qclip {result.types[op.output].dtype.value}" for op in clips] == ([form] if form else [])
@@ -176,16 +222,22 @@ def test_integer_forms(lines: str, constants: dict[str, float], form: str) -> No
 
 
 def test_limits_of_channels_before_a_table_are_refused() -> None:
-    graph = graph_of("h = linear(x, w, b)\nc = clip(h, low, high)\nt = tanh(c)\ny = linear(t, w2, b)", (5, 8),
-                     {**LINEAR, "w2": normal(4, 4), "low": -np.abs(normal(1, 4)), "high": np.ones((1, 4))})
+    graph = graph_of(
+        "h = linear(x, w, b)\nc = clip(h, low, high)\nt = tanh(c)\ny = linear(t, w2, b)",
+        (5, 8),
+        {**LINEAR, "w2": normal(4, 4), "low": -np.abs(normal(1, 4)), "high": np.ones((1, 4))},
+    )
     with pytest.raises(QuantisationError, match=r"/c: found a clip from .* to 1 before an activation"):
         integer(graph)
 
 
 def test_int8_limits_of_channels_are_a_clip_of_their_own() -> None:
     ends = {"low": -np.abs(normal(1, 4)), "high": np.full((1, 4), 0.5)}
-    graph = graph_of("h = linear(x, w, b)\nt = tanh(h)\nc = clip(t, low, high)\ny = linear(c, w2, b)", (5, 8),
-                     {**LINEAR, **ends, "w2": normal(4, 4)})
+    graph = graph_of(
+        "h = linear(x, w, b)\nt = tanh(h)\nc = clip(t, low, high)\ny = linear(c, w2, b)",
+        (5, 8),
+        {**LINEAR, **ends, "w2": normal(4, 4)},
+    )
     result, errors = integer(graph)
     (clip,) = (op for op in result.ops if op.kind is OpKind.QCLIP)
     assert result.types[clip.output].dtype is DType.S8 and max(errors) < 0.12
@@ -193,10 +245,14 @@ def test_int8_limits_of_channels_are_a_clip_of_their_own() -> None:
 
 def test_a_range_that_one_of_two_readers_sees_is_kept_for_it() -> None:
     """Fake quantisation before linear ops alone: the residual stream is read past it."""
-    graph = graph_of("""h = linear(x, w, b)
+    graph = graph_of(
+        """h = linear(x, w, b)
         f = fake_quantise(h) {scale=0.01, zero_point=0, low=0, high=100}
         k = linear(f, w2, b)
-        y = add(h, k)""", (5, 8), {**LINEAR, "w2": normal(4, 4)})
+        y = add(h, k)""",
+        (5, 8),
+        {**LINEAR, "w2": normal(4, 4)},
+    )
     samples = [{"x": x} for x in np.random.default_rng(0).standard_normal((6, 5, 8)).astype(np.float32)]
     kept = keep_ranges(graph, lambda each: each, samples, meaningful=True)
     made = producers(kept.graph)
@@ -207,10 +263,14 @@ def test_a_range_that_one_of_two_readers_sees_is_kept_for_it() -> None:
 
 
 def test_a_range_that_no_op_can_keep_is_refused() -> None:
-    graph = graph_of("""h = linear(x, w, b)
+    graph = graph_of(
+        """h = linear(x, w, b)
         f = fake_quantise(h) {scale=0.01, zero_point=0, low=-20, high=30}
         e = neg(f)
-        y = add(h, e)""", (5, 8), LINEAR)
+        y = add(h, e)""",
+        (5, 8),
+        LINEAR,
+    )
 
     def canonicalise(graph: Graph) -> Graph:
         """Take what reaches the clip for something else, as a wrong pass would."""
@@ -223,16 +283,28 @@ def test_a_range_that_no_op_can_keep_is_refused() -> None:
         keep_ranges(graph, canonicalise, samples, meaningful=True)
 
 
-@pytest.mark.parametrize(("lines", "what"), [
-    ("q = linear(x, w, b)\nr = rope(q, cos, sin) {heads=2}\nc = clip(r, low, high)\n"
-     "y = attention(c, r, v) {heads=2, scale=0.5}", "stored by heads"),
-    ("q = linear(x, w, b)\nr = rope(q, cos, sin) {heads=2}\nc = clip(r, low, high)\n"
-     "k = linear(x, w, b)\ns = rope(k, cos, sin) {heads=2}\n"
-     "y = attention(c, s, v) {heads=2, scale=0.5}", "of a rotated Q or K"),
-    ("q = linear(x, w, b)\nc = clip(q, low, high)\nr = rope(c, cos, sin) {heads=2}\n"
-     "k = linear(x, w, b)\ns = rope(k, cos, sin) {heads=2}\n"
-     "y = attention(r, s, v) {heads=2, scale=0.5}", "int16 before a rotation"),
-])
+@pytest.mark.parametrize(
+    ("lines", "what"),
+    [
+        (
+            "q = linear(x, w, b)\nr = rope(q, cos, sin) {heads=2}\nc = clip(r, low, high)\n"
+            "y = attention(c, r, v) {heads=2, scale=0.5}",
+            "stored by heads",
+        ),
+        (
+            "q = linear(x, w, b)\nr = rope(q, cos, sin) {heads=2}\nc = clip(r, low, high)\n"
+            "k = linear(x, w, b)\ns = rope(k, cos, sin) {heads=2}\n"
+            "y = attention(c, s, v) {heads=2, scale=0.5}",
+            "of a rotated Q or K",
+        ),
+        (
+            "q = linear(x, w, b)\nc = clip(q, low, high)\nr = rope(c, cos, sin) {heads=2}\n"
+            "k = linear(x, w, b)\ns = rope(k, cos, sin) {heads=2}\n"
+            "y = attention(r, s, v) {heads=2, scale=0.5}",
+            "int16 before a rotation",
+        ),
+    ],
+)
 def test_clips_within_attention_are_refused_by_name(lines: str, what: str) -> None:
     angles = normal(5, 2)
     constants = {"w": normal(8, 8), "b": normal(1, 8), "cos": np.cos(angles), "sin": np.sin(angles), **ENDS}

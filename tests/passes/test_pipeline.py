@@ -21,12 +21,15 @@ from tmc.passes.pipeline import (
     without,
 )
 
-GRAPH = parse_graph("""
+GRAPH = parse_graph(
+    """
 graph @net(%x: f32[2]) {
   %a: f32[2] = neg(%x) loc("/first")
   %b: f32[2] = neg(%a) loc("/second")
   return %b
-}""", {})
+}""",
+    {},
+)
 
 
 def rename(graph: Graph, suffix: str) -> Graph:

@@ -53,9 +53,16 @@ def rows(graph: Graph, name: str, array: np.ndarray) -> np.ndarray:
     return array.T if layout == "transposed" else array
 
 
-@pytest.mark.parametrize("size", [
-    Size(), Size(rotary=False), Size(gelu="tanh"), Size(channels=2, patches=10, width=64, heads=2, layers=3),
-], ids=["rotary", "without positions", "tanh", "wide"])
+@pytest.mark.parametrize(
+    "size",
+    [
+        Size(),
+        Size(rotary=False),
+        Size(gelu="tanh"),
+        Size(channels=2, patches=10, width=64, heads=2, layers=3),
+    ],
+    ids=["rotary", "without positions", "tanh", "wide"],
+)
 def test_integer_network_is_close_to_float(size: Size) -> None:
     graph = transformer(size)
     integer = quantise(graph, scales_of(graph))
@@ -75,8 +82,11 @@ def coarser(scales: Scales, roles: set[Role], factor: float) -> Scales:
     return Scales(scales.roles, quants)
 
 
-@pytest.mark.parametrize(("roles", "factor"), [({Role.INPUT}, 32.0), ({Role.RESIDUAL, Role.BRANCH}, 256.0)],
-                         ids=["8-bit input", "8-bit residual stream"])
+@pytest.mark.parametrize(
+    ("roles", "factor"),
+    [({Role.INPUT}, 32.0), ({Role.RESIDUAL, Role.BRANCH}, 256.0)],
+    ids=["8-bit input", "8-bit residual stream"],
+)
 def test_naive_scales_lose(roles: set[Role], factor: float) -> None:
     graph = transformer(Size())
     scales = scales_of(graph)
@@ -100,8 +110,14 @@ def test_planted_outliers_cost_little_once_migrated() -> None:
 def test_only_integer_ops_and_every_value_has_a_scale() -> None:
     graph = transformer(Size(layers=1))
     integer = quantise(graph, scales_of(graph))
-    allowed = {OpKind.RESHAPE, OpKind.QLINEAR, OpKind.QLAYERNORM, OpKind.QROPE, OpKind.QATTENTION,
-               OpKind.QMEAN_ROWS}
+    allowed = {
+        OpKind.RESHAPE,
+        OpKind.QLINEAR,
+        OpKind.QLAYERNORM,
+        OpKind.QROPE,
+        OpKind.QATTENTION,
+        OpKind.QMEAN_ROWS,
+    }
     assert {op.kind for op in integer.ops} == allowed
     assert all(kind.dtype.is_integer for kind in integer.types.values())
     for name in (*integer.inputs, *(op.output for op in integer.ops)):
@@ -114,8 +130,11 @@ def test_only_integer_ops_and_every_value_has_a_scale() -> None:
 def test_fusions_and_layouts() -> None:
     graph = transformer(Size(layers=1))
     ops = producers(quantise(graph, scales_of(graph)))
-    found = {name: (op.attrs.dtype, op.attrs.layout, op.attrs.heads, op.attrs.table, op.attrs.residual)
-             for name, op in ops.items() if isinstance(op.attrs, a.QLinearAttrs)}
+    found = {
+        name: (op.attrs.dtype, op.attrs.layout, op.attrs.heads, op.attrs.table, op.attrs.residual)
+        for name, op in ops.items()
+        if isinstance(op.attrs, a.QLinearAttrs)
+    }
     assert found == {
         "embedded": ("s16", "rows", 1, False, False),
         "0.q": ("s16", "rows", 1, False, False),
@@ -165,7 +184,9 @@ def test_every_extreme_input_stays_in_int32() -> None:
     integer = quantise(graph, scales_of(graph, 4))
     shape = integer.types["emg"].shape
     patterns: Mapping[str, np.ndarray] = {
-        "low": np.full(shape, -4096), "high": np.full(shape, 4095), "zero": np.zeros(shape),
+        "low": np.full(shape, -4096),
+        "high": np.full(shape, 4095),
+        "zero": np.zeros(shape),
         "square": np.where(np.arange(shape[-1]) % 2, 4095, -4096) * np.ones(shape),
         "random": np.random.default_rng(0).choice([-4096, 4095], shape),
     }

@@ -53,13 +53,19 @@ def test_settings() -> None:
         assert DEFAULT.with_settings([f"{step}={text}" for step, text in named.changed().items()]) == named
 
 
-@pytest.mark.parametrize(("setting", "found"), [
-    ("smoothing=on", "recipe: found smoothing=on, allowed default, naive, or step=value with the steps ra"),
-    ("clever", "recipe: found clever, allowed default, naive, or step=value with the steps range_se"),
-    ("zero_points", "recipe: found zero_points=, allowed zero_points=on or off"),
-    ("zero_points=maybe", "recipe: found zero_points=maybe, allowed zero_points=on or off"),
-    ("residual_bits=12", "recipe: found residual_bits=12, allowed residual_bits=16 or 8"),
-])
+@pytest.mark.parametrize(
+    ("setting", "found"),
+    [
+        (
+            "smoothing=on",
+            "recipe: found smoothing=on, allowed default, naive, or step=value with the steps ra",
+        ),
+        ("clever", "recipe: found clever, allowed default, naive, or step=value with the steps range_se"),
+        ("zero_points", "recipe: found zero_points=, allowed zero_points=on or off"),
+        ("zero_points=maybe", "recipe: found zero_points=maybe, allowed zero_points=on or off"),
+        ("residual_bits=12", "recipe: found residual_bits=12, allowed residual_bits=16 or 8"),
+    ],
+)
 def test_settings_that_do_not_exist(setting: str, found: str) -> None:
     with pytest.raises(QuantisationError) as error:
         DEFAULT.with_settings([setting])
@@ -73,21 +79,32 @@ def test_a_recipe_that_does_not_exist() -> None:
 
 # What the default comes to on this network, where columns of equal range leave nothing to cut.
 SAME = {("migrate_outliers", "always"), ("input_bits", 15), ("norm_range", "mse"), ("norm_range", "p99.99")}
-SINGLE = [(step, value) for step, values in CHOICES.items() for value in values
-          if value != getattr(DEFAULT, step) and (step, value) not in SAME]
+SINGLE = [
+    (step, value)
+    for step, values in CHOICES.items()
+    for value in values
+    if value != getattr(DEFAULT, step) and (step, value) not in SAME
+]
 
 
 @pytest.mark.parametrize(("step", "value"), SINGLE)
 def test_every_choice_makes_another_network_that_works(step: str, value: Any) -> None:
     _, integer = quantised(replace(DEFAULT, **{step: value}))
     _, default = quantised(DEFAULT)
-    same = integer.ops == default.ops and integer.types == default.types and all(
-        np.array_equal(array, default.constants[name]) for name, array in integer.constants.items())
+    same = (
+        integer.ops == default.ops
+        and integer.types == default.types
+        and all(np.array_equal(array, default.constants[name]) for name, array in integer.constants.items())
+    )
     assert not same
 
 
-LOSSES = [("migrate_outliers", "never", 5.0), ("residual_bits", 8, 5.0), ("input_bits", 8, 3.0),
-          ("residual_headroom", 64.0, 1.0)]
+LOSSES = [
+    ("migrate_outliers", "never", 5.0),
+    ("residual_bits", 8, 5.0),
+    ("input_bits", 8, 3.0),
+    ("residual_headroom", 64.0, 1.0),
+]
 
 
 @pytest.fixture(scope="module")
@@ -136,8 +153,10 @@ def test_naive_is_what_it_says() -> None:
     for name in ("0.q", "0.v", "0.after_attention", "0.gelu"):
         assert len(set(quants[f"{name}.weight"].scale)) == 1
     assert quants["emg"].scale == (RANGES.values["emg"].magnitude / 127,)
-    stream = max(RANGES.values[name].magnitude for name in ("embedded", "0.after_attention", "0.after_mlp",
-                                                             "1.after_attention", "1.after_mlp"))
+    stream = max(
+        RANGES.values[name].magnitude
+        for name in ("embedded", "0.after_attention", "0.after_mlp", "1.after_attention", "1.after_mlp")
+    )
     assert quants["0.after_mlp"].scale[0] == pytest.approx(stream / 127)
     assert quants["pooled"].scale[0] == pytest.approx(quants["tokens"].scale[0], rel=1e-3)
     assert len(set(quants["0.q_turned"].scale)) == 1

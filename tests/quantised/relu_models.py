@@ -25,9 +25,11 @@ def write_network(path: Path, places: tuple[str, ...], op: str = "Relu", pos: bo
     random = np.random.default_rng(0)
     constants: dict[str, Array] = {
         "pos": random.standard_normal((1, TOKENS, DIM)).astype(np.float32) / 2,
-        "low": np.array(-0.4, np.float32), "high": np.array(0.9, np.float32),
+        "low": np.array(-0.4, np.float32),
+        "high": np.array(0.9, np.float32),
         "scale": np.array((DIM // HEADS) ** -0.5, np.float32),
-        "split": np.array([1, TOKENS, HEADS, DIM // HEADS]), "join": np.array([1, TOKENS, DIM]),
+        "split": np.array([1, TOKENS, HEADS, DIM // HEADS]),
+        "join": np.array([1, TOKENS, DIM]),
     }
     nodes = []
 

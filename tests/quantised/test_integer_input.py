@@ -102,7 +102,11 @@ def test_integers_beyond_the_port_are_counted(model: Path) -> None:
     x[0, :3] = 128, 200, -129
     facts, codes = run(folder, x)
     assert facts["input_clipped"] == {
-        "elements": 3, "of_elements": 80, "largest": 200.0, "allowed": [-128.0, 127.0], "share": 3 / 80,
+        "elements": 3,
+        "of_elements": 80,
+        "largest": 200.0,
+        "allowed": [-128.0, 127.0],
+        "share": 3 / 80,
     }
     assert np.array_equal(codes[0], of_layers(np.clip(x, -128, 127), layers(3)))
     text = call("run", folder, "--on", "host", "--input", folder.parent / "x.npy").out
@@ -162,7 +166,10 @@ def test_a_model_that_clips_its_input_says_it_itself(
     constants = {"m": np.array(float(mul)), "zero": np.array(0.0), "w": weight.astype(np.float32)}
     constants = {name: array.astype(np.float32) for name, array in constants.items()}
     path = write(
-        tmp_path / "m.onnx", nodes, {"x": (1, *SHAPE)}, constants={**constants, "shape": np.array(SHAPE)},
+        tmp_path / "m.onnx",
+        nodes,
+        {"x": (1, *SHAPE)},
+        constants={**constants, "shape": np.array(SHAPE)},
         opset=13,
     )
     declared = succeeded("compile", path, "-o", tmp_path / "out")["declared"]
@@ -178,8 +185,11 @@ def test_a_model_that_clips_its_input_says_it_itself(
 @pytest.mark.parametrize("mul", [15, -15])
 def test_a_port_that_the_model_does_not_clip_is_not_proved(tmp_path: Path, mul: int) -> None:
     shift = {"n_levels": 256.0, "div": 16.0, "signed": 1.0}
-    nodes = [node("RequantShift", "x m zero", "c", **shift), node("MatMul", "c w", "s"),
-             node("RequantShift", "s m zero", "y", **shift)]
+    nodes = [
+        node("RequantShift", "x m zero", "c", **shift),
+        node("MatMul", "c w", "s"),
+        node("RequantShift", "s m zero", "y", **shift),
+    ]
     constants = {"m": np.float32(mul), "zero": np.float32(0), "w": np.ones((16, 4), np.float32)}
     path = write(tmp_path / "m.onnx", nodes, {"x": SHAPE}, constants=constants, opset=13)
     assert refused("check", path).error.startswith("input %x: found nothing that says which integers come")

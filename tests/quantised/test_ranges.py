@@ -27,8 +27,14 @@ from tmc.passes.accuracy.agreement import integer_outputs, output_agreement
 FLOOR_DB = 25.0
 
 
-def quantised(folder: Path, places: tuple[str, ...], op: str = "Relu", pos: bool = True,
-              arrays: list[Array] | None = None, activations: str = "int8") -> Path:
+def quantised(
+    folder: Path,
+    places: tuple[str, ...],
+    op: str = "Relu",
+    pos: bool = True,
+    arrays: list[Array] | None = None,
+    activations: str = "int8",
+) -> Path:
     """Return a network that the quantiser has freed of its Relu or Clip nodes, calibration beside it."""
     source = write_network(folder / "float.onnx", places, op, pos)
     arrays = samples(SHAPE, 16, 1) if arrays is None else arrays
@@ -42,18 +48,23 @@ def quantised(folder: Path, places: tuple[str, ...], op: str = "Relu", pos: bool
 def agreement(path: Path, compiled: Compiled, windows: list[Array]) -> float:
     """Return how near the integer outputs are to the file's own on windows that nobody calibrated on."""
     inputs = [{"x": window} for window in windows]
-    return output_agreement(run_unfused(path, load_model(path).graph, inputs),
-                            integer_outputs(compiled.graph, inputs))
+    return output_agreement(
+        run_unfused(path, load_model(path).graph, inputs), integer_outputs(compiled.graph, inputs)
+    )
 
 
-@pytest.mark.parametrize(("op", "places", "pos", "activations"), [
-    ("Relu", ("stem", "query", "branch", "y"), True, "int8"),
-    ("Relu", ("stem", "value", "stream", "hidden", "pooled"), False, "uint8"),
-    ("Clip", ("key", "value", "norm", "stream"), True, "int8"),
-    ("Clip", ("stem", "query", "branch", "hidden", "y"), False, "uint8"),
-])
-def test_what_the_quantiser_removes_is_kept(tmp_path: Path, op: str, places: tuple[str, ...], pos: bool,
-                                            activations: str) -> None:
+@pytest.mark.parametrize(
+    ("op", "places", "pos", "activations"),
+    [
+        ("Relu", ("stem", "query", "branch", "y"), True, "int8"),
+        ("Relu", ("stem", "value", "stream", "hidden", "pooled"), False, "uint8"),
+        ("Clip", ("key", "value", "norm", "stream"), True, "int8"),
+        ("Clip", ("stem", "query", "branch", "hidden", "y"), False, "uint8"),
+    ],
+)
+def test_what_the_quantiser_removes_is_kept(
+    tmp_path: Path, op: str, places: tuple[str, ...], pos: bool, activations: str
+) -> None:
     path = quantised(tmp_path, places, op, pos, activations=activations)
     compiled = compile_model(Options(path, target_named("gap9"), tmp_path / "out"))
     assert agreement(path, compiled, samples(SHAPE, 8, 2)) > FLOOR_DB
@@ -97,8 +108,11 @@ def test_ranges_hold_that_samples_do_not_reach(tmp_path: Path) -> None:
     assert len(inputs) == 1
     low, high = (compiled.graph.constants[name] for name in inputs[0].inputs[1:])
     step = compiled.graph.types["x"].quant
-    (declared,) = {op.attrs.limits for op in load_model(path).graph.ops
-                   if op.kind is OpKind.FAKE_QUANTISE and op.inputs[0] == "x"}
+    (declared,) = {
+        op.attrs.limits
+        for op in load_model(path).graph.ops
+        if op.kind is OpKind.FAKE_QUANTISE and op.inputs[0] == "x"
+    }
     assert step is not None
     for limit, end in ((low, declared[0]), (high, declared[1])):
         code = np.clip(np.rint(end / step.scale[0]), -(2**15), 2**15 - 1)
@@ -115,9 +129,15 @@ def test_a_rotation_between_percentiles(tmp_path: Path) -> None:
     arrays = samples(shape, 24, 1)
 
     def compiled(percentile: float) -> Compiled:
-        path = quantise(tmp_path / "ready.onnx", tmp_path / f"p{percentile:g}.onnx", True, "int8", arrays,
-                        calibrate_method=CalibrationMethod.Percentile,
-                        extra_options={"CalibPercentile": percentile})
+        path = quantise(
+            tmp_path / "ready.onnx",
+            tmp_path / f"p{percentile:g}.onnx",
+            True,
+            "int8",
+            arrays,
+            calibrate_method=CalibrationMethod.Percentile,
+            extra_options={"CalibPercentile": percentile},
+        )
         np.savez(path.with_suffix(".calibration.npz"), **{value.name: np.stack(arrays)})
         return compile_model(Options(path, target_named("gap9")))
 

@@ -109,7 +109,9 @@ def test_transformer_keeps_its_integer_weights(tmp_path: Path, name: str, floor_
     assert kept.weights == kept.of_weights == 8 and kept.scales > 0
     held = [numpy_helper.to_array(each) for each in onnx.load(path).graph.initializer]
     stored = {
-        row.tobytes() for array in held if array.dtype == np.int8 and array.ndim > 1
+        row.tobytes()
+        for array in held
+        if array.dtype == np.int8 and array.ndim > 1
         for row in array.reshape(len(array), -1)
     }
     for op in compiled.graph.ops:

@@ -15,8 +15,9 @@ def score_shift(rng: np.random.Generator, width: int) -> int:
     return max(0, (width * 2**14).bit_length() - 15) + int(rng.integers(4))
 
 
-def call_scores(kernels: Kernels, rng: np.random.Generator, q: Integers, k: Integers, scores: Rows,
-                shift: int) -> None:
+def call_scores(
+    kernels: Kernels, rng: np.random.Generator, q: Integers, k: Integers, scores: Rows, shift: int
+) -> None:
     """Fill `scores` by tmc_attention_scores_s8s8s16, in two blocks of keys."""
     q_rows = Rows(q, int(rng.integers(3)))
     middle = int(rng.integers(len(k) + 1)) // 2 * 2
@@ -25,35 +26,68 @@ def call_scores(kernels: Kernels, rng: np.random.Generator, q: Integers, k: Inte
             continue
         k_rows = Rows(k[first:last], int(rng.integers(3)))
         kernels(
-            "tmc_attention_scores_s8s8s16", cores_in_some_order(rng),
-            q=q_rows.memory, q_pitch=q_rows.pitch, k=k_rows.memory, k_pitch=k_rows.pitch,
-            scores=scores.memory, scores_pitch=scores.pitch, rows=len(q), keys=last - first,
-            width=q.shape[1], key0=first, shift=shift,
+            "tmc_attention_scores_s8s8s16",
+            cores_in_some_order(rng),
+            q=q_rows.memory,
+            q_pitch=q_rows.pitch,
+            k=k_rows.memory,
+            k_pitch=k_rows.pitch,
+            scores=scores.memory,
+            scores_pitch=scores.pitch,
+            rows=len(q),
+            keys=last - first,
+            width=q.shape[1],
+            key0=first,
+            shift=shift,
         )
 
 
-def call_softmax(kernels: Kernels, rng: np.random.Generator, scores: Rows, exp_table: Integers,
-                 out_multiplier: int) -> tuple[Integers, Integers]:
+def call_softmax(
+    kernels: Kernels, rng: np.random.Generator, scores: Rows, exp_table: Integers, out_multiplier: int
+) -> tuple[Integers, Integers]:
     """Run tmc_attention_softmax_s16u8 in place; return p and the norm pairs."""
     rows, keys = scores.shape
     norm = np.zeros((rows, 2), dtype=np.int32)
     kernels(
-        "tmc_attention_softmax_s16u8", cores_in_some_order(rng),
-        scores=scores.memory, scores_pitch=scores.pitch, exp_table=exp_table, norm=norm, rows=rows,
-        keys=keys, out_multiplier=out_multiplier,
+        "tmc_attention_softmax_s16u8",
+        cores_in_some_order(rng),
+        scores=scores.memory,
+        scores_pitch=scores.pitch,
+        exp_table=exp_table,
+        norm=norm,
+        rows=rows,
+        keys=keys,
+        out_multiplier=out_multiplier,
     )
     return scores.read().view(np.uint8)[:, :keys], norm
 
 
-def call_values(kernels: Kernels, rng: np.random.Generator, p: Rows, keys: int, vt: Integers,
-                norm: Integers, out_shift: int) -> Integers:
+def call_values(
+    kernels: Kernels,
+    rng: np.random.Generator,
+    p: Rows,
+    keys: int,
+    vt: Integers,
+    norm: Integers,
+    out_shift: int,
+) -> Integers:
     """Return the result of tmc_attention_values_u8s8s8."""
     vt_rows = Rows(vt, int(rng.integers(3)))
     y = blank(p.shape[0], len(vt), np.int8, int(rng.integers(3)))
     kernels(
-        "tmc_attention_values_u8s8s8", cores_in_some_order(rng),
-        p=p.memory, p_pitch=p.pitch, vt=vt_rows.memory, vt_pitch=vt_rows.pitch, norm=norm, y=y.memory,
-        y_pitch=y.pitch, rows=p.shape[0], keys=keys, channels=len(vt), out_shift=out_shift,
+        "tmc_attention_values_u8s8s8",
+        cores_in_some_order(rng),
+        p=p.memory,
+        p_pitch=p.pitch,
+        vt=vt_rows.memory,
+        vt_pitch=vt_rows.pitch,
+        norm=norm,
+        y=y.memory,
+        y_pitch=y.pitch,
+        rows=p.shape[0],
+        keys=keys,
+        channels=len(vt),
+        out_shift=out_shift,
     )
     return y.read()
 
@@ -113,7 +147,9 @@ def check_attention(kernels: Kernels, rng: np.random.Generator, rows: int, width
     vt = integers(rng, (width, keys), np.int8)
     exp_table = random_exp_table(rng)
     attrs = QAttentionAttrs(
-        heads=1, score_shift=(score_shift(rng, width),), out_multiplier=int(rng.integers(2**14, 2**15)),
+        heads=1,
+        score_shift=(score_shift(rng, width),),
+        out_multiplier=int(rng.integers(2**14, 2**15)),
         out_shift=int(rng.integers(13, 16)),
     )
     expected = qattention(q[None], k[None], vt, exp_table[None], attrs)

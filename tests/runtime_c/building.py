@@ -40,12 +40,17 @@ def fixed_addresses() -> tuple[str, ...]:
     return prefix if subprocess.run([*prefix, "true"], capture_output=True).returncode == 0 else ()
 
 
-def run_program(*command: str | Path, folder: Path = ROOT,
-                variables: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def run_program(
+    *command: str | Path, folder: Path = ROOT, variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a program, with or without sanitizers, for a minute at most."""
     return subprocess.run(
         [*fixed_addresses(), *map(str, command)],
-        cwd=folder, capture_output=True, text=True, timeout=60, env={**os.environ, **(variables or {})},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **(variables or {})},
     )
 
 
@@ -54,7 +59,10 @@ def kernel_library(folder: Path, *flags: str, kernels: Iterable[Path] = SCALAR_K
     return compile_c(
         (*kernels, TESTS / "sequential_cores.c"),
         folder / "kernels.so",
-        "-std=c99", "-fPIC", "-shared", *flags,
+        "-std=c99",
+        "-fPIC",
+        "-shared",
+        *flags,
     )
 
 
@@ -63,5 +71,9 @@ def host_program(network: Path, output: Path, *flags: str) -> Path:
     return compile_c(
         (network, *HOST, *SCALAR_KERNELS),
         output,
-        "-std=c11", "-pthread", f"-I{RUNTIME / 'host'}", "-DTMC_NETWORK=small_network", *flags,
+        "-std=c11",
+        "-pthread",
+        f"-I{RUNTIME / 'host'}",
+        "-DTMC_NETWORK=small_network",
+        *flags,
     )

@@ -23,21 +23,33 @@ from tmc.ir.integer_semantics import (
 from tmc.ir.ops import OPS
 
 
-def check_mean_rows(kernels: Kernels, rng: np.random.Generator, groups: int, group_rows: int,
-                    channels: int) -> None:
+def check_mean_rows(
+    kernels: Kernels, rng: np.random.Generator, groups: int, group_rows: int, channels: int
+) -> None:
     """tmc_mean_rows_s8s16."""
     rows = groups * group_rows
     x = integers(rng, (rows, channels), np.int8)
     attrs = QMeanRowsAttrs(
-        group_rows=group_rows, multiplier=int(rng.integers(1, 2**15)),
-        bias=int(rng.integers(-(2**29), 2**29)), shift=int(rng.integers(31)),
+        group_rows=group_rows,
+        multiplier=int(rng.integers(1, 2**15)),
+        bias=int(rng.integers(-(2**29), 2**29)),
+        shift=int(rng.integers(31)),
     )
     expected = qmean_rows(x, attrs)
     x_rows, y = Rows(x, int(rng.integers(3))), blank(groups, channels, np.int16, int(rng.integers(3)))
     kernels(
-        "tmc_mean_rows_s8s16", cores_in_some_order(rng),
-        x=x_rows.memory, x_pitch=x_rows.pitch, y=y.memory, y_pitch=y.pitch, rows=rows, channels=channels,
-        group_rows=group_rows, multiplier=attrs.multiplier, bias=attrs.bias, shift=attrs.shift,
+        "tmc_mean_rows_s8s16",
+        cores_in_some_order(rng),
+        x=x_rows.memory,
+        x_pitch=x_rows.pitch,
+        y=y.memory,
+        y_pitch=y.pitch,
+        rows=rows,
+        channels=channels,
+        group_rows=group_rows,
+        multiplier=attrs.multiplier,
+        bias=attrs.bias,
+        shift=attrs.shift,
     )
     np.testing.assert_array_equal(y.read(), expected)
 
@@ -60,10 +72,20 @@ def check_depthwise(name: str, *, table: bool = False) -> Case:
         weights = packed_weights(weight, multiplier, bias, int(rng.integers(3)))
         named: dict[str, Any] = {} if lookup is None else {"table": lookup}
         kernels(
-            name, cores_in_some_order(rng),
-            x=x_rows.memory, x_pitch=x_rows.pitch, weight=weights.memory, weight_pitch=weights.pitch,
-            y=y.memory, y_pitch=y.pitch, rows=rows, channels=channels, taps=taps,
-            zero_point=attrs.zero_point, shift=attrs.shift, **named,
+            name,
+            cores_in_some_order(rng),
+            x=x_rows.memory,
+            x_pitch=x_rows.pitch,
+            weight=weights.memory,
+            weight_pitch=weights.pitch,
+            y=y.memory,
+            y_pitch=y.pitch,
+            rows=rows,
+            channels=channels,
+            taps=taps,
+            zero_point=attrs.zero_point,
+            shift=attrs.shift,
+            **named,
         )
         np.testing.assert_array_equal(y.read(), expected)
 
@@ -75,8 +97,11 @@ def check_interpolate(name: str, layout: Literal["rows", "transposed"]) -> Case:
 
     def case(kernels: Kernels, rng: np.random.Generator, rows: int, x_rows: int, channels: int) -> None:
         x = integers(rng, (x_rows + 1, channels), np.int16)
-        weight = np.where(rng.integers(3, size=rows) == 0, 2**14 * rng.integers(2, size=rows),
-                          rng.integers(2**14, size=rows))
+        weight = np.where(
+            rng.integers(3, size=rows) == 0,
+            2**14 * rng.integers(2, size=rows),
+            rng.integers(2**14, size=rows),
+        )
         table = np.stack([rng.integers(x_rows, size=rows), weight], axis=1).astype(np.int16)
         expected = qinterpolate_rows(x, table, QInterpolateRowsAttrs(rows, layout))
         in_memory, y = Rows(x, int(rng.integers(3))), blank(*expected.shape, np.int16, int(rng.integers(3)))
@@ -85,9 +110,16 @@ def check_interpolate(name: str, layout: Literal["rows", "transposed"]) -> Case:
             y = blank(1, expected.size, np.int16, 0)
             pitch, expected = 2 * channels, expected.reshape(1, -1)
         kernels(
-            name, cores_in_some_order(rng),
-            x=in_memory.memory, x_pitch=in_memory.pitch, table=table, y=y.memory, y_pitch=pitch,
-            x_rows=x_rows + 1, rows=rows, channels=channels,
+            name,
+            cores_in_some_order(rng),
+            x=in_memory.memory,
+            x_pitch=in_memory.pitch,
+            table=table,
+            y=y.memory,
+            y_pitch=pitch,
+            x_rows=x_rows + 1,
+            rows=rows,
+            channels=channels,
         )
         np.testing.assert_array_equal(y.read(), expected)
 
@@ -100,8 +132,14 @@ def check_permute(kernels: Kernels, rng: np.random.Generator, run: int, groups: 
     expected = OPS[OpKind.PERMUTE_ROWS].evaluate([x], PermuteRowsAttrs(groups))
     x_rows, y = Rows(x, int(rng.integers(3))), blank(*x.shape, np.int8, int(rng.integers(3)))
     kernels(
-        "tmc_permute_rows_s8s8", cores_in_some_order(rng),
-        x=x_rows.memory, x_pitch=x_rows.pitch, y=y.memory, y_pitch=y.pitch, rows=len(x),
-        row_bytes=row_bytes, groups=groups,
+        "tmc_permute_rows_s8s8",
+        cores_in_some_order(rng),
+        x=x_rows.memory,
+        x_pitch=x_rows.pitch,
+        y=y.memory,
+        y_pitch=y.pitch,
+        rows=len(x),
+        row_bytes=row_bytes,
+        groups=groups,
     )
     np.testing.assert_array_equal(y.read(), expected)

@@ -65,8 +65,14 @@ def linear_operands(
 
 
 def check_linear(
-    name: str, x_dtype: Any, dtype: str, *, table: bool = False, residual: bool = False,
-    transposed: bool = False, grouped: bool = False
+    name: str,
+    x_dtype: Any,
+    dtype: str,
+    *,
+    table: bool = False,
+    residual: bool = False,
+    transposed: bool = False,
+    grouped: bool = False,
 ) -> Case:
     """Return the case of one linear kernel."""
 
@@ -92,12 +98,26 @@ def check_linear(
             named["table"] = lookup
         if grouped:
             table_of_bias = np.concatenate([bias, bias], axis=1)
-            named |= {"bias": table_of_bias, "bias_channels": 2 * channels, "group_rows": rows // groups,
-                      "row0": row0}
+            named |= {
+                "bias": table_of_bias,
+                "bias_channels": 2 * channels,
+                "group_rows": rows // groups,
+                "row0": row0,
+            }
         kernels(
-            name, cores_in_some_order(rng),
-            x=x_rows.memory, x_pitch=x_rows.pitch, weight=weights.memory, weight_pitch=weights.pitch,
-            y=y.memory, y_pitch=y.pitch, rows=len(x), depth=depth, channels=channels, shift=shift, **named,
+            name,
+            cores_in_some_order(rng),
+            x=x_rows.memory,
+            x_pitch=x_rows.pitch,
+            weight=weights.memory,
+            weight_pitch=weights.pitch,
+            y=y.memory,
+            y_pitch=y.pitch,
+            rows=len(x),
+            depth=depth,
+            channels=channels,
+            shift=shift,
+            **named,
         )
         np.testing.assert_array_equal(y.read(), expected)
 
@@ -116,8 +136,12 @@ def check_layernorm(dtype: Any) -> Case:
         room = 2**31 - 1 - channels * 4**center_bits
         attrs = QLayerNormAttrs(
             epsilon_by_shift=tuple(min(round(epsilon / 4**h), room) for h in range(32 - center_bits)),
-            center_bits=center_bits, norm_bits=norm_bits, root=round(2**15 * (channels / 256) ** 0.5),
-            gamma_shift=gamma_shift, dtype=dtype)
+            center_bits=center_bits,
+            norm_bits=norm_bits,
+            root=round(2**15 * (channels / 256) ** 0.5),
+            gamma_shift=gamma_shift,
+            dtype=dtype,
+        )
         x = integers(rng, (rows, channels), np.int16)
         if rng.integers(3):
             x = (x // np.int32(2 ** rng.integers(16)) + spread).clip(-32768, 32767).astype(np.int16)
@@ -127,10 +151,21 @@ def check_layernorm(dtype: Any) -> Case:
         expected = qlayernorm(x, gamma, beta, attrs)
         x_rows, y = Rows(x, int(rng.integers(3))), blank(rows, channels, expected.dtype, int(rng.integers(3)))
         kernels(
-            f"tmc_layernorm_s16{dtype}", cores_in_some_order(rng),
-            x=x_rows.memory, x_pitch=x_rows.pitch, y=y.memory, y_pitch=y.pitch, gamma=gamma, beta=beta,
-            epsilon=np.array(attrs.epsilon_by_shift, dtype=np.int32), rsqrt=RSQRT_TABLE.astype(np.uint16),
-            rows=rows, channels=channels, center_bits=center_bits, norm_bits=norm_bits, root=attrs.root,
+            f"tmc_layernorm_s16{dtype}",
+            cores_in_some_order(rng),
+            x=x_rows.memory,
+            x_pitch=x_rows.pitch,
+            y=y.memory,
+            y_pitch=y.pitch,
+            gamma=gamma,
+            beta=beta,
+            epsilon=np.array(attrs.epsilon_by_shift, dtype=np.int32),
+            rsqrt=RSQRT_TABLE.astype(np.uint16),
+            rows=rows,
+            channels=channels,
+            center_bits=center_bits,
+            norm_bits=norm_bits,
+            root=attrs.root,
             gamma_shift=gamma_shift,
         )
         np.testing.assert_array_equal(y.read(), expected)
@@ -150,9 +185,19 @@ def check_rope(kernels: Kernels, rng: np.random.Generator, rows: int, pairs: int
     x_rows, table_rows = Rows(x, int(rng.integers(3))), Rows(table, int(rng.integers(3)))
     y = blank(rows, 2 * pairs, np.int8, int(rng.integers(3)))
     kernels(
-        "tmc_rope_s16s8", cores_in_some_order(rng),
-        x=x_rows.memory, x_pitch=x_rows.pitch, y=y.memory, y_pitch=y.pitch, table=table_rows.memory,
-        table_pitch=table_rows.pitch, rows=rows, width=2 * pairs, period=period, row0=row0, shift=shift,
+        "tmc_rope_s16s8",
+        cores_in_some_order(rng),
+        x=x_rows.memory,
+        x_pitch=x_rows.pitch,
+        y=y.memory,
+        y_pitch=y.pitch,
+        table=table_rows.memory,
+        table_pitch=table_rows.pitch,
+        rows=rows,
+        width=2 * pairs,
+        period=period,
+        row0=row0,
+        shift=shift,
     )
     np.testing.assert_array_equal(y.read(), expected)
 
@@ -182,9 +227,18 @@ def check_requantise(name: str, dtype: Any) -> Case:
         factors, table = random_factors(rng, x), integers(rng, (256,), np.int8)
         x_rows, y = Rows(x, int(rng.integers(3))), blank(rows, channels, np.int8, int(rng.integers(3)))
         kernels(
-            name, cores_in_some_order(rng), x=x_rows.memory, x_pitch=x_rows.pitch, y=y.memory,
-            y_pitch=y.pitch, rows=rows, channels=channels, factors=factors, table=table,
-            zero_point=attrs.zero_point, ties_to_even=int(attrs.ties == "even"),
+            name,
+            cores_in_some_order(rng),
+            x=x_rows.memory,
+            x_pitch=x_rows.pitch,
+            y=y.memory,
+            y_pitch=y.pitch,
+            rows=rows,
+            channels=channels,
+            factors=factors,
+            table=table,
+            zero_point=attrs.zero_point,
+            ties_to_even=int(attrs.ties == "even"),
         )
         np.testing.assert_array_equal(y.read(), qrequantise(x, factors, table, attrs))
 
@@ -207,9 +261,19 @@ def check_clip(name: str, dtype: Any, *, residual: bool = False) -> Case:
         y = blank(rows, channels, dtype, pad) if before is None else Rows(before[row0:], pad)
         low_rows, high_rows = Rows(low, 0), Rows(high, 0)
         kernels(
-            name, cores_in_some_order(rng), x=x_rows.memory, x_pitch=x_rows.pitch, y=y.memory,
-            y_pitch=y.pitch, low=low_rows.memory, high=high_rows.memory, limit_pitch=low_rows.pitch,
-            rows=rows, channels=channels, row0=row0, group_rows=run,
+            name,
+            cores_in_some_order(rng),
+            x=x_rows.memory,
+            x_pitch=x_rows.pitch,
+            y=y.memory,
+            y_pitch=y.pitch,
+            low=low_rows.memory,
+            high=high_rows.memory,
+            limit_pitch=low_rows.pitch,
+            rows=rows,
+            channels=channels,
+            row0=row0,
+            group_rows=run,
         )
         np.testing.assert_array_equal(y.read(), expected[row0:])
 
@@ -222,10 +286,12 @@ CASES: dict[str, Case] = {
     "tmc_linear_table_s8s8s8": check_linear("tmc_linear_table_s8s8s8", np.int8, "s8", table=True),
     "tmc_linear_s8s8s16": check_linear("tmc_linear_s8s8s16", np.int8, "s16"),
     "tmc_linear_add_s8s8s16": check_linear("tmc_linear_add_s8s8s16", np.int8, "s16", residual=True),
-    "tmc_linear_transposed_s8s8s8":
-        check_linear("tmc_linear_transposed_s8s8s8", np.int8, "s8", transposed=True),
+    "tmc_linear_transposed_s8s8s8": check_linear(
+        "tmc_linear_transposed_s8s8s8", np.int8, "s8", transposed=True
+    ),
     "tmc_linear_table_transposed_s8s8s8": check_linear(
-        "tmc_linear_table_transposed_s8s8s8", np.int8, "s8", table=True, transposed=True),
+        "tmc_linear_table_transposed_s8s8s8", np.int8, "s8", table=True, transposed=True
+    ),
     "tmc_linear_grouped_s16s8s16": check_linear("tmc_linear_grouped_s16s8s16", np.int16, "s16", grouped=True),
     "tmc_linear_s8s8s32": check_linear("tmc_linear_s8s8s32", np.int8, "s32"),
     "tmc_linear_s16s8s32": check_linear("tmc_linear_s16s8s32", np.int16, "s32"),
@@ -245,8 +311,9 @@ CASES: dict[str, Case] = {
     "tmc_depthwise_rows_s8s8": check_depthwise("tmc_depthwise_rows_s8s8"),
     "tmc_depthwise_rows_table_s8s8": check_depthwise("tmc_depthwise_rows_table_s8s8", table=True),
     "tmc_interpolate_rows_s16s16": check_interpolate("tmc_interpolate_rows_s16s16", "rows"),
-    "tmc_interpolate_rows_transposed_s16s16":
-        check_interpolate("tmc_interpolate_rows_transposed_s16s16", "transposed"),
+    "tmc_interpolate_rows_transposed_s16s16": check_interpolate(
+        "tmc_interpolate_rows_transposed_s16s16", "transposed"
+    ),
     "tmc_permute_rows_s8s8": check_permute,
 }
 # Kernels that make up one op together.

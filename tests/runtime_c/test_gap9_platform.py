@@ -22,9 +22,21 @@ CALLS = tuple(sorted({(path, name) for path in SOURCES for name in CALL.findall(
 def check(source: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     """Have gcc check a source for GAP9."""
     command = [
-        "gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-DTMC_NETWORK=small_network",
-        "-DTMC_WORKER_STACK_BYTES=1024", "-DTMC_CONTROLLER_STACK_BYTES=2048", "-DL3_CHECKSUM=0u", INCLUDE,
-        f"-I{RUNTIME / 'gap9'}", f"-I{PMSIS}", *flags, str(source),
+        "gcc",
+        "-std=gnu11",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-fsyntax-only",
+        "-DTMC_NETWORK=small_network",
+        "-DTMC_WORKER_STACK_BYTES=1024",
+        "-DTMC_CONTROLLER_STACK_BYTES=2048",
+        "-DL3_CHECKSUM=0u",
+        INCLUDE,
+        f"-I{RUNTIME / 'gap9'}",
+        f"-I{PMSIS}",
+        *flags,
+        str(source),
     ]
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
 

@@ -34,11 +34,30 @@ WEIGHTS = packed_weights(WEIGHT, MULTIPLIER, BIAS, 0).memory.tobytes()
 CHECKSUM = f"-DL3_CHECKSUM={zlib.crc32(WEIGHTS):#x}u"
 
 FAULTS = (
-    "none", "late wait", "no barrier before", "no barrier after", "start twice", "wait idle",
-    "wait other kind", "no last wait",
-    "in outside l1", "in outside l2", "out outside l1", "out to input", "too long", "nothing", "close lines",
-    "source changed", "other core", "fetch outside l3", "fetch outside l2", "fetch odd", "l1 overrun",
-    "trace outside", "trace unknown", "kept changed",
+    "none",
+    "late wait",
+    "no barrier before",
+    "no barrier after",
+    "start twice",
+    "wait idle",
+    "wait other kind",
+    "no last wait",
+    "in outside l1",
+    "in outside l2",
+    "out outside l1",
+    "out to input",
+    "too long",
+    "nothing",
+    "close lines",
+    "source changed",
+    "other core",
+    "fetch outside l3",
+    "fetch outside l2",
+    "fetch odd",
+    "l1 overrun",
+    "trace outside",
+    "trace unknown",
+    "kept changed",
 )
 BUILDS = {
     "plain": ("-O2",),
@@ -80,7 +99,6 @@ FOUND_BY_SANITIZERS = (
 )
 
 
-
 @dataclass(frozen=True, slots=True)
 class Result:
     """What a run of network-host left behind."""
@@ -109,8 +127,9 @@ def some_input(fault: str = "none", seed: int = 0) -> tuple[bytes, bytes]:
     return lines.tobytes() + bytes([FAULTS.index(fault), 0, 0, 0]), y.tobytes()
 
 
-def run(program: Path, folder: Path, network_input: bytes, *, trace: bool = False,
-        weights: bytes = WEIGHTS) -> Result:
+def run(
+    program: Path, folder: Path, network_input: bytes, *, trace: bool = False, weights: bytes = WEIGHTS
+) -> Result:
     """Run network-host on an input."""
     files = {name: folder / f"{name}.bin" for name in ("weights", "input", "output", "trace")}
     files["weights"].write_bytes(weights)
@@ -182,8 +201,14 @@ def test_sessions(tmp_path: Path, what: str, status: int, message: str) -> None:
     weights.write_bytes(WEIGHTS)
     platform = tuple(path for path in HOST if path.stem != "main")
     program = compile_c(
-        (TESTS / "sessions.c", TESTS / "small_network.c", *platform, *SCALAR_KERNELS), tmp_path / "sessions",
-        "-std=c11", "-pthread", "-O1", f"-I{RUNTIME / 'host'}", CHECKSUM, *ADDRESS_SANITIZER,
+        (TESTS / "sessions.c", TESTS / "small_network.c", *platform, *SCALAR_KERNELS),
+        tmp_path / "sessions",
+        "-std=c11",
+        "-pthread",
+        "-O1",
+        f"-I{RUNTIME / 'host'}",
+        CHECKSUM,
+        *ADDRESS_SANITIZER,
     )
     result = run_program(program, what, weights)
     assert (result.returncode, result.stderr) == (status, message)

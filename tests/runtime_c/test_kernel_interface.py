@@ -14,7 +14,12 @@ from tests.runtime_c.kernel_interface import HEADER, PROTOTYPES, STRUCTURES
 
 ISAS = ("scalar", "xpulp", "ne16")
 HEADERS = (
-    "tmc_arithmetic.h", "tmc_checksum.h", "tmc_cores.h", "tmc_kernels.h", "tmc_xpulp.h", "tmc_xpulp_linear.h",
+    "tmc_arithmetic.h",
+    "tmc_checksum.h",
+    "tmc_cores.h",
+    "tmc_kernels.h",
+    "tmc_xpulp.h",
+    "tmc_xpulp_linear.h",
 )
 XPULP_HEADERS = tuple(sorted((RUNTIME / "include").glob("tmc_xpulp*.h")))
 WIDE = re.compile(r"\b(?:u?int64_t|long|float|double|size_t|u?intmax_t)\b")
@@ -61,8 +66,9 @@ def test_headers_stand_alone(tmp_path: Path, header: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [*SCALAR_KERNELS, *XPULP_KERNELS, RUNTIME / "include" / "tmc_arithmetic.h", *XPULP_HEADERS],
-    ids=lambda path: path.stem
+    "path",
+    [*SCALAR_KERNELS, *XPULP_KERNELS, RUNTIME / "include" / "tmc_arithmetic.h", *XPULP_HEADERS],
+    ids=lambda path: path.stem,
 )
 def test_only_integers_of_32_bits(path: Path) -> None:
     assert WIDE.findall(re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)) == []

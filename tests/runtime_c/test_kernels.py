@@ -42,7 +42,10 @@ def test_sanitizers_find_nothing(tmp_path: Path) -> None:
         ["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
     )
     result = run_program(
-        sys.executable, "-m", "tests.runtime_c.kernel_cases", library,
+        sys.executable,
+        "-m",
+        "tests.runtime_c.kernel_cases",
+        library,
         variables={"LD_PRELOAD": run_time.stdout.strip(), "ASAN_OPTIONS": "detect_leaks=0"},
     )
     assert result.returncode == 0, result.stderr[-4000:]
@@ -59,8 +62,18 @@ def test_each_core_writes_its_own_chunk(kernels: Kernels, rows: int) -> None:
     for core in range(8):
         y = blank(rows, 1, np.int8, 0)
         kernels(
-            "tmc_linear_s8s8s8", [core], x=x.memory, x_pitch=x.pitch, weight=weights.memory,
-            weight_pitch=weights.pitch, y=y.memory, y_pitch=y.pitch, rows=rows, depth=4, channels=1, shift=0,
+            "tmc_linear_s8s8s8",
+            [core],
+            x=x.memory,
+            x_pitch=x.pitch,
+            weight=weights.memory,
+            weight_pitch=weights.pitch,
+            y=y.memory,
+            y_pitch=y.pitch,
+            rows=rows,
+            depth=4,
+            channels=1,
+            shift=0,
         )
         written = np.flatnonzero(y.read()[:, 0] == 7).tolist()
         assert written == list(range(rows))[core * chunk : (core + 1) * chunk]

@@ -37,9 +37,23 @@ def folder(tmp_path: Path) -> Path:
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run make without the settings of the make that may run the tests."""
     return subprocess.run(
-        ["env", "-u", "MAKEFLAGS", "-u", "MAKELEVEL", "-u", "MAKEOVERRIDES", "-u", "RULES_DIR", "make",
-         "--no-print-directory", *arguments],
-        cwd=folder, capture_output=True, text=True,
+        [
+            "env",
+            "-u",
+            "MAKEFLAGS",
+            "-u",
+            "MAKELEVEL",
+            "-u",
+            "MAKEOVERRIDES",
+            "-u",
+            "RULES_DIR",
+            "make",
+            "--no-print-directory",
+            *arguments,
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
     )
 
 

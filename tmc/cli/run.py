@@ -156,9 +156,7 @@ def _write_output(path: Path, outputs: Array) -> None:
         ) from error
 
 
-def _as_json(
-    result: RunResult, stages: tuple[_StageCycles, ...], clipped: Clipped | None
-) -> dict[str, Any]:
+def _as_json(result: RunResult, stages: tuple[_StageCycles, ...], clipped: Clipped | None) -> dict[str, Any]:
     ops = [
         {"name": op.name, "op": op.op, "node": op.node, "elements": op.elements, "mismatches": op.mismatches}
         for op in result.ops

@@ -49,16 +49,19 @@ def accuracy_lines(found: Accuracy) -> list[str]:
     """Return what a comparison with float found: one line for each output and each of the worst ops."""
     lines = []
     for output in found.outputs:
-        text = (f"%{output.name} {output.sqnr_db:.1f} dB, error at most {output.largest_error:.3g} of values "
-                f"up to {output.largest_value:.3g}")
+        text = (
+            f"%{output.name} {output.sqnr_db:.1f} dB, error at most {output.largest_error:.3g} of values "
+            f"up to {output.largest_value:.3g}"
+        )
         if output.agreement is not None:
             text += f", same largest element in {output.agreement:g} %"
         if output.flipped_margin is not None:
             text += f", where not, float leads by at most {output.flipped_margin:.3g}"
         lines.append(text)
     for op in found.worst:
-        lines.append(f"{op.node}: its noise alone would leave {op.alone_db:.1f} dB of the worst window; "
-                     f"{op.advice}")
+        lines.append(
+            f"{op.node}: its noise alone would leave {op.alone_db:.1f} dB of the worst window; {op.advice}"
+        )
     return lines
 
 
@@ -68,16 +71,21 @@ def beyond_text(found: Accuracy) -> str | None:
         return None
     first, *others = found.beyond
     where = first.node if first.node == f"input %{first.name}" else f"%{first.name} ({first.node})"
-    text = (f"{where} reaches {first.reach:.4g} in {found.windows} held-back windows, "
-            f"{first.low:.4g} to {first.high:.4g} in calibration: {100 * first.share:.2g} % beyond")
+    text = (
+        f"{where} reaches {first.reach:.4g} in {found.windows} held-back windows, "
+        f"{first.low:.4g} to {first.high:.4g} in calibration: {100 * first.share:.2g} % beyond"
+    )
     if others:
         text += f"; so do {len(others)} more value{'s' if len(others) > 1 else ''}"
     return f"{text}; other windows may lose more than the figures say"
 
 
 def _print_accuracy(found: Accuracy) -> str:
-    lines = [f"integer against float over {found.windows} {found.basis}", *accuracy_lines(found),
-             f"value: signal to noise; to the noise that its op adds, over {found.added_windows} of them; "
-             "share clipped"]
+    lines = [
+        f"integer against float over {found.windows} {found.basis}",
+        *accuracy_lines(found),
+        f"value: signal to noise; to the noise that its op adds, over {found.added_windows} of them; "
+        "share clipped",
+    ]
     lines += [f"%{op.name}: {op.sqnr_db:.2f} dB; {op.added_db:.2f} dB; {op.clipped:g}" for op in found.ops]
     return "\n".join(lines) + "\n"

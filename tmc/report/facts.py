@@ -128,9 +128,7 @@ class Report:
         facts = asdict(self)
         origin: dict[str, Any] = facts.pop("origin")
         memories = {
-            f"{name}_{key}": value
-            for name in ("l1", "l2", "l3")
-            for key, value in facts.pop(name).items()
+            f"{name}_{key}": value for name in ("l1", "l2", "l3") for key, value in facts.pop(name).items()
         }
         if self.accuracy is not None:
             del facts["accuracy"]["ops"]  # they stand in the rows of ops

@@ -171,8 +171,12 @@ def _accuracy_tables(found: Accuracy | None) -> tuple[Table, ...]:
         "among them",
         ("ONNX node", "output", "reaches", "calibrated from", "to", "% beyond its largest"),
         tuple(
-            (each.node, each.name, *(f"{end:.4g}" for end in (each.reach, each.low, each.high)),
-             f"{100 * each.share:.2g}")
+            (
+                each.node,
+                each.name,
+                *(f"{end:.4g}" for end in (each.reach, each.low, each.high)),
+                f"{100 * each.share:.2g}",
+            )
             for each in found.beyond
         ),
     )
@@ -194,8 +198,16 @@ def _op_accuracy(row: OpRow) -> tuple[str, ...]:
 
 def _stage_table(report: Report) -> Table:
     heads = (
-        "stage", "ops", "tiles", "cycles", "kernels", "transfers", "exposed", "no tiles below",
-        "MAC per cycle", "L1 bytes",
+        "stage",
+        "ops",
+        "tiles",
+        "cycles",
+        "kernels",
+        "transfers",
+        "exposed",
+        "no tiles below",
+        "MAC per cycle",
+        "L1 bytes",
     )
     rows = tuple(
         (
@@ -229,7 +241,17 @@ def _op_table(report: Report) -> Table:
         )
         for row in report.ops
     )
-    heads = ("output", "op", "ONNX node", "stage", "type", "MACs", "kernels", "dB", "dB of its own noise",
-             "% clipped")
+    heads = (
+        "output",
+        "op",
+        "ONNX node",
+        "stage",
+        "type",
+        "MACs",
+        "kernels",
+        "dB",
+        "dB of its own noise",
+        "% clipped",
+    )
     windows = "" if report.accuracy is None else f", compared over {report.accuracy.windows} windows"
     return Table(f"Ops{windows}", heads, rows)

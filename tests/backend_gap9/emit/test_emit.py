@@ -151,8 +151,13 @@ def test_golden_sample() -> None:
 
 @pytest.mark.parametrize(
     ("per", "entry"),
-    [("channel", "one scale per channel: that of element i, from 0, is entry i % 2 of SMALL_OUTPUT_SCALES."),
-     ("head", "one scale per head: that of element i, from 0, is entry i / 80 of SMALL_OUTPUT_SCALES.")],
+    [
+        (
+            "channel",
+            "one scale per channel: that of element i, from 0, is entry i % 2 of SMALL_OUTPUT_SCALES.",
+        ),
+        ("head", "one scale per head: that of element i, from 0, is entry i / 80 of SMALL_OUTPUT_SCALES."),
+    ],
 )
 def test_scales_are_listed_with_the_elements_that_have_them(per: Per, entry: str) -> None:
     graph = small_output.graph()

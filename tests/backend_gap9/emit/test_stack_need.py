@@ -26,7 +26,11 @@ from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph
 
 MACHINE = (
-    "-march=rv32imc", "-mabi=ilp32", "-std=gnu11", "-ffreestanding", "-fno-common",
+    "-march=rv32imc",
+    "-mabi=ilp32",
+    "-std=gnu11",
+    "-ffreestanding",
+    "-fno-common",
     "-fno-tree-loop-distribute-patterns",
 )
 # What kernels call: as on bare metal, where it takes no stack.

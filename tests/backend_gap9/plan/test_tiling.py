@@ -235,8 +235,11 @@ COLUMN_STAGES = tuple(stage for stage in build_stages(curves_network()) if isins
 def test_columns_are_the_best_of_all_that_fit(stage: ColumnStage, l1_bytes: int) -> None:
     graph, target = curves_network(), with_l1(l1_bytes)
     tiles = ColumnTiles(graph, stage, l2_layouts(graph), pack_stage(graph, stage), target)
-    fitting = [each for each in range(1, tiles.shape.columns + 1)
-               if each in tiles.shape.tile_columns() and tiles.fits(each)]
+    fitting = [
+        each
+        for each in range(1, tiles.shape.columns + 1)
+        if each in tiles.shape.tile_columns() and tiles.fits(each)
+    ]
     if not fitting:
         with pytest.raises(PlanError, match="bytes of L1 for the smallest tile of"):
             tiled(graph, stage, target)
@@ -245,9 +248,7 @@ def test_columns_are_the_best_of_all_that_fit(stage: ColumnStage, l1_bytes: int)
     assert isinstance(found.tiling, ColumnTiling) and found.optimal
     assert found.tiling.columns in fitting
     assert found.cycles.total == found.cycles.bound == min(tiles.cycles(each).total for each in fitting)
-    sizes = buffers_of_stage(
-        graph, stage, l2_layouts(graph), None, pack_stage(graph, stage), found.tiling
-    )
+    sizes = buffers_of_stage(graph, stage, l2_layouts(graph), None, pack_stage(graph, stage), found.tiling)
     assert sum(word_up(size) for _, size in sizes) <= l1_bytes
 
 

@@ -20,8 +20,10 @@ from tmc.driver import Options, compile_model
 from tmc.ir.errors import CheckError
 
 # Of one row, or one line of limits, no pitch matters.
-ONE_LINE = {("tmc_clip_add_s16s16", "limit_pitch"), *(
-    ("tmc_clip_s32s32", name) for name in ("x_pitch", "y_pitch", "limit_pitch"))}
+ONE_LINE = {
+    ("tmc_clip_add_s16s16", "limit_pitch"),
+    *(("tmc_clip_s32s32", name) for name in ("x_pitch", "y_pitch", "limit_pitch")),
+}
 
 
 def test_every_change_of_a_clip_is_caught(tmp_path: Path) -> None:
@@ -54,5 +56,9 @@ def test_every_change_of_a_clip_is_caught(tmp_path: Path) -> None:
                 if passes(with_stage(program, number, replace(stage, body=body))):
                     uncaught.add((call.kernel, what))
     assert uncaught == ONE_LINE
-    assert seen == {"tmc_clip_s16s16", "tmc_clip_s32s32", "tmc_clip_add_s16s16",
-                    "tmc_linear_table_transposed_s8s8s8"}
+    assert seen == {
+        "tmc_clip_s16s16",
+        "tmc_clip_s32s32",
+        "tmc_clip_add_s16s16",
+        "tmc_linear_table_transposed_s8s8s8",
+    }

@@ -90,9 +90,7 @@ def test_a_wrong_kernel_is_found(directory: Path) -> None:
 
 def test_resident_weights_are_watched(directory: Path) -> None:
     call = "    small_stage_0(context);\n"
-    damage = (
-        "    tmc_barrier();\n    if (tmc_core_id() == 0u)\n        context->l2[L2_TABLES + 4] ^= 1u;\n"
-    )
+    damage = "    tmc_barrier();\n    if (tmc_core_id() == 0u)\n        context->l2[L2_TABLES + 4] ^= 1u;\n"
     edit(directory / "network.c", call, call + damage)
     with pytest.raises(PlatformError, match="the run failed with status -6") as caught:
         run_host(directory)

@@ -74,7 +74,17 @@ def test_every_op_is_bit_exact(tmp_path: Path, iss: Path, seed: int, tiles: Tile
 @pytest.mark.parametrize("head", ["curves", "signal"])
 def test_heads_are_bit_exact(tmp_path: Path, iss: Path, head: str) -> None:
     graph = integer_network(
-        40, 1, 4, 80, 5, seed=4, rope_period=10, dim=24, heads=3, hidden=32, head=head,  # type: ignore[arg-type]
+        40,
+        1,
+        4,
+        80,
+        5,
+        seed=4,
+        rope_period=10,
+        dim=24,
+        heads=3,
+        hidden=32,
+        head=head,  # type: ignore[arg-type]
     )
     write_directory(emitted(graph, SMALL), tmp_path / "out")
     assert run_host(tmp_path / "out").bit_exact
@@ -134,13 +144,19 @@ def another_interpolation(attrs: object) -> object:
     return replace(attrs, layout="rows")
 
 
-@pytest.mark.parametrize(("kind", "change"), [
-    (OpKind.QDEPTHWISE_ROWS, another_depthwise), (OpKind.QINTERPOLATE_ROWS, another_interpolation),
-])
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        (OpKind.QDEPTHWISE_ROWS, another_depthwise),
+        (OpKind.QINTERPOLATE_ROWS, another_interpolation),
+    ],
+)
 def test_an_op_needs_the_kernel_of_its_form(kind: OpKind, change: Callable[[object], object]) -> None:
     its = subject().planned
-    ops = tuple(replace(op, attrs=change(op.attrs)) if op.kind is kind else op  # type: ignore[arg-type]
-                for op in its.graph.ops)
+    ops = tuple(
+        replace(op, attrs=change(op.attrs)) if op.kind is kind else op  # type: ignore[arg-type]
+        for op in its.graph.ops
+    )
     with pytest.raises(CheckError, match=r"found kernel tmc_.*, allowed one with"):
         prove_program(its.program, replace(its.graph, ops=ops), its.plan, its.contents, TARGET)
 

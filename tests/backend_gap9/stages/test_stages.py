@@ -12,10 +12,13 @@ from tmc.passes.quantise import quantise
 from tmc.passes.scales.choose_scales import choose_scales
 
 
-@pytest.mark.parametrize(("columns", "stages"), [
-    (640, [["n", "hidden", "head"]]),
-    (644, [["n", "hidden"], ["head"]]),
-])
+@pytest.mark.parametrize(
+    ("columns", "stages"),
+    [
+        (640, [["n", "hidden", "head"]]),
+        (644, [["n", "hidden"], ["head"]]),
+    ],
+)
 def test_a_stage_ends_before_too_many_weights(columns: int, stages: list[list[str]]) -> None:
     b = GraphBuilder.seeded(0)
     b.linear("head", b.linear("hidden", b.layernorm("n", b.input("x", 4, 512)), columns), 512)

@@ -147,7 +147,7 @@ def test_values_beyond_the_calibrated_range(quiet: tuple[Accuracy, Graph, Ranges
 
 
 def test_only_held_back_windows_of_calibrated_networks_go_beyond(
-    quiet: tuple[Accuracy, Graph, Ranges]
+    quiet: tuple[Accuracy, Graph, Ranges],
 ) -> None:
     _, integer, ranges = quiet
     one = {"emg": SAMPLES["emg"][:1]}

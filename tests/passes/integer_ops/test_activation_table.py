@@ -40,8 +40,9 @@ def test_every_activation_is_tested() -> None:
 
 @pytest.mark.parametrize(("kind", "attrs", "function"), FUNCTIONS, ids=NAMES)
 @pytest.mark.parametrize("x", [Quant((0.05,), 30), Quant((0.9,), -128)])
-def test_table_holds_every_code(kind: K, attrs: a.Attrs, function: Callable[[float], float],
-                                x: Quant) -> None:
+def test_table_holds_every_code(
+    kind: K, attrs: a.Attrs, function: Callable[[float], float], x: Quant
+) -> None:
     y = Quant((0.021,), -100)
     table = activation_table(Op(kind, ("x",), "y", attrs, ""), x, y)
     assert table.dtype == np.int8 and table.shape == (256,)

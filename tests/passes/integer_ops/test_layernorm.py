@@ -31,8 +31,12 @@ def constants(channels: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @settings(max_examples=80, deadline=None)
-@given(channels=st.sampled_from([4, 5, 16, 32, 48, 64, 128, 192, 200, 384, 512, 768, 1023]),
-       amplitude=st.floats(2, 32767), seed=st.integers(0, 10**6), zero_point=st.integers(-128, 127))
+@given(
+    channels=st.sampled_from([4, 5, 16, 32, 48, 64, 128, 192, 200, 384, 512, 768, 1023]),
+    amplitude=st.floats(2, 32767),
+    seed=st.integers(0, 10**6),
+    zero_point=st.integers(-128, 127),
+)
 def test_within_one_step_of_float(channels: int, amplitude: float, seed: int, zero_point: int) -> None:
     gamma, beta = constants(channels, seed)
     x_scale, y = max(1e-3, sqrt(1e-5 * channels**3 / epsilon_limit(channels))), Quant((0.04,), zero_point)

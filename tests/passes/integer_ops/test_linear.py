@@ -19,8 +19,16 @@ INT8 = CodeRange(-128, 127)
 X = Quant((0.03,), -20)
 
 
-def task_of(seed: int, depth: int = 64, channels: int = 12, spread: float = 1.0, x: Quant = X,
-            y: float = 0.05, groups: int = 1, codes: CodeRange = INT8) -> LinearTask:
+def task_of(
+    seed: int,
+    depth: int = 64,
+    channels: int = 12,
+    spread: float = 1.0,
+    x: Quant = X,
+    y: float = 0.05,
+    groups: int = 1,
+    codes: CodeRange = INT8,
+) -> LinearTask:
     generator = np.random.default_rng(seed)
     weight = generator.normal(0, 0.1, (channels, depth)) * np.exp(generator.normal(0, spread, (channels, 1)))
     bias = generator.normal(0, 0.5, (groups, channels))
@@ -45,8 +53,12 @@ def test_multiplier_over_shift_is_the_ratio_of_the_scales(
 
 
 @settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 10**6), y=st.floats(1e-4, 1.0), groups=st.sampled_from([1, 2, 4]),
-       zero_point=st.integers(-128, 127))
+@given(
+    seed=st.integers(0, 10**6),
+    y=st.floats(1e-4, 1.0),
+    groups=st.sampled_from([1, 2, 4]),
+    zero_point=st.integers(-128, 127),
+)
 def test_result_is_the_real_result_to_half_a_step(seed: int, y: float, groups: int, zero_point: int) -> None:
     task = task_of(seed, y=y, groups=groups, x=Quant((0.03,), zero_point))
     codes = quantise_linear(task)
@@ -87,16 +99,25 @@ def test_shift_gives_way_to_the_proof() -> None:
     assert "a scaled sum" in str(overflow(task, finer))
 
 
-@pytest.mark.parametrize(("field", "value", "what"), [
-    ("weight", 127, "a sum"), ("bias", 2**31, "a bias"), ("multiplier", 255, "a scaled sum"),
-    ("bias", 2**31 - 1, "a scaled sum with bias"),
-])
+@pytest.mark.parametrize(
+    ("field", "value", "what"),
+    [
+        ("weight", 127, "a sum"),
+        ("bias", 2**31, "a bias"),
+        ("multiplier", 255, "a scaled sum"),
+        ("bias", 2**31 - 1, "a scaled sum with bias"),
+    ],
+)
 def test_each_step_of_the_proof_can_fail(field: str, value: int, what: str) -> None:
     depth = {"weight": 140_000, "multiplier": 700}.get(field, 10)
     task = replace(task_of(0, depth=depth, channels=1), x_codes=INT8)
     codes = quantise_linear(task_of(0, depth=10, channels=1))
-    codes = replace(codes, weight=np.full((1, depth), 127), bias=np.zeros((1, 1), dtype=np.int64),
-                    multiplier=np.ones(1, dtype=np.int64))
+    codes = replace(
+        codes,
+        weight=np.full((1, depth), 127),
+        bias=np.zeros((1, 1), dtype=np.int64),
+        multiplier=np.ones(1, dtype=np.int64),
+    )
     assert field == "weight" or overflow(task, codes) is None
     changed = replace(codes, **{field: np.full(getattr(codes, field).shape, value, dtype=np.int64)})
     message = overflow(task, changed)
@@ -120,8 +141,12 @@ def test_bound_is_exact(x_codes: CodeRange) -> None:
 
 def test_residual_needs_room_for_its_summand() -> None:
     task = replace(task_of(0, depth=1, channels=1), residual=True)
-    codes = replace(quantise_linear(task), weight=np.zeros((1, 1), dtype=np.int64), shift=0,
-                    bias=np.full((1, 1), 2**31 - 100, dtype=np.int64))
+    codes = replace(
+        quantise_linear(task),
+        weight=np.zeros((1, 1), dtype=np.int64),
+        shift=0,
+        bias=np.full((1, 1), 2**31 - 100, dtype=np.int64),
+    )
     assert "a result with residual" in str(overflow(task, codes))
     assert overflow(replace(task, residual=False), codes) is None
 

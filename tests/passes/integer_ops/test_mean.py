@@ -13,8 +13,12 @@ from tmc.passes.integer_ops.mean import mean_scale, quantise_mean
 
 
 @settings(max_examples=100, deadline=None)
-@given(group=st.integers(1, 5000), bits=st.integers(0, 7), zero_point=st.integers(-128, 127),
-       seed=st.integers(0, 10**6))
+@given(
+    group=st.integers(1, 5000),
+    bits=st.integers(0, 7),
+    zero_point=st.integers(-128, 127),
+    seed=st.integers(0, 10**6),
+)
 def test_mean_to_half_a_step(group: int, bits: int, zero_point: int, seed: int) -> None:
     x = Quant((0.03,), zero_point)
     y = mean_scale(x, group, bits)

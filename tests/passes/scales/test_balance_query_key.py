@@ -90,8 +90,10 @@ def seen(graph: Graph, name: str) -> Graph:
 
 def read_twice(graph: Graph, name: str) -> Graph:
     """Return a graph in which the value is the key as well."""
-    ops = tuple(replace(op, inputs=(op.inputs[0], name, op.inputs[2])) if op.kind is OpKind.ATTENTION else op
-                for op in graph.ops)
+    ops = tuple(
+        replace(op, inputs=(op.inputs[0], name, op.inputs[2])) if op.kind is OpKind.ATTENTION else op
+        for op in graph.ops
+    )
     return replace(graph, ops=ops)
 
 

@@ -113,8 +113,10 @@ def test_attention_output_scale_is_an_exact_multiple(ranges: Ranges) -> None:
 
 def small_residual(factor: float) -> tuple[Graph, Ranges]:
     """The network with a residual stream `factor` times as large."""
-    constants = {name: array * np.float32(factor) if name.startswith(("embedded.", "0.out.", "0.narrow."))
-                 else array for name, array in GRAPH.constants.items()}
+    constants = {
+        name: array * np.float32(factor) if name.startswith(("embedded.", "0.out.", "0.narrow.")) else array
+        for name, array in GRAPH.constants.items()
+    }
     graph = replace(GRAPH, constants=constants)
     return graph, calibrate(graph, {"emg": windows(graph, 4)})
 
@@ -156,10 +158,16 @@ def pooled_network(features: int, bias: float, hidden: bool) -> Graph:
     return b.graph(("x",), ("logits",))
 
 
-@pytest.mark.parametrize(("features", "bias", "hidden", "bits"), [
-    (64, 0.0, False, 7), (1536, 0.0, False, 6), (6144, 0.0, False, 4), (1024, 0.0, True, 3),
-    (64, 1e3, False, 5),
-])
+@pytest.mark.parametrize(
+    ("features", "bias", "hidden", "bits"),
+    [
+        (64, 0.0, False, 7),
+        (1536, 0.0, False, 6),
+        (6144, 0.0, False, 4),
+        (1024, 0.0, True, 3),
+        (64, 1e3, False, 5),
+    ],
+)
 def test_pooled_steps_follow_from_the_weights_that_read_them(
     features: int, bias: float, hidden: bool, bits: int
 ) -> None:

@@ -112,9 +112,14 @@ def even(graph: Graph, factor: float = 1.0) -> Graph:
     The weights behind them are equally large, and those behind channel 0 larger by the same factor: to move
     anything makes no step any finer.
     """
-    constants = {name: np.ones_like(array) if name.endswith(".g") else
-                 np.zeros_like(array) if name.endswith(".beta") else array.copy()
-                 for name, array in graph.constants.items()}
+    constants = {
+        name: np.ones_like(array)
+        if name.endswith(".g")
+        else np.zeros_like(array)
+        if name.endswith(".beta")
+        else array.copy()
+        for name, array in graph.constants.items()
+    }
     for op in graph.ops:
         if op.kind is OpKind.LAYERNORM and op.output != "tokens":
             constants[op.inputs[1]][0] = factor
@@ -156,8 +161,10 @@ def test_a_norm_that_others_see_stays(reason: str) -> None:
 
 
 def test_shared_constants_are_not_changed_under_their_other_readers() -> None:
-    ops = tuple(replace(op, inputs=("features", "0.q.w", "0.q.b")) if op.output == "logits" else op
-                for op in PLANTED.ops)
+    ops = tuple(
+        replace(op, inputs=("features", "0.q.w", "0.q.b")) if op.output == "logits" else op
+        for op in PLANTED.ops
+    )
     types = dict(PLANTED.types)
     types["features"] = replace(types["features"], shape=(4, 48))
     types["logits"] = replace(types["logits"], shape=(4, 48))

@@ -33,8 +33,11 @@ def scaled(graph: Graph, gain: float = 1.0) -> tuple[Graph, Ranges, Scales]:
 
 def test_each_norm_of_a_post_norm_network_starts_a_segment() -> None:
     _, ranges, scales = scaled(post_norm())
-    segments = [("norm", "0.out", "0.sum1"), ("0.norm1", "0.narrow", "0.sum2"),
-                ("0.norm2", "1.out", "1.sum1")]
+    segments = [
+        ("norm", "0.out", "0.sum1"),
+        ("0.norm1", "0.narrow", "0.sum2"),
+        ("0.norm2", "1.out", "1.sum1"),
+    ]
     found = [{scales.quants[name].scale for name in names} for names in segments]
     assert [len(each) for each in found] == [1, 1, 1]
     for names, (quant,) in zip(segments, found, strict=True):
@@ -94,8 +97,9 @@ def test_a_norm_of_a_mean_has_its_epsilon() -> None:
 
     def with_epsilon(epsilon: float) -> Graph:
         attrs = LayerNormAttrs(epsilon)
-        return replace(graph, ops=tuple(
-            replace(op, attrs=attrs) if op.output == "last" else op for op in graph.ops))
+        return replace(
+            graph, ops=tuple(replace(op, attrs=attrs) if op.output == "last" else op for op in graph.ops)
+        )
 
     _, _, fine = scaled(graph)
     _, _, coarse = scaled(with_epsilon(1.0))

@@ -34,7 +34,10 @@ def test_sums_read_the_wide_copy_and_products_the_narrow_one() -> None:
     assert "0.norm2.narrow" not in after.types  # read by the mean alone
     roles = value_roles(after)
     assert (roles["norm"], roles["norm.narrow"], roles["0.norm2"]) == (
-        Role.RESIDUAL, Role.ACTIVATION, Role.ACTIVATION)
+        Role.RESIDUAL,
+        Role.ACTIVATION,
+        Role.ACTIVATION,
+    )
 
 
 def test_the_caller_reads_the_wide_copy() -> None:

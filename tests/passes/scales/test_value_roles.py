@@ -16,12 +16,27 @@ from tmc.passes.scales.value_roles import Role, value_roles
 def test_roles_of_a_transformer() -> None:
     roles = value_roles(transformer(Size(layers=1)))
     expected = {
-        "emg": Role.INPUT, "patches": Role.INPUT, "embedded": Role.RESIDUAL, "0.norm1": Role.ACTIVATION,
-        "0.q": Role.UNROTATED, "0.k": Role.UNROTATED, "0.v": Role.VALUE, "0.q_turned": Role.QUERY_KEY,
-        "0.k_turned": Role.QUERY_KEY, "0.attended": Role.ATTENDED, "0.out": Role.BRANCH,
-        "0.after_attention": Role.RESIDUAL, "0.norm2": Role.ACTIVATION, "0.wide": Role.TABLE_INPUT,
-        "0.gelu": Role.ACTIVATION, "0.narrow": Role.BRANCH, "0.after_mlp": Role.RESIDUAL,
-        "tokens": Role.ACTIVATION, "pooled": Role.POOLED, "features": Role.POOLED, "logits": Role.LOGITS,
+        "emg": Role.INPUT,
+        "patches": Role.INPUT,
+        "embedded": Role.RESIDUAL,
+        "0.norm1": Role.ACTIVATION,
+        "0.q": Role.UNROTATED,
+        "0.k": Role.UNROTATED,
+        "0.v": Role.VALUE,
+        "0.q_turned": Role.QUERY_KEY,
+        "0.k_turned": Role.QUERY_KEY,
+        "0.attended": Role.ATTENDED,
+        "0.out": Role.BRANCH,
+        "0.after_attention": Role.RESIDUAL,
+        "0.norm2": Role.ACTIVATION,
+        "0.wide": Role.TABLE_INPUT,
+        "0.gelu": Role.ACTIVATION,
+        "0.narrow": Role.BRANCH,
+        "0.after_mlp": Role.RESIDUAL,
+        "tokens": Role.ACTIVATION,
+        "pooled": Role.POOLED,
+        "features": Role.POOLED,
+        "logits": Role.LOGITS,
     }
     assert roles == expected
 
@@ -118,20 +133,26 @@ def mean_of_the_stream(b: GraphBuilder, x: str) -> None:
     b.op(OpKind.MEAN_ROWS, "bad", x, attrs=a.MeanRowsAttrs(4))
 
 
-@pytest.mark.parametrize(("build", "message"), [
-    (unsupported_op, "found softmax in the graph to quantise, allowed linear, layernorm"),
-    (norm_of_an_int8_value, "found operand %n as int8 with zero point, allowed int16 input or int16 mean"),
-    (norm_as_summand, "found operand %n as int8 with zero point, allowed int16 input or int16 residual"),
-    (two_used_summands, "found an add of two values that are both used elsewhere"),
-    (doubled, "found an add of two values that are both used elsewhere"),
-    (constant_summand, "found constant operand %c of add"),
-    (computed_weight, "found computed operand %w of linear"),
-    (gelu_read_twice, "found operand %h as int8 with zero point, allowed int8 table index"),
-    (gelu_of_a_result, "found operand %n as int8 with zero point, allowed int8 table index"),
-    (value_is_also_key, "found operand %k as int8 with zero point, allowed int8 per head"),
-    (reshape_before_a_gelu, "found operand %h as int8 table index"),
-    (mean_of_the_stream, "found operand %stream as int16 residual stream"),
-])
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (unsupported_op, "found softmax in the graph to quantise, allowed linear, layernorm"),
+        (
+            norm_of_an_int8_value,
+            "found operand %n as int8 with zero point, allowed int16 input or int16 mean",
+        ),
+        (norm_as_summand, "found operand %n as int8 with zero point, allowed int16 input or int16 residual"),
+        (two_used_summands, "found an add of two values that are both used elsewhere"),
+        (doubled, "found an add of two values that are both used elsewhere"),
+        (constant_summand, "found constant operand %c of add"),
+        (computed_weight, "found computed operand %w of linear"),
+        (gelu_read_twice, "found operand %h as int8 with zero point, allowed int8 table index"),
+        (gelu_of_a_result, "found operand %n as int8 with zero point, allowed int8 table index"),
+        (value_is_also_key, "found operand %k as int8 with zero point, allowed int8 per head"),
+        (reshape_before_a_gelu, "found operand %h as int8 table index"),
+        (mean_of_the_stream, "found operand %stream as int16 residual stream"),
+    ],
+)
 def test_what_has_no_integer_form_is_refused_by_name(
     build: Callable[[GraphBuilder, str], None], message: str
 ) -> None:

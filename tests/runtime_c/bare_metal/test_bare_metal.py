@@ -56,9 +56,7 @@ def test_iss_names_a_fault(transfers: Network, simulators: Simulators, fault: in
 def test_transfers_overlap_on_gvsoc(transfers: Network, simulators: Simulators) -> None:
     program = transfers.build(INPUT)
     real = right_output(simulators.run_gvsoc(program, transfers.flash)).stages
-    free = right_output(
-        simulators.run_gvsoc(program, transfers.flash, ("free_transfers=1",))
-    ).stages
+    free = right_output(simulators.run_gvsoc(program, transfers.flash, ("free_transfers=1",))).stages
     # Half a byte a cycle from L3: the peripheral clock is half as fast as the cluster's.
     assert 1.9 < (real[0].cycles - free[0].cycles) / len(WEIGHTS) < 2.1
     # Work takes as long as before. Transfers alone take time; beside work they only take turns at banks.

@@ -189,5 +189,6 @@ def test_functions_that_may_be_missing(tmp_path: Path) -> None:
     assert asked(text, "absent?:1024 root:1024")[0]
     assert asked(text, "absent:1024") == (False, "error: found no function absent in the program\n")
     assert asked("", "root:1024") == (
-        False, "error: found no disassembly of a program, allowed the output of objdump -d\n"
+        False,
+        "error: found no disassembly of a program, allowed the output of objdump -d\n",
     )

@@ -19,11 +19,23 @@ PLATFORM = ("start.S", "cluster.c", "console.c", "freestanding.c", "hyper.c", "p
 STACK = "TMC_WORKER_STACK_BYTES=2048"
 MACHINE = ("-march=rv32imc", "-mabi=ilp32")
 COMPILE = (
-    *MACHINE, "-std=gnu11", "-ffreestanding", "-fno-common", "-Wall", "-Wextra", "-Werror",
-    "-fno-tree-loop-distribute-patterns", "-DTMC_STAGES", f"-D{STACK}",
+    *MACHINE,
+    "-std=gnu11",
+    "-ffreestanding",
+    "-fno-common",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-fno-tree-loop-distribute-patterns",
+    "-DTMC_STAGES",
+    f"-D{STACK}",
 )
 LINK = (
-    *MACHINE, "-nostdlib", "-nostartfiles", f"-T{BARE_METAL / 'bare_metal.ld'}", f"-Wl,--defsym={STACK}",
+    *MACHINE,
+    "-nostdlib",
+    "-nostartfiles",
+    f"-T{BARE_METAL / 'bare_metal.ld'}",
+    f"-Wl,--defsym={STACK}",
 )
 SECONDS_MAX = 300
 
@@ -32,7 +44,9 @@ def build_program(name: str, folder: Path, *flags: str, runtime: Path = RUNTIME)
     """Return the binary of a program, with the kernels and headers of `runtime`."""
     binary = folder / f"{name}.elf"
     sources = [
-        *(BARE_METAL / each for each in PLATFORM), HERE / "cases.c", HERE / f"{name}.c",
+        *(BARE_METAL / each for each in PLATFORM),
+        HERE / "cases.c",
+        HERE / f"{name}.c",
         *sorted((runtime / "kernels").glob("*.c")),
     ]
     folders = [f"-I{path}" for path in (runtime / "include", BARE_METAL, HERE)]

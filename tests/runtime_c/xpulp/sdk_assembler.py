@@ -118,7 +118,7 @@ def _loop(mnemonic: str, words: list[str]) -> tuple[Instruction, str]:
             return Instruction(mnemonic, number, _register(words[1]), imm=None), distance
         case "lp.count", 2:
             return Instruction(mnemonic, number, _register(words[1])), ""
-        case ("lp.starti" | "lp.endi"), 2:
+        case (("lp.starti" | "lp.endi"), 2):
             return Instruction(mnemonic, number, imm=None), distance
     raise ValueError(f"{mnemonic} {words}")
 

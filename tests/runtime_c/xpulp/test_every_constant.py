@@ -77,7 +77,7 @@ HARMLESS = (
     ),
     (
         "attention_values_u8s8s8",
-        'const uint32_t in_blocks = args->keys > 4u ? args->channels / TMC_BLOCK_W : 0u;',
+        "const uint32_t in_blocks = args->keys > 4u ? args->channels / TMC_BLOCK_W : 0u;",
         "4u",
         PATH,
     ),
@@ -101,43 +101,43 @@ HARMLESS = (
     ),
     (
         "include/tmc_xpulp_layernorm.h",
-        'uint32_t maxima = 0x80008000u, minima = 0x7FFF7FFFu, a, b, c, d;',
+        "uint32_t maxima = 0x80008000u, minima = 0x7FFF7FFFu, a, b, c, d;",
         "0x80008000u",
         "matters only where half of a row is -32768; the other half then has the maximum",
     ),
     (
         "include/tmc_xpulp_layernorm.h",
-        'const uint32_t v = variance < 1 ? 1u : (uint32_t)variance;',
+        "const uint32_t v = variance < 1 ? 1u : (uint32_t)variance;",
         "1u",
         "where no element differs from the mean, the variance is multiplied by zero",
     ),
     (
         "include/tmc_xpulp_layernorm.h",
-        'const uint32_t channels = args->channels, fours = channels / 4u;',
+        "const uint32_t channels = args->channels, fours = channels / 4u;",
         "4u",
         PATH,
     ),
     (
         "include/tmc_xpulp_layernorm.h",
-        'const uint32_t bits = row.widest == 0u ? 0u : tmc_bits(row.widest);',
+        "const uint32_t bits = row.widest == 0u ? 0u : tmc_bits(row.widest);",
         "0u",
         "one bit or none: no shift either way",
     ),
     (
         "include/tmc_xpulp_layernorm.h",
-        'const uint32_t in_fours = row.factor < 0xF000u ? fours : 0u;',
+        "const uint32_t in_fours = row.factor < 0xF000u ? fours : 0u;",
         "0xF000u",
         PATH,
     ),
     (
         "mean_rows_s8s16",
-        'int32_t sums[4];',
+        "int32_t sums[4];",
         "4",
         "room for one more",
     ),
     (
         "mean_rows_s8s16",
-        'for (uint32_t i = 0; i < 4u; ++i)',
+        "for (uint32_t i = 0; i < 4u; ++i)",
         "4u",
         "the fifth is written again by the next word, or not at all",
     ),
@@ -235,10 +235,15 @@ class Bench:
         path = self.folder / change.file
         right = path.read_text()
         path.write_text(change.text)
-        touched = [path] if path.suffix == ".c" else [
-            kernel for kernel in self.kernels
-            if kernel.stem.endswith("_xpulp") and family_of(path) in kernel.stem
-        ]
+        touched = (
+            [path]
+            if path.suffix == ".c"
+            else [
+                kernel
+                for kernel in self.kernels
+                if kernel.stem.endswith("_xpulp") and family_of(path) in kernel.stem
+            ]
+        )
         try:
             built = {kernel: self.compile(kernel).read_bytes() for kernel in touched}
         except (AssertionError, subprocess.CalledProcessError):

@@ -20,7 +20,12 @@ from tests.runtime_c.xpulp.case_programs import HERE
 from tests.runtime_c.xpulp.sdk_assembler import ROWS, Instruction, translated
 
 FLAGS = (
-    "-march=rv32imc_zicsr", "-mabi=ilp32", "-std=gnu11", "-ffreestanding", "-fno-common", "-O2",
+    "-march=rv32imc_zicsr",
+    "-mabi=ilp32",
+    "-std=gnu11",
+    "-ffreestanding",
+    "-fno-common",
+    "-O2",
     "-fno-tree-loop-distribute-patterns",
 )
 SDK = ("-D__pulp__", "-D__gap9__")

@@ -52,7 +52,11 @@ def test_sanitizers_find_nothing(tmp_path: Path) -> None:
         ["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
     )
     result = run_program(
-        sys.executable, "-m", "tests.runtime_c.kernel_cases", library, "xpulp",
+        sys.executable,
+        "-m",
+        "tests.runtime_c.kernel_cases",
+        library,
+        "xpulp",
         variables={"LD_PRELOAD": run_time.stdout.strip(), "ASAN_OPTIONS": "detect_leaks=0"},
     )
     assert result.returncode == 0, result.stderr[-4000:]
@@ -69,8 +73,18 @@ def test_each_core_writes_its_own_chunk(kernels: Kernels, rows: int) -> None:
     for core in range(8):
         y = blank(rows, 4, np.int8, 0)
         kernels(
-            "tmc_linear_s8s8s8", [core], x=x.memory, x_pitch=x.pitch, weight=weights.memory,
-            weight_pitch=weights.pitch, y=y.memory, y_pitch=y.pitch, rows=rows, depth=4, channels=4, shift=0,
+            "tmc_linear_s8s8s8",
+            [core],
+            x=x.memory,
+            x_pitch=x.pitch,
+            weight=weights.memory,
+            weight_pitch=weights.pitch,
+            y=y.memory,
+            y_pitch=y.pitch,
+            rows=rows,
+            depth=4,
+            channels=4,
+            shift=0,
         )
         written = np.flatnonzero((y.read() == 7).all(axis=1)).tolist()
         assert written == list(range(rows))[core * chunk : (core + 1) * chunk]

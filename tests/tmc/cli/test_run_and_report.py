@@ -146,9 +146,7 @@ def test_one_input_without_a_stack(tmp_path: Path, built: Built) -> None:
 def test_inputs_that_do_not_fit(tmp_path: Path, built: Built, array: NDArray[Any], found: str) -> None:
     np.save(tmp_path / "x.npy", array)
     output = tmp_path / "y.npy"
-    answer = refused(
-        "run", built.output, "--on", "host", "--input", tmp_path / "x.npy", "--output", output
-    )
+    answer = refused("run", built.output, "--on", "host", "--input", tmp_path / "x.npy", "--output", output)
     assert found in answer.error and not output.exists()
 
 
