@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tmc.backend_gap9.stages.layout import Rows
-from tmc.ir.attrs import QAttentionAttrs
+from tmc.ir.attrs import QAttentionAttrs, QLinearAttrs
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph, Op, OpKind, producers
 from tmc.ir.ops import VIEWS
+from tmc.ir.types import DType
 
 WORD_BYTES = 4
 
@@ -43,6 +44,8 @@ def check_kernel_limits(graph: Graph, layouts: Mapping[str, Rows]) -> None:
                     f"found heads of {width} columns, allowed multiples of {WORD_BYTES}",
                     "use another number of heads, or pad their columns with zeros",
                 )
+        if isinstance(op.attrs, QLinearAttrs):
+            _check_bias(graph, op)
     made_by = producers(graph)
     touched = (name for op in graph.ops if op.kind not in VIEWS for name in _rows_in_words(op))
     for name in touched:
@@ -56,3 +59,15 @@ def check_kernel_limits(graph: Graph, layouts: Mapping[str, Rows]) -> None:
                 "nothing lies between the rows of what the caller gives and gets, or a Reshape reads: "
                 "choose another size, or pad the rows with zeros",
             )
+
+
+def _check_bias(graph: Graph, op: Op) -> None:
+    """Refuse a bias that differs from row to row, but where int16 is made of int16."""
+    rows = graph.types[op.inputs[3]].shape[0]
+    if rows > 1 and any(graph.types[name].dtype is not DType.S16 for name in (op.inputs[0], op.output)):
+        raise PlanError(
+            op.loc,
+            f"found {rows} different constant rows added to the result of a linear, allowed one row for all "
+            "tokens, or an embedding of the network's input in front of a LayerNorm or a residual block",
+            "add positions to the embedding, or one row to this linear",
+        )

@@ -9,12 +9,14 @@ from tmc.ir.errors import QuantisationError, UnsupportedModel
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses, values_through
 from tmc.passes.declared.adopt_scales import Declared, adopt_scales, strip_quantisers
 from tmc.passes.declared.clip_evidence import Reach, Sample, distance, reaches, without
-from tmc.passes.declared.place_clips import place_clips
+from tmc.passes.declared.place_clips import costly, place_clips
 
 # Samples on which outputs are compared with and without ranges.
 COMPARED = 6
 # What the outputs may lose by ranges that are not kept, as a share of the model's own rounding noise.
 SHARE = 1.0
+# The same of clips that could be kept, but as ops of their own: 12 dB below the model's own noise.
+HARDLY = 1 / 16
 # How far below 0 noise must come, relative to how far above, to say that a range from 0 on is a ReLU.
 BELOW = 0.05
 _FULL_SIZE = frozenset({OpKind.RESHAPE, OpKind.TRANSPOSE})
@@ -44,7 +46,8 @@ def keep_ranges(
 ) -> KeptRanges:
     """Return the canonical form of a quantised model in float32, with the ranges of its roundings as clips.
 
-    Every range that the canonical graph has a value for becomes a clip of that value. A range within what
+    Every range that the canonical graph has a value for becomes a clip of that value; where it would be an op
+    of its own, all but ReLUs are left out together if the outputs hardly show that. A range within what
     became one op (attention, a LayerNorm, a linear and its bias) has none: where its cut changes the outputs
     by more than a share of the noise of the model's own roundings, the clip goes into the graph before
     recognition. Without meaningful samples that is done where a range begins or ends at 0 and noise does not.
@@ -69,18 +72,61 @@ def keep_ranges(
             name: tuple(entry for entry in entries if entry.name not in mixed)
             for name, entries in adopted.items()
         }
-        placed, kept = place_clips(
-            canonical,
-            {name: entries for name, entries in alone.items() if entries},
-            {entry.name for entry in cutting},
-        )
+        alone = {name: entries for name, entries in alone.items() if entries}
+        placed, kept = place_clips(canonical, alone, {entry.name for entry in cutting})
+        if meaningful:
+            needed = _relus_and_int8(canonical, alone, reached)
+            fewer, less = place_clips(canonical, needed, {entry.name for entry in cutting})
+            if _hardly_shows(graph, fewer, cutting, reached, samples):
+                return _kept(fewer, adopted, declared, cutting, less | clipped, same)
         there = {same[name] for name in kept | clipped}
         lost = [entry for entry in cutting if same[entry.name] not in there]
         missing = _missing(graph, placed, cutting, lost, reached, samples, meaningful)
         if not missing:
-            clips = sum(op.kind is OpKind.CLIP for op in placed.ops)
-            return KeptRanges(placed, adopted, len(declared), clips, len(cutting), len(lost))
+            return _kept(placed, adopted, declared, cutting, kept | clipped, same)
         clipped |= missing
+
+
+def _kept(
+    placed: Graph,
+    adopted: Mapping[str, tuple[Declared, ...]],
+    declared: Sequence[Declared],
+    cutting: Sequence[Declared],
+    kept: frozenset[str],
+    same: Mapping[str, str],
+) -> KeptRanges:
+    there = {same[name] for name in kept}
+    lost = sum(same[entry.name] not in there for entry in cutting)
+    clips = sum(op.kind is OpKind.CLIP for op in placed.ops)
+    return KeptRanges(placed, adopted, len(declared), clips, len(cutting), lost)
+
+
+def _relus_and_int8(
+    canonical: Graph, alone: Mapping[str, tuple[Declared, ...]], reached: Mapping[str, Reach]
+) -> dict[str, tuple[Declared, ...]]:
+    """Return the values whose clip costs nothing, and those that a range turns into a ReLU."""
+    paid = costly(canonical, alone)
+    return {
+        name: entries
+        for name, entries in alone.items()
+        if name not in paid
+        or any(entry.name in reached and _is_relu(entry, reached[entry.name]) for entry in entries)
+    }
+
+
+def _hardly_shows(
+    graph: Graph,
+    placed: Graph,
+    cutting: list[Declared],
+    reached: Mapping[str, Reach],
+    samples: Sequence[Sample],
+) -> bool:
+    """Tell whether the outputs with fewer clips are those of the model, whose roundings are louder."""
+    if not cutting:
+        return True
+    chosen = _telling(cutting, reached, samples)
+    whole = without(graph, ())
+    return distance(whole, placed, chosen) <= HARDLY * distance(whole, graph, chosen)
 
 
 def _missing(

@@ -17,6 +17,7 @@ from tmc.passes.scales.value_roles import Role, value_roles
 
 Limits = tuple[float, float]
 WIDEST_ROW = 512
+_WIDE = frozenset({Role.INPUT, Role.RESIDUAL, Role.BRANCH, Role.LOGITS, Role.POOLED, Role.ATTENDED})
 
 
 def place_clips(
@@ -25,7 +26,7 @@ def place_clips(
     """Return the graph with a clip behind every value of `adopted`, and the roundings whose range it keeps.
 
     A value keeps its name clipped; before the clip it is `<name>.unclipped`. A clipped input is
-    `<name>.clipped`. No clip stands where the graph keeps the range by itself, whatever its inputs. Ranges of
+    `<name>.clipped`. No clip stands where the graph keeps the range by itself, whatever its inputs.
     Ranges of Q, K and V become symmetric, as their codes are; but those that no rotation gives keep the ends
     of the roundings in `cutting`, which take something away. Rotated Q and K that end at 0, what a rotation
     reads, and inputs of an odd number of elements have no integer form of a clip.
@@ -47,6 +48,12 @@ def place_clips(
         if _exceeds(bounds[f"{name}.unclipped" if name in made_by else name], found, steps[name] / 2)
     }
     return _clipped(graph, needed), frozenset(kept)
+
+
+def costly(graph: Graph, names: Collection[str]) -> frozenset[str]:
+    """Return those values whose clip is an op of its own: codes of int8 saturate, or go by a table."""
+    roles = value_roles(graph)
+    return frozenset(name for name in names if roles[name] in _WIDE)
 
 
 def _limits(

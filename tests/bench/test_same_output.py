@@ -34,9 +34,9 @@ def test_exactly_the_changed_file_differs(tmp_path: Path) -> None:
     tree = changed_copy(tmp_path)
     assert package_of(tree) == tree / "tmc"
     found = compare("net", model, ROOT, tree, tmp_path)
-    assert (found.different, found.refused, found.same) == (("README.txt",), "", False)
+    assert (found.different, found.refused, found.same) == (("README.txt", "manifest.json"), "", False)
     assert found.files > 20
-    assert found.line().endswith(f"1 of {found.files} files differ: README.txt")
+    assert found.line().endswith(f"2 of {found.files} files differ: README.txt, manifest.json")
 
 
 def test_a_network_that_does_not_compile_is_not_the_same(tmp_path: Path) -> None:

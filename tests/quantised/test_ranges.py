@@ -157,3 +157,19 @@ def test_a_float_network_clips_wherever_it_says_so(tmp_path: Path, op: str) -> N
     assert compiled.reference_difference < 1e-4 and compiled.accuracy.outputs[0].sqnr_db > 25
     for run in (run_host, run_iss):
         assert run(tmp_path / "out").bit_exact
+
+
+def test_ranges_that_outputs_hardly_show_cost_no_ops(tmp_path: Path) -> None:
+    """Smallest and largest values of most windows cut a little of others, everywhere, and none is a ReLU."""
+    source = write_transformer(
+        tmp_path / "float.onnx", Architecture(channels=2, patches=5, dim=16, hidden=24)
+    )
+    quant_pre_process(source, tmp_path / "ready.onnx")
+    arrays = samples((1, 2, 100), 24, 1)
+    path = quantise(tmp_path / "ready.onnx", tmp_path / "q.onnx", True, "int8", arrays[:20])
+    np.savez(tmp_path / "q.calibration.npz", emg=np.stack(arrays))
+    compiled = compile_model(Options(path, target_named("gap9")))
+    kept = compiled.report.declared
+    assert kept is not None and kept.cutting > 5
+    assert not any(op.kind is OpKind.QCLIP for op in compiled.graph.ops)
+    assert compiled.accuracy.outputs[0].sqnr_db > 25

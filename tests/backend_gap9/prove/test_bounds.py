@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.backend_gap9.prove.damage import tinyissimo
+from tests.backend_gap9.prove.damage import TARGET, tinyissimo
 from tests.backend_gap9.prove.small_edits import LINEAR, check
 from tests.networks import small_program as small
 from tests.networks.small_program import with_stage
@@ -35,7 +35,7 @@ def test_views_that_lead_back_are_found(views: dict[str, str]) -> None:
     program = replace(small.program(), views=views)
     refuses("as a view of", program)
     with pytest.raises(VerifyError, match="leads back to it"):
-        prove_program(program, small.graph(), small.plan(), small.contents())
+        prove_program(program, small.graph(), small.plan(), small.contents(), TARGET)
 
 
 def test_a_graph_whose_views_lead_back_is_found() -> None:
@@ -111,7 +111,7 @@ def test_the_proof_takes_the_memory_that_it_states() -> None:
     )
     stated = 4 * (program.l1_bytes + program.l3_bytes + external) + 10 * program.l2_bytes + 5 * values
     tracemalloc.start()
-    prove_program(program, planned.graph, planned.plan, planned.contents)
+    prove_program(program, planned.graph, planned.plan, planned.contents, TARGET)
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert 0.9 * stated < peak_bytes < stated + 2**20

@@ -34,11 +34,11 @@ def test_every_change_of_a_clip_is_caught(tmp_path: Path) -> None:
     plan, packed = make_plan(graph, target)
     program = build_program(graph, plan, packed)
     contents = {name: data for stage in packed for name, data in stage.contents.items()}
-    check_program(program, graph, plan, contents)
+    check_program(program, graph, plan, contents, target)
 
     def passes(changed: Program) -> bool:
         try:
-            check_program(changed, graph, plan, contents)
+            check_program(changed, graph, plan, contents, target)
         except CheckError:
             return False
         return True

@@ -127,6 +127,16 @@ def test_several_inputs(tmp_path: Path) -> None:
     assert "found 2 inputs (x, u), allowed 1" in refused_untouched(tmp_path, "compile", path).error
 
 
+def test_positions_behind_which_nothing_comes(tmp_path: Path) -> None:
+    nodes = node("MatMul", "x w", "a"), node("Add", "a p", "y")
+    path = write_nodes(
+        tmp_path / "m.onnx", *nodes, p=np.repeat(np.arange(4, dtype=np.float32)[:, None], 8, 1)
+    )
+    answer = refused_untouched(tmp_path, "compile", path)
+    assert "found 4 different constant rows added to the result of a linear, allowed one row" in answer.error
+    assert answer.error.startswith("node_a: ")
+
+
 def test_nothing_to_compute(tmp_path: Path) -> None:
     path = write_nodes(tmp_path / "m.onnx", node("Reshape", "x s", "y"), s=np.array([8, 4]))
     error = refused_untouched(tmp_path, "compile", path).error
