@@ -129,7 +129,7 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     watch.stage(f"import {options.model.name}")
     model = load_model(options.model, options.name)
     imported = model.graph
-    _check_interface(options.model, imported)
+    _check_interface(options.model, imported, options.target)
     done("import", imported)
     calibration = choose_calibration(options.model, options.calibration, imported)
     check_floor_has_windows(options.floor, calibration)
@@ -202,13 +202,20 @@ def _check_request(options: Options) -> None:
         check_output(options.output)
 
 
-def _check_interface(model: Path, graph: Graph) -> None:
+def _check_interface(model: Path, graph: Graph, target: Target) -> None:
     for kind, names in (("inputs", graph.inputs), ("outputs", graph.outputs)):
         if len(names) != 1:
             raise UnsupportedModel(
                 model.name,
                 f"found {len(names)} {kind} ({', '.join(names) or 'none'}), allowed 1",
                 "join them into one tensor, or export a part of the network",
+            )
+        elements, room = graph.types[names[0]].elements, target.l2.size_bytes
+        if elements > room:
+            raise UnsupportedModel(
+                f"{kind.removesuffix('s')} {names[0]}",
+                f"found {elements:,} elements, allowed {room:,}: it lies in L2, a byte or more for each",
+                "cut the recording into shorter windows",
             )
 
 

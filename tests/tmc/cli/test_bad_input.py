@@ -137,6 +137,14 @@ def test_positions_behind_which_nothing_comes(tmp_path: Path) -> None:
     assert answer.error.startswith("node_a: ")
 
 
+@pytest.mark.parametrize(("ends", "where"), [((8, 8), "input x"), ((1, 8), "output y")])
+def test_more_than_l2_holds(tmp_path: Path, ends: tuple[int, int], where: str) -> None:
+    shape, weight = (2_400_000 // 8, ends[0]), np.ones(ends, np.float32)
+    path = write_nodes(tmp_path / "m.onnx", node("MatMul", "x v", "y"), shape=shape, v=weight)
+    error = refused_untouched(tmp_path, "compile", path).error
+    assert error.startswith(f"{where}: found 2,400,000 elements, allowed 1,572,864: it lies in L2")
+
+
 def test_nothing_to_compute(tmp_path: Path) -> None:
     path = write_nodes(tmp_path / "m.onnx", node("Reshape", "x s", "y"), s=np.array([8, 4]))
     error = refused_untouched(tmp_path, "compile", path).error
