@@ -353,10 +353,10 @@ def test_results_of_every_rank_are_exact(tmp_path: Path, shape: tuple[int, ...],
     verify(graph)
     found = [interpret(graph, {"x": x})["y"] for x in inputs.astype(np.int8)]
     assert np.array_equal(found, expected)
-    succeeded("check", path)
+    succeeded("check", path, "--input-range=-128:127")
     if len(shape) != 3 or shape[0] == 1:
         return
-    succeeded("compile", path, "-o", tmp_path / "out")
+    succeeded("compile", path, "--input-range=-128:127", "-o", tmp_path / "out")
     for run in (run_host, run_iss):
         result = run(tmp_path / "out", inputs.astype(np.int8))
         assert result.bit_exact
