@@ -14,7 +14,7 @@ import numpy as np
 from tmc.calibration import Calibration
 from tmc.ir.attrs import RequantShiftAttrs
 from tmc.ir.errors import CalibrationError
-from tmc.ir.graph import Graph, Op, OpKind, uses
+from tmc.ir.graph import Graph, Op, OpKind, uses, values_through
 from tmc.passes.views.element_map import VIEW_KINDS
 
 Limits: TypeAlias = tuple[int, int]
@@ -73,14 +73,9 @@ def _reads_integers(graph: Graph, readers: list[Op]) -> bool:
 
 def _readers(graph: Graph, name: str) -> list[Op]:
     """Return the ops that read a value or a view of it."""
-    readers, names, found = uses(graph), [name], []
-    while names:
-        for op in readers.get(names.pop(), ()):
-            if op.kind in VIEW_KINDS:
-                names.append(op.output)
-            else:
-                found.append(op)
-    return found
+    readers = uses(graph)
+    values = values_through(readers, name, VIEW_KINDS)
+    return [op for value in values for op in readers.get(value, ()) if op.kind not in VIEW_KINDS]
 
 
 def _port(

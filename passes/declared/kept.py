@@ -52,7 +52,7 @@ class Kept:
             parts.append(f"the ranges of {self.ranges} values are the model's, for want of samples")
         if self.clips or self.cutting:
             cut = f"{self.clips} values clipped to their ranges, {self.cutting} ranges cut what samples reach"
-            lost = f", {self.lost} of them within ops and not kept" if self.lost else ""
+            lost = f", {self.lost} of them not kept, for outputs hardly show them" if self.lost else ""
             parts.append(cut + lost)
         if self.reason:
             parts.append(f"not code by code: {self.reason}")

@@ -18,7 +18,7 @@ from tests.examples.head_models import export
 from tests.quantised.qdq_models import quantise
 
 Array = NDArray[Any]
-Quantiser = Literal["none", "per tensor", "per channel", "unsigned per channel", "trained", "pt2e"]
+Quantiser = Literal["none", "per tensor", "per channel", "unsigned per channel"]
 
 
 @dataclass(frozen=True, slots=True)

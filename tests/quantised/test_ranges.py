@@ -143,7 +143,10 @@ def test_a_rotation_between_percentiles(tmp_path: Path) -> None:
 
     kept = compiled(99.9).report.declared
     assert kept is not None and kept.file_db is not None and kept.file_db > 20
-    assert 0 < kept.lost < kept.cutting and f"{kept.lost} of them within ops and not kept" in kept.summary()
+    assert (
+        0 < kept.lost < kept.cutting
+        and f"{kept.lost} of them not kept, for outputs hardly show them" in kept.summary()
+    )
     with pytest.raises(QuantisationError, match=r"found values that its quantiser \S+ clips to -2") as error:
         compiled(99.0)
     assert "no integer op can" in error.value.what and "QDQKeepRemovable" in str(error.value.notes)
