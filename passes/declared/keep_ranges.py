@@ -73,12 +73,12 @@ def keep_ranges(
             for name, entries in adopted.items()
         }
         alone = {name: entries for name, entries in alone.items() if entries}
-        placed, kept = place_clips(canonical, alone, {entry.name for entry in cutting})
+        exact = {entry.name for entry in cutting}
         if meaningful:
-            needed = _relus_and_int8(canonical, alone, reached)
-            fewer, less = place_clips(canonical, needed, {entry.name for entry in cutting})
-            if _hardly_shows(graph, fewer, cutting, reached, samples):
-                return _kept(fewer, adopted, declared, cutting, less | clipped, same)
+            placed, kept = place_clips(canonical, _relus_and_int8(canonical, alone, reached), exact)
+            if _hardly_shows(graph, placed, cutting, reached, samples):
+                return _kept(placed, adopted, declared, cutting, kept | clipped, same)
+        placed, kept = place_clips(canonical, alone, exact)
         there = {same[name] for name in kept | clipped}
         lost = [entry for entry in cutting if same[entry.name] not in there]
         missing = _missing(graph, placed, cutting, lost, reached, samples, meaningful)
