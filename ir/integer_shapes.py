@@ -58,7 +58,7 @@ def qclip(types: Types, attrs: a.QClipAttrs) -> TensorType:
     """x s8, s16 or s32 [M, N], low and high of its type [G, N], residual s16 [M, N] for x s16."""
     rows, channels = operand_shape("x", types[0], 2, DType.S8, DType.S16, DType.S32)
     need(len(types) == 3 + attrs.residual, f"found {len(types)} operands, allowed {3 + attrs.residual}")
-    groups = types[1].shape[0]
+    groups, _ = operand_shape("low", types[1], 2, types[0].dtype)
     divides(groups, rows, "lines of limits")
     for name, operand in zip(("low", "high"), types[1:3], strict=True):
         shape = operand_shape(name, operand, 2, types[0].dtype)

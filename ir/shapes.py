@@ -119,7 +119,7 @@ def concat(types: Types, attrs: a.ConcatAttrs) -> TensorType:
         same = list(other.shape)
         same[attrs.axis : attrs.axis + 1] = shape[attrs.axis : attrs.axis + 1]
         need(
-            same == shape,
+            len(other.shape) == len(shape) and same == shape,
             f"found {other.shape} to join to {types[0].shape} on axis {attrs.axis}, "
             "allowed equal sizes on the other axes",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
 import pytest
@@ -79,6 +80,7 @@ WRONG: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (K.SLICE, ("s8[6]",), a.SliceAttrs((3,), (2,), (1,)), "found slice 3:2:1"),
     (K.SLICE, ("s8[6]",), a.SliceAttrs((0,), (2,), (0,)), "found slice 0:2:0"),
     (K.CONCAT, ("s8[2x6]", "s8[3x6]"), a.ConcatAttrs(1), "found (3, 6) to join to (2, 6) on axis 1"),
+    (K.CONCAT, ("s8[2x6x3]", "s8[2x6]"), a.ConcatAttrs(2), "found (2, 6) to join to (2, 6, 3) on axis 2"),
     (K.CONCAT, ("s8[2x6]", "s16[2x6]"), a.ConcatAttrs(1), "found s16 to join to s8"),
     (K.CONCAT, ("s8[2x6]",), a.ConcatAttrs(2), "found axis 2, allowed 0 to 1"),
     (K.GATHER, ("s8[2x6]",), a.GatherAttrs(2, (), (0,)), "found axis 2, allowed 0 to 1"),
@@ -243,3 +245,15 @@ def test_every_rule_is_tested_both_ways() -> None:
 )
 def test_operand_counts(kind: K, counts: set[int]) -> None:
     assert {count for count in range(8) if arity_allowed(kind, count)} == counts
+
+
+@pytest.mark.parametrize("row", RIGHT, ids=lambda row: row[0].value)
+def test_operands_of_any_rank_are_judged(row: tuple[K, tuple[str, ...], a.Attrs, str]) -> None:
+    """No shape of one operand, of fewer or more axes, ends a rule otherwise than by its own words."""
+    kind, operands, attrs, _ = row
+    for number in range(len(operands)):
+        types = [tensor(operand) for operand in operands]
+        for shape in ((), (1,), (4,), (2, 3), (1, 2, 4), (1, 2, 4, 4), (1, 1, 2, 3, 4)):
+            types[number] = replace(types[number], shape=shape)
+            with contextlib.suppress(ValueError):
+                OPS[kind].infer(types, attrs)
