@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from tmc.ir.errors import QuantisationError, UnsupportedModel
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses, values_through
 from tmc.passes.declared.adopt_scales import Declared, adopt_scales, strip_quantisers
@@ -15,8 +17,10 @@ from tmc.passes.declared.place_clips import costly, place_clips
 COMPARED = 6
 # What the outputs may lose by ranges that are not kept, as a share of the model's own rounding noise.
 SHARE = 1.0
-# The same of clips that could be kept, but as ops of their own: 12 dB below the model's own noise.
+# The same of clips that could be kept, but part what is one op: 12 dB below the model's own noise.
 HARDLY = 1 / 16
+# How much louder than calibrated what such clips see may come.
+LOUDER = 4
 # How far below 0 noise must come, relative to how far above, to say that a range from 0 on is a ReLU.
 BELOW = 0.05
 _FULL_SIZE = frozenset({OpKind.RESHAPE, OpKind.TRANSPOSE})
@@ -46,8 +50,8 @@ def keep_ranges(
 ) -> KeptRanges:
     """Return the canonical form of a quantised model in float32, with the ranges of its roundings as clips.
 
-    Every range that the canonical graph has a value for becomes a clip of that value; where it would be an op
-    of its own, all but ReLUs are left out together if the outputs hardly show that. A range within what
+    Every range that the canonical graph has a value for becomes a clip of that value; where it would part
+    a linear from its sum, all but ReLUs are left out together if outputs hardly show it. A range within what
     became one op (attention, a LayerNorm, a linear and its bias) has none: where its cut changes the outputs
     by more than a share of the noise of the model's own roundings, the clip goes into the graph before
     recognition. Without meaningful samples that is done where a range begins or ends at 0 and noise does not.
@@ -75,7 +79,7 @@ def keep_ranges(
         alone = {name: entries for name, entries in alone.items() if entries}
         exact = {entry.name for entry in cutting}
         if meaningful:
-            placed, kept = place_clips(canonical, _relus_and_int8(canonical, alone, reached), exact)
+            placed, kept = place_clips(canonical, _relus_and_cheap(canonical, alone, reached), exact)
             if _hardly_shows(graph, placed, cutting, reached, samples):
                 return _kept(placed, adopted, declared, cutting, kept | clipped, same)
         placed, kept = place_clips(canonical, alone, exact)
@@ -101,7 +105,7 @@ def _kept(
     return KeptRanges(placed, adopted, len(declared), clips, len(cutting), lost)
 
 
-def _relus_and_int8(
+def _relus_and_cheap(
     canonical: Graph, alone: Mapping[str, tuple[Declared, ...]], reached: Mapping[str, Reach]
 ) -> dict[str, tuple[Declared, ...]]:
     """Return the values whose clip costs nothing, and those that a range turns into a ReLU."""
@@ -121,12 +125,16 @@ def _hardly_shows(
     reached: Mapping[str, Reach],
     samples: Sequence[Sample],
 ) -> bool:
-    """Tell whether the outputs with fewer clips are those of the model, whose roundings are louder."""
-    if not cutting:
-        return True
-    chosen = _telling(cutting, reached, samples)
+    """Tell whether the outputs with fewer clips are those of the model, whose roundings are louder.
+
+    On samples, and on the same ones LOUDER: what no sample reaches, another recording may.
+    """
+    chosen = _telling(cutting, reached, samples) or list(samples[:COMPARED])
+    louder = [{name: array * np.float32(LOUDER) for name, array in sample.items()} for sample in chosen]
     whole = without(graph, ())
-    return distance(whole, placed, chosen) <= HARDLY * distance(whole, graph, chosen)
+    return all(
+        distance(whole, placed, each) <= HARDLY * distance(whole, graph, each) for each in (chosen, louder)
+    )
 
 
 def _missing(

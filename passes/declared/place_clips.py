@@ -17,7 +17,7 @@ from tmc.passes.scales.value_roles import Role, value_roles
 
 Limits = tuple[float, float]
 WIDEST_ROW = 512
-_WIDE = frozenset({Role.INPUT, Role.RESIDUAL, Role.BRANCH, Role.LOGITS, Role.POOLED, Role.ATTENDED})
+_WITHIN = frozenset({Role.BRANCH, Role.ATTENDED})
 
 
 def place_clips(
@@ -51,9 +51,12 @@ def place_clips(
 
 
 def costly(graph: Graph, names: Collection[str]) -> frozenset[str]:
-    """Return those values whose clip is an op of its own: codes of int8 saturate, or go by a table."""
+    """Return those values whose clip comes between ops that are one otherwise, at the price of room in L1.
+
+    A linear and the sum that takes it in; an attention, which divides and rounds in one step.
+    """
     roles = value_roles(graph)
-    return frozenset(name for name in names if roles[name] in _WIDE)
+    return frozenset(name for name in names if roles[name] in _WITHIN)
 
 
 def _limits(

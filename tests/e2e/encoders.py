@@ -15,10 +15,15 @@ from torch import Tensor, nn
 
 from examples.tinymyo.export import Exporter
 from tests.examples.head_models import export
+from tests.quantised.pt2e_models import exported
 from tests.quantised.qdq_models import quantise
 
 Array = NDArray[Any]
-Quantiser = Literal["none", "per tensor", "per channel", "unsigned per channel"]
+Quantiser = Literal["none", "per tensor", "per channel", "unsigned per channel", "trained", "pt2e"]
+
+
+# Activations of onnxruntime's quantisers.
+TYPES_OF = {"per tensor": "uint8", "per channel": "int8", "unsigned per channel": "uint8"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +31,9 @@ class Encoder:
     """Windows (1, channels, tokens * patch) to tokens of `dim` columns, layers of attention, and a head.
 
     embed: one token for each patch of all channels, by a linear or a convolution, or, with patch 1, for each
-    sample. norm: pre-norm blocks with a norm behind, or post-norm ones with a norm in front. quantiser: how
-    onnxruntime quantises the exported file. windows: how many calibrate; none leave it to noise or to the
+    sample. norm: pre-norm blocks with a norm behind, or post-norm ones with a norm in front. quantiser:
+    onnxruntime's, on the exported file; PyTorch's fake quantisation of linear layers, ranges and weights as
+    training leaves them; or PyTorch's PT2E. windows: how many calibrate; none leave it to noise or to the
     ranges that the file declares.
     """
 
@@ -126,6 +132,33 @@ class LongStage(nn.Module):
         return self.last(self.norm(x))  # type: ignore[no-any-return]
 
 
+def _fake_quantise(network: nn.Module, arrays: list[Array]) -> None:
+    """Round what every linear layer reads and its weights, to the ranges of some windows."""
+    linears = [part for part in network.modules() if type(part) is nn.Linear]
+    reach: dict[nn.Module, float] = {}
+
+    def look(part: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        reach[part] = max(reach.get(part, 0.0), float(inputs[0].abs().max()))
+
+    looking = [part.register_forward_pre_hook(look) for part in linears]
+    with torch.no_grad():
+        for array in arrays:
+            network(torch.from_numpy(array))
+        for hook in looking:
+            hook.remove()
+        for part in linears:
+            if part not in reach:
+                continue
+            step = part.weight.abs().max() / 127
+            part.weight.copy_(torch.round(part.weight / step) * step)
+
+            def rounded(part: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+                scale = reach[part] / 127
+                return (torch.fake_quantize_per_tensor_affine(inputs[0], scale, 0, -128, 127),)
+
+            part.register_forward_pre_hook(rounded)
+
+
 def windows(shape: tuple[int, ...], count: int, seed: int) -> list[Array]:
     """Return windows of bursts of coloured noise, their loudness from window to window 1 to 4."""
     random = np.random.default_rng(seed)
@@ -148,17 +181,22 @@ def write_encoder(folder: Path, shape: Encoder, seed: int = 0) -> Path:
                     part.bias.add_(0.2 * torch.randn(shape.dim))
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # else the older exporter meets ops that ONNX lacks
+    calibration = windows(shape.input_shape, max(shape.windows, 16), seed=1)
     try:
-        export(network, shape.input_shape, path, shape.exporter, shape.opset, fold=True)
+        if shape.quantiser == "trained":
+            _fake_quantise(network, calibration)
+        if shape.quantiser == "pt2e":
+            exported(network, path, shape.input_shape, "xnnpack per channel", calibration)
+        else:
+            export(network, shape.input_shape, path, shape.exporter, shape.opset, fold=True)
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
-    calibration = windows(shape.input_shape, max(shape.windows, 16), seed=1)
     if shape.windows:
-        np.savez(folder / "net.calibration.npz", emg=np.stack(calibration[: shape.windows]))
-    if shape.quantiser != "none":
+        (value,) = onnx.load(path).graph.input
+        np.savez(folder / "net.calibration.npz", **{value.name: np.stack(calibration[: shape.windows])})
+    if shape.quantiser in TYPES_OF:
         quant_pre_process(path, folder / "ready.onnx", skip_symbolic_shape=True)
         channels = shape.quantiser.endswith("per channel")
-        kind = "int8" if shape.quantiser == "per channel" else "uint8"
-        quantise(folder / "ready.onnx", path, channels, kind, calibration)
+        quantise(folder / "ready.onnx", path, channels, TYPES_OF[shape.quantiser], calibration)
     onnx.checker.check_model(str(path))
     return path

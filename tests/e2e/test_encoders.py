@@ -57,6 +57,11 @@ QUANTISED = (
         opset=18,
         quantiser="per tensor",
     ),
+    Encoder(tokens=20, dim=32, heads=4, patch=10, quantiser="trained"),
+    Encoder(tokens=48, dim=40, heads=5, patch=4, activation="relu", head="flatten", quantiser="trained"),
+    Encoder(tokens=16, dim=48, heads=3, patch=10, norm="post", activation="relu", quantiser="trained"),
+    Encoder(tokens=20, dim=32, heads=4, patch=10, quantiser="pt2e"),
+    Encoder(tokens=30, dim=48, heads=3, layers=1, patch=8, activation="relu", quantiser="pt2e"),
 )
 
 
@@ -99,7 +104,9 @@ def output_db(model: Path, shape: Encoder, inputs: list[np.ndarray], outputs: np
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    expected = np.stack([session.run(None, {"emg": window})[0] for window in inputs]).astype(np.float64)
+    expected = np.stack(
+        [session.run(None, {session.get_inputs()[0].name: window})[0] for window in inputs]
+    ).astype(np.float64)
     assert outputs.shape == expected.shape
     return float(10 * np.log10(np.square(expected).sum() / np.square(outputs - expected).sum()))
 

@@ -19,9 +19,11 @@ from tmc.backend_gap9.target.targets import target_named
 from tmc.driver import Compiled, Options, compile_model
 from tmc.frontend.onnx_import import load_model
 from tmc.frontend.oracle.onnxruntime import run_unfused
+from tmc.ir.attrs import QClipAttrs
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import OpKind
 from tmc.passes.accuracy.agreement import integer_outputs, output_agreement
+from tmc.passes.declared import keep_ranges
 
 # Without its Relu or Clip none of these networks comes above 15.
 FLOOR_DB = 25.0
@@ -162,17 +164,28 @@ def test_a_float_network_clips_wherever_it_says_so(tmp_path: Path, op: str) -> N
         assert run(tmp_path / "out").bit_exact
 
 
-def test_ranges_that_outputs_hardly_show_cost_no_ops(tmp_path: Path) -> None:
-    """Smallest and largest values of most windows cut a little of others, everywhere, and none is a ReLU."""
-    source = write_transformer(
-        tmp_path / "float.onnx", Architecture(channels=2, patches=5, dim=16, hidden=24)
-    )
-    quant_pre_process(source, tmp_path / "ready.onnx")
-    arrays = samples((1, 2, 100), 24, 1)
-    path = quantise(tmp_path / "ready.onnx", tmp_path / "q.onnx", True, "int8", arrays[:20])
-    np.savez(tmp_path / "q.calibration.npz", emg=np.stack(arrays))
-    compiled = compile_model(Options(path, target_named("gap9")))
-    kept = compiled.report.declared
-    assert kept is not None and kept.cutting > 5
-    assert not any(op.kind is OpKind.QCLIP for op in compiled.graph.ops)
-    assert compiled.accuracy.outputs[0].sqnr_db > 25
+def plain(folder: Path, calibrated: list[Array]) -> tuple[Path, Compiled]:
+    """Return a transformer quantised by smallest and largest values, without ReLU, and its compile."""
+    source = write_transformer(folder / "float.onnx", Architecture(channels=2, patches=5, dim=16, hidden=24))
+    quant_pre_process(source, folder / "ready.onnx")
+    path = quantise(folder / "ready.onnx", folder / "q.onnx", True, "int8", calibrated)
+    np.savez(folder / "q.calibration.npz", emg=np.stack(calibrated))
+    return path, compile_model(Options(path, target_named("gap9")))
+
+
+@pytest.mark.parametrize("share", [0.0, 1e9])
+def test_clips_part_a_linear_from_its_sum_only_where_outputs_show_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    monkeypatch.setattr(keep_ranges, "HARDLY", share)
+    _, compiled = plain(tmp_path, samples((1, 2, 100), 16, 1))
+    clips = [op.attrs for op in compiled.graph.ops if isinstance(op.attrs, QClipAttrs)]
+    assert clips and any(attrs.residual for attrs in clips) is (share == 0)
+
+
+@pytest.mark.parametrize("loudness", [2, 4])
+def test_ranges_hold_where_no_sample_reaches_them(tmp_path: Path, loudness: int) -> None:
+    path, compiled = plain(tmp_path, samples((1, 2, 100), 16, 1))
+    inputs = [{"emg": np.float32(loudness) * window} for window in samples((1, 2, 100), 8, 5)]
+    expected = run_unfused(path, load_model(path).graph, inputs)
+    assert output_agreement(expected, integer_outputs(compiled.graph, inputs)) > 20

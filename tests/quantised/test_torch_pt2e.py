@@ -10,15 +10,9 @@ import pytest
 import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
-from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
-from torchao.quantization.pt2e.quantizer import Quantizer
-from torchao.quantization.pt2e.quantizer.x86_inductor_quantizer import (
-    X86InductorQuantizer,
-    get_default_x86_inductor_quantization_config,
-)
-from torchao.testing.pt2e._xnnpack_quantizer import XNNPACKQuantizer, get_symmetric_quantization_config
 
 from examples.tinymyo.model import Config, build
+from tests.quantised.pt2e_models import exported
 from tests.quantised.qdq_models import evaluate, samples
 from tmc.backend_gap9.run.host import run_host
 from tmc.backend_gap9.target.targets import target_named
@@ -31,34 +25,6 @@ from tmc.passes.calibrate.codes import dequantise, quantise_inputs
 from tmc.passes.declared.lower_declared import lower_declared, prepare_declared
 
 QUANTISERS = ("x86", "xnnpack", "xnnpack per channel")
-
-
-def quantiser(name: str) -> Quantizer:
-    """Return one of the quantisers: uint8 activations on x86, int8 ones and a rounded output on XNNPACK."""
-    if name == "x86":
-        return X86InductorQuantizer().set_global(get_default_x86_inductor_quantization_config())
-    per_channel = name.endswith("channel")
-    return XNNPACKQuantizer().set_global(get_symmetric_quantization_config(is_per_channel=per_channel))
-
-
-def exported(network: nn.Module, path: Path, shape: tuple[int, ...], name: str) -> nn.Module:
-    """Quantise a network on noise, write it as ONNX, and return what PyTorch made of it."""
-    example = (torch.zeros(shape),)
-    prepared = prepare_pt2e(torch.export.export(network.eval(), example).module(), quantiser(name))
-    for array in samples(shape, 8, 1):
-        prepared(torch.from_numpy(array))
-    quantised: nn.Module = convert_pt2e(prepared)
-    torch.onnx.export(
-        quantised,
-        example,
-        str(path),
-        input_names=["x"],
-        output_names=["y"],
-        dynamo=True,
-        external_data=False,
-        verbose=False,
-    )
-    return quantised
 
 
 class Perceptron(nn.Module):
