@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = ROOT / "bench" / "kernels"
 RUNTIME = ROOT / "runtime_c"
-TARGETS = ROOT / "backend_gap9" / "gvsoc"
+TARGETS = ROOT / "backend_gap9" / "target" / "gvsoc"
 TARGET = "tmc_gap9"
 GCC = "riscv64-unknown-elf-gcc"
 FLAGS = (
@@ -64,7 +64,7 @@ def build(program: Path, folder: Path) -> Path:
     ]
     folders = [f"-I{path}" for path in (RUNTIME / "include", bare_metal, PROGRAMS)]
     script = f"-T{bare_metal / 'bare_metal.ld'}"
-    facts = tomllib.loads((ROOT / "backend_gap9" / "gap9.toml").read_text(encoding="utf-8"))
+    facts = tomllib.loads((ROOT / "backend_gap9" / "target" / "gap9.toml").read_text(encoding="utf-8"))
     stack = f"TMC_WORKER_STACK_BYTES={facts['stacks']['worker_bytes']}"
     stacks = [f"-D{stack}", f"-Wl,--defsym={stack}"]
     command = [GCC, *FLAGS, *stacks, *folders, script, *map(str, sources), "-lgcc", "-o", str(binary)]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from importlib.resources import files
 
-from tmc.backend_gap9.kernels.table import ISAS
+from tmc.backend_gap9.kernels.record import ISAS
 from tmc.backend_gap9.target.target import Stacks
 
 _INCLUDE = re.compile(rb'^#include "(.+)"', re.MULTILINE)

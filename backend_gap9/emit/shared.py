@@ -35,10 +35,6 @@ from tmc.backend_gap9.program.program import (
     Wait,
 )
 
-# Numbers of kernel calls that come from a layer's quantisation, not from its shape or its tiles.
-QUANTISATION = frozenset(
-    "shift root center_bits norm_bits gamma_shift out_multiplier out_shift multiplier bias".split()
-)
 # The record of constants, as the common function names it.
 OWN = "own"
 
@@ -133,7 +129,7 @@ class _Pattern:
                 return replace(statement, l1=self.in_l1(statement.l1), l2=self.in_l2(statement.l2))
             case Call():
                 operands = tuple(self.operand(statement, each) for each in statement.operands)
-                arguments = tuple(self.argument(statement.op, each) for each in statement.arguments)
+                arguments = tuple(self.argument(statement, each) for each in statement.arguments)
                 return replace(statement, op="", operands=operands, arguments=arguments)
             case _:
                 return statement
@@ -157,10 +153,10 @@ class _Pattern:
         part = Part(shown, operand.part.row, operand.part.column_bytes)
         return Operand(operand.field, self.in_l1(operand.address), part)
 
-    def argument(self, op: str, argument: Argument) -> Argument:
+    def argument(self, call: Call, argument: Argument) -> Argument:
         match argument.value:
-            case Const(value) if argument.field in QUANTISATION:
-                hole = _Hole("number", f"{op} {argument.field}", (str(value),))
+            case Const(value) if argument.field in KERNELS[call.kernel].quantisation:
+                hole = _Hole("number", f"{call.op} {argument.field}", (str(value),))
                 return replace(argument, value=Var(self.hole(hole)))
             case Lookup(table, index):
                 hole = _Hole("table", table, tuple(str(entry) for entry in self.stage.tables[table]))

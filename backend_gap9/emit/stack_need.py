@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tmc.backend_gap9.kernels.table import ISAS, KERNELS, STACK_BYTES
+from tmc.backend_gap9.kernels.table import KERNELS
 from tmc.backend_gap9.program.program import If, Loop, Program, Stage, Stmt, calls
 from tmc.backend_gap9.target.target import Stacks, Target
 from tmc.ir.errors import PlanError
@@ -78,7 +78,7 @@ def check_stack(program: Program, graph: Graph, target: Target) -> None:
 
 def _kernels(stage: Stage) -> Iterator[tuple[str, int]]:
     for call in calls(stage.body):
-        yield call.kernel, max(STACK_BYTES[call.kernel][isa] for isa in ISAS)
+        yield call.kernel, max(KERNELS[call.kernel].stack_bytes.values())
 
 
 def _loops_deep(body: tuple[Stmt, ...]) -> int:

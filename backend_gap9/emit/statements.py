@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from tmc.backend_gap9.emit.names import INDENT, Names, filled, wrapped
-from tmc.backend_gap9.kernels.record import Extent
+from tmc.backend_gap9.kernels.record import Size
 from tmc.backend_gap9.kernels.table import KERNELS
-from tmc.backend_gap9.program.expressions import div, mul
+from tmc.backend_gap9.program.expressions import substituted
 from tmc.backend_gap9.program.program import (
     Address,
     Barrier,
@@ -30,8 +29,6 @@ from tmc.backend_gap9.program.program import (
     Wait,
 )
 
-# Operands that a kernel leaves in the place of another one: not a field of its arguments.
-IN_PLACE = frozenset({("tmc_attention_softmax_s16u8", "p")})
 _STRENGTH = {"+": 1, "-": 1, "*": 2, "/": 2, "%": 2}
 _TRANSFERS = (Dma, Fetch, Wait)
 
@@ -64,24 +61,10 @@ def _side(expr: Expr, operator: str, is_right: bool) -> str:
     return text if bare else f"({text})"
 
 
-@dataclass(frozen=True, slots=True)
-class _Symbol:
-    """A number of a call while its extent is worked out: an expression with the operators of an int."""
-
-    expr: Expr
-
-    def __mul__(self, other: _Symbol | int) -> _Symbol:
-        return _Symbol(mul(self.expr, _expr_of(other)))
-
-    def __floordiv__(self, other: _Symbol | int) -> _Symbol:
-        divisor = _expr_of(other)
-        if isinstance(divisor, Const):
-            return _Symbol(div(self.expr, divisor.value))
-        return _Symbol(Binary("/", self.expr, divisor))
-
-
-def _expr_of(number: _Symbol | int) -> Expr:
-    return Const(number) if isinstance(number, int) else number.expr
+def written(size: Size, numbers: Mapping[str, Expr]) -> Expr:
+    """Return a size of what a call writes, with the call's numbers in it."""
+    assert isinstance(size, Expr), "what is written has an extent of sums and products"
+    return substituted(size, numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +165,9 @@ class StagePrinter:
         """
         pad, inner = " " * indent, " " * (indent + INDENT)
         lines = [f"{pad}{{", f"{inner}const {KERNELS[call.kernel].struct} args = {{"]
+        rules = {rule.field: rule for rule in KERNELS[call.kernel].operands}
         for operand in call.operands:
-            if (call.kernel, operand.field) in IN_PLACE:
+            if rules[operand.field].in_place is not None:
                 continue
             field = f".{operand.field} = (void *){self.in_l1(operand.address)},"
             lines += wrapped(field, indent + 2 * INDENT)
@@ -194,7 +178,7 @@ class StagePrinter:
     def traces(self, call: Call, indent: int) -> list[str]:
         """Return the tracing of what a call computes of a value of the graph."""
         kernel = KERNELS[call.kernel]
-        numbers: Any = {argument.field: _Symbol(argument.value) for argument in call.arguments}
+        numbers = {argument.field: argument.value for argument in call.arguments}
         lines: list[str] = []
         rules = {rule.field: rule for rule in kernel.operands}
         for operand in call.operands:
@@ -202,13 +186,12 @@ class StagePrinter:
             value = self.views.get(operand.part.value, operand.part.value)
             if rule.access == "read" or value not in self.names.values:
                 continue
-            extent: Extent = rule.extent(numbers)
-            sizes: tuple[Any, ...] = (extent.rows, extent.row_bytes, extent.pitch_bytes)
+            sizes = (written(size, numbers) for size in (rule.rows, rule.row_bytes, rule.pitch_bytes))
             arguments = ", ".join(
                 (
                     self.names.values[value],
                     self.in_l1(operand.address),
-                    *(expression(_expr_of(size)) for size in sizes),
+                    *map(expression, sizes),
                     expression(operand.part.row),
                     expression(operand.part.column_bytes),
                 )

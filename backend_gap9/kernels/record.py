@@ -1,12 +1,31 @@
-"""What a kernel is to the compiler: its C name, its arguments, and the bytes it reads and writes."""
+"""What a kernel is to the compiler: a record for each op and engine, with the C functions that compute it.
+
+Schedule, packing, costs, emission and proof all read these records: nothing else knows a C name, and nothing
+takes one apart.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Literal
 
+from tmc.backend_gap9.program.expressions import compiled
+from tmc.backend_gap9.program.program import Expr
+from tmc.backend_gap9.target.target import Target
+from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.types import Array
+
+Engine = Literal["cores"]
+Isa = Literal["scalar", "xpulp"]
+ISAS: tuple[Isa, ...] = ("scalar", "xpulp")
 Arguments = Mapping[str, int]
+Size = Expr | Callable[[Arguments], int]
+
+# How a stage loops over an op: tiles of rows and of channels; whole rows of a row tile; behind each channel
+# tile of the linear before it; tiles of columns with all their rows; tiles of queries, keys and values.
+Form = Literal["channels", "rows", "follower", "columns", "attention"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,28 +37,53 @@ class Extent:
     pitch_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class OperandRule:
-    """One pointer argument: how it is accessed, and its extent as a function of the number arguments.
+    """One pointer argument: how it is accessed, and its extent as expressions in the number arguments.
 
-    Its pitch has to be a multiple of pitch_unit bytes.
+    An extent may be a function where it is more than sums and products, in what is only read. Its pitch has
+    to be a multiple of pitch_unit bytes. channel_bytes: of a table with an entry for each output channel,
+    where a call for some channels starts at their first one. in_place: the operand at whose rows the kernel
+    leaves the rows of this one, spoiling the rest of them; it is no argument in C.
     """
 
     field: str
     access: Literal["read", "write", "update"]
-    extent: Callable[[Arguments], Extent]
+    rows: Size
+    row_bytes: Size
+    pitch_bytes: Size
     pitch_unit: int = 4
+    channel_bytes: int = 0
+    in_place: str | None = None
+
+    def extent(self, arguments: Arguments) -> Extent:
+        """Return the extent for number arguments."""
+        rows, row_bytes, pitch_bytes = _functions(self)
+        return Extent(rows(arguments), row_bytes(arguments), pitch_bytes(arguments))
 
 
-@dataclass(frozen=True, slots=True)
+@cache
+def _functions(rule: OperandRule) -> tuple[Callable[[Arguments], int], ...]:
+    sizes = (rule.rows, rule.row_bytes, rule.pitch_bytes)
+    return tuple(compiled(size) if isinstance(size, Expr) else size for size in sizes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Kernel:
-    """One kernel: the stem of its C name (an ISA suffix follows), its args struct, operands and numbers."""
+    """One C function: the stem of its name (an ISA suffix follows), its args struct, operands and numbers.
+
+    quantisation: the numbers that come from a layer's quantisation, not from its shape or its tiles.
+    stack_bytes: what a call needs of a core's stack with all that it calls, the larger of -O2 and -O3.
+    core_cycles: modelled cycles of the core with the largest share of a call with such numbers; all work.
+    """
 
     stem: str
     struct: str
     operands: tuple[OperandRule, ...]
     arguments: tuple[str, ...]
-    engine: Literal["cores"] = "cores"
+    quantisation: frozenset[str]
+    stack_bytes: Mapping[Isa, int]
+    core_cycles: Callable[[Target, Arguments], float]
 
     @property
     def args_bytes(self) -> int:
@@ -49,3 +93,44 @@ class Kernel:
     def operand(self, field: str) -> OperandRule:
         """Return the rule of a pointer argument."""
         return next(rule for rule in self.operands if rule.field == field)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnNeeds:
+    """What an op needs of a column at once: x_rows rows of its input give y_rows rows of its output.
+
+    A transposed output has a row for each column of the input; its y_rows are elements of such a row.
+    """
+
+    x_rows: int
+    y_rows: int
+    transposed: bool = False
+
+
+def all_rows(graph: Graph, op: Op) -> ColumnNeeds:
+    """Return that an op needs all rows of a column at once."""
+    return ColumnNeeds(graph.types[op.inputs[0]].shape[0], graph.types[op.output].shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class KernelRecord:
+    """How an engine computes an op.
+
+    kernels: all C functions; chosen: those that compute a given op, in order (PlanError if none does).
+    numbers: the arguments that follow from the op; those of its tiles come from the schedule.
+    tables: small constants by the field of their argument, in target byte order; line_table: the constant
+    with a line for each row, which travels with them; weight_rows: packed rows, one for each output channel.
+    macs: multiply-accumulates of matrix products and convolutions.
+    """
+
+    op: OpKind
+    engine: Engine
+    form: Form
+    kernels: tuple[Kernel, ...]
+    chosen: Callable[[Graph, Op], tuple[Kernel, ...]]
+    numbers: Callable[[Graph, Op], Mapping[str, int]]
+    tables: Callable[[Graph, Op], Mapping[str, Array]] = field(default=lambda graph, op: {})
+    line_table: Callable[[Graph, Op], str | None] = field(default=lambda graph, op: None)
+    weight_rows: Callable[[Graph, Op], Array] | None = None
+    columns: Callable[[Graph, Op], ColumnNeeds] = all_rows
+    macs: Callable[[Graph, Op], int] = field(default=lambda graph, op: 0)

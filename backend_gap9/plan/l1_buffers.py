@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from tmc.backend_gap9.kernels.table import odd_pitch, weight_pitch, word_up
+from tmc.backend_gap9.kernels.attention import NORM_BYTES
+from tmc.backend_gap9.kernels.table import form_of, record_of
+from tmc.backend_gap9.kernels.weight_rows import odd_pitch, word_up
 from tmc.backend_gap9.plan.plan import AttentionTiling, ColumnTiling, RowTiling, Tiling
 from tmc.backend_gap9.stages.column_shape import column_shape
 from tmc.backend_gap9.stages.layout import Rows, Storage, residual_operand
-from tmc.backend_gap9.stages.pack import PackedStage, rope_block, rope_is_tiled, table_block
+from tmc.backend_gap9.stages.pack import PackedStage, line_block, table_block
 from tmc.backend_gap9.stages.stages import AnyStage, AttentionStage, ColumnStage, RowStage
 from tmc.ir.attrs import QLinearAttrs
-from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.graph import Graph, Op
 
 Sizes = tuple[tuple[str, int], ...]
 
 
 def row_inputs(graph: Graph, stage: RowStage) -> tuple[str, ...]:
-    """Return what a row stage loads tile by tile: inputs, and rotation tables with a line per row."""
-    tables = dict.fromkeys(
-        rope_block(stage, op) for op in stage.ops if op.kind is OpKind.QROPE and rope_is_tiled(graph, op)
-    )
+    """Return what a row stage loads tile by tile: inputs, and tables with a line per row."""
+    tables = dict.fromkeys(block for op in stage.ops if (block := line_block(graph, stage, op)) is not None)
     return (*stage.inputs, *tables)
 
 
@@ -26,8 +26,10 @@ def input_pitch(graph: Graph, layouts: dict[str, Rows], stage: RowStage, name: s
     """Return the bytes from row to row of a stage input, in L2 and in L1."""
     if name in layouts:
         return layouts[name].pitch_bytes
-    op = next(op for op in stage.ops if op.kind is OpKind.QROPE and rope_block(stage, op) == name)
-    return graph.types[op.inputs[1]].shape[1] * 2
+    op = next(op for op in stage.ops if line_block(graph, stage, op) == name)
+    table = record_of(op.kind).line_table(graph, op)
+    assert table is not None
+    return graph.types[table].shape[1] * graph.types[table].dtype.size_bytes
 
 
 def stored_in_place(graph: Graph, stage: RowStage, storage: Storage) -> frozenset[str]:
@@ -54,7 +56,7 @@ def streamed_pitch(graph: Graph, layouts: dict[str, Rows], op: Op, rows: int, ch
     layout = layouts[op.output]
     if isinstance(op.attrs, QLinearAttrs) and op.attrs.layout == "transposed":
         return word_up(rows)
-    if op.kind is OpKind.QROPE or (isinstance(op.attrs, QLinearAttrs) and op.attrs.layout == "heads"):
+    if form_of(op) == "follower" or (isinstance(op.attrs, QLinearAttrs) and op.attrs.layout == "heads"):
         return layout.pitch_bytes
     size_bytes = channels * graph.types[op.output].dtype.size_bytes
     return layout.pitch_bytes if size_bytes == layout.row_bytes else size_bytes
@@ -68,7 +70,7 @@ def streamed_bytes(graph: Graph, layouts: dict[str, Rows], op: Op, rows: int, ch
 
 def channel_source(stage: RowStage, op: Op) -> Op:
     """Return the linear whose channel tiles an op follows: itself, or the one before a rotation."""
-    if op.kind is OpKind.QROPE:
+    if form_of(op) == "follower":
         return next(other for other in stage.ops if other.output == op.inputs[0])
     return op
 
@@ -97,7 +99,7 @@ def row_buffers(
                     used if value in stage.stored else used - layout.pitch_bytes + layout.row_bytes,
                 )
             )
-    linears = [op for op in stage.ops if op.kind is OpKind.QLINEAR]
+    linears = [op for op in stage.ops if form_of(op) == "channels"]
     for value in storage.per_tile:
         width = tiling.channels_of(value) * 2
         sizes.append((f"tile.{value}", (rows - 1) * tile_pitch(tiling.channels_of(value)) + width))
@@ -125,9 +127,9 @@ def row_buffers(
 def weight_slot_bytes(graph: Graph, stage: RowStage, tiling: RowTiling) -> int:
     """Return the size of the largest weight tile."""
     return max(
-        tiling.channels_of(op.output) * weight_pitch(graph.types[op.inputs[1]].shape[1])
+        tiling.channels_of(op.output) * record_of(op.kind).numbers(graph, op)["weight_pitch"]
         for op in stage.ops
-        if op.kind is OpKind.QLINEAR
+        if form_of(op) == "channels"
     )
 
 
@@ -154,7 +156,7 @@ def attention_buffers(
         ("q", 2 * tiling.rows * layouts[q].pitch_bytes),
         ("kv", 2 * key_value_slot_bytes(graph, stage, layouts, tiling)),
         ("scores", scores),
-        ("norm", tiling.rows * 8),
+        ("norm", tiling.rows * NORM_BYTES),
         ("out", 2 * tiling.rows * width),
         ("tables", len(packed.contents[table_block(stage)])),
     )

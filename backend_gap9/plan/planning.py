@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tmc.backend_gap9.kernels.table import word_up
+from tmc.backend_gap9.kernels.weight_rows import word_up
 from tmc.backend_gap9.plan.l1_buffers import Sizes, buffers_of_stage
 from tmc.backend_gap9.plan.place import place
 from tmc.backend_gap9.plan.plan import LiveRange, Placement, Plan, Residency, StagePlan

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from ortools.sat.python import cp_model
 
-from tmc.backend_gap9.kernels.table import word_up
+from tmc.backend_gap9.kernels.weight_rows import word_up
 from tmc.backend_gap9.plan.l3_timeline import waits_for_l3
 from tmc.backend_gap9.plan.place import live_bytes, misfit
 from tmc.backend_gap9.plan.plan import LiveRange, Residency

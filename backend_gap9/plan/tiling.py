@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tmc.backend_gap9.kernels.table import word_up
+from tmc.backend_gap9.kernels.weight_rows import word_up
 from tmc.backend_gap9.plan.l1_buffers import buffers_of_stage, column_buffers
 from tmc.backend_gap9.plan.plan import StageCycles, Tiling
 from tmc.backend_gap9.plan.tile_problem import tile_cost

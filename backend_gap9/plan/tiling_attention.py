@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tmc.backend_gap9.kernels.table import word_up
+from tmc.backend_gap9.kernels.attention import SCORES, SOFTMAX, VALUES
+from tmc.backend_gap9.kernels.costs import call_cycles
+from tmc.backend_gap9.kernels.record import Kernel
+from tmc.backend_gap9.kernels.weight_rows import word_up
 from tmc.backend_gap9.plan.l1_buffers import attention_buffers
 from tmc.backend_gap9.plan.plan import AttentionTiling
 from tmc.backend_gap9.plan.tile_problem import InputCost, RowChoice, StepCost, TileChoice, TileProblem
@@ -18,7 +21,7 @@ from tmc.backend_gap9.program.expressions import tiles
 from tmc.backend_gap9.stages.layout import Rows
 from tmc.backend_gap9.stages.pack import PackedStage, table_block
 from tmc.backend_gap9.stages.stages import AttentionStage
-from tmc.backend_gap9.target.cost import dma_cycles, scores_cycles, softmax_cycles, values_cycles
+from tmc.backend_gap9.target.cost import dma_cycles
 from tmc.backend_gap9.target.target import Target
 from tmc.ir.graph import Graph
 
@@ -116,8 +119,8 @@ class AttentionTiles:
             tile,
             keys,
             1,
-            lambda count, size: scores_cycles(self.target, count, size, width),
-            lambda count: softmax_cycles(self.target, count, keys),
+            lambda count, size: self._call_cycles(SCORES, rows=count, keys=size, width=width),
+            lambda count: self._call_cycles(SOFTMAX, rows=count, keys=keys),
         )
 
     def _values(self, rows: int, tile: int) -> StepCost:
@@ -128,7 +131,7 @@ class AttentionTiles:
             tile,
             width,
             2,
-            lambda count, size: values_cycles(self.target, count, keys, size),
+            lambda count, size: self._call_cycles(VALUES, rows=count, keys=keys, channels=size),
             lambda count: 0,
         )
 
@@ -164,6 +167,9 @@ class AttentionTiles:
             tile * pitch,
             0,
         )
+
+    def _call_cycles(self, kernel: Kernel, **numbers: int) -> int:
+        return call_cycles(self.target, kernel, numbers)
 
     def _turns(self, rows: int) -> tuple[int, ...]:
         """Return the rows of every query tile of one head."""

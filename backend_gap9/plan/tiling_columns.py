@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tmc.backend_gap9.kernels.table import word_up
+from tmc.backend_gap9.kernels.costs import call_cycles
+from tmc.backend_gap9.kernels.table import record_of
+from tmc.backend_gap9.kernels.weight_rows import word_up
 from tmc.backend_gap9.plan.l1_buffers import column_buffers
 from tmc.backend_gap9.plan.plan import ColumnTiling, StageCycles
 from tmc.backend_gap9.stages.column_shape import ColumnShape, column_shape
 from tmc.backend_gap9.stages.layout import Rows
 from tmc.backend_gap9.stages.pack import PackedStage, table_block
 from tmc.backend_gap9.stages.stages import ColumnStage
-from tmc.backend_gap9.target.cost import (
-    depthwise_rows_cycles,
-    dma_cycles,
-    interpolate_rows_cycles,
-    mean_rows_cycles,
-    permute_rows_cycles,
-)
+from tmc.backend_gap9.target.cost import dma_cycles
 from tmc.backend_gap9.target.target import Target
-from tmc.ir.attrs import QDepthwiseRowsAttrs
-from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.graph import Graph, Op
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,31 +94,8 @@ class ColumnTiles:
 
 def column_cycles(graph: Graph, op: Op, columns: int, target: Target) -> int:
     """Return the modelled cycles of one kernel call on a tile of some columns."""
-    return _COSTS[op.kind](graph, op, columns, target)
-
-
-def _mean(graph: Graph, op: Op, columns: int, target: Target) -> int:
-    return mean_rows_cycles(target, column_shape(graph, op).x_rows, columns)
-
-
-def _depthwise(graph: Graph, op: Op, columns: int, target: Target) -> int:
-    assert isinstance(op.attrs, QDepthwiseRowsAttrs)
-    taps = graph.types[op.inputs[1]].shape[1]
-    return depthwise_rows_cycles(target, graph.types[op.output].shape[0], columns, taps, op.attrs.table)
-
-
-def _interpolate(graph: Graph, op: Op, columns: int, target: Target) -> int:
-    return interpolate_rows_cycles(target, column_shape(graph, op).y_rows, columns)
-
-
-def _permute(graph: Graph, op: Op, columns: int, target: Target) -> int:
-    shape = column_shape(graph, op)
-    return permute_rows_cycles(target, shape.x_rows, columns * shape.x_element_bytes)
-
-
-_COSTS: Mapping[OpKind, Callable[[Graph, Op, int, Target], int]] = {
-    OpKind.QMEAN_ROWS: _mean,
-    OpKind.QDEPTHWISE_ROWS: _depthwise,
-    OpKind.QINTERPOLATE_ROWS: _interpolate,
-    OpKind.PERMUTE_ROWS: _permute,
-}
+    record = record_of(op.kind)
+    (kernel,) = record.chosen(graph, op)
+    row_bytes = columns * graph.types[op.inputs[0]].dtype.size_bytes
+    numbers = {**record.numbers(graph, op), "channels": columns, "row_bytes": row_bytes}
+    return call_cycles(target, kernel, numbers)

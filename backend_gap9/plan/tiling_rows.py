@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tmc.backend_gap9.kernels.linear_kernel import linear_kernel
-from tmc.backend_gap9.kernels.table import weight_pitch, word_up
+from tmc.backend_gap9.kernels.costs import call_cycles
+from tmc.backend_gap9.kernels.table import form_of, record_of
+from tmc.backend_gap9.kernels.weight_rows import word_up
 from tmc.backend_gap9.plan.l1_buffers import (
     channel_source,
     input_pitch,
@@ -19,30 +19,15 @@ from tmc.backend_gap9.plan.plan import RowTiling
 from tmc.backend_gap9.plan.tile_problem import InputCost, RowChoice, StepCost, TileChoice, TileProblem
 from tmc.backend_gap9.program.expressions import tiles
 from tmc.backend_gap9.stages.layout import Rows, Storage
-from tmc.backend_gap9.stages.pack import PackedStage, rope_block, table_block, weight_block
+from tmc.backend_gap9.stages.pack import PackedStage, line_block, table_block, weight_block
 from tmc.backend_gap9.stages.stages import RowStage
-from tmc.backend_gap9.target.cost import (
-    clip_cycles,
-    dma_cycles,
-    layernorm_cycles,
-    linear_cycles,
-    requantise_cycles,
-    rope_cycles,
-)
+from tmc.backend_gap9.target.cost import dma_cycles
 from tmc.backend_gap9.target.target import Target
 from tmc.ir.attrs import QLinearAttrs
-from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.graph import Graph, Op
 
 ROW_STEP = 8  # one row for each core
 CHANNEL_STEP = 4  # what a block of the kernels takes at once
-# Ops that take rows as a whole, with their cycles for so many rows.
-WHOLE_ROWS: Mapping[OpKind, Callable[[Target, Graph, Op, int], int]] = {
-    OpKind.QLAYERNORM: lambda target, graph, op, rows: layernorm_cycles(target, rows, _channels(graph, op)),
-    OpKind.QREQUANTISE: lambda target, graph, op, rows: requantise_cycles(target, rows, _channels(graph, op)),
-    OpKind.QCLIP: lambda target, graph, op, rows: clip_cycles(
-        target, rows, _channels(graph, op), graph.types[op.output].dtype.size_bytes, len(op.inputs) == 4
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +52,8 @@ class RowTiles:
         return TileProblem(tuple(choices), self.last_readers(), self.target.l1_usable_bytes)
 
     def steps(self) -> tuple[Op, ...]:
-        """Return the ops that are a step of their own: all but the rotations, which go with their linear."""
-        return tuple(op for op in self.stage.ops if op.kind is not OpKind.QROPE)
+        """Return the ops that are a step of their own: all but those that go with the linear before them."""
+        return tuple(op for op in self.stage.ops if form_of(op) != "follower")
 
     def tiling(self, problem: TileProblem, solution: TileChoice) -> RowTiling:
         """Return the tiling that a solution stands for."""
@@ -76,7 +61,7 @@ class RowTiles:
         channels = tuple(
             (op.output, costs[tile].tile)
             for op, costs, tile in zip(self.steps(), choice.steps, solution.tiles, strict=True)
-            if op.kind is OpKind.QLINEAR
+            if form_of(op) == "channels"
         )
         inputs = tuple(zip(row_inputs(self.graph, self.stage), solution.buffers, strict=True))
         return RowTiling(choice.rows, channels, inputs)
@@ -85,7 +70,7 @@ class RowTiles:
         """Return the smallest legal tiling, whether it fits or not."""
         rows = tile_sizes(self.stage.rows, ROW_STEP)[0]
         channels = tuple(
-            (op.output, self._channel_tiles(op)[0]) for op in self.steps() if op.kind is OpKind.QLINEAR
+            (op.output, self._channel_tiles(op)[0]) for op in self.steps() if form_of(op) == "channels"
         )
         inputs = row_inputs(self.graph, self.stage)
         return RowTiling(rows, channels, tuple((name, self._buffers(name, rows)[0]) for name in inputs))
@@ -95,7 +80,7 @@ class RowTiles:
         tiling = self.smallest_tiling()
         found = [(name, tiling.rows * self._pitch(name)) for name, _ in tiling.input_buffers]
         for op in self.steps():
-            if op.kind is not OpKind.QLINEAR:
+            if form_of(op) != "channels":
                 continue
             channels = tiling.channels_of(op.output)
             found.append((weight_block(op), channels * self._weight_pitch(op)))
@@ -115,7 +100,7 @@ class RowTiles:
                 channel_source(self.stage, op)
                 for op in self.stage.ops
                 if any(self.storage.home.get(value) == name for value in (*op.inputs, op.output))
-                or (op.kind is OpKind.QROPE and rope_block(self.stage, op) == name)
+                or line_block(self.graph, self.stage, op) == name
             ]
             last.append(max(steps.index(op) for op in readers))
         return tuple(last)
@@ -159,12 +144,13 @@ class RowTiles:
     def _step_cost(self, op: Op, rows: int, tile: int) -> StepCost:
         """Return what an op costs with these rows and channels per tile."""
         turns = self._turns(rows)
-        if op.kind in WHOLE_ROWS:
-            compute = [WHOLE_ROWS[op.kind](self.target, self.graph, op, count) for count in turns]
+        if form_of(op) == "rows":
+            channels = self.graph.types[op.output].shape[1]
+            compute = [self._call_cycles(op, count, channels) for count in turns]
             return StepCost(0, sum(compute), 0, 0, sum(compute[:-1]), 0, 0)
         first, rest, last = self._turn_cost(op, turns[0], tile), len(turns) - 1, None
         last = first if turns[-1] == turns[0] else self._turn_cost(op, turns[-1], tile)
-        linears = [each for each in self.stage.ops if each.kind is OpKind.QLINEAR]
+        linears = [each for each in self.stage.ops if form_of(each) == "channels"]
         channels = self.graph.types[op.inputs[1]].shape[0]
         ends = 0
         if op is linears[0]:
@@ -196,14 +182,20 @@ class RowTiles:
         )
 
     def _tile_cost(self, op: Op, rows: int, channels: int) -> _TurnCost:
-        depth = self.graph.types[op.inputs[1]].shape[1]
-        kernel = linear_kernel(self.graph, op)
-        compute = linear_cycles(self.target, kernel, rows, channels, depth, bias_rows(self.graph, op))
+        compute = self._call_cycles(op, rows, channels)
         if op.output in self.storage.per_tile:
-            compute += rope_cycles(self.target, rows, channels)
+            follower = next(each for each in self.stage.ops if op.output in each.inputs)
+            compute += self._call_cycles(follower, rows, channels)
         dma = dma_cycles(self.target, channels * self._weight_pitch(op))
         dma += self._store_cycles(op, rows, channels)
         return _TurnCost(compute, dma, max(0, dma - compute), max(0, compute - dma))
+
+    def _call_cycles(self, op: Op, rows: int, channels: int) -> int:
+        """Return the cycles of an op's call for a tile."""
+        record = record_of(op.kind)
+        (kernel,) = record.chosen(self.graph, op)
+        numbers = {**record.numbers(self.graph, op), "rows": rows, "channels": channels}
+        return call_cycles(self.target, kernel, numbers)
 
     def _store_cycles(self, op: Op, rows: int, channels: int) -> int:
         """Return the cycles of storing one channel tile, 0 if it stays in L1."""
@@ -225,11 +217,11 @@ class RowTiles:
 
     def _channel_tiles(self, op: Op) -> tuple[int, ...]:
         """Return the legal channel tiles of a step: one of 0 where it has none."""
-        if op.kind is not OpKind.QLINEAR:
+        if form_of(op) != "channels":
             return (0,)
         channels = self.graph.types[op.inputs[1]].shape[0]
         reader = next((each for each in self.stage.ops if op.output in each.inputs), None)
-        if reader is not None and reader.kind is OpKind.QROPE:
+        if reader is not None and form_of(reader) == "follower":
             return (self.graph.types[reader.output].shape[2],)
         if isinstance(op.attrs, QLinearAttrs) and op.attrs.layout == "heads":
             return (channels // op.attrs.heads,)
@@ -261,7 +253,7 @@ class RowTiles:
         return input_pitch(self.graph, self.layouts, self.stage, name)
 
     def _weight_pitch(self, op: Op) -> int:
-        return weight_pitch(self.graph.types[op.inputs[1]].shape[1])
+        return record_of(op.kind).numbers(self.graph, op)["weight_pitch"]
 
     def _tables_bytes(self) -> int:
         return len(self.packed.contents.get(table_block(self.stage), b""))
@@ -278,10 +270,6 @@ class _TurnCost:
         return self.compute, self.dma, self.exposed, self.slack
 
 
-def _channels(graph: Graph, op: Op) -> int:
-    return graph.types[op.output].shape[1]
-
-
 def tile_sizes(whole: int, step: int) -> tuple[int, ...]:
     """Return the multiples of a step below the whole, and the whole."""
     return (*range(step, whole, step), whole)
@@ -295,9 +283,3 @@ def even_tiles(whole: int, step: int) -> tuple[int, ...]:
 
 def _is_transposed(op: Op) -> bool:
     return isinstance(op.attrs, QLinearAttrs) and op.attrs.layout == "transposed"
-
-
-def bias_rows(graph: Graph, op: Op) -> int:
-    """Return how many rows of a linear share a row of bias."""
-    bias = graph.types[op.inputs[3]]
-    return graph.types[op.inputs[0]].shape[0] // bias.shape[0]

@@ -1,10 +1,13 @@
-"""Constructors of expressions that fold what is known, so that the emitted C shows no `* 1` and no `+ 0`."""
+"""Expressions: their values, and constructors that fold what is known: the C shows no `* 1`, no `+ 0`."""
 
 from __future__ import annotations
 
-from tmc.backend_gap9.program.program import ARITHMETIC, Binary, Const, Expr
+from collections.abc import Callable, Mapping
+
+from tmc.backend_gap9.program.program import ARITHMETIC, Binary, Const, Expr, Lookup, Var
 
 Number = Expr | int
+Variables = Mapping[str, int]
 
 
 def expr(number: Number) -> Expr:
@@ -54,12 +57,14 @@ def mod(left: Number, right: int) -> Expr:
     return Binary("%", a, Const(right))
 
 
-def div(left: Number, right: int) -> Expr:
+def div(left: Number, right: Number) -> Expr:
     """Return left / right, rounded down."""
-    a = expr(left)
-    if right == 1:
+    a, b = expr(left), expr(right)
+    if b == Const(1):
         return a
-    return Const(ARITHMETIC["/"](a.value, right)) if isinstance(a, Const) else Binary("/", a, Const(right))
+    if isinstance(a, Const) and isinstance(b, Const):
+        return Const(ARITHMETIC["/"](a.value, b.value))
+    return Binary("/", a, b)
 
 
 def tile_size(index: Number, tile: int, total: int) -> Expr:
@@ -87,3 +92,42 @@ def round_up_to_word(size: Number) -> Expr:
     ):
         return size
     return mul(div(add(size, 3), 4), 4)
+
+
+def compiled(size: Expr) -> Callable[[Variables], int]:
+    """Return an expression without tables as a function of its variables.
+
+    Raises: ValueError for an entry of a table.
+    """
+    match size:
+        case Const(number):
+            return lambda variables: number
+        case Var(name):
+            return lambda variables: variables[name]
+        case Binary(sign, left_size, right_size):
+            left, right, apply = compiled(left_size), compiled(right_size), ARITHMETIC[sign]
+            return lambda variables: apply(left(variables), right(variables))
+        case Lookup(table):
+            raise ValueError(f"found an entry of table {table}, allowed names and numbers")
+
+
+def substituted(size: Expr, values: Mapping[str, Expr]) -> Expr:
+    """Return an expression with expressions for its variables, folded."""
+    match size:
+        case Const():
+            return size
+        case Var(name):
+            return values[name]
+        case Lookup(table, index):
+            return Lookup(table, substituted(index, values))
+        case Binary(sign, left_size, right_size):
+            left, right = substituted(left_size, values), substituted(right_size, values)
+            match sign:
+                case "+":
+                    return add(left, right)
+                case "*":
+                    return mul(left, right)
+                case "/":
+                    return div(left, right)
+                case _:
+                    return Binary(sign, left, right)

@@ -239,20 +239,6 @@ ARITHMETIC: Mapping[str, Callable[[int, int], int]] = {
 }
 
 
-def evaluate(expr: Expr, variables: Mapping[str, int], tables: Mapping[str, tuple[int, ...]]) -> int:
-    """Return the value of an expression."""
-    match expr:
-        case Const(value):
-            return value
-        case Var(name):
-            return variables[name]
-        case Lookup(table, index):
-            return tables[table][evaluate(index, variables, tables)]
-        case Binary(sign, left, right):
-            a, b = evaluate(left, variables, tables), evaluate(right, variables, tables)
-            return ARITHMETIC[sign](a, b)
-
-
 def calls(body: tuple[Stmt, ...]) -> Iterator[Call]:
     """Yield the kernel calls of a body in order."""
     for statement in body:

@@ -7,27 +7,15 @@ from collections.abc import Mapping
 import numpy as np
 
 from tmc.backend_gap9.kernels.record import Extent, OperandRule
-from tmc.backend_gap9.kernels.table import KERNELS
+from tmc.backend_gap9.kernels.table import KERNELS, RECORD_OF
 from tmc.backend_gap9.plan.plan import Plan
 from tmc.backend_gap9.program.program import Call, Operand, Program
 from tmc.backend_gap9.prove.claims import CheckedCall, Claim
 from tmc.backend_gap9.prove.memory import Region, ValueTags
 from tmc.backend_gap9.prove.place import Numbers, Place
-from tmc.backend_gap9.prove.relations import ConstantLines, wanted
-from tmc.ir.graph import Graph, Op, OpKind
-
-KERNEL_OPS: Mapping[OpKind, str] = {
-    OpKind.QLINEAR: "tmc_linear_",
-    OpKind.QREQUANTISE: "tmc_requantise_",
-    OpKind.QCLIP: "tmc_clip_",
-    OpKind.QLAYERNORM: "tmc_layernorm_",
-    OpKind.QROPE: "tmc_rope_",
-    OpKind.QATTENTION: "tmc_attention_",
-    OpKind.QMEAN_ROWS: "tmc_mean_rows_",
-    OpKind.QDEPTHWISE_ROWS: "tmc_depthwise_rows_",
-    OpKind.QINTERPOLATE_ROWS: "tmc_interpolate_rows_",
-    OpKind.PERMUTE_ROWS: "tmc_permute_rows_",
-}
+from tmc.backend_gap9.prove.relations.table import wanted
+from tmc.backend_gap9.prove.relations.wanted import ConstantLines
+from tmc.ir.graph import Graph, Op
 
 
 class CallRules:
@@ -53,7 +41,7 @@ class CallRules:
         Raises: CheckError where the call does not fit its kernel, its op or its values.
         """
         kernel, op = KERNELS.get(call.kernel), self._ops.get(call.op)
-        if kernel is None or op is None or not call.kernel.startswith(KERNEL_OPS.get(op.kind, " ")):
+        if kernel is None or op is None or RECORD_OF[call.kernel].op is not op.kind:
             what = "no op" if op is None else op.kind.value
             raise place.error(f"found {call.kernel} for {what}, allowed a kernel of the table for its op")
         fields = [operand.field for operand in call.operands], [rule.field for rule in kernel.operands]

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
+from tmc.backend_gap9.kernels.attention import SCORES, SOFTMAX, VALUES
+from tmc.backend_gap9.kernels.costs import call_cycles
+from tmc.backend_gap9.kernels.table import record_of
 from tmc.backend_gap9.plan.plan import AttentionTiling, ColumnTiling, Plan, RowTiling, Tiling
 from tmc.backend_gap9.stages.stages import AnyStage, ColumnStage, RowStage
-from tmc.backend_gap9.target.cost import (
-    clip_cycles,
-    depthwise_rows_cycles,
-    fetch_cycles,
-    interpolate_rows_cycles,
-    layernorm_cycles,
-    linear_cycles,
-    mean_rows_cycles,
-    permute_rows_cycles,
-    requantise_cycles,
-    rope_cycles,
-    scores_cycles,
-    softmax_cycles,
-    values_cycles,
-)
+from tmc.backend_gap9.target.cost import fetch_cycles
 from tmc.backend_gap9.target.target import Target
-from tmc.ir.attrs import QClipAttrs, QDepthwiseRowsAttrs, QLinearAttrs, QMeanRowsAttrs
+from tmc.ir.attrs import QMeanRowsAttrs
 from tmc.ir.graph import Graph, Op, OpKind
 
 
@@ -42,52 +31,41 @@ def compute_cycles(graph: Graph, stage: AnyStage, tiling: Tiling, target: Target
     keys = graph.types[stage.op.inputs[1]].shape[1]
     cycles = 0
     for rows in _tiles(rows_total, tiling.rows):
-        cycles += sum(scores_cycles(target, rows, tile, width) for tile in _tiles(keys, tiling.keys))
-        cycles += softmax_cycles(target, rows, keys)
-        cycles += sum(values_cycles(target, rows, keys, tile) for tile in _tiles(width, tiling.channels))
+        whole = {"rows": rows, "keys": keys, "width": width}
+        cycles += sum(
+            call_cycles(target, SCORES, {**whole, "keys": tile}) for tile in _tiles(keys, tiling.keys)
+        )
+        cycles += call_cycles(target, SOFTMAX, whole)
+        tiles = _tiles(width, tiling.channels)
+        cycles += sum(call_cycles(target, VALUES, {**whole, "channels": tile}) for tile in tiles)
     return heads * cycles
+
+
+def _call_cycles(graph: Graph, op: Op, target: Target, **numbers: int) -> int:
+    record = record_of(op.kind)
+    (kernel,) = record.chosen(graph, op)
+    return call_cycles(target, kernel, {**record.numbers(graph, op), **numbers})
 
 
 def _column_op_cycles(graph: Graph, op: Op, columns: int, target: Target) -> int:
     """Return the cycles of a tile of columns, for all runs of rows."""
-    rows, attrs = graph.types[op.inputs[0]].shape[0], op.attrs
-    if isinstance(attrs, QMeanRowsAttrs):
-        return rows // attrs.group_rows * mean_rows_cycles(target, attrs.group_rows, columns)
-    if isinstance(attrs, QDepthwiseRowsAttrs):
-        taps = graph.types[op.inputs[1]].shape[1]
-        return depthwise_rows_cycles(target, rows, columns, taps, attrs.table)
-    if op.kind is OpKind.QINTERPOLATE_ROWS:
-        return interpolate_rows_cycles(target, graph.types[op.inputs[1]].shape[0], columns)
-    return permute_rows_cycles(target, rows, columns * graph.types[op.output].dtype.size_bytes)
+    x = graph.types[op.inputs[0]]
+    turns = x.shape[0] // op.attrs.group_rows if isinstance(op.attrs, QMeanRowsAttrs) else 1
+    row_bytes = columns * x.dtype.size_bytes
+    return turns * _call_cycles(graph, op, target, channels=columns, row_bytes=row_bytes)
 
 
 def _row_op_cycles(graph: Graph, op: Op, rows: int, tiling: RowTiling, target: Target) -> int:
-    types = graph.types
-    if op.kind is OpKind.QLAYERNORM:
-        return layernorm_cycles(target, rows, types[op.output].shape[1])
-    if op.kind is OpKind.QREQUANTISE:
-        return requantise_cycles(target, rows, types[op.output].shape[1])
-    if isinstance(op.attrs, QClipAttrs):
-        kind = types[op.output]
-        return clip_cycles(target, rows, kind.shape[1], kind.dtype.size_bytes, op.attrs.residual)
+    y = graph.types[op.output].shape
     if op.kind is OpKind.QROPE:
-        heads, _, width = types[op.output].shape
-        return heads * rope_cycles(target, rows, width)
-    channels, depth = types[op.inputs[1]].shape
-    kernel = _linear_kernel(graph, op)
-    rows_in_all, bias = types[op.inputs[0]].shape[0], types[op.inputs[3]]
+        return y[0] * _call_cycles(graph, op, target, rows=rows)
+    if op.kind is not OpKind.QLINEAR:
+        return _call_cycles(graph, op, target, rows=rows, channels=y[1])
+    channels = graph.types[op.inputs[1]].shape[0]
     return sum(
-        linear_cycles(target, kernel, rows, tile, depth, rows_in_all // bias.shape[0])
+        _call_cycles(graph, op, target, rows=rows, channels=tile)
         for tile in _tiles(channels, tiling.channels_of(op.output))
     )
-
-
-def _linear_kernel(graph: Graph, op: Op) -> str:
-    assert isinstance(op.attrs, QLinearAttrs)
-    x, y = graph.types[op.inputs[0]].dtype.value, graph.types[op.output].dtype.value
-    variant = "_table" * op.attrs.table + "_add" * op.attrs.residual
-    variant += "_transposed" * (op.attrs.layout == "transposed") + "_grouped" * ((x, y) == ("s16", "s16"))
-    return f"tmc_linear{variant}_{x}s8{y}"
 
 
 def _tiles(whole: int, tile: int) -> list[int]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from tmc.backend_gap9.kernels.table import KERNELS
 from tmc.backend_gap9.program.program import Program
 from tmc.backend_gap9.prove.claims import CheckedCall, Claim
 from tmc.backend_gap9.prove.memory import (
@@ -20,9 +20,6 @@ from tmc.backend_gap9.prove.memory import (
 )
 from tmc.backend_gap9.prove.place import Place
 from tmc.backend_gap9.prove.races import Access, Races, RunningCall, SlotKey, Transfer
-
-# Kernels that put row i of the second operand at the start of row i of the first and spoil the rest of it.
-IN_PLACE: Mapping[str, tuple[str, str]] = {"tmc_attention_softmax_s16u8": ("scores", "p")}
 
 
 @dataclass(slots=True)
@@ -100,7 +97,7 @@ class ProgramState:
         for claim, region in operands:
             if claim.before is not None:
                 self._prove(claim, region, claim.before, place)
-        spoiled = IN_PLACE.get(call.kernel, ("", ""))[0]
+        spoiled, _ = _in_place(call.kernel)
         for claim, region in operands:
             if claim.field == spoiled:
                 self.memories.view(region)[...] = UNDEFINED
@@ -119,7 +116,7 @@ class ProgramState:
         self.counts.calls += 1
 
     def _disjoint(self, kernel: str, accesses: tuple[Access, ...], place: Place) -> None:
-        spoiled, made = IN_PLACE.get(kernel, ("", ""))
+        spoiled, made = _in_place(kernel)
         for index, one in enumerate(accesses):
             for other in accesses[:index]:
                 byte = shared_byte(one.region, other.region) if one.writes or other.writes else None
@@ -142,3 +139,9 @@ class ProgramState:
                 f"allowed {self.tags.describe(int(allowed[row, column]))}"
             )
         self.counts.bytes_proved += region.size_bytes
+
+
+def _in_place(kernel: str) -> tuple[str, str]:
+    """Return the operand that a kernel spoils, and the one whose rows it puts at the start of its rows."""
+    found = ((rule.in_place, rule.field) for rule in KERNELS[kernel].operands if rule.in_place is not None)
+    return next(found, ("", ""))

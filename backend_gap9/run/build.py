@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from tmc.backend_gap9.kernels.table import Isa
+from tmc.backend_gap9.kernels.record import Isa
 from tmc.ir.errors import PlatformError
 
 COMPILER = "riscv64-unknown-elf-gcc"

@@ -19,7 +19,7 @@ import numpy as np
 
 from tmc.backend_gap9.emit.golden import little_endian
 from tmc.backend_gap9.emit.output_directory import MARKER
-from tmc.backend_gap9.kernels.table import Isa
+from tmc.backend_gap9.kernels.record import Isa
 from tmc.backend_gap9.run.build import build_iss, build_riscv
 from tmc.backend_gap9.run.console import ConsoleFacts, parse_console
 from tmc.backend_gap9.run.result import RunResult, checked_inputs, compare_outputs, load_golden

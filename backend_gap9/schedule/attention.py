@@ -9,17 +9,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tmc.backend_gap9.kernels.table import odd_pitch
+from tmc.backend_gap9.kernels.attention import EXP_TABLE_BYTES, NORM_BYTES, SCORES, SOFTMAX, VALUES
+from tmc.backend_gap9.kernels.record import Kernel
+from tmc.backend_gap9.kernels.weight_rows import odd_pitch
 from tmc.backend_gap9.plan.l1_buffers import key_value_slot_bytes
 from tmc.backend_gap9.plan.plan import AttentionTiling
 from tmc.backend_gap9.program.buffers import ValueShape
 from tmc.backend_gap9.program.expressions import Number, add, div, expr, mod, mul, tile_size, tiles
-from tmc.backend_gap9.program.program import Address, Const, Dma, Expr, Lookup, Loop, Slot, Stmt, Var
+from tmc.backend_gap9.program.program import (
+    Address,
+    Call,
+    Const,
+    Dma,
+    Expr,
+    Lookup,
+    Loop,
+    Operand,
+    Slot,
+    Stmt,
+    Var,
+)
+from tmc.backend_gap9.schedule.calls import Tables, kernel_call
 from tmc.backend_gap9.schedule.context import (
     BARRIER,
     Context,
     at,
-    call,
     equal,
     less,
     load,
@@ -55,7 +69,7 @@ def attention_scratch(stage: AttentionStage, context: Context) -> dict[str, Valu
     return {
         f"{name}.scores": ValueShape(heads * rows, keys * 2),
         f"{name}.p": ValueShape(heads * rows, keys),
-        f"{name}.norm": ValueShape(1, heads * rows * 8),
+        f"{name}.norm": ValueShape(1, heads * rows * NORM_BYTES),
     }
 
 
@@ -229,74 +243,57 @@ class _Attention:
 
     # ------------------------------------------------------------ calls
 
+    def call(self, kernel: Kernel, *operands: Operand, **numbers: Number) -> Call:
+        given = {each.field: each for each in operands}
+        tables = Tables(table_block(self.stage), self.packed.offsets_bytes)
+        return kernel_call(self.context.graph, self.stage.op, kernel, given, numbers, tables)
+
     def scores_call(self, head: Number, j: Number, turn: Expr, running: Expr, rows: Expr, row: Expr) -> Stmt:
-        op, (_, keys, width) = self.stage.op, self.sizes()
+        op, (_, keys, _) = self.stage.op, self.sizes()
         column_bytes = mul(j, self.tiling.keys * 2)
-        return call(
-            "tmc_attention_scores_s8s8s16",
-            op.output,
-            (
-                operand("q", self.q_tile(turn), part(op.inputs[0], row)),
-                operand(
-                    "k",
-                    self.kv_tile(running),
-                    part(op.inputs[1], add(mul(head, keys), mul(j, self.tiling.keys))),
-                ),
-                operand("scores", at("scores", column_bytes), part(f"{op.output}.scores", row, column_bytes)),
-            ),
+        key = add(mul(head, keys), mul(j, self.tiling.keys))
+        return self.call(
+            SCORES,
+            operand("q", self.q_tile(turn), part(op.inputs[0], row)),
+            operand("k", self.kv_tile(running), part(op.inputs[1], key)),
+            operand("scores", at("scores", column_bytes), part(f"{op.output}.scores", row, column_bytes)),
             rows=rows,
             keys=tile_size(j, self.tiling.keys, keys),
-            width=width,
             q_pitch=self.pitch(0),
             k_pitch=self.pitch(1),
             scores_pitch=self.scores_pitch,
-            key0=0,
             shift=Lookup("score_shift", expr(head)),
         )
 
     def softmax_call(self, head: Number, rows: Expr, row: Expr) -> Stmt:
-        op, (_, keys, _) = self.stage.op, self.sizes()
-        offset = self.packed.offsets_bytes[op.output, "exp_table"]
-        table = add(mul(head, 1024), offset)
-        return call(
-            "tmc_attention_softmax_s16u8",
-            op.output,
-            (
-                operand("scores", at("scores"), part(f"{op.output}.scores", row)),
-                operand("exp_table", at("tables", table), part(table_block(self.stage), 0, table)),
-                operand("p", at("scores"), part(f"{op.output}.p", row)),
-                operand("norm", at("norm"), part(f"{op.output}.norm", 0, mul(row, 8))),
-            ),
+        op = self.stage.op
+        tables = Tables(table_block(self.stage), self.packed.offsets_bytes)
+        return self.call(
+            SOFTMAX,
+            operand("scores", at("scores"), part(f"{op.output}.scores", row)),
+            tables.operand(op, "exp_table", mul(head, EXP_TABLE_BYTES)),
+            operand("p", at("scores"), part(f"{op.output}.p", row)),
+            operand("norm", at("norm"), part(f"{op.output}.norm", 0, mul(row, NORM_BYTES))),
             rows=rows,
-            keys=keys,
             scores_pitch=self.scores_pitch,
-            out_multiplier=self.attrs.out_multiplier,
         )
 
     def values_call(
         self, head: Number, j: Number, turn: Expr, running: Expr, t: Number, rows: Expr, row: Expr
     ) -> Stmt:
-        op, (_, keys, width) = self.stage.op, self.sizes()
+        op, (_, _, width) = self.stage.op, self.sizes()
         out = self.out_tile(turn)
         column = mul(j, self.tiling.channels)
-        return call(
-            "tmc_attention_values_u8s8s8",
-            op.output,
-            (
-                operand("p", at("scores"), part(f"{op.output}.p", row)),
-                operand("vt", self.kv_tile(running), part(op.inputs[2], add(mul(head, width), column))),
-                operand("norm", at("norm"), part(f"{op.output}.norm", 0, mul(row, 8))),
-                operand(
-                    "y",
-                    at(out.buffer, add(out.offset_bytes, column)),
-                    part(op.output, mul(t, self.tiling.rows), add(mul(head, width), column)),
-                ),
-            ),
+        made = part(op.output, mul(t, self.tiling.rows), add(mul(head, width), column))
+        return self.call(
+            VALUES,
+            operand("p", at("scores"), part(f"{op.output}.p", row)),
+            operand("vt", self.kv_tile(running), part(op.inputs[2], add(mul(head, width), column))),
+            operand("norm", at("norm"), part(f"{op.output}.norm", 0, mul(row, NORM_BYTES))),
+            operand("y", at(out.buffer, add(out.offset_bytes, column)), made),
             rows=rows,
-            keys=keys,
             channels=tile_size(j, self.tiling.channels, width),
             p_pitch=self.scores_pitch,
             vt_pitch=self.pitch(2),
             y_pitch=width,
-            out_shift=self.attrs.out_shift,
         )

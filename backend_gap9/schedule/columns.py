@@ -6,18 +6,17 @@ one leaves. A tile of all columns travels as one run of bytes, any other one lin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tmc.backend_gap9.kernels.table import weight_pitch
+from tmc.backend_gap9.kernels.table import record_of
 from tmc.backend_gap9.plan.plan import ColumnTiling
 from tmc.backend_gap9.program.expressions import Number, add, div, expr, mod, mul, tile_size, tiles
 from tmc.backend_gap9.program.program import Address, Call, Const, Dma, Expr, Loop, Operand, Slot, Stmt, Var
+from tmc.backend_gap9.schedule.calls import Tables, kernel_call
 from tmc.backend_gap9.schedule.context import (
     BARRIER,
     Context,
     at,
-    call,
     less,
     load,
     operand,
@@ -27,12 +26,10 @@ from tmc.backend_gap9.schedule.context import (
     wait,
     when,
 )
-from tmc.backend_gap9.schedule.row_calls import Tables
 from tmc.backend_gap9.stages.column_shape import ColumnShape, column_shape
 from tmc.backend_gap9.stages.pack import PackedStage, table_block, weight_block
 from tmc.backend_gap9.stages.stages import ColumnStage
-from tmc.ir.attrs import PermuteRowsAttrs, QDepthwiseRowsAttrs, QInterpolateRowsAttrs, QMeanRowsAttrs
-from tmc.ir.graph import Op, OpKind
+from tmc.ir.graph import Op
 
 
 def schedule_columns(
@@ -124,8 +121,21 @@ class _Columns:
     def weight_operand(self, turn: Number) -> Operand:
         return operand("weight", self.weight_tile(turn), part(weight_block(self.op), self.first(turn)))
 
-    def tables(self) -> Tables:
-        return Tables(table_block(self.stage), self.packed.offsets_bytes)
+    def call(self, turn: Number) -> Call:
+        """Return the kernel call of a turn."""
+        graph = self.context.graph
+        (kernel,) = record_of(self.op.kind).chosen(graph, self.op)
+        given = {"x": self.x_operand(turn), "y": self.y_operand(turn)}
+        if self.shape.weight_bytes:
+            given["weight"] = self.weight_operand(turn)
+        numbers: dict[str, Number] = {
+            "channels": self.taken(turn),
+            "row_bytes": mul(self.taken(turn), self.shape.x_element_bytes),
+            "x_pitch": self.x_pitch(turn),
+            "y_pitch": self.y_pitch(turn),
+        }
+        tables = Tables(table_block(self.stage), self.packed.offsets_bytes)
+        return kernel_call(graph, self.op, kernel, given, numbers, tables)
 
     def statements(self) -> tuple[Stmt, ...]:
         name = "g" if self.whole else "k" if self.shape.groups == 1 else "n"
@@ -147,7 +157,7 @@ class _Columns:
             *when(less(1, turn), wait("out", mod(turn, 2))),
             BARRIER,
             *when(less(following, self.turns), *self.loads(following)),
-            _CALLS[self.op.kind](self, turn),
+            self.call(turn),
             BARRIER,
             self.store(turn),
         )
@@ -177,80 +187,3 @@ class _Columns:
             return Dma(slot, "out", made.address, target, Const(1), size, size)
         l2_pitch = Const(self.context.layouts[self.op.output].pitch_bytes)
         return Dma(slot, "out", made.address, target, Const(self.shape.y_rows), pitch, l2_pitch)
-
-
-def _mean(columns: _Columns, turn: Number) -> Call:
-    attrs = columns.op.attrs
-    assert isinstance(attrs, QMeanRowsAttrs)
-    return call(
-        "tmc_mean_rows_s8s16",
-        columns.op.output,
-        (columns.x_operand(turn), columns.y_operand(turn)),
-        rows=attrs.group_rows,
-        channels=columns.taken(turn),
-        group_rows=attrs.group_rows,
-        x_pitch=columns.x_pitch(turn),
-        y_pitch=columns.y_pitch(turn),
-        multiplier=attrs.multiplier,
-        bias=attrs.bias,
-        shift=attrs.shift,
-    )
-
-
-def _depthwise(columns: _Columns, turn: Number) -> Call:
-    op, attrs = columns.op, columns.op.attrs
-    assert isinstance(attrs, QDepthwiseRowsAttrs)
-    taps = columns.context.graph.types[op.inputs[1]].shape[1]
-    table = (columns.tables().operand(op, "table"),) if attrs.table else ()
-    return call(
-        "tmc_depthwise_rows_table_s8s8" if attrs.table else "tmc_depthwise_rows_s8s8",
-        op.output,
-        (columns.x_operand(turn), columns.weight_operand(turn), *table, columns.y_operand(turn)),
-        rows=columns.shape.x_rows,
-        channels=columns.taken(turn),
-        taps=taps,
-        x_pitch=columns.x_pitch(turn),
-        weight_pitch=weight_pitch(taps),
-        y_pitch=columns.y_pitch(turn),
-        zero_point=attrs.zero_point,
-        shift=attrs.shift,
-    )
-
-
-def _interpolate(columns: _Columns, turn: Number) -> Call:
-    op, attrs = columns.op, columns.op.attrs
-    assert isinstance(attrs, QInterpolateRowsAttrs)
-    transposed = "_transposed" * (attrs.layout == "transposed")
-    return call(
-        f"tmc_interpolate_rows{transposed}_s16s16",
-        op.output,
-        (columns.x_operand(turn), columns.tables().operand(op, "table"), columns.y_operand(turn)),
-        x_rows=columns.shape.x_rows,
-        rows=attrs.rows,
-        channels=columns.taken(turn),
-        x_pitch=columns.x_pitch(turn),
-        y_pitch=columns.y_pitch(turn),
-    )
-
-
-def _permute(columns: _Columns, turn: Number) -> Call:
-    attrs = columns.op.attrs
-    assert isinstance(attrs, PermuteRowsAttrs)
-    return call(
-        "tmc_permute_rows_s8s8",
-        columns.op.output,
-        (columns.x_operand(turn), columns.y_operand(turn)),
-        rows=columns.shape.x_rows,
-        row_bytes=mul(columns.taken(turn), columns.shape.x_element_bytes),
-        x_pitch=columns.x_pitch(turn),
-        y_pitch=columns.y_pitch(turn),
-        groups=attrs.groups,
-    )
-
-
-_CALLS: Mapping[OpKind, Callable[[_Columns, Number], Call]] = {
-    OpKind.QMEAN_ROWS: _mean,
-    OpKind.QDEPTHWISE_ROWS: _depthwise,
-    OpKind.QINTERPOLATE_ROWS: _interpolate,
-    OpKind.PERMUTE_ROWS: _permute,
-}

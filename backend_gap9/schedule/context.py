@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tmc.backend_gap9.kernels.table import KERNELS
 from tmc.backend_gap9.plan.plan import Plan
 from tmc.backend_gap9.program.expressions import Number, add, expr, mul
 from tmc.backend_gap9.program.program import (
     Address,
-    Argument,
     Barrier,
-    Call,
     Compare,
     Const,
     Dma,
@@ -64,16 +61,6 @@ def at(buffer: str, offset_bytes: Number = 0) -> Address:
 def operand(field: str, address: Address, holds: Part) -> Operand:
     """Return an operand of a call."""
     return Operand(field, address, holds)
-
-
-def call(kernel: str, op: str, operands: tuple[Operand, ...], **arguments: Number) -> Call:
-    """Return a call; its number arguments come in the order of the kernel table.
-
-    `table_pitch` and others that a kernel does not have are an error of the schedule (KeyError).
-    """
-    row = KERNELS[kernel]
-    assert set(arguments) == set(row.arguments), f"{kernel}: {sorted(set(arguments) ^ set(row.arguments))}"
-    return Call(kernel, op, operands, tuple(Argument(name, expr(arguments[name])) for name in row.arguments))
 
 
 def when(condition: Compare, *body: Stmt) -> tuple[Stmt, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tmc.backend_gap9.kernels.table import weight_pitch
+from tmc.backend_gap9.kernels.table import form_of, record_of
 from tmc.backend_gap9.plan.l1_buffers import (
     input_pitch,
     row_inputs,
@@ -27,7 +27,7 @@ from tmc.backend_gap9.schedule.context import (
 from tmc.backend_gap9.stages.layout import Storage
 from tmc.backend_gap9.stages.pack import PackedStage, weight_block
 from tmc.backend_gap9.stages.stages import RowStage
-from tmc.ir.graph import Op, OpKind
+from tmc.ir.graph import Op
 
 T, K = Var("t"), Var("k")
 
@@ -63,7 +63,7 @@ class RowPlaces:
         return tile_size(t, self.tiling.rows, self.stage.rows)
 
     def linears(self) -> tuple[Op, ...]:
-        return tuple(op for op in self.stage.ops if op.kind is OpKind.QLINEAR)
+        return tuple(op for op in self.stage.ops if form_of(op) == "channels")
 
     def channel_tiles(self, op: Op) -> int:
         return tiles(self.context.graph.types[op.inputs[1]].shape[0], self.tiling.channels_of(op.output))
@@ -140,9 +140,9 @@ class RowPlaces:
 
     def load_weight(self, op: Op, k: Number, running: Expr) -> Dma:
         """Start loading channel tile k of a linear into the buffer of the running number."""
-        channels, depth = self.context.graph.types[op.inputs[1]].shape
+        channels = self.context.graph.types[op.inputs[1]].shape[0]
         tile = self.tiling.channels_of(op.output)
-        pitch = weight_pitch(depth)
+        pitch = record_of(op.kind).numbers(self.context.graph, op)["weight_pitch"]
         return load(
             Slot("weight", mod(running, 2)),
             self.weight_tile(running),

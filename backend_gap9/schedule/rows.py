@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from tmc.backend_gap9.kernels.table import form_of
 from tmc.backend_gap9.plan.l1_buffers import (
     row_inputs,
     stored_in_place,
@@ -18,6 +19,7 @@ from tmc.backend_gap9.plan.l1_buffers import (
 from tmc.backend_gap9.plan.plan import RowTiling
 from tmc.backend_gap9.program.expressions import Number, add, expr, mod, mul, round_up_to_word, tile_size
 from tmc.backend_gap9.program.program import Address, Const, Dma, Expr, Loop, Operand, Slot, Stmt
+from tmc.backend_gap9.schedule.calls import Tables, Tile, follower_call, made_part, row_call
 from tmc.backend_gap9.schedule.context import (
     BARRIER,
     Context,
@@ -32,21 +34,13 @@ from tmc.backend_gap9.schedule.context import (
     wait,
     when,
 )
-from tmc.backend_gap9.schedule.row_calls import (
-    ROW_CALLS,
-    Tables,
-    Tile,
-    linear_call,
-    made_part,
-    rope_call,
-)
 from tmc.backend_gap9.schedule.row_places import K, RowPlaces
 from tmc.backend_gap9.stages.layout import Storage
-from tmc.backend_gap9.stages.pack import PackedStage, rope_block, rope_is_tiled, table_block
+from tmc.backend_gap9.stages.pack import PackedStage, line_block, table_block
 from tmc.backend_gap9.stages.stages import RowStage
 from tmc.ir.attrs import QLinearAttrs
 from tmc.ir.errors import PlanError
-from tmc.ir.graph import Op, OpKind
+from tmc.ir.graph import Op
 
 
 def schedule_rows(
@@ -93,7 +87,7 @@ class _Rows(RowPlaces):
             if op.output in self.rotated():
                 continue
             if index > 0:
-                body += [*self.waits_before(op), *(() if op.kind is OpKind.QLINEAR else (BARRIER,))]
+                body += [*self.waits_before(op), *(() if form_of(op) == "channels" else (BARRIER,))]
             body += self.op_statements(op)
             if index == 0:
                 for name in sorted(in_place & set(ahead)):
@@ -119,7 +113,7 @@ class _Rows(RowPlaces):
             op
             for op in self.stage.ops
             if any(self.storage.home.get(value) == name for value in (*op.inputs, op.output))
-            or (op.kind is OpKind.QROPE and rope_block(self.stage, op) == name)
+            or line_block(self.context.graph, self.stage, op) == name
         ]
         last = readers[-1]
         return (
@@ -135,12 +129,12 @@ class _Rows(RowPlaces):
         return ()
 
     def op_statements(self, op: Op) -> tuple[Stmt, ...]:
-        if op.kind is OpKind.QLINEAR:
+        if form_of(op) == "channels":
             count = self.channel_tiles(op)
             if count == 1:
                 return self.channel_tile(op, 0)
             return (Loop("k", count, self.channel_tile(op, K)),)
-        if op.kind is OpKind.QROPE:
+        if form_of(op) == "follower":
             raise PlanError(
                 op.loc,
                 "found a rotation that does not directly follow a linear of its own",
@@ -156,7 +150,7 @@ class _Rows(RowPlaces):
             self.rows(self.t),
             channels=channels,
         )
-        return (ROW_CALLS[op.kind](self.context.graph, op, tile, self.tables()),)
+        return (row_call(self.context.graph, op, tile, self.tables()),)
 
     def channel_tile(self, op: Op, k: Number) -> tuple[Stmt, ...]:
         """Return the statements for channel tile k of a linear: next weights off, compute, result off."""
@@ -177,7 +171,7 @@ class _Rows(RowPlaces):
             body += when(less(1, out_running), wait("out", mod(out_running, 2)))
         body += [BARRIER, *self.next_weight(op, k, running)]
         tile = self.linear_tile(op, k, out)
-        body.append(linear_call(self.context.graph, op, tile, self.weight_tile(running), self.tables()))
+        body.append(row_call(self.context.graph, op, tile, self.tables(), self.weight_tile(running)))
         rotation = self.rotation(op)
         if rotation is not None:
             tile = replace(
@@ -187,7 +181,8 @@ class _Rows(RowPlaces):
                 y=out,
                 y_pitch=self.context.layouts[rotation.output].pitch_bytes,
             )
-            body += [BARRIER, rope_call(self.context.graph, rotation, tile, *self.rotation_table(rotation))]
+            call = follower_call(self.context.graph, rotation, tile, self.tables(), self.lines(rotation))
+            body += [BARRIER, call]
         if stream is not None:
             body += [BARRIER, self.store_channel_tile(stream, tile, Slot("out", mod(out_running, 2)))]
         return tuple(body)
@@ -230,17 +225,12 @@ class _Rows(RowPlaces):
             return layout.pitch_bytes
         return round_up_to_word(mul(tile.channels, size_bytes))
 
-    def rotation_table(self, op: Op) -> tuple[Operand, Number, Number]:
-        """Return the table operand of a rotation, the number of the first row in it, and its period."""
-        if rope_is_tiled(self.context.graph, op):
-            block = rope_block(self.stage, op)
-            table = operand("table", self.input_tile(block, self.t), part(block, self.row(self.t)))
-            return table, 0, self.rows(self.t)
-        return (
-            self.tables().operand(op, "table"),
-            self.row(self.t),
-            self.context.graph.types[op.inputs[1]].shape[0],
-        )
+    def lines(self, op: Op) -> Operand | None:
+        """Return the part of a follower's line table that has come with the row tile, if it has one."""
+        block = line_block(self.context.graph, self.stage, op)
+        if block is None:
+            return None
+        return operand("table", self.input_tile(block, self.t), part(block, self.row(self.t)))
 
     def store_channel_tile(self, op: Op, tile: Tile, slot: Slot) -> Dma:
         """Start storing the channel tile of a streamed value."""

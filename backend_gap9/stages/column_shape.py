@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tmc.backend_gap9.kernels.table import weight_pitch
+from tmc.backend_gap9.kernels.table import record_of
 from tmc.backend_gap9.stages.layout import Rows
-from tmc.ir.attrs import QInterpolateRowsAttrs, QMeanRowsAttrs
-from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.graph import Graph, Op
 
 WORD_BYTES = 4
 
@@ -62,20 +61,15 @@ def column_shape(graph: Graph, op: Op) -> ColumnShape:
     """Return the turns of an op of a column stage."""
     x, y = graph.types[op.inputs[0]], graph.types[op.output]
     rows, columns = x.shape
-    attrs = op.attrs
-    transposed = isinstance(attrs, QInterpolateRowsAttrs) and attrs.layout == "transposed"
-    x_rows, y_rows = rows, y.shape[1] if transposed else y.shape[0]
-    if isinstance(attrs, QMeanRowsAttrs):
-        x_rows, y_rows = attrs.group_rows, 1
-    depthwise = op.kind is OpKind.QDEPTHWISE_ROWS
-    weight_bytes = weight_pitch(graph.types[op.inputs[1]].shape[1]) if depthwise else 0
+    record = record_of(op.kind)
+    needs = record.columns(graph, op)
     return ColumnShape(
-        groups=rows // x_rows,
-        x_rows=x_rows,
-        y_rows=y_rows,
+        groups=rows // needs.x_rows,
+        x_rows=needs.x_rows,
+        y_rows=needs.y_rows,
         columns=columns,
         x_element_bytes=x.dtype.size_bytes,
         y_element_bytes=y.dtype.size_bytes,
-        transposed=transposed,
-        weight_bytes=weight_bytes,
+        transposed=needs.transposed,
+        weight_bytes=record.numbers(graph, op)["weight_pitch"] if record.weight_rows is not None else 0,
     )

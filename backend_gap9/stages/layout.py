@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tmc.backend_gap9.kernels.table import odd_pitch
+from tmc.backend_gap9.kernels.table import form_of
+from tmc.backend_gap9.kernels.weight_rows import odd_pitch
 from tmc.backend_gap9.program.buffers import value_shape
 from tmc.backend_gap9.stages.stages import RowStage, view_roots
 from tmc.ir.attrs import QClipAttrs, QLinearAttrs
@@ -86,9 +87,9 @@ def row_storage(graph: Graph, stage: RowStage) -> Storage:
                     "keep one reader of the residual stream after each sum",
                 )
             home[op.output] = home[residual]
-        elif op.output not in stage.stored and [reader.kind for reader in readers] == [OpKind.QROPE]:
+        elif op.output not in stage.stored and list(map(form_of, readers)) == ["follower"]:
             per_tile.append(op.output)
-        elif not readers and op.kind in (OpKind.QLINEAR, OpKind.QROPE):
+        elif not readers and form_of(op) in ("channels", "follower"):
             streamed.append(op.output)
         else:
             home[op.output] = op.output

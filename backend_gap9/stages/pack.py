@@ -1,8 +1,8 @@
 """Offline packing of constants into the byte blocks that travel from L3 to L2 to L1.
 
-Every linear and every convolution has one block: its packed weight rows. Every stage has one block of small
-tables, in which each table starts at a multiple of 4 bytes. Rotation tables with a line per row are a block
-of their own, since they travel tile by tile.
+Every op with weights has one block: its packed rows. Every stage has one block of small tables, in which each
+table starts at a multiple of 4 bytes. Tables with a line per row are a block of their own, since they travel
+tile by tile.
 """
 
 from __future__ import annotations
@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
-from tmc.backend_gap9.kernels.table import weight_pitch, word_up
+from tmc.backend_gap9.kernels.table import record_of
+from tmc.backend_gap9.kernels.weight_rows import word_up
 from tmc.backend_gap9.stages.stages import AnyStage, stage_ops
-from tmc.ir.attrs import QDepthwiseRowsAttrs, QLayerNormAttrs
-from tmc.ir.graph import Graph, Op, OpKind
-from tmc.ir.integer_semantics import RSQRT_TABLE
+from tmc.ir.graph import Graph, Op
+from tmc.ir.types import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +54,13 @@ def table_block(stage: AnyStage) -> str:
     return f"stage_{stage.number}.tables"
 
 
-def rope_block(stage: AnyStage, op: Op) -> str:
-    """Return the name of the block of a rotation table that is read tile by tile; Q and K share it."""
-    return f"stage_{stage.number}.{op.inputs[1]}"
+def line_block(graph: Graph, stage: AnyStage, op: Op) -> str | None:
+    """Return the name of the block of a line table, which travels with the rows, if an op has one.
 
-
-def rope_is_tiled(graph: Graph, op: Op) -> bool:
-    """Tell whether a rotation has a table line for each row; otherwise the whole table stays in L1."""
-    return graph.types[op.inputs[1]].shape[0] == graph.types[op.inputs[0]].shape[0]
+    Ops of a stage share it: the rotations of Q and K do.
+    """
+    table = record_of(op.kind).line_table(graph, op)
+    return None if table is None else f"stage_{stage.number}.{table}"
 
 
 def pack_stage(graph: Graph, stage: AnyStage) -> PackedStage:
@@ -78,7 +75,7 @@ def pack_stage(graph: Graph, stage: AnyStage) -> PackedStage:
         blocks.append(ConstantBlock(name, stage.number, rows, len(data) // rows))
         contents[name] = data
 
-    def add_table(op: Op, field: str, array: np.ndarray) -> None:
+    def add_table(op: Op, field: str, array: Array) -> None:
         data = array.tobytes()
         if data not in seen:
             seen[data] = len(tables)
@@ -86,77 +83,17 @@ def pack_stage(graph: Graph, stage: AnyStage) -> PackedStage:
         offsets[op.output, field] = seen[data]
 
     for op in stage_ops(stage):
-        for field, array in small_tables(graph, op):
+        record = record_of(op.kind)
+        for field, array in record.tables(graph, op).items():
             add_table(op, field, array)
-        if op.kind in (OpKind.QLINEAR, OpKind.QDEPTHWISE_ROWS):
-            packed = pack_weight(graph, op)
+        if record.weight_rows is not None:
+            packed = record.weight_rows(graph, op)
             add_block(weight_block(op), packed.shape[0], packed.tobytes())
-        if op.kind is OpKind.QROPE and rope_is_tiled(graph, op) and rope_block(stage, op) not in contents:
-            table = graph.constants[op.inputs[1]]
-            add_block(rope_block(stage, op), table.shape[0], table.tobytes())
+        block, line_table = line_block(graph, stage, op), record.line_table(graph, op)
+        if block is not None and line_table is not None and block not in contents:
+            table = graph.constants[line_table]
+            add_block(block, table.shape[0], table.tobytes())
     if tables:
         blocks.insert(0, ConstantBlock(table_block(stage), stage.number, 1, len(tables)))
         contents[table_block(stage)] = bytes(tables)
     return PackedStage(tuple(blocks), contents, offsets)
-
-
-def small_tables(graph: Graph, op: Op) -> tuple[tuple[str, np.ndarray], ...]:
-    """Return the small tables of an op by the field of the kernel's arguments, in target byte order."""
-    constants = graph.constants
-    if op.kind is OpKind.QLINEAR:
-        bias = (("bias", constants[op.inputs[3]]),) if is_grouped(graph, op) else ()
-        table = (("table", constants[op.inputs[4]]),) if getattr(op.attrs, "table", False) else ()
-        return (*bias, *table)
-    if op.kind is OpKind.QREQUANTISE:
-        return (
-            ("factors", constants[op.inputs[1]].astype("<i4")),
-            ("table", constants[op.inputs[2]]),
-        )
-    if op.kind is OpKind.QCLIP:
-        low, high = (_in_words(constants[name]) for name in op.inputs[1:3])
-        return (("low", low), ("high", high))
-    if isinstance(op.attrs, QLayerNormAttrs):
-        epsilon = np.array(op.attrs.epsilon_by_shift, dtype="<i4")
-        return (
-            ("gamma", constants[op.inputs[1]]),
-            ("beta", constants[op.inputs[2]]),
-            ("epsilon", epsilon),
-            ("rsqrt", RSQRT_TABLE.astype("<u2")),
-        )
-    if op.kind is OpKind.QROPE and not rope_is_tiled(graph, op):
-        return (("table", constants[op.inputs[1]]),)
-    if op.kind is OpKind.QATTENTION:
-        return (("exp_table", constants[op.inputs[3]]),)
-    if isinstance(op.attrs, QDepthwiseRowsAttrs) and op.attrs.table:
-        return (("table", constants[op.inputs[4]]),)
-    if op.kind is OpKind.QINTERPOLATE_ROWS:
-        return (("table", constants[op.inputs[1]]),)
-    return ()
-
-
-def _in_words(rows: np.ndarray) -> np.ndarray:
-    """Return rows that each start at a word, in target byte order."""
-    more = -rows.shape[1] * rows.itemsize % 4 // rows.itemsize
-    return np.pad(rows, ((0, 0), (0, more))).astype(rows.dtype.newbyteorder("<"))
-
-
-def is_grouped(graph: Graph, op: Op) -> bool:
-    """Tell whether a linear runs on the grouped kernel: int16 in, int16 out, bias rows beside the weights."""
-    return graph.types[op.inputs[0]].dtype.value == "s16" and graph.types[op.output].dtype.value == "s16"
-
-
-def pack_weight(graph: Graph, op: Op) -> np.ndarray:
-    """Return packed weight rows [N, weight_pitch] as bytes: weights, multiplier, bias (zero if grouped).
-
-    The taps of a depthwise convolution are such a row for each column.
-    """
-    weight, multiplier, bias = (graph.constants[name] for name in op.inputs[1:4])
-    channels, depth = weight.shape
-    packed = np.zeros((channels, weight_pitch(depth)), dtype=np.uint8)
-    packed[:, :depth] = weight.view(np.uint8)
-    start = word_up(depth)
-    packed[:, start : start + 4] = multiplier.astype("<i4").view(np.uint8).reshape(channels, 4)
-    if not is_grouped(graph, op):
-        shared = bias.reshape(-1, channels)[0].astype("<i4")
-        packed[:, start + 4 : start + 8] = shared.view(np.uint8).reshape(channels, 4)
-    return packed

@@ -12,17 +12,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tmc.backend_gap9.kernels.record import Form
+from tmc.backend_gap9.kernels.table import RECORDS, form_of
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
 
-COLUMN_WISE = frozenset(
-    {OpKind.QMEAN_ROWS, OpKind.QDEPTHWISE_ROWS, OpKind.QINTERPOLATE_ROWS, OpKind.PERMUTE_ROWS}
-)
-WHOLE = frozenset({OpKind.QATTENTION}) | COLUMN_WISE
+# Ops of these forms are a stage each.
+WHOLE: frozenset[Form] = frozenset({"attention", "columns"})
 # Of L2 all weights of a stage take their part at once, and those of the next one travel meanwhile: less than
 # half of 1.5 MiB each.
 STAGE_WEIGHTS_BYTES = 640 * 1024
-ROW_WISE = frozenset({OpKind.QLINEAR, OpKind.QREQUANTISE, OpKind.QCLIP, OpKind.QLAYERNORM, OpKind.QROPE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +83,11 @@ def build_stages(graph: Graph) -> tuple[AnyStage, ...]:
     for op in graph.ops:
         if op.kind is OpKind.RESHAPE:
             continue
-        if op.kind not in WHOLE | ROW_WISE:
+        if (op.kind, "cores") not in RECORDS:
             raise PlanError(
                 op.loc, f"found {op.kind.value}, allowed integer ops", "run the quantise pass first"
             )
-        if runs and op.kind in ROW_WISE and _continues(graph, roots, runs[-1], op):
+        if runs and form_of(op) not in WHOLE and _continues(graph, roots, runs[-1], op):
             runs[-1].append(op)
         else:
             runs.append([op])
@@ -101,33 +100,38 @@ def _rows(graph: Graph, op: Op) -> int:
 
 def _continues(graph: Graph, roots: dict[str, str], run: list[Op], op: Op) -> bool:
     """Tell whether an op may join the run: same rows, nothing stored before it, not too many weights."""
-    if run[0].kind in WHOLE or _rows(graph, op) != _rows(graph, run[0]):
+    if form_of(run[0]) in WHOLE or _rows(graph, op) != _rows(graph, run[0]):
         return False
     made = {earlier.output for earlier in run}
     rows_inputs = [name for name in row_operands(graph, op)]
     views = [name for name in rows_inputs if roots[name] != name and roots[name] in made]
     residual_stream = [name for name in rows_inputs if name in made and _crosses(graph, name, op)]
     weights_bytes = sum(_weight_bytes(graph, each) for each in (*run, op))
-    heavy = op.kind is OpKind.QLINEAR and weights_bytes > STAGE_WEIGHTS_BYTES
+    heavy = form_of(op) == "channels" and weights_bytes > STAGE_WEIGHTS_BYTES
     return not views and not residual_stream and not heavy
 
 
 def _weight_bytes(graph: Graph, op: Op) -> int:
-    return graph.types[op.inputs[1]].size_bytes if op.kind is OpKind.QLINEAR else 0
+    return graph.types[op.inputs[1]].size_bytes if form_of(op) == "channels" else 0
 
 
 def _crosses(graph: Graph, value: str, op: Op) -> bool:
     """Tell whether a value read by `op` is also read across an op that needs all rows."""
     position = {each.output: index for index, each in enumerate(graph.ops)}
-    wholes = [position[each.output] for each in graph.ops if each.kind in WHOLE]
+    wholes = [
+        position[each.output]
+        for each in graph.ops
+        if each.kind is not OpKind.RESHAPE and form_of(each) in WHOLE
+    ]
     last = max(position[reader.output] for reader in uses(graph)[value])
     return any(position[value] < whole < last for whole in wholes)
 
 
 def _stage(graph: Graph, roots: dict[str, str], number: int, ops: tuple[Op, ...]) -> AnyStage:
-    if ops[0].kind is OpKind.QATTENTION:
+    form = form_of(ops[0])
+    if form == "attention":
         return AttentionStage(number, ops[0])
-    if ops[0].kind in COLUMN_WISE:
+    if form == "columns":
         return ColumnStage(number, ops[0])
     made = {op.output for op in ops}
     inputs = dict.fromkeys(name for op in ops for name in row_operands(graph, op) if name not in made)

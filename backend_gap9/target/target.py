@@ -5,7 +5,11 @@ Cycles are cycles of the cluster clock everywhere.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from tmc.ir.errors import TmcError
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,63 +68,34 @@ class L3Channel:
 
 
 @dataclass(frozen=True, slots=True)
-class BlockCost:
-    """A matrix product keeps rows x channels sums in registers.
+class Calls:
+    """Cycles of every call of a kernel: arguments and prologue, the barrier after it."""
 
-    One block takes ceil(depth / 4) * step_cycles + block_cycles on one core: a step takes 4 bytes of each row
-    of depth, then come requantisation and stores.
-    """
-
-    rows: int
-    channels: int
-    step_cycles: float
-    block_cycles: float
+    startup_cycles: int
+    barrier_cycles: int
 
 
 @dataclass(frozen=True, slots=True)
-class KernelCosts:
-    """Cycles of one core, with all others at work: bank conflicts and shared caches are in the figures.
+class KernelTables:
+    """The cost constants of kernels, a table for each; the records of the kernels say what they are.
 
-    linear: int8 in, int8 or int16 out; linear_transposed: stored by channels; linear_row: rows of both that
-    fill no block; linear_grouped: int16 in, int16 out, up to grouped_depth, with grouped_run_cycles for every
-    run of rows that share a bias and each block's channels; linear_single and linear_single_wide: int32 out,
-    of int8 and of int16. table_cycles and residual_cycles come on top of a linear's, per output. Attention:
-    scores have the depth head width, values the depth keys; softmax_cycles is per score, attention_row_cycles
-    per query row. layernorm, requantise, clip_add, rope and mean_rows are per element of their input,
-    clip_byte per byte of it, mean_output per element of a mean. depthwise_tap is per tap of an output,
-    depthwise_output per output, interpolate per element of the result, permute_word per 4 bytes; their others
-    are per row. call_cycles come once for every call of any kernel.
+    Cycles of one core, with all others at work: bank conflicts and shared caches are in the figures.
     """
 
-    linear: BlockCost
-    linear_transposed: BlockCost
-    linear_row: BlockCost
-    linear_grouped: BlockCost
-    grouped_run_cycles: float
-    grouped_depth: int
-    linear_single: BlockCost
-    linear_single_wide: BlockCost
-    table_cycles: float
-    residual_cycles: float
-    scores: BlockCost
-    values: BlockCost
-    softmax_cycles: float
-    attention_row_cycles: float
-    layernorm_cycles: float
-    requantise_cycles: float
-    clip_byte_cycles: float
-    clip_add_cycles: float
-    rope_cycles: float
-    mean_rows_cycles: float
-    mean_output_cycles: float
-    depthwise_tap_cycles: float
-    depthwise_output_cycles: float
-    interpolate_cycles: float
-    interpolate_row_cycles: float
-    permute_word_cycles: float
-    permute_row_cycles: float
-    call_cycles: int
-    barrier_cycles: int
+    tables: Mapping[str, Mapping[str, Any]]
+
+    def __hash__(self) -> int:
+        """Hash by the names of the tables."""
+        return hash(frozenset(self.tables))
+
+    def table(self, kernel: str) -> Mapping[str, Any]:
+        """Return the constants of a kernel.
+
+        Raises: TmcError for a kernel without any.
+        """
+        if kernel not in self.tables:
+            raise TmcError("target", f"found no table [kernels.{kernel}], allowed one for each kernel")
+        return self.tables[kernel]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +112,8 @@ class Target:
     stacks: Stacks
     dma: Dma
     l3_channel: L3Channel
-    costs: KernelCosts
+    calls: Calls
+    kernels: KernelTables
 
     @property
     def l1_usable_bytes(self) -> int:

@@ -4,28 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import is_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any
 
-from tmc.backend_gap9.target.target import Target
+from tmc.backend_gap9.target.read_record import read_record
+from tmc.backend_gap9.target.target import KernelTables, Target
 from tmc.ir.errors import TmcError
-
-Record = TypeVar("Record")
-
-
-def _read(record: type[Record], data: Mapping[str, Any]) -> Record:
-    """Return a record from a table that names each of its fields; tables inside it are records too."""
-    hints = get_type_hints(record)
-    assert data.keys() == hints.keys(), f"{record.__name__}: {sorted(data.keys() ^ hints.keys())}"
-    return record(**{name: _value(hint, data[name]) for name, hint in hints.items()})
-
-
-def _value(kind: type[Any], data: Any) -> Any:
-    if is_dataclass(kind):
-        return _read(kind, data)
-    assert type(data) is kind, f"{data!r} is no {kind.__name__}"
-    return data
 
 
 def _file(name: str) -> dict[str, Any]:
@@ -38,8 +23,13 @@ def _changed(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     return {**data, **{name: {**data[name], **table} for name, table in changes.items()}}
 
 
+def _target(name: str, description: str, data: Mapping[str, Any]) -> Target:
+    tables = KernelTables(data["kernels"])
+    return read_record(Target, {"name": name, "description": description, **data, "kernels": tables}, name)
+
+
 _DATA = _file("gap9.toml")
-_GAP9 = _read(Target, {"name": "gap9", "description": "all of the chip, 32 MiB of external RAM", **_DATA})
+_GAP9 = _target("gap9", "all of the chip, 32 MiB of external RAM", _DATA)
 _GAP9_8MB = _changed(_DATA, _file("gap9_8mb.toml"))
 
 TARGETS: Mapping[str, Target] = {
@@ -47,9 +37,7 @@ TARGETS: Mapping[str, Target] = {
     for target in (
         _GAP9,
         replace(_GAP9, name="gap9-cores", description="the eight cores, without the accelerator"),
-        _read(
-            Target, {"name": "gap9-8mb", "description": "all of the chip, 8 MiB of external RAM", **_GAP9_8MB}
-        ),
+        _target("gap9-8mb", "all of the chip, 8 MiB of external RAM", _GAP9_8MB),
     )
 }
 

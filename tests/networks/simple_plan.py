@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tmc.backend_gap9.kernels.table import word_up
+from tmc.backend_gap9.kernels.weight_rows import word_up
 from tmc.backend_gap9.plan.l1_buffers import buffers_of_stage, row_inputs, stored_in_place
 from tmc.backend_gap9.plan.plan import (
     AttentionTiling,

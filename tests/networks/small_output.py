@@ -8,8 +8,10 @@ import numpy as np
 
 from tests.networks import small_program
 from tmc.backend_gap9.emit.emit import emit
+from tmc.backend_gap9.kernels.layernorm import LAYERNORM
+from tmc.backend_gap9.kernels.linear import LINEAR
 from tmc.backend_gap9.program.program import Program
-from tmc.backend_gap9.stages.pack import PackedStage, pack_weight, small_tables
+from tmc.backend_gap9.stages.pack import PackedStage
 from tmc.backend_gap9.target.targets import target_named
 from tmc.ir.graph import Graph
 from tmc.ir.types import Array, Quant
@@ -48,10 +50,11 @@ def golden_input(seed: int = 0) -> Array:
 def packed() -> tuple[PackedStage, ...]:
     """Return the constant blocks of the small program, one for each stage."""
     norm, linear = graph().ops
-    tables = b"".join(array.tobytes() for _, array in small_tables(graph(), norm))
+    assert LINEAR.weight_rows is not None
+    tables = b"".join(array.tobytes() for array in LAYERNORM.tables(graph(), norm).values())
     return (
         PackedStage((TABLES,), {TABLES.name: tables}, {}),
-        PackedStage((WEIGHT,), {WEIGHT.name: pack_weight(graph(), linear).tobytes()}, {}),
+        PackedStage((WEIGHT,), {WEIGHT.name: LINEAR.weight_rows(graph(), linear).tobytes()}, {}),
     )
 
 

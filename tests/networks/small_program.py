@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tmc.backend_gap9.kernels.table import weight_pitch
+from tmc.backend_gap9.kernels.weight_rows import weight_pitch
 from tmc.backend_gap9.plan.plan import LiveRange, Plan, Residency, RowTiling, StageCycles, StagePlan
 from tmc.backend_gap9.program.buffers import Buffer, ValueShape
 from tmc.backend_gap9.program.program import (

@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tmc.backend_gap9.emit.stack_need import StackNeed, stack_need, stack_text
+from tmc.backend_gap9.kernels.table import record_of
 from tmc.backend_gap9.plan.l3_timeline import waits_for_l3
 from tmc.backend_gap9.plan.plan import AttentionTiling, ColumnTiling, Plan, StagePlan
 from tmc.backend_gap9.program.program import Program, calls
 from tmc.backend_gap9.stages.pack import PackedStage
 from tmc.backend_gap9.target.target import Memory, Stacks, Target
-from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.graph import Graph
 from tmc.ir.ops import VIEWS
 from tmc.passes.accuracy.record import Accuracy, OpAccuracy
 from tmc.passes.declared.kept import Kept
@@ -193,21 +194,6 @@ def _memory(peak_bytes: int, bound_bytes: int, memory: Memory) -> MemoryRow:
     return MemoryRow(peak_bytes, bound_bytes, memory.usable_bytes)
 
 
-def macs(graph: Graph, op: Op) -> int:
-    """Return the multiply-accumulates of an integer op: of its matrix products and convolutions."""
-    shapes = [graph.types[name].shape for name in op.inputs]
-    if op.kind is OpKind.QLINEAR:
-        channels, depth = shapes[1]
-        return shapes[0][0] * channels * depth
-    if op.kind is OpKind.QATTENTION:
-        heads, rows, width = shapes[0]
-        return 2 * heads * rows * shapes[1][1] * width
-    if op.kind is OpKind.QDEPTHWISE_ROWS:
-        rows, channels = shapes[0]
-        return rows * channels * shapes[1][1]
-    return 0
-
-
 def _op_rows(graph: Graph, program: Program, compared: Mapping[str, OpAccuracy]) -> tuple[OpRow, ...]:
     stage_of: dict[str, int] = {}
     kernels: dict[str, dict[str, None]] = {}
@@ -223,7 +209,7 @@ def _op_rows(graph: Graph, program: Program, compared: Mapping[str, OpAccuracy])
             stage_of[op.output],
             graph.types[op.output].dtype.value,
             graph.types[op.output].shape,
-            macs(graph, op),
+            record_of(op.kind).macs(graph, op),
             tuple(kernels[op.output]),
             *_accuracy_columns(compared.get(op.output)),
         )

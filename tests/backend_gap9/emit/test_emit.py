@@ -22,7 +22,7 @@ from tests.networks.simple_plan import Tiles
 from tests.repository import ROOT
 from tmc.backend_gap9.emit.emit import weights_image
 from tmc.backend_gap9.emit.names import COLUMNS
-from tmc.backend_gap9.kernels.table import ISAS
+from tmc.backend_gap9.kernels.record import ISAS
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph
 from tmc.ir.interpret import interpret

@@ -18,7 +18,8 @@ from tests.runtime_c.building import INCLUDE, RUNTIME
 from tests.runtime_c.iss.engines import GCC, run_quietly, tool
 from tmc.backend_gap9.emit.output_directory import write_directory
 from tmc.backend_gap9.emit.stack_need import check_stack, stack_need, stage_frame_bytes
-from tmc.backend_gap9.kernels.table import ISAS, KERNELS, STACK_BYTES
+from tmc.backend_gap9.kernels.record import ISAS
+from tmc.backend_gap9.kernels.table import KERNELS
 from tmc.backend_gap9.program.program import Stage
 from tmc.backend_gap9.target.target import Stacks
 from tmc.backend_gap9.target.targets import target_named
@@ -75,7 +76,7 @@ def kernel_needs(folder: Path, level: str) -> Mapping[str, int]:
 def test_kernels_need_what_their_table_says(tmp_path: Path) -> None:
     found = [kernel_needs(tmp_path, level) for level in ("-O2", "-O3")]
     largest = {name: max(needs[name] for needs in found) for name in found[0]}
-    stated = {f"{stem}_{isa}": STACK_BYTES[stem][isa] for stem in KERNELS for isa in ISAS}
+    stated = {f"{stem}_{isa}": kernel.stack_bytes[isa] for stem, kernel in KERNELS.items() for isa in ISAS}
     assert largest.keys() == stated.keys()
     # Another release of the compiler may need less, but not much less: then the table is out of date.
     assert {name: need for name, need in largest.items() if not need <= stated[name] <= need + 32} == {}
@@ -115,7 +116,7 @@ def limit(function: str, stages: Mapping[str, Stage]) -> int:
 def test_the_deepest_path_has_every_part() -> None:
     need = stack_need(program())
     stage = next(stage for stage in program().stages if stage.name == need.stage)
-    assert need.need_bytes == 96 + stage_frame_bytes(stage) + STACK_BYTES[need.kernel]["xpulp"]
+    assert need.need_bytes == 96 + stage_frame_bytes(stage) + KERNELS[need.kernel].stack_bytes["xpulp"]
     assert (need.stage, need.kernel) == ("stage_1", "tmc_linear_add_s8s8s16")
 
 
@@ -136,5 +137,5 @@ def test_a_program_that_needs_more_than_the_target_has_is_refused() -> None:
 def test_every_kernel_fits_the_targets_stack_in_the_largest_frame() -> None:
     """No network needs more while loops are four deep at most: the target's stacks are large enough."""
     args_bytes = max(kernel.args_bytes for kernel in KERNELS.values())
-    largest = max(need for needs in STACK_BYTES.values() for need in needs.values())
+    largest = max(need for kernel in KERNELS.values() for need in kernel.stack_bytes.values())
     assert 96 + 64 + 48 + args_bytes + 15 + 4 * 32 + largest <= target_named("gap9").stacks.worker_bytes

@@ -26,8 +26,8 @@ from tmc.backend_gap9.program.program import (
     Stmt,
     Var,
     Wait,
-    evaluate,
 )
+from tmc.backend_gap9.prove.place import Numbers, Place
 
 VARIABLES = {"t": 7, "k": 3}
 TABLES = {"rows": (4, 9, 2, 5)}
@@ -55,7 +55,8 @@ EXPRESSIONS = st.recursive(
 def test_expressions_mean_in_c_what_they_mean_here(expr: Expr) -> None:
     text = re.sub(r"(\d)u", r"\1", expression(expr)).replace("/", "//")
     found = eval(text, {"smaller": min, "rows": TABLES["rows"], **VARIABLES})
-    assert found == evaluate(expr, VARIABLES, TABLES)
+    place = Place("stage", Barrier(), VARIABLES)
+    assert found == Numbers(TABLES).value(expr, place)
 
 
 def test_brackets_only_where_they_help() -> None:

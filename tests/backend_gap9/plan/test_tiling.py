@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.networks.integer_networks import integer_network
-from tmc.backend_gap9.kernels.table import word_up
+from tmc.backend_gap9.kernels.costs import call_cycles
+from tmc.backend_gap9.kernels.table import KERNELS
+from tmc.backend_gap9.kernels.weight_rows import word_up
 from tmc.backend_gap9.plan.l1_buffers import buffers_of_stage
 from tmc.backend_gap9.plan.plan import AttentionTiling, ColumnTiling, RowTiling
 from tmc.backend_gap9.plan.tile_problem import (
@@ -29,7 +31,7 @@ from tmc.backend_gap9.stages.column_shape import column_shape
 from tmc.backend_gap9.stages.layout import l2_layouts, row_storage
 from tmc.backend_gap9.stages.pack import pack_stage
 from tmc.backend_gap9.stages.stages import AnyStage, ColumnStage, RowStage, build_stages
-from tmc.backend_gap9.target.cost import dma_cycles, layernorm_cycles, linear_cycles
+from tmc.backend_gap9.target.cost import dma_cycles
 from tmc.backend_gap9.target.target import ClusterMemory, Stacks, Target
 from tmc.backend_gap9.target.targets import target_named
 from tmc.ir.errors import PlanError
@@ -143,9 +145,10 @@ def test_a_row_stage_by_hand() -> None:
     choice = problem.choices[0]
     assert choice.rows == 8
     norm, _, _, v = choice.steps
-    assert norm[0].compute_cycles == 4 * layernorm_cycles(TARGET, 8, 16)
-    kernel, whole = "tmc_linear_transposed_s8s8s8", v[-1]
-    compute = linear_cycles(TARGET, kernel, 8, 16, 16)
+    normed = call_cycles(TARGET, KERNELS["tmc_layernorm_s16s8"], {"rows": 8, "channels": 16})
+    assert norm[0].compute_cycles == 4 * normed
+    kernel, whole = KERNELS["tmc_linear_transposed_s8s8s8"], v[-1]
+    compute = call_cycles(TARGET, kernel, {"rows": 8, "channels": 16, "depth": 16})
     moved = dma_cycles(TARGET, 16 * 28) + dma_cycles(TARGET, 16 * 8, lines=16)
     assert (whole.tile, whole.compute_cycles, whole.dma_cycles) == (16, 4 * compute, 4 * moved)
     assert whole.exposed_cycles == 4 * max(0, moved - compute) + dma_cycles(TARGET, 16 * 8, lines=16)

@@ -16,7 +16,7 @@ import pytest
 from tests.networks.small_output import golden_input, graph, output
 from tmc.backend_gap9.emit.names import traced_ops
 from tmc.backend_gap9.emit.output_directory import write_directory
-from tmc.backend_gap9.kernels.table import Isa
+from tmc.backend_gap9.kernels.record import Isa
 from tmc.backend_gap9.run import riscv as run_riscv
 from tmc.backend_gap9.run.build import build_iss, build_riscv
 from tmc.backend_gap9.run.console import StageCycles, last_stage, parse_console

@@ -1,0 +1,64 @@
+"""The cost model of kernels: modelled cycles of a call, from the numbers it is called with.
+
+Kernels are modelled as all cores at work, each on a contiguous chunk of ceil(n / cores) rows (or channels,
+where the kernel splits those); the call lasts as long as the largest chunk. The constants of each kernel are
+a table of the target's file, read as the record that the kernel's own file declares.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from math import ceil
+from typing import Any, TypeVar, cast
+
+from tmc.backend_gap9.kernels.record import Arguments, Kernel
+from tmc.backend_gap9.target.read_record import read_record
+from tmc.backend_gap9.target.target import KernelTables, Target
+
+Costs = TypeVar("Costs")
+
+
+@dataclass(frozen=True, slots=True)
+class BlockCosts:
+    """A matrix product keeps rows x channels sums in registers.
+
+    One block takes ceil(depth / 4) * step_cycles + block_cycles on one core: a step takes 4 bytes of each row
+    of depth, then come requantisation and stores. A block at the edge costs as much as any other: the kernels
+    compute again what it has too much.
+    """
+
+    rows: int
+    channels: int
+    step_cycles: float
+    block_cycles: float
+
+    def cycles(self, rows: int, channels: int, depth_bytes: int) -> float:
+        """Return the cycles of one core for rows x channels sums over depth_bytes of each row."""
+        blocks = -(-rows // self.rows) * -(-channels // self.channels)
+        return blocks * (-(-depth_bytes // 4) * self.step_cycles + self.block_cycles)
+
+
+def costs_of(target: Target, kernel: str, record: type[Costs]) -> Costs:
+    """Return the constants of a kernel on a target, the table [kernels.<kernel>] of its file.
+
+    Raises: TmcError for a table that lacks a constant, or has one that no kernel knows.
+    """
+    found: Costs = _read(target.kernels, kernel, cast("Any", record))
+    return found
+
+
+@cache
+def _read(tables: KernelTables, kernel: str, record: Any) -> Any:
+    return read_record(record, tables.table(kernel), f"kernels.{kernel}")
+
+
+def share(target: Target, count: int) -> int:
+    """Return how many of `count` rows or channels the core with the most of them has."""
+    return -(-count // target.cores)
+
+
+def call_cycles(target: Target, kernel: Kernel, arguments: Arguments) -> int:
+    """Return the modelled cycles of one call with its barrier."""
+    cycles = ceil(kernel.core_cycles(target, arguments))
+    return cycles + target.calls.startup_cycles + target.calls.barrier_cycles

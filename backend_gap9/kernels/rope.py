@@ -1,0 +1,69 @@
+"""The kernel of a rotary embedding: one head of int16 rows, rotated and requantised to int8."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tmc.backend_gap9.kernels.costs import costs_of, share
+from tmc.backend_gap9.kernels.operands import ROWS, result, rows_of
+from tmc.backend_gap9.kernels.record import Arguments, Kernel, KernelRecord
+from tmc.backend_gap9.program.expressions import mul
+from tmc.backend_gap9.program.program import Var
+from tmc.backend_gap9.target.target import Target
+from tmc.ir.attrs import QRopeAttrs
+from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.types import Array
+
+
+@dataclass(frozen=True, slots=True)
+class RopeCosts:
+    """Per element."""
+
+    element_cycles: float
+
+
+def _core_cycles(target: Target, a: Arguments) -> float:
+    return share(target, a["rows"]) * a["width"] * costs_of(target, "rope", RopeCosts).element_cycles
+
+
+_WIDTH = Var("width")
+_ROPE = Kernel(
+    "tmc_rope_s16s8",
+    "tmc_rope_args",
+    (
+        rows_of("x", ROWS, mul(_WIDTH, 2), Var("x_pitch")),
+        rows_of("table", Var("period"), mul(_WIDTH, 2), Var("table_pitch")),
+        result(ROWS, _WIDTH),
+    ),
+    ("rows", "width", "x_pitch", "y_pitch", "table_pitch", "row0", "period", "shift"),
+    frozenset({"shift"}),
+    {"scalar": 16, "xpulp": 80},
+    _core_cycles,
+)
+
+
+def _chosen(graph: Graph, op: Op) -> tuple[Kernel, ...]:
+    return (_ROPE,)
+
+
+def _numbers(graph: Graph, op: Op) -> Mapping[str, int]:
+    assert isinstance(op.attrs, QRopeAttrs)
+    width = graph.types[op.output].shape[2]
+    period = graph.types[op.inputs[1]].shape[0]
+    return {"width": width, "table_pitch": 2 * width, "period": period, "shift": op.attrs.shift}
+
+
+def _line_table(graph: Graph, op: Op) -> str | None:
+    """Return the table if it has a line for each row; a shorter one, used again and again, stays in L1."""
+    table = op.inputs[1]
+    return table if graph.types[table].shape[0] == graph.types[op.inputs[0]].shape[0] else None
+
+
+def _tables(graph: Graph, op: Op) -> Mapping[str, Array]:
+    return {} if _line_table(graph, op) else {"table": graph.constants[op.inputs[1]]}
+
+
+ROPE = KernelRecord(
+    OpKind.QROPE, "cores", "follower", (_ROPE,), _chosen, _numbers, _tables, line_table=_line_table
+)

@@ -1,0 +1,48 @@
+"""The relation of every kernel, by its C name and the op that it may compute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from tmc.backend_gap9.prove.claims import CheckedCall
+from tmc.backend_gap9.prove.relations.attention import relate_scores, relate_softmax, relate_values
+from tmc.backend_gap9.prove.relations.clip import relate_clip
+from tmc.backend_gap9.prove.relations.depthwise_rows import relate_depthwise_rows
+from tmc.backend_gap9.prove.relations.interpolate_rows import relate_interpolate_rows
+from tmc.backend_gap9.prove.relations.layernorm import relate_layernorm
+from tmc.backend_gap9.prove.relations.linear import relate_linear
+from tmc.backend_gap9.prove.relations.mean_rows import relate_mean_rows
+from tmc.backend_gap9.prove.relations.permute_rows import relate_permute_rows
+from tmc.backend_gap9.prove.relations.requantise import relate_requantise
+from tmc.backend_gap9.prove.relations.rope import relate_rope
+from tmc.backend_gap9.prove.relations.wanted import Wanted
+from tmc.ir.graph import Graph, OpKind
+
+Relation = Callable[[CheckedCall, Graph], Wanted]
+
+# A relation refuses the kernels of its op that do not compute this one. Attention takes three kernels.
+RELATIONS: Mapping[OpKind, Relation | Mapping[str, Relation]] = {
+    OpKind.QLINEAR: relate_linear,
+    OpKind.QREQUANTISE: relate_requantise,
+    OpKind.QCLIP: relate_clip,
+    OpKind.QLAYERNORM: relate_layernorm,
+    OpKind.QROPE: relate_rope,
+    OpKind.QATTENTION: {
+        "tmc_attention_scores_s8s8s16": relate_scores,
+        "tmc_attention_softmax_s16u8": relate_softmax,
+        "tmc_attention_values_u8s8s8": relate_values,
+    },
+    OpKind.QMEAN_ROWS: relate_mean_rows,
+    OpKind.QDEPTHWISE_ROWS: relate_depthwise_rows,
+    OpKind.QINTERPOLATE_ROWS: relate_interpolate_rows,
+    OpKind.PERMUTE_ROWS: relate_permute_rows,
+}
+
+
+def wanted(call: CheckedCall, graph: Graph) -> Wanted:
+    """Return what the kernel must be given to compute the part that it writes.
+
+    Raises: ValueError if no input gives that part, such as rows of two heads, or if another kernel does.
+    """
+    relation = RELATIONS[call.op.kind]
+    return (relation[call.kernel] if isinstance(relation, Mapping) else relation)(call, graph)

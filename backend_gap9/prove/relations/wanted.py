@@ -1,0 +1,73 @@
+"""What a kernel must be given to compute the part of its op that it writes, and how constants become bytes.
+
+The part that is written fixes everything else: which rows and columns of the inputs, which constants, which
+numbers. Nothing in this folder comes from the schedule, the packing of constants or the kernel records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmc.ir.types import Array
+
+Bytes = NDArray[np.uint8]
+WORD_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantLines:
+    """The bytes that some lines of a constant operand must hold: line lines[i] begins with data[i]."""
+
+    lines: NDArray[np.int64]
+    data: Bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a kernel must be given, by field: values from which row and column (bytes) on, constants, numbers.
+
+    A value without a name is one that the graph does not know: it lives within one stage.
+    """
+
+    values: Mapping[str, tuple[str | None, int, int]]
+    constants: Mapping[str, ConstantLines]
+    numbers: Mapping[str, int]
+
+
+def row_bytes(rows: Array) -> Bytes:
+    """Return rows as bytes, in target byte order."""
+    little = np.ascontiguousarray(rows, dtype=rows.dtype.newbyteorder("<"))
+    return little.view(np.uint8).reshape(rows.shape[0], -1)
+
+
+def all_lines(rows: Array) -> ConstantLines:
+    """Return that a constant is these rows."""
+    return ConstantLines(np.arange(rows.shape[0]), row_bytes(rows))
+
+
+def one_line(array: Array) -> ConstantLines:
+    """Return that a constant is one run of these numbers."""
+    return all_lines(array.reshape(1, -1))
+
+
+def weight_lines(weight: Array, multiplier: Array, bias: Array) -> ConstantLines:
+    """Return that rows of weights [N, K] lie padded to words, each before its multiplier and its bias."""
+    padded = np.pad(weight, ((0, 0), (0, -weight.shape[1] % WORD_BYTES)))
+    words = np.stack([multiplier, bias], axis=1).astype(np.int32)
+    data = np.concatenate([row_bytes(padded), row_bytes(words)], axis=1)
+    return ConstantLines(np.arange(weight.shape[0]), data)
+
+
+def within(first: int, count: int, size: int, what: str) -> tuple[int, int]:
+    """Return the part of size `size` that first .. first + count - 1 lie in, and the first one within it.
+
+    Raises: ValueError where they lie in several.
+    """
+    index, start = divmod(first, size)
+    if start + count > size:
+        raise ValueError(f"found {what} {first} to {first + count - 1}, allowed those of one head of {size}")
+    return index, start

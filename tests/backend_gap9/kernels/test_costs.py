@@ -1,0 +1,180 @@
+"""The cost model: the measured figures it stands for, and that more work never costs less."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tmc.backend_gap9.kernels.costs import call_cycles, costs_of
+from tmc.backend_gap9.kernels.linear import LinearCosts
+from tmc.backend_gap9.kernels.table import KERNELS
+from tmc.backend_gap9.target.cost import dma_cycles, fetch_cycles
+from tmc.backend_gap9.target.target import KernelTables
+from tmc.backend_gap9.target.targets import target_named
+from tmc.ir.errors import TmcError
+
+TARGET = target_named("gap9")
+SIZE = st.integers(1, 900)
+LINEAR = costs_of(TARGET, "linear", LinearCosts)
+BLOCK_ROWS = TARGET.cores * LINEAR.rows.rows
+
+
+def cycles_of(stem: str, rows: int, **numbers: int) -> int:
+    """Return the modelled cycles of a call; rows share one bias where nothing else is said."""
+    return call_cycles(TARGET, KERNELS[stem], {"rows": rows, "group_rows": rows, **numbers})
+
+
+# What `python bench/kernel_cycles.py` measured on tiles in L1: kernel, rows, channels, depth, cycles.
+@pytest.mark.parametrize(
+    ("kernel", "rows", "channels", "depth", "measured"),
+    [
+        ("tmc_linear_s8s8s8", 80, 192, 192, 148_107),
+        ("tmc_linear_s8s8s8", 40, 64, 192, 24_975),
+        ("tmc_linear_s8s8s8", 40, 48, 768, 68_900),
+        ("tmc_linear_table_s8s8s8", 40, 96, 192, 38_532),
+        ("tmc_linear_s8s8s16", 80, 64, 192, 50_011),
+        ("tmc_linear_add_s8s8s16", 80, 64, 192, 51_956),
+        ("tmc_linear_add_s8s8s16", 40, 48, 768, 69_773),
+        ("tmc_linear_transposed_s8s8s8", 80, 64, 192, 50_379),
+    ],
+)
+def test_linears_take_what_was_measured(
+    kernel: str, rows: int, channels: int, depth: int, measured: int
+) -> None:
+    assert cycles_of(kernel, rows, channels=channels, depth=depth) == pytest.approx(measured, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("rows", "channels", "measured"),
+    [(400, 64, 84_850), (200, 96, 74_065), (80, 96, 41_568), (40, 96, 30_362)],
+)
+def test_grouped_linears_take_what_was_measured(rows: int, channels: int, measured: int) -> None:
+    cycles = cycles_of("tmc_linear_grouped_s16s8s16", rows, channels=channels, depth=20, group_rows=50)
+    assert cycles == pytest.approx(measured, rel=0.02)
+
+
+def test_a_group_that_ends_within_a_core_s_rows_costs_another_run() -> None:
+    def cycles(group_rows: int) -> int:
+        return cycles_of("tmc_linear_grouped_s16s8s16", 80, channels=64, depth=20, group_rows=group_rows)
+
+    assert cycles(10) == cycles(80) == cycles(40) < cycles(15)
+    deep = cycles_of("tmc_linear_grouped_s16s8s16", 80, channels=64, depth=LINEAR.grouped_depth + 1)
+    assert deep > 2 * cycles(80)
+
+
+@pytest.mark.parametrize(
+    ("keys", "scores", "softmax", "values"),
+    [(400, 54_000, 11_539, 50_813), (800, 107_905, 22_252, 98_021), (80, 11_337, 2_942, 13_256)],
+)
+def test_attention_takes_what_was_measured(keys: int, scores: int, softmax: int, values: int) -> None:
+    assert cycles_of("tmc_attention_scores_s8s8s16", 40, keys=keys, width=64) == pytest.approx(
+        scores, rel=0.02
+    )
+    assert cycles_of("tmc_attention_softmax_s16u8", 40, keys=keys) == pytest.approx(softmax, rel=0.02)
+    assert cycles_of("tmc_attention_values_u8s8s8", 40, keys=keys, channels=64) == pytest.approx(
+        values, rel=0.02
+    )
+
+
+@pytest.mark.parametrize(
+    ("kernel", "rows", "numbers", "measured"),
+    [
+        ("tmc_requantise_s32s8", 80, {"channels": 96}, 43_085),
+        ("tmc_layernorm_s16s8", 80, {"channels": 192}, 33_316),
+        ("tmc_clip_s16s16", 80, {"channels": 192}, 11_699),
+        ("tmc_clip_add_s16s16", 80, {"channels": 192}, 23_388),
+        ("tmc_rope_s16s8", 80, {"width": 64}, 4_184),
+        ("tmc_mean_rows_s8s16", 80, {"channels": 192}, 4_209),
+        ("tmc_depthwise_rows_s8s8", 50, {"channels": 64, "taps": 3}, 22_497),
+        ("tmc_depthwise_rows_table_s8s8", 50, {"channels": 64, "taps": 3}, 23_817),
+        ("tmc_depthwise_rows_s8s8", 50, {"channels": 64, "taps": 7}, 35_144),
+        ("tmc_interpolate_rows_s16s16", 500, {"channels": 5}, 5_271),
+        ("tmc_interpolate_rows_s16s16", 500, {"channels": 13}, 11_796),
+        ("tmc_permute_rows_s8s8", 400, {"row_bytes": 32}, 7_132),
+        ("tmc_permute_rows_s8s8", 80, {"row_bytes": 192}, 4_355),
+    ],
+)
+def test_rows_and_columns_take_what_was_measured(
+    kernel: str, rows: int, numbers: dict[str, int], measured: int
+) -> None:
+    assert cycles_of(kernel, rows, **numbers) == pytest.approx(measured, rel=0.02)
+
+
+def test_the_last_block_costs_as_much_as_any_other() -> None:
+    # 6 to 10 rows for each core are two blocks
+    cycles = [cycles_of("tmc_linear_s8s8s8", rows, channels=64, depth=192) for rows in (40, 48, 80)]
+    assert cycles[0] < cycles[1] == cycles[2]
+
+
+def test_rows_that_may_not_be_computed_again_go_one_by_one() -> None:
+    one_row = 16 * (48 * LINEAR.row.step_cycles + LINEAR.row.block_cycles)
+    calls = TARGET.calls.startup_cycles + TARGET.calls.barrier_cycles
+    for kernel, extra in (
+        ("tmc_linear_add_s8s8s16", 64 * LINEAR.residual_cycles),
+        ("tmc_linear_s8s8s8", 0.0),
+    ):
+        single = cycles_of(kernel, 8, channels=64, depth=192)
+        assert single == pytest.approx(one_row + extra + calls, abs=1)
+    whole = cycles_of("tmc_linear_add_s8s8s16", 40, channels=64, depth=192)
+    more = cycles_of("tmc_linear_add_s8s8s16", 48, channels=64, depth=192)
+    assert more == pytest.approx(whole + one_row + 64 * LINEAR.residual_cycles, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (None, r"target: found no table \[kernels.rope\], allowed one for each kernel"),
+        ({}, "target, table kernels.rope: found no entry element_cycles, allowed a number for each entry"),
+        (
+            {"element_cycles": 1.0, "row": 1.0},
+            "table kernels.rope: found the entry row, allowed element_cycles",
+        ),
+        ({"element_cycles": 1}, "entry kernels.rope.element_cycles: found 1, allowed one of type float"),
+    ],
+)
+def test_a_table_has_what_its_kernel_asks_for(table: dict[str, float] | None, message: str) -> None:
+    tables = {name: each for name, each in TARGET.kernels.tables.items() if name != "rope"}
+    target = replace(TARGET, kernels=KernelTables(tables if table is None else {**tables, "rope": table}))
+    with pytest.raises(TmcError, match=message):
+        call_cycles(target, KERNELS["tmc_rope_s16s8"], {"rows": 8, "width": 64})
+
+
+def test_transfers_cost_start_up_lines_and_bytes() -> None:
+    assert dma_cycles(TARGET, 800) == 32 + 100
+    assert dma_cycles(TARGET, 801) == 32 + 101
+    assert dma_cycles(TARGET, 800, lines=11) == 32 + 10 * TARGET.dma.line_cycles + 100
+    assert fetch_cycles(TARGET, 500) == TARGET.l3_channel.startup_cycles + 1000
+
+
+def kernel_cost(stem: str) -> Callable[[int, int, int], int]:
+    """Return the cost of a kernel by its rows and two numbers more."""
+    names = [
+        name for name in ("channels", "width", "keys", "row_bytes", "depth", "taps") if name in NUMBERS[stem]
+    ]
+
+    def cost(rows: int, *others: int) -> int:
+        return cycles_of(stem, rows, **dict(zip(names, others, strict=False)))
+
+    return cost
+
+
+NUMBERS = {stem: kernel.arguments for stem, kernel in KERNELS.items()}
+COSTS: tuple[Callable[[int, int, int], int], ...] = (
+    *map(kernel_cost, KERNELS),
+    lambda size, lines, _: dma_cycles(TARGET, size, lines),
+    lambda size, _, __: fetch_cycles(TARGET, size),
+)
+
+
+@given(st.sampled_from(COSTS), st.tuples(SIZE, SIZE, SIZE), st.tuples(SIZE, SIZE, SIZE))
+def test_more_work_never_costs_less(
+    cost: Callable[[int, int, int], int], sizes: tuple[int, int, int], more: tuple[int, int, int]
+) -> None:
+    # Whole blocks for each core: of fewer rows, some kernels take one by one.
+    sizes = (sizes[0] * BLOCK_ROWS, sizes[1], sizes[2])
+    larger = tuple(map(max, sizes, (more[0] * BLOCK_ROWS, more[1], more[2])))
+    assert 0 < cost(*sizes) <= cost(larger[0], larger[1], larger[2])
