@@ -204,7 +204,9 @@ class RowTiles:
             return 0
         layout = self.layouts[follower.output]
         if _is_transposed(follower):
-            return dma_cycles(self.target, channels * rows, channels)
+            return dma_cycles(
+                self.target, streamed_bytes(self.graph, self.layouts, follower, rows, channels), channels
+            )
         size = streamed_bytes(self.graph, self.layouts, follower, rows, channels)
         return dma_cycles(self.target, size, 1 if size == rows * layout.pitch_bytes else rows)
 
