@@ -33,6 +33,7 @@ from examples.sentence_encoder.export import export
 from examples.sentence_encoder.model import load_published
 from examples.sentence_encoder.text import sentences
 from tmc.backend_gap9.plan.planning import make_plan
+from tmc.backend_gap9.stages.stage_graph import stage_graph
 from tmc.backend_gap9.target.targets import target_named
 from tmc.driver import Options, compile_model
 from tmc.ir.errors import PlanError
@@ -125,7 +126,7 @@ def evaluate_sentence_encoder(
 def refusal(graph: Graph) -> str | None:
     """Return why an integer graph does not fit the target with less external RAM, or None where it does."""
     try:
-        make_plan(graph, SMALLER)
+        make_plan(stage_graph(graph, SMALLER), SMALLER)
     except PlanError as error:
         return error.what
     return None

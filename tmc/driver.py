@@ -1,7 +1,7 @@
 """The compiler from end to end: read this page first.
 
     ONNX file --frontend--> float Graph --passes--> integer Graph
-              --planning--> Plan --schedule--> Program --emit--> directory of C
+              --staging--> Staged --planning--> Plan --schedule--> Program --emit--> directory of C
 
 Every arrow is checked: the imported graph against onnxruntime, every pass by the verifier, the plan and the
 program by checkers that share no code with what made them. Nothing is written unless all of it holds.
@@ -24,9 +24,11 @@ from tmc.backend_gap9.emit.stack_need import check_stack
 from tmc.backend_gap9.plan.plan import Plan
 from tmc.backend_gap9.plan.planning import make_plan
 from tmc.backend_gap9.program.program import Program
+from tmc.backend_gap9.prove.check_cycles import check_cycles
 from tmc.backend_gap9.prove.check_plan import check_plan
 from tmc.backend_gap9.prove.check_program import CheckReport, check_program
 from tmc.backend_gap9.schedule.schedule import build_program
+from tmc.backend_gap9.stages.stage_graph import stage_graph
 from tmc.backend_gap9.target.target import Target
 from tmc.calibration import Calibration, choose_calibration
 from tmc.frontend.onnx_import import identifier, load_model
@@ -153,22 +155,23 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     kept = file_agreement(options.model, imported, quantised, calibration)
 
     watch.stage("plan tiles and memories")
-    plan, packed = make_plan(integer, options.target, resident_weights=options.resident_weights)
+    staged = stage_graph(integer, options.target)
+    plan = make_plan(staged, options.target, resident_weights=options.resident_weights)
     done("plan", plan)
     check_plan(plan, integer, options.target)
     done("check_plan")
     watch.stage("schedule, and prove the program")
-    program = build_program(integer, plan, packed)
+    program = build_program(plan)
     done("program", program)
-    contents = {name: data for stage in packed for name, data in stage.contents.items()}
-    proof = check_program(program, integer, plan, contents, options.target)
+    proof = check_program(program, integer, plan, staged.contents, options.target)
+    check_cycles(plan, program, proof, options.target)
     check_stack(program, integer, options.target)
     done("check_program")
 
     watch.stage("emit C")
-    report = build_report(integer, plan, program, packed, options.target, _origin(options), exactness, kept)
+    report = build_report(plan, program, options.target, _origin(options), exactness, kept)
     golden = quantise_inputs(integer, calibration.first(1)[0])[integer.inputs[0]]
-    files = emit(integer, program, contents, captions(report), options.target.stacks, golden)
+    files = emit(integer, program, staged.contents, captions(report), options.target.stacks, golden)
     files |= report_files(report)
     kept_files = KeptFiles() if options.output is None else write_directory(files, options.output)
     done("emit")

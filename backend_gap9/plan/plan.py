@@ -1,15 +1,15 @@
 """The plan: tile sizes, buffer offsets in L1, L2 and L3, residency and prefetch of weights.
 
-A plan says nothing about code: `schedule` turns it into a program. `check_plan` derives every claim again.
+A plan says nothing about code: `schedule` turns it into a program. It carries the staged graph that it is of.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from tmc.backend_gap9.program.buffers import Buffer
-from tmc.backend_gap9.stages.pack import ConstantBlock
+from tmc.backend_gap9.stages.staged import ConstantBlock, Staged
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,13 @@ class RowTiling:
         """Return 1 or 2: how many tiles of this stage input are in L1."""
         return dict(self.input_buffers)[value]
 
+    def text(self) -> str:
+        """Return the tiles in words."""
+        parts = [f"{self.rows} rows"]
+        parts += [f"{channels} channels of {op}" for op, channels in self.channels]
+        parts += [f"{name} double-buffered" for name, buffers in self.input_buffers if buffers == 2]
+        return ", ".join(parts)
+
 
 @dataclass(frozen=True, slots=True)
 class AttentionTiling:
@@ -69,12 +76,20 @@ class AttentionTiling:
     keys: int
     channels: int
 
+    def text(self) -> str:
+        """Return the tiles in words."""
+        return f"{self.rows} query rows, {self.keys} keys, {self.channels} channels of V"
+
 
 @dataclass(frozen=True, slots=True)
 class ColumnTiling:
     """Tiles of a column stage: columns per tile."""
 
     columns: int
+
+    def text(self) -> str:
+        """Return the tiles in words."""
+        return f"{self.columns} columns"
 
 
 Tiling = RowTiling | AttentionTiling | ColumnTiling
@@ -107,8 +122,9 @@ class StagePlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything decided for a network. Stage numbers count the stages of `build_stages`."""
+    """Everything decided for a network, stage by stage of the staged graph."""
 
+    staged: Staged = field(compare=False, repr=False)
     stages: tuple[StagePlan, ...]
     l2: tuple[Buffer, ...]
     l3: tuple[Buffer, ...]

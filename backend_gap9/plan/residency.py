@@ -16,7 +16,7 @@ from tmc.backend_gap9.kernels.weight_rows import word_up
 from tmc.backend_gap9.plan.l3_timeline import waits_for_l3
 from tmc.backend_gap9.plan.place import live_bytes, misfit
 from tmc.backend_gap9.plan.plan import LiveRange, Residency
-from tmc.backend_gap9.stages.pack import ConstantBlock
+from tmc.backend_gap9.stages.staged import ConstantBlock
 from tmc.backend_gap9.target.cost import fetch_cycles
 from tmc.backend_gap9.target.target import Target
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tmc.backend_gap9.plan.plan import AttentionTiling, ColumnTiling, Plan, Tiling
+from tmc.backend_gap9.plan.plan import Plan
 
 
 def print_plan(plan: Plan) -> str:
@@ -15,7 +15,7 @@ def print_plan(plan: Plan) -> str:
     ]
     for number, stage in enumerate(plan.stages):
         cycles = stage.cycles
-        lines.append(f"stage {number}: {print_tiling(stage.tiling)}")
+        lines.append(f"stage {number}: {stage.tiling.text()}")
         lines.append(
             f"  {cycles.total} cycles: compute {cycles.compute}, transfers {cycles.dma}, "
             f"exposed {cycles.exposed}; no tiling below {cycles.bound}"
@@ -32,14 +32,3 @@ def print_plan(plan: Plan) -> str:
             f"l3 {each.block.name}: {each.block.size_bytes} bytes for stage {each.block.stage}, {journey}"
         )
     return "\n".join(lines) + "\n"
-
-
-def print_tiling(tiling: Tiling) -> str:
-    """Return the tiles of a stage as text."""
-    if isinstance(tiling, AttentionTiling):
-        return f"{tiling.rows} query rows, {tiling.keys} keys, {tiling.channels} channels of V"
-    if isinstance(tiling, ColumnTiling):
-        return f"{tiling.columns} columns"
-    channels = "".join(f", {count} channels of {op}" for op, count in tiling.channels)
-    buffers = "".join(f", {count} x {value}" for value, count in tiling.input_buffers)
-    return f"{tiling.rows} rows{channels}{buffers}"

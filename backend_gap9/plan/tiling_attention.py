@@ -8,22 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from tmc.backend_gap9.kernels.attention import SCORES, SOFTMAX, VALUES
 from tmc.backend_gap9.kernels.costs import call_cycles
 from tmc.backend_gap9.kernels.record import Kernel
-from tmc.backend_gap9.kernels.weight_rows import word_up
-from tmc.backend_gap9.plan.l1_buffers import attention_buffers
+from tmc.backend_gap9.plan.l1_buffers import attention_buffers, needed_bytes
 from tmc.backend_gap9.plan.plan import AttentionTiling
+from tmc.backend_gap9.plan.stage_tiles import SmallestTiles, TiledStage
 from tmc.backend_gap9.plan.tile_problem import InputCost, RowChoice, StepCost, TileChoice, TileProblem
-from tmc.backend_gap9.plan.tiling_rows import CHANNEL_STEP, ROW_STEP, even_tiles, tile_sizes
+from tmc.backend_gap9.plan.tile_solution import solved
+from tmc.backend_gap9.plan.tiling_rows import CHANNEL_STEP, even_tiles, tile_sizes
+from tmc.backend_gap9.plan.tiling_solver import TileSolver
 from tmc.backend_gap9.program.expressions import tiles
-from tmc.backend_gap9.stages.layout import Rows
-from tmc.backend_gap9.stages.pack import PackedStage, table_block
-from tmc.backend_gap9.stages.stages import AttentionStage
+from tmc.backend_gap9.stages.staged import GraphStage, Staged
 from tmc.backend_gap9.target.cost import dma_cycles
 from tmc.backend_gap9.target.target import Target
-from tmc.ir.graph import Graph
 
 KEY_STEP = 4
 
@@ -32,22 +32,39 @@ KEY_STEP = 4
 class AttentionTiles:
     """One attention stage and what its tiles depend on."""
 
-    graph: Graph
-    stage: AttentionStage
-    layouts: dict[str, Rows]
-    packed: PackedStage
+    staged: Staged
+    stage: GraphStage
     target: Target
+
+    remedy: ClassVar[str] = (
+        "use fewer tokens, or heads of fewer channels: a row of scores takes 2 bytes for each token"
+    )
+
+    def best(self, solver: TileSolver) -> TiledStage | None:
+        """Return the tiles of least modelled cycles, or None if none fit."""
+        problem = self.problem()
+        solution = solver.solve(problem)
+        if solution is None:
+            return None
+        tiling = self.tiling(problem, solution.choice)
+        return solved(problem, solution, tiling, attention_buffers(self.staged, self.stage, tiling))
+
+    def smallest(self) -> SmallestTiles:
+        """Return the smallest legal tiles, whether they fit or not."""
+        tiling = self.smallest_tiling()
+        needs = attention_buffers(self.staged, self.stage, tiling)
+        return SmallestTiles(f"{tiling.rows} rows", needs, self.smallest_transfers())
 
     @property
     def sizes(self) -> tuple[int, int, int, int]:
         """Return heads, query rows, keys and head width."""
-        heads, rows, width = self.graph.types[self.stage.op.inputs[0]].shape
-        return heads, rows, self.graph.types[self.stage.op.inputs[1]].shape[1], width
+        heads, rows, width = self.staged.graph.types[self.stage.op.inputs[0]].shape
+        return heads, rows, self.staged.graph.types[self.stage.op.inputs[1]].shape[1], width
 
     def problem(self) -> TileProblem:
         """Return the problem; it has no row choice where no tile fits."""
         choices = []
-        for rows in tile_sizes(self.sizes[1], ROW_STEP):
+        for rows in tile_sizes(self.sizes[1], self.target.cores):
             choice = self._row_choice(rows)
             if choice is None:
                 break
@@ -64,7 +81,9 @@ class AttentionTiles:
         """Return the smallest legal tiling, whether it fits or not."""
         _, rows, keys, width = self.sizes
         return AttentionTiling(
-            tile_sizes(rows, ROW_STEP)[0], even_tiles(keys, KEY_STEP)[0], even_tiles(width, CHANNEL_STEP)[0]
+            tile_sizes(rows, self.target.cores)[0],
+            even_tiles(keys, KEY_STEP)[0],
+            even_tiles(width, CHANNEL_STEP)[0],
         )
 
     def smallest_transfers(self) -> tuple[tuple[str, int], ...]:
@@ -83,9 +102,9 @@ class AttentionTiles:
         heads, _, keys, width = self.sizes
         smallest = self.smallest_tiling()
         tiling = AttentionTiling(rows, smallest.keys, smallest.channels)
-        buffers = attention_buffers(self.graph, self.stage, self.layouts, self.packed, tiling)
+        buffers = attention_buffers(self.staged, self.stage, tiling)
         moved = (rows * self._pitch(0), rows * width, self._tables_bytes())
-        if sum(word_up(size) for _, size in buffers) > target.l1_usable_bytes or max(moved) > limit:
+        if needed_bytes(buffers) > target.l1_usable_bytes or max(moved) > limit:
             return None
         steps = (
             tuple(self._scores(rows, tile) for tile in even_tiles(keys, KEY_STEP)),
@@ -98,7 +117,7 @@ class AttentionTiles:
         loads = [dma_cycles(target, count * self._pitch(0)) for count in turns]
         stores = [dma_cycles(target, count * width, count) for count in turns]
         tables = dma_cycles(target, self._tables_bytes())
-        fixed = sum(word_up(size) for name, size in buffers if name not in ("q", "kv"))
+        fixed = needed_bytes(tuple(each for each in buffers if each.role == "fixed"))
         # Q has two buffers even where there is one turn: the schedule knows no other form.
         query = InputCost(rows * self._pitch(0), sum(loads[1:]), (2,))
         return RowChoice(
@@ -177,7 +196,7 @@ class AttentionTiles:
         return tuple(min(rows, whole - start) for start in range(0, whole, rows))
 
     def _pitch(self, operand: int) -> int:
-        return self.layouts[self.stage.op.inputs[operand]].pitch_bytes
+        return self.staged.layouts[self.stage.op.inputs[operand]].pitch_bytes
 
     def _tables_bytes(self) -> int:
-        return len(self.packed.contents[table_block(self.stage)])
+        return self.staged.packed[self.stage.number].tables_bytes

@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from tmc.backend_gap9.kernels.costs import call_cycles
 from tmc.backend_gap9.kernels.table import form_of, record_of
 from tmc.backend_gap9.kernels.weight_rows import word_up
 from tmc.backend_gap9.plan.l1_buffers import (
+    L1Needs,
     channel_source,
     input_pitch,
+    is_transposed,
+    needed_bytes,
     row_buffers,
     row_inputs,
+    row_pitch,
     stored_in_place,
     streamed_bytes,
+    weight_pitch_of,
+    whole_stored,
 )
 from tmc.backend_gap9.plan.plan import RowTiling
+from tmc.backend_gap9.plan.stage_tiles import SmallestTiles, TiledStage
 from tmc.backend_gap9.plan.tile_problem import InputCost, RowChoice, StepCost, TileChoice, TileProblem
+from tmc.backend_gap9.plan.tile_solution import solved
+from tmc.backend_gap9.plan.tiling_solver import TileSolver
 from tmc.backend_gap9.program.expressions import tiles
-from tmc.backend_gap9.stages.layout import Rows, Storage
-from tmc.backend_gap9.stages.pack import PackedStage, line_block, table_block, weight_block
-from tmc.backend_gap9.stages.stages import RowStage
+from tmc.backend_gap9.stages.pack import line_block, weight_block
+from tmc.backend_gap9.stages.staged import GraphStage, Staged, Storage
 from tmc.backend_gap9.target.cost import dma_cycles
 from tmc.backend_gap9.target.target import Target
 from tmc.ir.attrs import QLinearAttrs
 from tmc.ir.graph import Graph, Op
 
-ROW_STEP = 8  # one row for each core
 CHANNEL_STEP = 4  # what a block of the kernels takes at once
 
 
@@ -34,17 +42,41 @@ CHANNEL_STEP = 4  # what a block of the kernels takes at once
 class RowTiles:
     """One row stage and what its tiles depend on."""
 
-    graph: Graph
-    stage: RowStage
-    layouts: dict[str, Rows]
-    storage: Storage
-    packed: PackedStage
+    staged: Staged
+    stage: GraphStage
     target: Target
+
+    remedy: ClassVar[str] = (
+        "use fewer channels, or a narrower hidden layer: whole rows stay in L1 between these ops"
+    )
+
+    @property
+    def graph(self) -> Graph:
+        return self.staged.graph
+
+    @property
+    def storage(self) -> Storage:
+        return self.staged.storage[self.stage.number]
+
+    def best(self, solver: TileSolver) -> TiledStage | None:
+        """Return the tiles of least modelled cycles, or None if none fit."""
+        problem = self.problem()
+        solution = solver.solve(problem)
+        if solution is None:
+            return None
+        tiling = self.tiling(problem, solution.choice)
+        return solved(problem, solution, tiling, row_buffers(self.staged, self.stage, tiling))
+
+    def smallest(self) -> SmallestTiles:
+        """Return the smallest legal tiles, whether they fit or not."""
+        tiling = self.smallest_tiling()
+        needs = row_buffers(self.staged, self.stage, tiling)
+        return SmallestTiles(f"{tiling.rows} rows", needs, self.smallest_transfers())
 
     def problem(self) -> TileProblem:
         """Return the problem; it has no row choice where no tile fits."""
         choices = []
-        for rows in tile_sizes(self.stage.rows, ROW_STEP):
+        for rows in tile_sizes(self.stage.rows, self.target.cores):
             choice = self._row_choice(rows)
             if choice is None:
                 break
@@ -63,16 +95,16 @@ class RowTiles:
             for op, costs, tile in zip(self.steps(), choice.steps, solution.tiles, strict=True)
             if form_of(op) == "channels"
         )
-        inputs = tuple(zip(row_inputs(self.graph, self.stage), solution.buffers, strict=True))
+        inputs = tuple(zip(row_inputs(self.staged, self.stage), solution.buffers, strict=True))
         return RowTiling(choice.rows, channels, inputs)
 
     def smallest_tiling(self) -> RowTiling:
         """Return the smallest legal tiling, whether it fits or not."""
-        rows = tile_sizes(self.stage.rows, ROW_STEP)[0]
+        rows = tile_sizes(self.stage.rows, self.target.cores)[0]
         channels = tuple(
             (op.output, self._channel_tiles(op)[0]) for op in self.steps() if form_of(op) == "channels"
         )
-        inputs = row_inputs(self.graph, self.stage)
+        inputs = row_inputs(self.staged, self.stage)
         return RowTiling(rows, channels, tuple((name, self._buffers(name, rows)[0]) for name in inputs))
 
     def smallest_transfers(self) -> tuple[tuple[str, int], ...]:
@@ -86,7 +118,7 @@ class RowTiles:
             found.append((weight_block(op), channels * self._weight_pitch(op)))
             follower = self._streamed(op)
             if follower is not None:
-                size = streamed_bytes(self.graph, self.layouts, follower, tiling.rows, channels)
+                size = streamed_bytes(self.staged, follower, tiling.rows, channels)
                 found.append((follower.output, size))
         found += [(value, tiling.rows * self._home_pitch(value)) for value in self._whole_stored()]
         return (*found, ("tables", self._tables_bytes()))
@@ -95,7 +127,7 @@ class RowTiles:
         """Return for each input the number of the last step that touches its tile."""
         steps = self.steps()
         last = []
-        for name in row_inputs(self.graph, self.stage):
+        for name in row_inputs(self.staged, self.stage):
             readers = [
                 channel_source(self.stage, op)
                 for op in self.stage.ops
@@ -109,12 +141,11 @@ class RowTiles:
         """Return a number of rows with everything that fits with it, or None if nothing does."""
         stage, target = self.stage, self.target
         limit = target.dma.max_bytes
-        names = row_inputs(self.graph, stage)
+        names = row_inputs(self.staged, stage)
         smallest = self._smallest_buffers(rows)
-        buffer_bytes = sum(word_up(size) for _, size in smallest)
         wholes = [self._home_pitch(value) for value in self._whole_stored()]
         moved = (*(rows * self._pitch(name) for name in names), *(rows * pitch for pitch in wholes))
-        if buffer_bytes > target.l1_usable_bytes or max((*moved, self._tables_bytes())) > limit:
+        if needed_bytes(smallest) > target.l1_usable_bytes or max((*moved, self._tables_bytes())) > limit:
             return None
         steps = []
         for op in self.steps():
@@ -127,7 +158,7 @@ class RowTiles:
         loads = [[dma_cycles(target, count * self._pitch(name)) for count in turns] for name in names]
         stores = [[dma_cycles(target, count * pitch) for count in turns] for pitch in wholes]
         tables = dma_cycles(target, self._tables_bytes()) if self._tables_bytes() else 0
-        fixed = sum(word_up(size) for name, size in smallest if name.startswith(("row.", "tile.", "tables")))
+        fixed = needed_bytes(tuple(each for each in smallest if each.role == "fixed"))
         return RowChoice(
             rows,
             fixed,
@@ -165,9 +196,7 @@ class RowTiles:
             rest * first.exposed + last.exposed + ends,
             rest * first.slack,
             tile * self._weight_pitch(op),
-            0
-            if follower is None
-            else word_up(streamed_bytes(self.graph, self.layouts, follower, rows, tile)),
+            0 if follower is None else word_up(streamed_bytes(self.staged, follower, rows, tile)),
         )
 
     def _turn_cost(self, op: Op, rows: int, tile: int) -> _TurnCost:
@@ -202,12 +231,10 @@ class RowTiles:
         follower = self._streamed(op)
         if follower is None:
             return 0
-        layout = self.layouts[follower.output]
-        if _is_transposed(follower):
-            return dma_cycles(
-                self.target, streamed_bytes(self.graph, self.layouts, follower, rows, channels), channels
-            )
-        size = streamed_bytes(self.graph, self.layouts, follower, rows, channels)
+        layout = self.staged.layouts[follower.output]
+        if is_transposed(follower):
+            return dma_cycles(self.target, streamed_bytes(self.staged, follower, rows, channels), channels)
+        size = streamed_bytes(self.staged, follower, rows, channels)
         return dma_cycles(self.target, size, 1 if size == rows * layout.pitch_bytes else rows)
 
     def _streamed(self, op: Op) -> Op | None:
@@ -233,32 +260,32 @@ class RowTiles:
         """Return how many buffers an input may have: one, where there is no next tile to load ahead."""
         if rows >= self.stage.rows:
             return (1,)
-        return (2,) if name in stored_in_place(self.graph, self.stage, self.storage) else (1, 2)
+        return (2,) if name in stored_in_place(self.staged, self.stage) else (1, 2)
 
-    def _smallest_buffers(self, rows: int) -> tuple[tuple[str, int], ...]:
+    def _smallest_buffers(self, rows: int) -> L1Needs:
         smallest = self.smallest_tiling()
         inputs = tuple((name, self._buffers(name, rows)[0]) for name, _ in smallest.input_buffers)
         tiling = RowTiling(rows, smallest.channels, inputs)
-        return row_buffers(self.graph, self.stage, self.layouts, self.storage, self.packed, tiling)
+        return row_buffers(self.staged, self.stage, tiling)
 
     def _turns(self, rows: int) -> tuple[int, ...]:
         """Return the rows of every row tile."""
         return tuple(min(rows, self.stage.rows - start) for start in range(0, self.stage.rows, rows))
 
     def _whole_stored(self) -> tuple[str, ...]:
-        return tuple(value for value in self.stage.stored if value in self.storage.home)
+        return whole_stored(self.staged, self.stage)
 
     def _home_pitch(self, value: str) -> int:
-        return self.layouts[self.storage.home[value]].pitch_bytes
+        return row_pitch(self.staged, self.stage, value)
 
     def _pitch(self, name: str) -> int:
-        return input_pitch(self.graph, self.layouts, self.stage, name)
+        return input_pitch(self.staged, self.stage, name)
 
     def _weight_pitch(self, op: Op) -> int:
-        return record_of(op.kind).numbers(self.graph, op)["weight_pitch"]
+        return weight_pitch_of(self.staged, op)
 
     def _tables_bytes(self) -> int:
-        return len(self.packed.contents.get(table_block(self.stage), b""))
+        return self.staged.packed[self.stage.number].tables_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +308,3 @@ def even_tiles(whole: int, step: int) -> tuple[int, ...]:
     """Return the sizes that cut a whole into equal tiles, rounded up to the step, rising; and the whole."""
     sizes = {tiles(tiles(whole, count), step) * step for count in range(1, whole // step + 1)}
     return (*sorted(size for size in sizes if size < whole), whole)
-
-
-def _is_transposed(op: Op) -> bool:
-    return isinstance(op.attrs, QLinearAttrs) and op.attrs.layout == "transposed"

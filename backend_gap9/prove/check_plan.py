@@ -1,56 +1,71 @@
-"""Derive every claim of a plan again, without the solvers: by comparing everything with everything."""
+"""Check every claim of a plan against graph and target, without solvers: everything is compared with all.
+
+What the plan says of stages is a claim too: here, that they run every op once, behind what it reads. Whether
+a stage can compute its ops in its buffers, in the cycles that it states, is for `check_program` and
+`check_cycles`, which follow the program. Taken on trust: that no better tiling or residency exists.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
-from tmc.backend_gap9.plan.plan import AttentionTiling, ColumnTiling, MemoryName, Plan, RowTiling
+from tmc.backend_gap9.kernels.record import Form
+from tmc.backend_gap9.kernels.table import form_of
+from tmc.backend_gap9.plan.plan import AttentionTiling, ColumnTiling, MemoryName, Plan, RowTiling, Tiling
 from tmc.backend_gap9.program.buffers import Buffer
-from tmc.backend_gap9.prove.plan_cycles import compute_cycles, waited_cycles
-from tmc.backend_gap9.stages.stages import (
-    AnyStage,
-    AttentionStage,
-    ColumnStage,
-    RowStage,
-    build_stages,
-    stage_ops,
-    view_roots,
-)
 from tmc.backend_gap9.target.target import Target
 from tmc.ir.errors import CheckError
-from tmc.ir.graph import Graph, OpKind
+from tmc.ir.graph import Graph, Op, OpKind, follow
 
 WORD_BYTES = 4
+Stages = Sequence[Sequence[Op]]
+# The tiles of stages that are one op; all others have rows.
+TILINGS: Mapping[Form, type[Tiling]] = {"attention": AttentionTiling, "columns": ColumnTiling}
 
 
 def check_plan(plan: Plan, graph: Graph, target: Target) -> None:
-    """Check offsets, live ranges, residency, tiles, peaks, bounds and modelled cycles of a plan.
+    """Check stages, offsets, live ranges, residency, tiles, peaks and bounds of a plan.
 
     Raises: CheckError naming the stage or the buffers and the bytes.
     """
-    stages = build_stages(graph)
+    stages = [stage.ops for stage in plan.staged.stages]
     if len(plan.stages) != len(stages):
         raise CheckError("plan", f"found {len(plan.stages)} stages, allowed {len(stages)}")
+    check_stages(stages, graph)
     check_residency(plan, graph, stages)
     check_live_ranges(plan, graph, stages)
     check_memories(plan, graph, target)
+    for number, ops in enumerate(stages):
+        check_tiles(f"plan, stage {number}", plan.stages[number].tiling, graph, ops)
+
+
+def check_stages(stages: Stages, graph: Graph) -> None:
+    """Check that stages run the ops of the graph, views apart: each once, each behind what it reads."""
+    roots = _roots(graph)
+    done = {name for name in graph.types if name in graph.constants or name in graph.inputs}
+    ops = {op.output: op for op in graph.ops if op.kind is not OpKind.RESHAPE}
     for number, stage in enumerate(stages):
-        check_tiles(plan, graph, stage)
-        cycles = plan.stages[number].cycles
-        compute = compute_cycles(graph, stage, plan.stages[number].tiling, target)
-        if cycles.compute != compute or not 0 <= cycles.exposed <= cycles.dma or cycles.bound > cycles.total:
-            raise CheckError(
-                f"plan, stage {number}",
-                f"found {cycles}, allowed {compute} cycles of compute, exposed at most dma, bound at most "
-                f"{cycles.total}",
-            )
-    exposed = waited_cycles(plan, target)
-    if plan.exposed_fetch_cycles != exposed:
-        raise CheckError("plan", f"found {plan.exposed_fetch_cycles} exposed cycles of L3, allowed {exposed}")
+        for op in stage:
+            if ops.pop(op.output, None) != op:
+                raise CheckError(f"plan, stage {number}", f"found %{op.output}, allowed each op once")
+            for name in op.inputs:
+                if roots[name] not in done:
+                    raise CheckError(
+                        f"plan, stage {number}", f"found %{op.output} before %{name}, which it reads"
+                    )
+            done.add(op.output)
+    if ops:
+        raise CheckError("plan", f"found no stage for {', '.join(f'%{name}' for name in ops)}")
 
 
-def check_residency(plan: Plan, graph: Graph, stages: Sequence[AnyStage]) -> None:
+def _roots(graph: Graph) -> Mapping[str, str]:
+    """Return for each value the value that its bytes are of, behind all reshapes."""
+    viewed = {op.output: op.inputs[0] for op in graph.ops if op.kind is OpKind.RESHAPE}
+    return {name: follow(name, viewed.get)[-1] for name in graph.types}
+
+
+def check_residency(plan: Plan, graph: Graph, stages: Stages) -> None:
     """Check that constants have blocks in their stage, that L3 has all blocks, that fetches come in time."""
     names = [entry.block.name for entry in plan.residency]
     if len(set(names)) != len(names):
@@ -65,7 +80,7 @@ def check_residency(plan: Plan, graph: Graph, stages: Sequence[AnyStage]) -> Non
             )
     for number, stage in enumerate(stages):
         held = sum(entry.block.size_bytes for entry in plan.residency if entry.block.stage == number)
-        read = {name for op in stage_ops(stage) for name in op.inputs if name in graph.constants}
+        read = {name for op in stage for name in op.inputs if name in graph.constants}
         # Equal tables are packed once.
         needed = sum(map(len, {graph.constants[name].tobytes() for name in read}))
         if held < needed:
@@ -82,7 +97,7 @@ def check_residency(plan: Plan, graph: Graph, stages: Sequence[AnyStage]) -> Non
             )
 
 
-def check_live_ranges(plan: Plan, graph: Graph, stages: Sequence[AnyStage]) -> None:
+def check_live_ranges(plan: Plan, graph: Graph, stages: Stages) -> None:
     """Check that what must live in L2 does, long enough and in enough bytes, and shares no byte meanwhile."""
     ranges = {each.name: each for each in plan.l2_ranges}
     if [(each.name, each.size_bytes) for each in plan.l2_ranges] != [(b.name, b.size_bytes) for b in plan.l2]:
@@ -121,14 +136,14 @@ def check_live_ranges(plan: Plan, graph: Graph, stages: Sequence[AnyStage]) -> N
         )
 
 
-def stored_values(graph: Graph, stages: Sequence[AnyStage]) -> list[tuple[str, int, int, int]]:
+def stored_values(graph: Graph, stages: Stages) -> list[tuple[str, int, int, int]]:
     """Return name, bytes, first and last stage of every value that one stage leaves for another one."""
-    roots = view_roots(graph)
+    roots = _roots(graph)
     external = {roots[name] for name in (*graph.inputs, *graph.outputs)}
-    made = {op.output: number for number, stage in enumerate(stages) for op in stage_ops(stage)}
+    made = {op.output: number for number, stage in enumerate(stages) for op in stage}
     last: dict[str, int] = {}
     for number, stage in enumerate(stages):
-        for op in stage_ops(stage):
+        for op in stage:
             for name in op.inputs:
                 root = roots[name]
                 if root in made and root not in external and made[root] != number:
@@ -145,7 +160,7 @@ def check_memories(plan: Plan, graph: Graph, target: Target) -> None:
     highest = max((stage.l1_peak_bytes for stage in plan.stages), default=0)
     if plan.l1_peak_bytes != highest:
         raise CheckError("plan", f"found a peak of {plan.l1_peak_bytes} bytes in l1, allowed {highest}")
-    roots = view_roots(graph)
+    roots = _roots(graph)
     callers = {roots[name] for name in (*graph.inputs, *graph.outputs)}
     free_bytes = target.l2.usable_bytes - sum(_word_up(graph.types[name].size_bytes) for name in callers)
     _check_buffers("plan", "l2", plan.l2, plan.l2_peak_bytes, free_bytes)
@@ -194,31 +209,32 @@ def _word_up(size_bytes: int) -> int:
     return size_bytes + -size_bytes % WORD_BYTES
 
 
-def check_tiles(plan: Plan, graph: Graph, stage: AnyStage) -> None:
+def check_tiles(where: str, tiling: Tiling, graph: Graph, ops: Sequence[Op]) -> None:
     """Check that tiles are not larger than what they cut."""
-    tiling, where = plan.stages[stage.number].tiling, f"plan, stage {stage.number}"
-    sizes: list[tuple[str, int, int]] = []
-    if isinstance(stage, AttentionStage) and isinstance(tiling, AttentionTiling):
-        _, rows, width = graph.types[stage.op.inputs[0]].shape
-        keys = graph.types[stage.op.inputs[1]].shape[1]
+    x = graph.types[ops[0].inputs[0]].shape
+    forms = {form_of(op) for op in ops}
+    allowed = TILINGS.get(forms.pop(), RowTiling) if len(forms) == 1 else RowTiling
+    if type(tiling) is not allowed:
+        raise CheckError(where, f"found {type(tiling).__name__}, allowed {allowed.__name__}")
+    sizes: list[tuple[str, int, int]]
+    if isinstance(tiling, AttentionTiling):
+        keys = graph.types[ops[0].inputs[1]].shape[1]
         sizes = [
-            ("rows", tiling.rows, rows),
+            ("rows", tiling.rows, x[1]),
             ("keys", tiling.keys, keys),
-            ("channels", tiling.channels, width),
+            ("channels", tiling.channels, x[2]),
         ]
-    elif isinstance(stage, RowStage) and isinstance(tiling, RowTiling):
-        linears = [op for op in stage.ops if op.kind is OpKind.QLINEAR]
+    elif isinstance(tiling, RowTiling):
+        linears = [op for op in ops if op.kind is OpKind.QLINEAR]
         if sorted(name for name, _ in tiling.channels) != sorted(op.output for op in linears):
             raise CheckError(where, f"found channel tiles of {tiling.channels}, allowed one for each linear")
-        sizes = [("rows", tiling.rows, stage.rows)]
+        sizes = [("rows", tiling.rows, x[0])]
         sizes += [
             (op.output, tiling.channels_of(op.output), graph.types[op.inputs[1]].shape[0]) for op in linears
         ]
         sizes += [(f"buffers of {name}", count, 2) for name, count in tiling.input_buffers]
-    elif isinstance(stage, ColumnStage) and isinstance(tiling, ColumnTiling):
-        sizes = [("columns", tiling.columns, graph.types[stage.op.inputs[0]].shape[1])]
     else:
-        raise CheckError(where, f"found {type(tiling).__name__}, allowed the tiles of its kind of stage")
+        sizes = [("columns", tiling.columns, x[1])]
     for what, found, whole in sizes:
         if not 1 <= found <= whole:
             raise CheckError(where, f"found a tile of {found} {what}, allowed 1 to {whole}")

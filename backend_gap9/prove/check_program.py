@@ -19,6 +19,7 @@ import numpy as np
 from tmc.backend_gap9.plan.plan import Plan
 from tmc.backend_gap9.program.program import Program
 from tmc.backend_gap9.prove.agreement import check_buffers, check_values
+from tmc.backend_gap9.prove.clock import ReplayedCycles
 from tmc.backend_gap9.prove.memory import UNDEFINED, space_of
 from tmc.backend_gap9.prove.walk import ProgramWalk
 from tmc.backend_gap9.target.target import Target
@@ -29,12 +30,16 @@ from tmc.ir.ops import VIEWS
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """How much was checked: unrolled transfers and calls, and bytes read by calls whose origin was proved."""
+    """How much was checked: unrolled transfers and calls, and bytes read by calls whose origin was proved.
+
+    replayed: the cycles of each stage, call by call and transfer by transfer.
+    """
 
     stages: int
     transfers: int
     calls: int
     bytes_proved: int
+    replayed: tuple[ReplayedCycles, ...]
 
 
 def check_program(
@@ -61,7 +66,9 @@ def prove_program(
         walk.run_stage(number)
     check_end(walk, graph)
     counts = walk.state.counts
-    return CheckReport(len(program.stages), counts.transfers, counts.calls, counts.bytes_proved)
+    return CheckReport(
+        len(program.stages), counts.transfers, counts.calls, counts.bytes_proved, tuple(walk.replayed)
+    )
 
 
 def check_end(walk: ProgramWalk, graph: Graph) -> None:

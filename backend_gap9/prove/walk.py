@@ -25,6 +25,7 @@ from tmc.backend_gap9.program.program import (
     Wait,
 )
 from tmc.backend_gap9.prove.calls import CallRules
+from tmc.backend_gap9.prove.clock import ReplayedCycles, StageClock
 from tmc.backend_gap9.prove.memory import UNDEFINED, Region, space_of, view
 from tmc.backend_gap9.prove.place import Numbers, Place
 from tmc.backend_gap9.prove.races import SlotKey, Transfer
@@ -50,6 +51,9 @@ class ProgramWalk:
         """Stand before init: L3 holds the constant blocks, everything else is undefined."""
         self.program = program
         self._dma_max_bytes = target.dma.max_bytes
+        self._target = target
+        self.replayed: list[ReplayedCycles] = []  # of each stage so far
+        self._clock = StageClock(target)
         self.state = ProgramState(program)
         self._rules = CallRules(program, graph, plan, contents, self.state.tags)
         self._fetch_stage = {
@@ -71,7 +75,7 @@ class ProgramWalk:
     def fork(self, program: Program) -> ProgramWalk:
         """Return a walk that goes on from here, between two stages, with the same buffers in L2 and L3."""
         twin = copy(self)
-        twin.program, twin.state = program, self.state.copy()
+        twin.program, twin.state, twin.replayed = program, self.state.copy(), list(self.replayed)
         return twin
 
     def buffer(self, memory: MemoryName, name: str) -> Buffer:
@@ -89,7 +93,9 @@ class ProgramWalk:
 
     def run_stage(self, number: int) -> None:
         """Run a stage. Its L1 is undefined before, and no transfer to or from L1 outlives it."""
+        self._clock = StageClock(self._target)
         self._run_stage(self.program.stages[number], number)
+        self.replayed.append(self._clock.replayed())
 
     def expect_idle(self, where: str) -> None:
         """Raise CheckError if a transfer is in flight."""
@@ -174,6 +180,7 @@ class ProgramWalk:
                     )
                     self.state.start(self._slot(statement.slot, place), transfer, place)
                 case Wait(slot, memory):
+                    self._clock.wait(self._slot(slot, place))
                     self.state.wait(self._slot(slot, place), memory, place)
                 case Call():
                     self._call(statement, Place(self._stage.name, statement, dict(inner)))
@@ -208,6 +215,7 @@ class ProgramWalk:
             raise place.error(
                 f"found {lines} lines of {line_bytes} bytes, allowed 1 to {self._dma_max_bytes} in all"
             )
+        self._clock.start(self._slot(dma.slot, place), lines, total)
         l1 = self._region(dma.l1, Extent(1, total, total), "l1", place)
         l2 = self._region(dma.l2, Extent(lines, line_bytes, pitch_bytes), "l2", place)
         if dma.direction == "in":
@@ -248,6 +256,7 @@ class ProgramWalk:
                     f"bytes apart, allowed multiples of {WORD_BYTES if region.start % WORD_BYTES else unit}"
                 )
             regions.append(region)
+        self._clock.call(KERNELS[checked.kernel], checked.arguments)
         self.state.call(checked, tuple(regions), place)
 
     def _region(

@@ -6,7 +6,6 @@ across the softmax and from one query tile to the next. Scores never leave L1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tmc.backend_gap9.kernels.attention import EXP_TABLE_BYTES, NORM_BYTES, SCORES, SOFTMAX, VALUES
@@ -45,46 +44,37 @@ from tmc.backend_gap9.schedule.context import (
     wait,
     when,
 )
-from tmc.backend_gap9.stages.pack import PackedStage, table_block
-from tmc.backend_gap9.stages.stages import AttentionStage
+from tmc.backend_gap9.schedule.form import StageSchedule
+from tmc.backend_gap9.stages.staged import GraphStage
 from tmc.ir.attrs import QAttentionAttrs
+from tmc.ir.graph import Graph, Op
 
 HEAD, T, J = Var("head"), Var("t"), Var("j")
 
 
-def schedule_attention(
-    context: Context, stage: AttentionStage, packed: PackedStage, tiling: AttentionTiling
-) -> tuple[Stmt, ...]:
-    """Return the statements of an attention stage."""
-    return _Attention(context, stage, packed, tiling).statements()
+def schedule_attention(context: Context, stage: GraphStage) -> StageSchedule:
+    """Return the schedule of an attention stage."""
+    tiling, attrs = context.plan.stages[stage.number].tiling, stage.op.attrs
+    assert isinstance(tiling, AttentionTiling) and isinstance(attrs, QAttentionAttrs)
+    body = _Attention(context, stage, tiling).statements()
+    return StageSchedule(body, {"score_shift": attrs.score_shift}, _scratch(context.graph, stage.op))
 
 
-def attention_scratch(stage: AttentionStage, context: Context) -> dict[str, ValueShape]:
+def _scratch(graph: Graph, op: Op) -> dict[str, ValueShape]:
     """Return the values that live only in L1: scores, their exponentials and the divisors of every row."""
-    attrs = stage.op.attrs
-    assert isinstance(attrs, QAttentionAttrs)
-    heads, rows, _ = context.graph.types[stage.op.inputs[0]].shape
-    keys = context.graph.types[stage.op.inputs[1]].shape[1]
-    name = stage.op.output
+    heads, rows, _ = graph.types[op.inputs[0]].shape
+    keys = graph.types[op.inputs[1]].shape[1]
     return {
-        f"{name}.scores": ValueShape(heads * rows, keys * 2),
-        f"{name}.p": ValueShape(heads * rows, keys),
-        f"{name}.norm": ValueShape(1, heads * rows * NORM_BYTES),
+        f"{op.output}.scores": ValueShape(heads * rows, keys * 2),
+        f"{op.output}.p": ValueShape(heads * rows, keys),
+        f"{op.output}.norm": ValueShape(1, heads * rows * NORM_BYTES),
     }
-
-
-def attention_tables(stage: AttentionStage) -> Mapping[str, tuple[int, ...]]:
-    """Return the numbers of each head that the stage looks up."""
-    attrs = stage.op.attrs
-    assert isinstance(attrs, QAttentionAttrs)
-    return {"score_shift": attrs.score_shift}
 
 
 @dataclass(frozen=True, slots=True)
 class _Attention:
     context: Context
-    stage: AttentionStage
-    packed: PackedStage
+    stage: GraphStage
     tiling: AttentionTiling
 
     @property
@@ -127,7 +117,7 @@ class _Attention:
         return at("out", mul(mod(turn, 2), self.tiling.rows * self.sizes()[2]))
 
     def kv_tile(self, running: Number) -> Address:
-        slot_bytes = key_value_slot_bytes(self.context.graph, self.stage, self.context.layouts, self.tiling)
+        slot_bytes = key_value_slot_bytes(self.context.staged, self.stage, self.tiling)
         return at("kv", mul(mod(running, 2), slot_bytes))
 
     def load_k(self, head: Number, j: Number, running: Expr) -> Dma:
@@ -160,7 +150,7 @@ class _Attention:
         inner = (Loop("t", count, body),) if count > 1 else body
         outer = (Loop("head", self.attrs.heads, inner),) if self.attrs.heads > 1 else inner
         return (
-            *stage_prologue(self.context, self.stage, self.packed),
+            *stage_prologue(self.context, self.stage),
             self.load_q(Const(0)),
             self.load_k(0, 0, Const(0)),
             *outer,
@@ -245,7 +235,7 @@ class _Attention:
 
     def call(self, kernel: Kernel, *operands: Operand, **numbers: Number) -> Call:
         given = {each.field: each for each in operands}
-        tables = Tables(table_block(self.stage), self.packed.offsets_bytes)
+        tables = Tables.of(self.context.staged.packed[self.stage.number])
         return kernel_call(self.context.graph, self.stage.op, kernel, given, numbers, tables)
 
     def scores_call(self, head: Number, j: Number, turn: Expr, running: Expr, rows: Expr, row: Expr) -> Stmt:
@@ -267,7 +257,7 @@ class _Attention:
 
     def softmax_call(self, head: Number, rows: Expr, row: Expr) -> Stmt:
         op = self.stage.op
-        tables = Tables(table_block(self.stage), self.packed.offsets_bytes)
+        tables = Tables.of(self.context.staged.packed[self.stage.number])
         return self.call(
             SOFTMAX,
             operand("scores", at("scores"), part(f"{op.output}.scores", row)),

@@ -11,6 +11,7 @@ from tmc.backend_gap9.program.expressions import Number, add, expr, mul
 from tmc.backend_gap9.program.program import Address, Argument, Call, Expr, Operand, Part
 from tmc.backend_gap9.schedule.context import at, operand, part
 from tmc.backend_gap9.stages.pack import weight_block
+from tmc.backend_gap9.stages.staged import PackedStage
 from tmc.ir.attrs import QLinearAttrs
 from tmc.ir.graph import Graph, Op
 
@@ -21,6 +22,11 @@ class Tables:
 
     block: str
     offsets_bytes: Mapping[tuple[str, str], int]
+
+    @classmethod
+    def of(cls, packed: PackedStage) -> Tables:
+        """Return the small tables of a stage, of its packed constants."""
+        return cls(packed.table_block, packed.offsets_bytes)
 
     def operand(self, op: Op, field: str, within_bytes: Number = 0) -> Operand:
         """Return the operand of a table of an op, from `within_bytes` of the table on."""

@@ -26,25 +26,24 @@ from tmc.backend_gap9.schedule.context import (
     wait,
     when,
 )
+from tmc.backend_gap9.schedule.form import StageSchedule
 from tmc.backend_gap9.stages.column_shape import ColumnShape, column_shape
-from tmc.backend_gap9.stages.pack import PackedStage, table_block, weight_block
-from tmc.backend_gap9.stages.stages import ColumnStage
+from tmc.backend_gap9.stages.pack import weight_block
+from tmc.backend_gap9.stages.staged import GraphStage
 from tmc.ir.graph import Op
 
 
-def schedule_columns(
-    context: Context, stage: ColumnStage, packed: PackedStage, tiling: ColumnTiling
-) -> tuple[Stmt, ...]:
-    """Return the statements of a column stage."""
-    shape = column_shape(context.graph, stage.op)
-    return _Columns(context, stage, packed, tiling.columns, shape).statements()
+def schedule_columns(context: Context, stage: GraphStage) -> StageSchedule:
+    """Return the schedule of a column stage."""
+    tiling, shape = context.plan.stages[stage.number].tiling, column_shape(context.graph, stage.op)
+    assert isinstance(tiling, ColumnTiling)
+    return StageSchedule(_Columns(context, stage, tiling.columns, shape).statements())
 
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
     context: Context
-    stage: ColumnStage
-    packed: PackedStage
+    stage: GraphStage
     columns: int
     shape: ColumnShape
 
@@ -134,7 +133,7 @@ class _Columns:
             "x_pitch": self.x_pitch(turn),
             "y_pitch": self.y_pitch(turn),
         }
-        tables = Tables(table_block(self.stage), self.packed.offsets_bytes)
+        tables = Tables.of(self.context.staged.packed[self.stage.number])
         return kernel_call(graph, self.op, kernel, given, numbers, tables)
 
     def statements(self) -> tuple[Stmt, ...]:
@@ -142,7 +141,7 @@ class _Columns:
         turn: Number = Var(name) if self.turns > 1 else 0
         body = self.turn(turn)
         return (
-            *stage_prologue(self.context, self.stage, self.packed),
+            *stage_prologue(self.context, self.stage),
             *self.loads(0),
             *((Loop(name, self.turns, body),) if self.turns > 1 else body),
             *(wait("out", index) for index in range(min(2, self.turns))),

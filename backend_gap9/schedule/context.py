@@ -24,9 +24,7 @@ from tmc.backend_gap9.program.program import (
     Var,
     Wait,
 )
-from tmc.backend_gap9.stages.layout import Rows
-from tmc.backend_gap9.stages.pack import PackedStage, table_block
-from tmc.backend_gap9.stages.stages import AnyStage
+from tmc.backend_gap9.stages.staged import GraphStage, Rows, Staged
 from tmc.ir.graph import Graph
 
 BARRIER = Barrier()
@@ -34,17 +32,29 @@ BARRIER = Barrier()
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One network on its way to a program. `layouts` and `roots` cover every computed or given value."""
+    """One network on its way to a program."""
 
-    graph: Graph
     plan: Plan
-    layouts: dict[str, Rows]
-    roots: dict[str, str]
     external: Mapping[str, str]  # root value -> external buffer
+
+    @property
+    def staged(self) -> Staged:
+        """The staged graph of the plan."""
+        return self.plan.staged
+
+    @property
+    def graph(self) -> Graph:
+        """The graph of the plan."""
+        return self.plan.staged.graph
+
+    @property
+    def layouts(self) -> Mapping[str, Rows]:
+        """How every computed or given value lies in L2."""
+        return self.plan.staged.layouts
 
     def l2_buffer(self, value: str) -> str:
         """Return the L2 buffer that holds a value."""
-        root = self.roots[value]
+        root = self.plan.staged.roots[value]
         return self.external.get(root, root)
 
 
@@ -105,9 +115,10 @@ def rows_in_l2(context: Context, value: str, row: Number, column_bytes: Number =
     return at(context.l2_buffer(value), add(mul(row, pitch), expr(column_bytes)))
 
 
-def stage_prologue(context: Context, stage: AnyStage, packed: PackedStage) -> tuple[Stmt, ...]:
+def stage_prologue(context: Context, stage: GraphStage) -> tuple[Stmt, ...]:
     """Return the fetches due at this stage, the waits for its blocks, and the load of its tables."""
     statements: list[Stmt] = []
+    packed = context.staged.packed[stage.number]
     sizes = {residency.block.name: residency for residency in context.plan.residency}
     for residency in context.plan.residency:
         if not residency.resident and residency.fetch_stage == stage.number:
@@ -115,11 +126,9 @@ def stage_prologue(context: Context, stage: AnyStage, packed: PackedStage) -> tu
     for block in packed.blocks:
         if not sizes[block.name].resident:
             statements.append(Wait(fetch_slot(block.name), "l3"))
-    name = table_block(stage)
-    if name in packed.contents:
-        statements.append(
-            load(Slot("tables", Const(0)), at("tables"), at(name), Const(len(packed.contents[name])))
-        )
+    if packed.tables_bytes:
+        size = Const(packed.tables_bytes)
+        statements.append(load(Slot("tables", Const(0)), at("tables"), at(packed.table_block), size))
         statements.append(wait("tables"))
     return tuple(statements)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tmc.backend_gap9.kernels.table import form_of, record_of
+from tmc.backend_gap9.kernels.table import form_of
 from tmc.backend_gap9.plan.l1_buffers import (
     input_pitch,
     row_inputs,
     row_pitch,
-    streamed_bytes,
+    streamed_slot_bytes,
+    weight_pitch_of,
     weight_slot_bytes,
 )
 from tmc.backend_gap9.plan.plan import RowTiling
@@ -24,9 +25,8 @@ from tmc.backend_gap9.schedule.context import (
     wait,
     when,
 )
-from tmc.backend_gap9.stages.layout import Storage
-from tmc.backend_gap9.stages.pack import PackedStage, weight_block
-from tmc.backend_gap9.stages.stages import RowStage
+from tmc.backend_gap9.stages.pack import weight_block
+from tmc.backend_gap9.stages.staged import GraphStage, Storage
 from tmc.ir.graph import Op
 
 T, K = Var("t"), Var("k")
@@ -37,10 +37,13 @@ class RowPlaces:
     """One row stage under one tiling."""
 
     context: Context
-    stage: RowStage
-    storage: Storage
-    packed: PackedStage
+    stage: GraphStage
     tiling: RowTiling
+
+    @property
+    def storage(self) -> Storage:
+        """How the values of the stage live in L1."""
+        return self.context.staged.storage[self.stage.number]
 
     # ------------------------------------------------------------ numbers
 
@@ -88,7 +91,7 @@ class RowPlaces:
     # ------------------------------------------------------------ places in L1
 
     def input_tile(self, name: str, t: Number) -> Address:
-        pitch = input_pitch(self.context.graph, self.context.layouts, self.stage, name)
+        pitch = input_pitch(self.context.staged, self.stage, name)
         return at(f"in.{name}", mul(mod(t, self.tiling.buffers_of(name)), self.tiling.rows * pitch))
 
     def row_tile(self, value: str) -> Address:
@@ -97,31 +100,21 @@ class RowPlaces:
         return self.input_tile(home, self.t) if home in self.stage.inputs else at(f"row.{home}")
 
     def pitch(self, value: str) -> int:
-        return row_pitch(self.context.graph, self.context.layouts, self.storage, value)
+        return row_pitch(self.context.staged, self.stage, value)
 
     def weight_tile(self, running: Expr) -> Address:
-        slot_bytes = weight_slot_bytes(self.context.graph, self.stage, self.tiling)
+        slot_bytes = weight_slot_bytes(self.context.staged, self.stage, self.tiling)
         return at("weight", mul(mod(running, 2), slot_bytes))
 
     def out_slot_bytes(self) -> int:
-        return max(
-            streamed_bytes(
-                self.context.graph,
-                self.context.layouts,
-                follower,
-                self.tiling.rows,
-                self.tiling.channels_of(op.output),
-            )
-            for op in self.linears()
-            if (follower := self.streams(op)) is not None
-        )
+        return streamed_slot_bytes(self.context.staged, self.stage, self.tiling)
 
     # ------------------------------------------------------------ transfers
 
     def load_input(self, name: str, t: Number) -> Dma:
         """Start loading row tile t of a stage input."""
-        index = row_inputs(self.context.graph, self.stage).index(name)
-        pitch = input_pitch(self.context.graph, self.context.layouts, self.stage, name)
+        index = row_inputs(self.context.staged, self.stage).index(name)
+        pitch = input_pitch(self.context.staged, self.stage, name)
         source = (
             rows_in_l2(self.context, name, self.row(t))
             if name in self.context.layouts
@@ -135,14 +128,14 @@ class RowPlaces:
         )
 
     def wait_input(self, name: str) -> Stmt:
-        index = row_inputs(self.context.graph, self.stage).index(name)
+        index = row_inputs(self.context.staged, self.stage).index(name)
         return wait(f"in{index}", mod(self.t, self.tiling.buffers_of(name)))
 
     def load_weight(self, op: Op, k: Number, running: Expr) -> Dma:
         """Start loading channel tile k of a linear into the buffer of the running number."""
         channels = self.context.graph.types[op.inputs[1]].shape[0]
         tile = self.tiling.channels_of(op.output)
-        pitch = record_of(op.kind).numbers(self.context.graph, op)["weight_pitch"]
+        pitch = weight_pitch_of(self.context.staged, op)
         return load(
             Slot("weight", mod(running, 2)),
             self.weight_tile(running),

@@ -15,6 +15,7 @@ from tmc.backend_gap9.plan.l1_buffers import (
     row_inputs,
     stored_in_place,
     tile_pitch,
+    whole_stored,
 )
 from tmc.backend_gap9.plan.plan import RowTiling
 from tmc.backend_gap9.program.expressions import Number, add, expr, mod, mul, round_up_to_word, tile_size
@@ -34,45 +35,43 @@ from tmc.backend_gap9.schedule.context import (
     wait,
     when,
 )
+from tmc.backend_gap9.schedule.form import StageSchedule
 from tmc.backend_gap9.schedule.row_places import K, RowPlaces
-from tmc.backend_gap9.stages.layout import Storage
-from tmc.backend_gap9.stages.pack import PackedStage, line_block, table_block
-from tmc.backend_gap9.stages.stages import RowStage
+from tmc.backend_gap9.stages.pack import line_block
+from tmc.backend_gap9.stages.staged import GraphStage
 from tmc.ir.attrs import QLinearAttrs
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Op
 
 
-def schedule_rows(
-    context: Context, stage: RowStage, storage: Storage, packed: PackedStage, tiling: RowTiling
-) -> tuple[Stmt, ...]:
-    """Return the statements of a row stage."""
-    return _Rows(context, stage, storage, packed, tiling).statements()
+def schedule_rows(context: Context, stage: GraphStage) -> StageSchedule:
+    """Return the schedule of a row stage."""
+    tiling = context.plan.stages[stage.number].tiling
+    assert isinstance(tiling, RowTiling)
+    return StageSchedule(_Rows(context, stage, tiling).statements())
 
 
 @dataclass(frozen=True, slots=True)
 class _Rows(RowPlaces):
-    def whole_stored(self) -> tuple[str, ...]:
-        """Return the values stored as whole row tiles."""
-        return tuple(value for value in self.stage.stored if value in self.storage.home)
-
     def statements(self) -> tuple[Stmt, ...]:
-        graph, linears = self.context.graph, self.linears()
-        inputs = row_inputs(graph, self.stage)
+        linears, inputs = self.linears(), row_inputs(self.context.staged, self.stage)
         body = self.row_loop_body(inputs)
         first = (self.load_weight(linears[0], 0, Const(0)),) if linears else ()
         out_tiles = self.count * sum(self.channel_tiles(op) for op in linears if self.streams(op))
         return (
-            *stage_prologue(self.context, self.stage, self.packed),
+            *stage_prologue(self.context, self.stage),
             *(self.load_input(name, 0) for name in inputs),
             *first,
             *((Loop("t", self.count, body),) if self.count > 1 else body),
-            *(wait(f"store{self.stage.stored.index(value)}") for value in self.whole_stored()),
+            *(
+                wait(f"store{self.stage.stored.index(value)}")
+                for value in whole_stored(self.context.staged, self.stage)
+            ),
             *(wait("out", index) for index in range(min(2, out_tiles))),
         )
 
     def row_loop_body(self, inputs: tuple[str, ...]) -> tuple[Stmt, ...]:
-        in_place = stored_in_place(self.context.graph, self.stage, self.storage)
+        in_place = stored_in_place(self.context.staged, self.stage)
         more = less(add(self.t, 1), self.count)
         body: list[Stmt] = [
             *(self.wait_input(name) for name in inputs),
@@ -91,15 +90,22 @@ class _Rows(RowPlaces):
             body += self.op_statements(op)
             if index == 0:
                 for name in sorted(in_place & set(ahead)):
-                    stored = next(value for value in self.whole_stored() if self.storage.home[value] == name)
+                    stored = next(
+                        value
+                        for value in whole_stored(self.context.staged, self.stage)
+                        if self.storage.home[value] == name
+                    )
                     body += [*self.wait_store(stored), *when(more, self.load_input(name, add(self.t, 1)))]
             done = [name for name in inputs if name not in ahead and self.last_reader(name) is op]
             loads = [
                 statement for name in done for statement in when(more, self.load_input(name, add(self.t, 1)))
             ]
             body += [BARRIER, *loads] if loads else []
-        if self.whole_stored():
-            body += [BARRIER, *(self.store_row_tile(value) for value in self.whole_stored())]
+        if whole_stored(self.context.staged, self.stage):
+            body += [
+                BARRIER,
+                *(self.store_row_tile(value) for value in whole_stored(self.context.staged, self.stage)),
+            ]
         return tuple(body)
 
     def rotated(self) -> frozenset[str]:
@@ -124,7 +130,10 @@ class _Rows(RowPlaces):
 
     def waits_before(self, op: Op) -> tuple[Stmt, ...]:
         """Return the wait for the last store out of the buffer that an op is about to fill."""
-        if op.output in self.whole_stored() and self.storage.home[op.output] == op.output:
+        if (
+            op.output in whole_stored(self.context.staged, self.stage)
+            and self.storage.home[op.output] == op.output
+        ):
             return self.wait_store(op.output)
         return ()
 
@@ -253,4 +262,4 @@ class _Rows(RowPlaces):
         return Dma(slot, "out", tile.y, target, tile.rows, expr(tile.y_pitch), Const(layout.pitch_bytes))
 
     def tables(self) -> Tables:
-        return Tables(table_block(self.stage), self.packed.offsets_bytes)
+        return Tables.of(self.context.staged.packed[self.stage.number])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tmc.backend_gap9.kernels.table import record_of
-from tmc.backend_gap9.stages.layout import Rows
+from tmc.backend_gap9.stages.staged import Rows
 from tmc.ir.graph import Graph, Op
 
 WORD_BYTES = 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tmc.backend_gap9.stages.layout import Rows
+from tmc.backend_gap9.stages.staged import Rows
 from tmc.ir.attrs import QAttentionAttrs, QLinearAttrs
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph, Op, OpKind, producers

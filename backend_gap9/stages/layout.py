@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from tmc.backend_gap9.kernels.table import form_of
 from tmc.backend_gap9.kernels.weight_rows import odd_pitch
 from tmc.backend_gap9.program.buffers import value_shape
-from tmc.backend_gap9.stages.stages import RowStage, view_roots
+from tmc.backend_gap9.stages.staged import GraphStage, Rows, Storage
 from tmc.ir.attrs import QClipAttrs, QLinearAttrs
 from tmc.ir.errors import PlanError
-from tmc.ir.graph import Graph, Op, OpKind, uses
+from tmc.ir.graph import Graph, Op, OpKind
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """A value in memory: rows of row_bytes, pitch_bytes apart."""
-
-    rows: int
-    row_bytes: int
-    pitch_bytes: int
-
-    @property
-    def size_bytes(self) -> int:
-        """Return the size with the padding of every row."""
-        return self.rows * self.pitch_bytes
-
-
-def l2_layouts(graph: Graph) -> dict[str, Rows]:
-    """Return how each computed or given value lies in L2.
+def l2_layouts(graph: Graph, roots: Mapping[str, str]) -> dict[str, Rows]:
+    """Return how each computed or given value lies in L2; roots: whose bytes a value is.
 
     Rows are an odd number of words apart, so that in L1 successive rows start in different banks. Graph
     inputs, outputs and everything that is also seen through a reshape are dense; so are the residual sums
     before and behind them, which are made in place.
     """
-    roots = view_roots(graph)
     dense = {roots[name] for name in (*graph.inputs, *graph.outputs)}
     dense |= {roots[op.output] for op in graph.ops if op.kind is OpKind.RESHAPE}
     sums = [(roots[op.output], roots[name]) for op in graph.ops if (name := residual_operand(op)) is not None]
@@ -52,21 +36,7 @@ def l2_layouts(graph: Graph) -> dict[str, Rows]:
     return layouts
 
 
-@dataclass(frozen=True, slots=True)
-class Storage:
-    """How the values of a row stage live in L1.
-
-    home: for each value kept as a whole row tile, the value whose buffer it uses (residual sums are made in
-    place). streamed: values stored to L2 channel tile by channel tile as they appear. per_tile: values that
-    live only between two calls of one channel tile (int16 Q and K before their rotation).
-    """
-
-    home: Mapping[str, str]
-    streamed: tuple[str, ...]
-    per_tile: tuple[str, ...]
-
-
-def row_storage(graph: Graph, stage: RowStage) -> Storage:
+def row_storage(stage: GraphStage, readers: Mapping[str, Sequence[Op]]) -> Storage:
     """Decide the storage of every value of a row stage.
 
     Raises: PlanError where a residual sum cannot be made in place because its operand is needed later.
@@ -76,7 +46,7 @@ def row_storage(graph: Graph, stage: RowStage) -> Storage:
     per_tile: list[str] = []
     inside = {op.output for op in stage.ops}
     for index, op in enumerate(stage.ops):
-        readers = [reader for reader in uses(graph).get(op.output, ()) if reader.output in inside]
+        inner = [reader for reader in readers.get(op.output, ()) if reader.output in inside]
         residual = residual_operand(op)
         if residual is not None:
             later = [other for other in stage.ops[index + 1 :] if residual in other.inputs]
@@ -87,9 +57,9 @@ def row_storage(graph: Graph, stage: RowStage) -> Storage:
                     "keep one reader of the residual stream after each sum",
                 )
             home[op.output] = home[residual]
-        elif op.output not in stage.stored and list(map(form_of, readers)) == ["follower"]:
+        elif op.output not in stage.stored and list(map(form_of, inner)) == ["follower"]:
             per_tile.append(op.output)
-        elif not readers and form_of(op) in ("channels", "follower"):
+        elif not inner and form_of(op) in ("channels", "follower"):
             streamed.append(op.output)
         else:
             home[op.output] = op.output

@@ -7,41 +7,11 @@ tile by tile.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 from tmc.backend_gap9.kernels.table import record_of
 from tmc.backend_gap9.kernels.weight_rows import word_up
-from tmc.backend_gap9.stages.stages import AnyStage, stage_ops
+from tmc.backend_gap9.stages.staged import ConstantBlock, GraphStage, PackedStage
 from tmc.ir.graph import Graph, Op
 from tmc.ir.types import Array
-
-
-@dataclass(frozen=True, slots=True)
-class ConstantBlock:
-    """A packed run of constant bytes for one stage: the rows of one weight, or all small tables."""
-
-    name: str
-    stage: int
-    rows: int
-    row_bytes: int
-
-    @property
-    def size_bytes(self) -> int:
-        """Return rows * row_bytes."""
-        return self.rows * self.row_bytes
-
-
-@dataclass(frozen=True, slots=True)
-class PackedStage:
-    """The constants of one stage: blocks with their bytes, and where each small table lies in `tables`.
-
-    offsets_bytes: (op output, field of the kernel's arguments) -> offset in the table block.
-    """
-
-    blocks: tuple[ConstantBlock, ...]
-    contents: Mapping[str, bytes]
-    offsets_bytes: Mapping[tuple[str, str], int]
 
 
 def weight_block(op: Op) -> str:
@@ -49,12 +19,12 @@ def weight_block(op: Op) -> str:
     return f"{op.output}.weight"
 
 
-def table_block(stage: AnyStage) -> str:
+def table_block(stage: GraphStage) -> str:
     """Return the name of the block of small tables of a stage."""
     return f"stage_{stage.number}.tables"
 
 
-def line_block(graph: Graph, stage: AnyStage, op: Op) -> str | None:
+def line_block(graph: Graph, stage: GraphStage, op: Op) -> str | None:
     """Return the name of the block of a line table, which travels with the rows, if an op has one.
 
     Ops of a stage share it: the rotations of Q and K do.
@@ -63,7 +33,7 @@ def line_block(graph: Graph, stage: AnyStage, op: Op) -> str | None:
     return None if table is None else f"stage_{stage.number}.{table}"
 
 
-def pack_stage(graph: Graph, stage: AnyStage) -> PackedStage:
+def pack_stage(graph: Graph, stage: GraphStage) -> PackedStage:
     """Return the constant blocks of a stage, in the order in which it needs them."""
     blocks: list[ConstantBlock] = []
     contents: dict[str, bytes] = {}
@@ -82,7 +52,7 @@ def pack_stage(graph: Graph, stage: AnyStage) -> PackedStage:
             tables.extend(data + bytes(word_up(len(data)) - len(data)))
         offsets[op.output, field] = seen[data]
 
-    for op in stage_ops(stage):
+    for op in stage.ops:
         record = record_of(op.kind)
         for field, array in record.tables(graph, op).items():
             add_table(op, field, array)
@@ -96,4 +66,4 @@ def pack_stage(graph: Graph, stage: AnyStage) -> PackedStage:
     if tables:
         blocks.insert(0, ConstantBlock(table_block(stage), stage.number, 1, len(tables)))
         contents[table_block(stage)] = bytes(tables)
-    return PackedStage(tuple(blocks), contents, offsets)
+    return PackedStage(tuple(blocks), contents, table_block(stage), offsets)

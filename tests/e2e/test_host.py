@@ -14,9 +14,11 @@ from tests.networks.simple_plan import Tiles
 from tmc.backend_gap9.emit.emit import emit
 from tmc.backend_gap9.emit.output_directory import write_directory
 from tmc.backend_gap9.plan.planning import make_plan
+from tmc.backend_gap9.prove.check_cycles import check_cycles
 from tmc.backend_gap9.prove.check_program import check_program
 from tmc.backend_gap9.run.host import run_host
 from tmc.backend_gap9.schedule.schedule import build_program
+from tmc.backend_gap9.stages.stage_graph import stage_graph
 from tmc.backend_gap9.target.targets import target_named
 from tmc.ir.errors import PlatformError
 from tmc.ir.graph import Graph
@@ -43,11 +45,10 @@ def small_network(tokens: int, layers: int, channels: int, samples: int, period:
 def planned(graph: Graph) -> dict[str, bytes]:
     """Return the output directory under the plan of the solver, its program proved."""
     target = target_named("gap9")
-    plan, packed = make_plan(graph, target)
-    program = build_program(graph, plan, packed)
-    contents = {name: data for pack in packed for name, data in pack.contents.items()}
-    check_program(program, graph, plan, contents, target)
-    report = build_report(graph, plan, program, packed, target, ORIGIN)
+    plan = make_plan(stage_graph(graph, target), target)
+    program, contents = build_program(plan), plan.staged.contents
+    check_cycles(plan, program, check_program(program, graph, plan, contents, target), target)
+    report = build_report(plan, program, target, ORIGIN)
     files = emit(graph, program, contents, captions(report), report.stacks, some_input(graph))
     return files | report_files(report)
 

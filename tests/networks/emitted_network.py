@@ -9,8 +9,6 @@ import numpy as np
 from tests.networks.simple_plan import Planned, Tiles, simple_plan
 from tmc.backend_gap9.emit.emit import emit
 from tmc.backend_gap9.prove.check_program import check_program
-from tmc.backend_gap9.stages.pack import pack_stage
-from tmc.backend_gap9.stages.stages import build_stages
 from tmc.backend_gap9.target.targets import target_named
 from tmc.ir.graph import Graph
 from tmc.ir.types import Array
@@ -29,8 +27,7 @@ def some_input(graph: Graph, seed: int = 0) -> Array:
 
 def report_of(planned: Planned) -> Report:
     """Return the report of a planned network."""
-    packed = tuple(pack_stage(planned.graph, stage) for stage in build_stages(planned.graph))
-    return build_report(planned.graph, planned.plan, planned.program, packed, target_named("gap9"), ORIGIN)
+    return build_report(planned.plan, planned.program, target_named("gap9"), ORIGIN)
 
 
 def emitted(graph: Graph, tiles: Tiles, name: str = "network") -> dict[str, bytes]:

@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tmc.backend_gap9.kernels.weight_rows import word_up
-from tmc.backend_gap9.plan.l1_buffers import buffers_of_stage, row_inputs, stored_in_place
+from tmc.backend_gap9.plan.l1_buffers import (
+    L1Needs,
+    attention_buffers,
+    column_buffers,
+    row_buffers,
+    row_inputs,
+    stored_in_place,
+)
 from tmc.backend_gap9.plan.plan import (
     AttentionTiling,
     ColumnTiling,
@@ -22,9 +29,9 @@ from tmc.backend_gap9.program.buffers import Buffer
 from tmc.backend_gap9.program.program import Program
 from tmc.backend_gap9.schedule.schedule import build_program
 from tmc.backend_gap9.stages.column_shape import column_shape
-from tmc.backend_gap9.stages.layout import l2_layouts, row_storage
-from tmc.backend_gap9.stages.pack import PackedStage, pack_stage
-from tmc.backend_gap9.stages.stages import AnyStage, AttentionStage, RowStage, build_stages, view_roots
+from tmc.backend_gap9.stages.stage_graph import stage_graph
+from tmc.backend_gap9.stages.staged import GraphStage, Staged
+from tmc.backend_gap9.target.targets import target_named
 from tmc.ir.graph import Graph, OpKind
 
 
@@ -62,32 +69,25 @@ def placed(memory: str, sizes: list[tuple[str, int]]) -> tuple[tuple[Buffer, ...
 
 def simple_plan(graph: Graph, tiles: Tiles) -> Planned:
     """Return a plan and its program."""
-    stages = build_stages(graph)
-    layouts = l2_layouts(graph)
-    packed = tuple(pack_stage(graph, stage) for stage in stages)
+    staged = stage_graph(graph, target_named("gap9"))
     residency = []
-    for stage, pack in zip(stages, packed, strict=True):
-        for block in pack.blocks:
-            resident = len(residency) % 2 == 0
-            residency.append(
-                Residency(block, resident, stage.number if resident else max(0, stage.number - 1))
-            )
-    roots = view_roots(graph)
-    outside = {roots[name] for name in (*graph.inputs, *graph.outputs)}
-    values = dict.fromkeys(
-        roots[name] for stage in stages for name in stored(stage) if roots[name] not in outside
-    )
-    last = len(stages) - 1
+    for block in staged.blocks:
+        resident = len(residency) % 2 == 0
+        residency.append(Residency(block, resident, block.stage if resident else max(0, block.stage - 1)))
+    stored = dict.fromkeys(name for stage in staged.stages for name in stage.stored)
+    values = [name for name in stored if name not in staged.external]
+    last = len(staged.stages) - 1
     l2, l2_bytes = placed(
         "l2",
         [
-            *((name, layouts[name].size_bytes) for name in values),
+            *((name, staged.layouts[name].size_bytes) for name in values),
             *((entry.block.name, entry.block.size_bytes) for entry in residency),
         ],
     )
     l3, l3_bytes = placed("l3", [(entry.block.name, entry.block.size_bytes) for entry in residency])
-    plans = tuple(stage_plan(graph, stage, pack, tiles) for stage, pack in zip(stages, packed, strict=True))
+    plans = tuple(stage_plan(staged, stage, tiles) for stage in staged.stages)
     plan = Plan(
+        staged=staged,
         stages=plans,
         l2=l2,
         l3=l3,
@@ -99,44 +99,42 @@ def simple_plan(graph: Graph, tiles: Tiles) -> Planned:
         l3_bytes=l3_bytes,
         exposed_fetch_cycles=0,
     )
-    contents = {name: data for pack in packed for name, data in pack.contents.items()}
-    return Planned(graph, plan, build_program(graph, plan, packed), contents)
+    return Planned(graph, plan, build_program(plan), staged.contents)
 
 
-def stored(stage: AnyStage) -> tuple[str, ...]:
-    """Return the values that a stage leaves in L2."""
-    return stage.stored if isinstance(stage, RowStage) else (stage.op.output,)
-
-
-def stage_plan(graph: Graph, stage: AnyStage, packed: PackedStage, tiles: Tiles) -> StagePlan:
+def stage_plan(staged: Staged, stage: GraphStage, tiles: Tiles) -> StagePlan:
     """Return the plan of one stage."""
-    storage = row_storage(graph, stage) if isinstance(stage, RowStage) else None
-    tiling: Tiling
-    if isinstance(stage, AttentionStage):
-        q, k, _, _ = stage.op.inputs
-        _, rows, width = graph.types[q].shape
-        tiling = AttentionTiling(
-            min(tiles.queries, rows), min(tiles.keys, graph.types[k].shape[1]), min(tiles.values, width)
-        )
-    elif isinstance(stage, RowStage):
-        linears = [op for op in stage.ops if op.kind is OpKind.QLINEAR]
-        rotated = {op.inputs[0] for op in stage.ops if op.kind is OpKind.QROPE}
-        channels = []
-        for op in linears:
-            total = graph.types[op.inputs[1]].shape[0]
-            one_head = total // getattr(op.attrs, "heads", 1)
-            if op.output in rotated:
-                one_head = next(
-                    graph.types[each.output].shape[2] for each in stage.ops if each.inputs[0] == op.output
-                )
-            channels.append((op.output, one_head if one_head < total else min(tiles.channels, total)))
-        assert storage is not None
-        doubled = stored_in_place(graph, stage, storage)
-        buffers = tuple((name, 2 if name in doubled else tiles.buffers) for name in row_inputs(graph, stage))
-        tiling = RowTiling(min(tiles.rows, stage.rows), tuple(channels), buffers)
-    else:
-        cuts = column_shape(graph, stage.op).tile_columns()
-        tiling = ColumnTiling(max([each for each in cuts if each <= tiles.channels], default=cuts[0]))
-    sizes = buffers_of_stage(graph, stage, l2_layouts(graph), storage, packed, tiling)
-    l1, end = placed("l1", list(sizes))
+    form = {"rows": rows, "attention": attention, "columns": columns}[stage.form]
+    tiling, needs = form(staged, stage, tiles)
+    l1, end = placed("l1", [(each.name, each.size_bytes) for each in needs])
     return StagePlan(tiling, l1, end, StageCycles(1, 1, 0, 1))
+
+
+def attention(staged: Staged, stage: GraphStage, tiles: Tiles) -> tuple[Tiling, L1Needs]:
+    """Return the tiles of an attention stage and their buffers."""
+    q, k, _, _ = (staged.graph.types[name].shape for name in stage.op.inputs)
+    tiling = AttentionTiling(min(tiles.queries, q[1]), min(tiles.keys, k[1]), min(tiles.values, q[2]))
+    return tiling, attention_buffers(staged, stage, tiling)
+
+
+def rows(staged: Staged, stage: GraphStage, tiles: Tiles) -> tuple[Tiling, L1Needs]:
+    """Return the tiles of a row stage and their buffers."""
+    types = staged.graph.types
+    rotated = {op.inputs[0]: types[op.output].shape[2] for op in stage.ops if op.kind is OpKind.QROPE}
+    channels = []
+    for op in stage.ops:
+        if op.kind is OpKind.QLINEAR:
+            total = types[op.inputs[1]].shape[0]
+            one_head = rotated.get(op.output, total // getattr(op.attrs, "heads", 1))
+            channels.append((op.output, one_head if one_head < total else min(tiles.channels, total)))
+    doubled = stored_in_place(staged, stage)
+    buffers = tuple((name, 2 if name in doubled else tiles.buffers) for name in row_inputs(staged, stage))
+    tiling = RowTiling(min(tiles.rows, stage.rows), tuple(channels), buffers)
+    return tiling, row_buffers(staged, stage, tiling)
+
+
+def columns(staged: Staged, stage: GraphStage, tiles: Tiles) -> tuple[Tiling, L1Needs]:
+    """Return the tiles of a column stage and their buffers."""
+    cuts = column_shape(staged.graph, stage.op).tile_columns()
+    tiling = ColumnTiling(max([each for each in cuts if each <= tiles.channels], default=cuts[0]))
+    return tiling, column_buffers(staged, stage, tiling)

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from tests.networks import small_program
+from tests.networks.small_program import TABLES, WEIGHT
 from tmc.backend_gap9.emit.emit import emit
 from tmc.backend_gap9.kernels.layernorm import LAYERNORM
 from tmc.backend_gap9.kernels.linear import LINEAR
 from tmc.backend_gap9.program.program import Program
-from tmc.backend_gap9.stages.pack import PackedStage
 from tmc.backend_gap9.target.targets import target_named
 from tmc.ir.graph import Graph
 from tmc.ir.types import Array, Quant
@@ -20,7 +20,6 @@ from tmc.report.facts import Origin, Report, build_report
 from tmc.report.page import report_files
 
 ORIGIN = Origin("small.onnx", "0123456789abcdef" * 4, "tmc 0")
-TABLES, WEIGHT = (residency.block for residency in small_program.plan().residency)
 
 
 def graph() -> Graph:
@@ -47,20 +46,12 @@ def golden_input(seed: int = 0) -> Array:
     return np.random.default_rng(seed).integers(-100, 101, shape).astype(np.int16)
 
 
-def packed() -> tuple[PackedStage, ...]:
-    """Return the constant blocks of the small program, one for each stage."""
+def contents() -> dict[str, bytes]:
+    """Return the bytes of the constant blocks by name."""
     norm, linear = graph().ops
     assert LINEAR.weight_rows is not None
     tables = b"".join(array.tobytes() for array in LAYERNORM.tables(graph(), norm).values())
-    return (
-        PackedStage((TABLES,), {TABLES.name: tables}, {}),
-        PackedStage((WEIGHT,), {WEIGHT.name: LINEAR.weight_rows(graph(), linear).tobytes()}, {}),
-    )
-
-
-def contents() -> dict[str, bytes]:
-    """Return the bytes of the constant blocks by name."""
-    return {name: data for stage in packed() for name, data in stage.contents.items()}
+    return {TABLES.name: tables, WEIGHT.name: LINEAR.weight_rows(graph(), linear).tobytes()}
 
 
 def program(name: str = "small") -> Program:
@@ -77,7 +68,8 @@ def program(name: str = "small") -> Program:
 def report(name: str = "small") -> Report:
     """Return the report of the small program."""
     named = replace(graph(), name=name)
-    return build_report(named, small_program.plan(), program(name), packed(), target_named("gap9"), ORIGIN)
+    plan = replace(small_program.plan(), staged=small_program.staged(named, contents()))
+    return build_report(plan, program(name), target_named("gap9"), ORIGIN)
 
 
 def output(name: str = "small") -> dict[str, bytes]:

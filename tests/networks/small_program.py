@@ -6,7 +6,7 @@ stay in L2; the weights come from L3 while stage 0 runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -38,7 +38,8 @@ from tmc.backend_gap9.program.program import (
     Var,
     Wait,
 )
-from tmc.backend_gap9.stages.pack import ConstantBlock
+from tmc.backend_gap9.stages.stage_graph import NO_STORAGE, view_roots
+from tmc.backend_gap9.stages.staged import ConstantBlock, GraphStage, PackedStage, Staged
 from tmc.ir.attrs import QLayerNormAttrs, QLinearAttrs
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.integer_semantics import RSQRT_TABLE
@@ -53,6 +54,8 @@ T = Var("t")
 EPSILON_ENTRIES = 6  # shifts of 0 to 5: 65535 * 16 has 20 bits, 15 of them stay
 GAMMA, BETA, EPSILON, RSQRT = 0, 32, 96, 96 + 4 * EPSILON_ENTRIES
 TABLE_BYTES = RSQRT + 192
+TABLES = ConstantBlock("tables", 0, 1, TABLE_BYTES)
+WEIGHT = ConstantBlock("y.weight", 1, CHANNELS, PITCH)
 
 
 def mul(left: Expr, right: int) -> Expr:
@@ -106,10 +109,22 @@ def contents() -> dict[str, bytes]:
     return {"tables": tables, "y.weight": weight.tobytes()}
 
 
+def staged(network: Graph, packed: Mapping[str, bytes]) -> Staged:
+    """Return the network in two stages, with its packed constants."""
+    norm, linear = network.ops
+    stages = (
+        GraphStage(0, "rows", (norm,), ROWS, ("x",), ("n",)),
+        GraphStage(1, "rows", (linear,), ROWS, ("n", "x"), ("y",)),
+    )
+    blocks = (
+        PackedStage((TABLES,), {TABLES.name: packed[TABLES.name]}, TABLES.name, {}),
+        PackedStage((WEIGHT,), {WEIGHT.name: packed[WEIGHT.name]}, "stage_1.tables", {}),
+    )
+    return Staged(network, stages, (NO_STORAGE,) * 2, blocks, {}, view_roots(network))
+
+
 def plan() -> Plan:
     """Return the plan that the program follows."""
-    tables = ConstantBlock("tables", 0, 1, TABLE_BYTES)
-    weight = ConstantBlock("y.weight", 1, CHANNELS, PITCH)
     cycles = StageCycles(1, 1, 0, 1)
     stages = (
         StagePlan(
@@ -135,6 +150,7 @@ def plan() -> Plan:
     )
     weight_bytes = CHANNELS * PITCH
     return Plan(
+        staged=staged(graph(), contents()),
         stages=stages,
         l2=(
             Buffer("tables", "l2", 0, TABLE_BYTES),
@@ -147,7 +163,7 @@ def plan() -> Plan:
             LiveRange("y.weight", weight_bytes, 0, 1),
             LiveRange("n", ROWS * 16, 0, 1),
         ),
-        residency=(Residency(tables, True, 0), Residency(weight, False, 0)),
+        residency=(Residency(TABLES, True, 0), Residency(WEIGHT, False, 0)),
         l1_peak_bytes=max(stage.l1_peak_bytes for stage in stages),
         l2_peak_bytes=TABLE_BYTES + weight_bytes + ROWS * 16,
         l2_bound_bytes=TABLE_BYTES + weight_bytes + ROWS * 16,

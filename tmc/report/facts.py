@@ -9,9 +9,8 @@ from typing import Any
 from tmc.backend_gap9.emit.stack_need import StackNeed, stack_need, stack_text
 from tmc.backend_gap9.kernels.table import record_of
 from tmc.backend_gap9.plan.l3_timeline import waits_for_l3
-from tmc.backend_gap9.plan.plan import AttentionTiling, ColumnTiling, Plan, StagePlan
+from tmc.backend_gap9.plan.plan import Plan, StagePlan
 from tmc.backend_gap9.program.program import Program, calls
-from tmc.backend_gap9.stages.pack import PackedStage
 from tmc.backend_gap9.target.target import Memory, Stacks, Target
 from tmc.ir.graph import Graph
 from tmc.ir.ops import VIEWS
@@ -137,10 +136,8 @@ class Report:
 
 
 def build_report(
-    graph: Graph,
     plan: Plan,
     program: Program,
-    packed: tuple[PackedStage, ...],
     target: Target,
     origin: Origin,
     accuracy: Accuracy | None = None,
@@ -150,6 +147,7 @@ def build_report(
 
     accuracy: its comparison to float, declared: what it keeps of a quantised model, if there is that.
     """
+    graph = plan.staged.graph
     compared = {} if accuracy is None else {op.name: op for op in accuracy.ops}
     ops = _op_rows(graph, program, compared)
     waits = waits_for_l3(plan.residency, [stage.cycles.total for stage in plan.stages], target)
@@ -165,7 +163,7 @@ def build_report(
         cores=target.cores,
         cluster_hz=target.cluster_hz,
         macs=sum(row.macs for row in ops),
-        weights_bytes=sum(block.size_bytes for stage in packed for block in stage.blocks),
+        weights_bytes=sum(block.size_bytes for block in plan.staged.blocks),
         l1=MemoryRow(plan.l1_peak_bytes, plan.l1_peak_bytes, target.l1_usable_bytes),
         l2=_memory(plan.l2_peak_bytes, plan.l2_bound_bytes, target.l2),
         l3=_memory(plan.l3_bytes, plan.l3_bytes, target.l3),
@@ -227,7 +225,7 @@ def _stage_row(name: str, planned: StagePlan, ops: tuple[OpRow, ...], l3_wait_cy
     return StageRow(
         name,
         tuple(row.name for row in ops),
-        tiles_text(planned),
+        planned.tiling.text(),
         sum(row.macs for row in ops),
         planned.l1_peak_bytes,
         cycles.total,
@@ -237,16 +235,3 @@ def _stage_row(name: str, planned: StagePlan, ops: tuple[OpRow, ...], l3_wait_cy
         cycles.bound,
         l3_wait_cycles,
     )
-
-
-def tiles_text(planned: StagePlan) -> str:
-    """Return the tiles of a stage in words."""
-    tiling = planned.tiling
-    if isinstance(tiling, AttentionTiling):
-        return f"{tiling.rows} query rows, {tiling.keys} keys, {tiling.channels} channels of V"
-    if isinstance(tiling, ColumnTiling):
-        return f"{tiling.columns} columns"
-    parts = [f"{tiling.rows} rows"]
-    parts += [f"{channels} channels of {op}" for op, channels in tiling.channels]
-    parts += [f"{name} double-buffered" for name, buffers in tiling.input_buffers if buffers == 2]
-    return ", ".join(parts)

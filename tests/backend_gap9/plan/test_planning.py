@@ -11,10 +11,11 @@ from tests.networks.integer_networks import integer_network
 from tmc.backend_gap9.plan.plan import Plan
 from tmc.backend_gap9.plan.planning import activation_ranges, external_bytes, make_plan
 from tmc.backend_gap9.program.buffers import Buffer
+from tmc.backend_gap9.prove.check_cycles import check_cycles
 from tmc.backend_gap9.prove.check_program import check_program
 from tmc.backend_gap9.schedule.schedule import build_program
-from tmc.backend_gap9.stages.layout import l2_layouts
-from tmc.backend_gap9.stages.stages import build_stages
+from tmc.backend_gap9.stages.stage_graph import stage_graph
+from tmc.backend_gap9.target.target import Target
 from tmc.backend_gap9.target.targets import target_named
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph
@@ -35,6 +36,10 @@ def network(name: str) -> Graph:
     """Return the integer graph of a reference network's shape."""
     tokens, layers, channels, samples, period, _, _ = NETWORKS[name]
     return integer_network(tokens, layers, channels, samples, 6, 1, int(period))
+
+
+def planned(graph: Graph, target: Target = TARGET) -> Plan:
+    return make_plan(stage_graph(graph, target), target)
 
 
 def assert_disjoint(buffers: tuple[Buffer, ...]) -> None:
@@ -58,7 +63,7 @@ def assert_l2_disjoint(plan: Plan) -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_full_size_plans(name: str) -> None:
     graph = network(name)
-    plan, packed = make_plan(graph, TARGET)
+    plan = planned(graph)
     *_, least, most = NETWORKS[name]
     assert least * 1e6 < plan.cycles < most * 1e6
     assert plan.exposed_fetch_cycles == 0
@@ -69,12 +74,12 @@ def test_full_size_plans(name: str) -> None:
         assert stage.cycles.total == stage.cycles.bound  # proved to be the best tiles
     assert_l2_disjoint(plan)
     assert_disjoint(plan.l3)
-    callers = external_bytes(graph, l2_layouts(graph))
+    callers = external_bytes(stage_graph(graph, TARGET))
     assert plan.l2_bound_bytes <= plan.l2_peak_bytes <= TARGET.l2.usable_bytes - callers
     assert max(each.offset_bytes + each.size_bytes for each in plan.l2) <= plan.l2_peak_bytes
     # no better placement is possible by more than 2 %
     assert plan.l2_peak_bytes <= plan.l2_bound_bytes * 1.02
-    blocks = {block.name: len(stage.contents[block.name]) for stage in packed for block in stage.blocks}
+    blocks = {block.name: len(plan.staged.contents[block.name]) for block in plan.staged.blocks}
     assert {each.name: each.size_bytes for each in plan.l3} == blocks
     assert [each.block.name for each in plan.residency] == list(blocks)
     assert plan.l3_bytes <= TARGET.l3.usable_bytes
@@ -84,19 +89,21 @@ def test_full_size_plans(name: str) -> None:
 @pytest.mark.parametrize("name", ["tinyissimo-8x200", "tinymyo-8x1000"])
 def test_planned_programs_are_proved(name: str) -> None:
     graph = network(name)
-    plan, packed = make_plan(graph, TARGET)
-    contents = {block: data for stage in packed for block, data in stage.contents.items()}
-    proof = check_program(build_program(graph, plan, packed), graph, plan, contents, TARGET)
+    plan = planned(graph)
+    program = build_program(plan)
+    proof = check_program(program, graph, plan, plan.staged.contents, TARGET)
+    check_cycles(plan, program, proof, TARGET)
     assert proof.stages == len(plan.stages)
 
 
 def test_planned_twice_is_identical() -> None:
-    assert make_plan(network("tinymyo-8x1000"), TARGET) == make_plan(network("tinymyo-8x1000"), TARGET)
+    graph = network("tinymyo-8x1000")
+    assert planned(graph) == planned(graph)
 
 
 def test_values_live_from_their_stage_to_their_last_reader() -> None:
     graph = integer_network(80, 2, 8, 200, 6, 1, 10)
-    ranges = {each.name: each for each in activation_ranges(graph, build_stages(graph), l2_layouts(graph))}
+    ranges = {each.name: each for each in activation_ranges(stage_graph(graph, TARGET))}
     assert (ranges["patch"].first, ranges["patch"].last) == (0, 3)
     assert (ranges["block0.attn.q"].first, ranges["block0.attn.q"].last) == (1, 2)
     assert (ranges["block0.mlp.fc2"].first, ranges["block0.mlp.fc2"].last) == (3, 6)
@@ -107,14 +114,14 @@ def test_values_live_from_their_stage_to_their_last_reader() -> None:
 
 def test_the_caller_s_buffers_count_against_l2() -> None:
     graph = integer_network(80, 1, 8, 200, 6, 1, 10)
-    assert external_bytes(graph, l2_layouts(graph)) == 8 * 200 * 2 + 6 * 4
+    assert external_bytes(stage_graph(graph, TARGET)) == 8 * 200 * 2 + 6 * 4
 
 
 def test_an_l2_that_is_too_small_is_an_error_with_tensors_and_bytes() -> None:
     graph = integer_network(80, 1, 8, 200, 6, 1, 10)
     target = replace(TARGET, l2=replace(TARGET.l2, size_bytes=200_000, reserved_bytes=0))
     with pytest.raises(PlanError) as caught:
-        make_plan(graph, target)
+        planned(graph, target)
     message = str(caught.value)
     assert message.startswith("/block0/attn/proj/MatMul, ")
     assert "bytes live at once, allowed" in message
@@ -126,9 +133,9 @@ def test_weights_give_way_until_l2_can_be_placed() -> None:
     """In a tight L2 the plan still keeps the budget, with weights streamed and their cycles exposed."""
     graph = integer_network(80, 2, 8, 200, 6, 1, 10)
     target = replace(TARGET, l2=replace(TARGET.l2, size_bytes=460_000, reserved_bytes=0))
-    plan, _ = make_plan(graph, target)
+    plan = planned(graph, target)
     assert_l2_disjoint(plan)
-    assert plan.l2_peak_bytes <= 460_000 - external_bytes(graph, l2_layouts(graph))
+    assert plan.l2_peak_bytes <= 460_000 - external_bytes(stage_graph(graph, TARGET))
     assert any(not each.resident for each in plan.residency)
     assert plan.exposed_fetch_cycles > 0
 
@@ -137,4 +144,4 @@ def test_a_model_too_big_for_l3_is_an_error() -> None:
     graph = integer_network(80, 1, 8, 200, 6, 1, 10)
     target = replace(TARGET, l3=replace(TARGET.l3, size_bytes=300_000))
     with pytest.raises(PlanError, match=r"fc1/MatMul.*bytes of constants.*allowed 300000 bytes of L3"):
-        make_plan(graph, target)
+        planned(graph, target)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from tests.networks.integer_networks import integer_network
 from tmc.backend_gap9.kernels.costs import call_cycles
 from tmc.backend_gap9.kernels.table import KERNELS
-from tmc.backend_gap9.kernels.weight_rows import word_up
-from tmc.backend_gap9.plan.l1_buffers import buffers_of_stage
+from tmc.backend_gap9.plan.l1_buffers import needed_bytes
 from tmc.backend_gap9.plan.plan import AttentionTiling, ColumnTiling, RowTiling
+from tmc.backend_gap9.plan.stage_tiles import TiledStage
 from tmc.backend_gap9.plan.tile_problem import (
     InputCost,
     RowChoice,
@@ -23,14 +23,13 @@ from tmc.backend_gap9.plan.tile_problem import (
     TileProblem,
     tile_cost,
 )
-from tmc.backend_gap9.plan.tiling import TiledStage, tile_stage
+from tmc.backend_gap9.plan.tiling import tile_stage
 from tmc.backend_gap9.plan.tiling_columns import ColumnTiles
 from tmc.backend_gap9.plan.tiling_rows import RowTiles, even_tiles, tile_sizes
 from tmc.backend_gap9.plan.tiling_solver import TileSolver, solve_tiles
 from tmc.backend_gap9.stages.column_shape import column_shape
-from tmc.backend_gap9.stages.layout import l2_layouts, row_storage
-from tmc.backend_gap9.stages.pack import pack_stage
-from tmc.backend_gap9.stages.stages import AnyStage, ColumnStage, RowStage, build_stages
+from tmc.backend_gap9.stages.stage_graph import stage_graph
+from tmc.backend_gap9.stages.staged import GraphStage, Staged
 from tmc.backend_gap9.target.cost import dma_cycles
 from tmc.backend_gap9.target.target import ClusterMemory, Stacks, Target
 from tmc.backend_gap9.target.targets import target_named
@@ -55,12 +54,14 @@ def small_network(rope_period: int = 16) -> Graph:
     return integer_network(32, 1, 2, 128, 3, 5, rope_period, dim=16, heads=2, hidden=24)
 
 
-def tiled(graph: Graph, stage: AnyStage, target: Target, solver: TileSolver | None = None) -> TiledStage:
+def tiled(staged: Staged, number: int, target: Target, solver: TileSolver | None = None) -> TiledStage:
     """Return the tiles of one stage of a graph."""
-    storage = row_storage(graph, stage) if isinstance(stage, RowStage) else None
-    return tile_stage(
-        graph, stage, l2_layouts(graph), storage, pack_stage(graph, stage), target, solver or TileSolver()
-    )
+    return tile_stage(staged, staged.stages[number], target, solver or TileSolver())
+
+
+def staged_network(rope_period: int = 16) -> Staged:
+    """Return the small network in stages."""
+    return stage_graph(small_network(rope_period), TARGET)
 
 
 def all_choices(problem: TileProblem) -> list[TileChoice]:
@@ -123,25 +124,20 @@ def test_solver_equals_trying_everything(problem: TileProblem) -> None:
 @pytest.mark.parametrize("l1_bytes", [9_000, 11_000, 16_000, 60_000])
 @pytest.mark.parametrize("rope_period", [0, 16, 32])
 def test_stages_of_a_network_get_the_best_tiles(l1_bytes: int, rope_period: int) -> None:
-    graph, target = small_network(rope_period), with_l1(l1_bytes)
-    for stage in build_stages(graph):
-        found = tiled(graph, stage, target)
+    staged, target = staged_network(rope_period), with_l1(l1_bytes)
+    for stage in staged.stages:
+        found = tiled(staged, stage.number, target)
         assert found.optimal
         assert found.cycles.total == found.cycles.bound
-        if isinstance(stage, RowStage):
-            storage, packed = row_storage(graph, stage), pack_stage(graph, stage)
-            problem = RowTiles(graph, stage, l2_layouts(graph), storage, packed, target).problem()
+        if stage.form == "rows":
+            problem = RowTiles(staged, stage, target).problem()
             assert found.cycles.total == least_cycles(problem)
 
 
 def test_a_row_stage_by_hand() -> None:
     """LayerNorm and V in a stage of 32 rows, as 4 tiles of 8 rows and all channels at once."""
-    graph = small_network()
-    stage = build_stages(graph)[1]
-    assert isinstance(stage, RowStage)
-    storage, packed = row_storage(graph, stage), pack_stage(graph, stage)
-    rows = RowTiles(graph, stage, l2_layouts(graph), storage, packed, TARGET)
-    problem = rows.problem()
+    staged = staged_network()
+    problem = RowTiles(staged, staged.stages[1], TARGET).problem()
     choice = problem.choices[0]
     assert choice.rows == 8
     norm, _, _, v = choice.steps
@@ -157,17 +153,16 @@ def test_a_row_stage_by_hand() -> None:
 
 
 def test_full_size_stages_fit_and_respect_the_transfer_limit() -> None:
-    graph = integer_network(800, 1, 16, 1000, 6, 1, 50)
-    layouts = l2_layouts(graph)
-    for stage in build_stages(graph):
-        storage = row_storage(graph, stage) if isinstance(stage, RowStage) else None
-        packed = pack_stage(graph, stage)
-        tiling = tiled(graph, stage, TARGET).tiling
-        sizes = buffers_of_stage(graph, stage, layouts, storage, packed, tiling)
-        assert sum(word_up(size) for _, size in sizes) <= TARGET.l1_usable_bytes
-        buffers = dict(sizes)
+    staged = stage_graph(integer_network(800, 1, 16, 1000, 6, 1, 50), TARGET)
+    for stage in staged.stages:
+        found = tiled(staged, stage.number, TARGET)
+        tiling = found.tiling
+        assert needed_bytes(found.needs) <= TARGET.l1_usable_bytes
+        buffers = {each.name: each.size_bytes for each in found.needs}
         assert all(
-            size <= 2 * TARGET.dma.max_bytes for name, size in sizes if name in ("kv", "weight", "out")
+            each.size_bytes <= 2 * TARGET.dma.max_bytes
+            for each in found.needs
+            if each.role in ("operand", "result")
         )
         if isinstance(tiling, RowTiling):
             for name, count in tiling.input_buffers:
@@ -176,15 +171,15 @@ def test_full_size_stages_fit_and_respect_the_transfer_limit() -> None:
 
 
 def test_long_attention_streams_keys_and_values() -> None:
-    graph = integer_network(800, 1, 16, 1000, 6, 1, 50)
-    tiling = tiled(graph, build_stages(graph)[2], TARGET).tiling
+    staged = stage_graph(integer_network(800, 1, 16, 1000, 6, 1, 50), TARGET)
+    tiling = tiled(staged, 2, TARGET).tiling
     assert isinstance(tiling, AttentionTiling)
     assert tiling.keys < 800 and tiling.channels < 64
 
 
 def test_identical_stages_are_solved_once() -> None:
-    graph, solver = integer_network(80, 4, 8, 200, 6, 1, 10), TileSolver()
-    found = [tiled(graph, stage, TARGET, solver) for stage in build_stages(graph)]
+    staged, solver = stage_graph(integer_network(80, 4, 8, 200, 6, 1, 10), TARGET), TileSolver()
+    found = [tiled(staged, number, TARGET, solver) for number in range(len(staged.stages))]
     assert len(found) == 15
     assert len(solver.solved) == 6  # patch, Q K V, attention, MLP, last MLP with the final norm, logits
     assert [each.cycles for each in found[1:4]] == [each.cycles for each in found[4:7]]
@@ -198,10 +193,8 @@ def test_tile_sizes() -> None:
 
 
 def test_a_row_stage_that_does_not_fit_names_its_tensors() -> None:
-    graph = small_network()
-    stage = build_stages(graph)[3]
     with pytest.raises(PlanError) as caught:
-        tiled(graph, stage, with_l1(1_000))
+        tiled(staged_network(), 3, with_l1(1_000))
     message = str(caught.value)
     assert message.startswith("/block0/attn/proj/MatMul, /block0/mlp/norm/LayerNorm, /block0/mlp/fc1/MatMul")
     assert "bytes of L1 for the smallest tile of 8 rows (" in message
@@ -210,18 +203,15 @@ def test_a_row_stage_that_does_not_fit_names_its_tensors() -> None:
 
 
 def test_an_attention_that_does_not_fit_names_its_tensors() -> None:
-    graph = small_network()
     with pytest.raises(PlanError, match=r"/block0/attn/Softmax: found .* scores \d+.*allowed 2500") as caught:
-        tiled(graph, build_stages(graph)[2], with_l1(2_500))
+        tiled(staged_network(), 2, with_l1(2_500))
     assert "fewer tokens" in caught.value.notes[0]
 
 
 def test_a_mean_that_does_not_fit_names_its_tensors() -> None:
-    graph = small_network()
-    stage = build_stages(graph)[-2]
     message = r"/head/ReduceMean: found .* tile of 4 columns \(in 128, out 16\), allowed 100"
     with pytest.raises(PlanError, match=message) as caught:
-        tiled(graph, stage, with_l1(100))
+        tiled(staged_network(), -2, with_l1(100))
     assert "fewer tokens" in caught.value.notes[0]
 
 
@@ -230,14 +220,15 @@ def curves_network() -> Graph:
     return integer_network(32, 1, 2, 128, 5, 5, 16, dim=16, heads=2, hidden=24, head="curves")
 
 
-COLUMN_STAGES = tuple(stage for stage in build_stages(curves_network()) if isinstance(stage, ColumnStage))
+CURVES = stage_graph(curves_network(), TARGET)
+COLUMN_STAGES = tuple(stage for stage in CURVES.stages if stage.form == "columns")
 
 
 @pytest.mark.parametrize("stage", COLUMN_STAGES, ids=[stage.op.output for stage in COLUMN_STAGES])
 @pytest.mark.parametrize("l1_bytes", [100_000, 3_200, 1_300])
-def test_columns_are_the_best_of_all_that_fit(stage: ColumnStage, l1_bytes: int) -> None:
-    graph, target = curves_network(), with_l1(l1_bytes)
-    tiles = ColumnTiles(graph, stage, l2_layouts(graph), pack_stage(graph, stage), target)
+def test_columns_are_the_best_of_all_that_fit(stage: GraphStage, l1_bytes: int) -> None:
+    target = with_l1(l1_bytes)
+    tiles = ColumnTiles(CURVES, stage, target)
     fitting = [
         each
         for each in range(1, tiles.shape.columns + 1)
@@ -245,18 +236,17 @@ def test_columns_are_the_best_of_all_that_fit(stage: ColumnStage, l1_bytes: int)
     ]
     if not fitting:
         with pytest.raises(PlanError, match="bytes of L1 for the smallest tile of"):
-            tiled(graph, stage, target)
+            tiled(CURVES, stage.number, target)
         return
-    found = tiled(graph, stage, target)
+    found = tiled(CURVES, stage.number, target)
     assert isinstance(found.tiling, ColumnTiling) and found.optimal
     assert found.tiling.columns in fitting
     assert found.cycles.total == found.cycles.bound == min(tiles.cycles(each).total for each in fitting)
-    sizes = buffers_of_stage(graph, stage, l2_layouts(graph), None, pack_stage(graph, stage), found.tiling)
-    assert sum(word_up(size) for _, size in sizes) <= l1_bytes
+    assert needed_bytes(found.needs) <= l1_bytes
 
 
 def test_columns_that_would_not_start_at_words_stay_together() -> None:
-    stages = {stage.op.output: column_shape(curves_network(), stage.op) for stage in COLUMN_STAGES}
+    stages = {stage.op.output: column_shape(CURVES.graph, stage.op) for stage in COLUMN_STAGES}
     assert stages["turned"].tile_columns() == (4, 8, 12, 16)
     assert stages["smooth"].tile_columns() == tuple(range(4, 33, 4))
     assert stages["logits"].tile_columns() == (5,)
@@ -264,6 +254,5 @@ def test_columns_that_would_not_start_at_words_stay_together() -> None:
 
 @pytest.mark.parametrize("number", [0, 1, 2, 3, -2, -1])
 def test_a_transfer_that_is_too_long_is_an_error(number: int) -> None:
-    graph = small_network(32)
     with pytest.raises(PlanError, match=r"found a transfer of \d+ bytes for .* allowed 8$"):
-        tiled(graph, build_stages(graph)[number], with_l1(100_000, max_bytes=8))
+        tiled(staged_network(32), number, with_l1(100_000, max_bytes=8))

@@ -16,6 +16,7 @@ from tmc.backend_gap9.program.program import Program
 from tmc.backend_gap9.prove.check_program import check_end, check_program
 from tmc.backend_gap9.prove.walk import ProgramWalk
 from tmc.backend_gap9.schedule.schedule import build_program
+from tmc.backend_gap9.stages.stage_graph import stage_graph
 from tmc.backend_gap9.target.targets import target_named
 from tmc.ir.errors import CheckError
 
@@ -33,9 +34,8 @@ def tinyissimo(solved: bool) -> Subject:
     graph = integer_network(80, 4, 8, 200, 6, seed=0, rope_period=10)
     if not solved:
         return Subject(simple_plan(graph, Tiles(16, 64, 2, 16, 40, 32)))
-    plan, packed = make_plan(graph, TARGET)
-    contents = {name: data for stage in packed for name, data in stage.contents.items()}
-    return Subject(Planned(graph, plan, build_program(graph, plan, packed), contents))
+    plan = make_plan(stage_graph(graph, TARGET), TARGET)
+    return Subject(Planned(graph, plan, build_program(plan), plan.staged.contents))
 
 
 class Subject:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,13 +10,14 @@ import pytest
 
 from tests.backend_gap9.prove.damage import tinyissimo
 from tests.networks.integer_networks import integer_network
-from tmc.backend_gap9.plan.plan import AttentionTiling, Plan, Residency, RowTiling, StagePlan
+from tmc.backend_gap9.plan.plan import AttentionTiling, Plan, RowTiling, StagePlan
 from tmc.backend_gap9.plan.planning import make_plan
 from tmc.backend_gap9.program.buffers import Buffer
 from tmc.backend_gap9.prove.check_plan import check_plan
-from tmc.backend_gap9.prove.plan_cycles import waited_cycles
+from tmc.backend_gap9.stages.stage_graph import stage_graph
 from tmc.backend_gap9.target.targets import target_named
 from tmc.ir.errors import CheckError
+from tmc.ir.graph import Op
 
 TARGET = target_named("gap9")
 ROWS, ATTENTION, MEAN = 1, 2, 13
@@ -66,11 +68,36 @@ def test_a_real_plan_passes() -> None:
 @pytest.mark.parametrize(("tokens", "channels", "rope_period"), [(400, 8, 0), (800, 16, 50)])
 def test_larger_plans_pass(tokens: int, channels: int, rope_period: int) -> None:
     graph = integer_network(tokens, 2, channels, 1000, 6, seed=2, rope_period=rope_period)
-    check_plan(make_plan(graph, TARGET)[0], graph, TARGET)
+    plan = make_plan(stage_graph(graph, TARGET), TARGET)
+    check_plan(plan, graph, TARGET)
 
 
 def test_every_stage_is_planned() -> None:
     rejects("found 14 stages, allowed 15", replace(plan(), stages=plan().stages[1:]))
+
+
+def with_ops(changed: Callable[[list[list[Op]]], None]) -> Plan:
+    """Return the plan with other ops in its stages."""
+    staged = plan().staged
+    ops = [list(stage.ops) for stage in staged.stages]
+    changed(ops)
+    stages = tuple(replace(stage, ops=tuple(each)) for stage, each in zip(staged.stages, ops, strict=True))
+    return replace(plan(), staged=replace(staged, stages=stages))
+
+
+def test_stages_run_every_op_once() -> None:
+    rejects("plan: found no stage for %logits", with_ops(lambda ops: ops[-1].clear()))
+    value = plan().staged.stages[ROWS].ops[-1]
+    message = f"stage 3: found %{value.output}, allowed each op once"
+    rejects(message, with_ops(lambda ops: ops[3].append(value)))
+    other = replace(plan().staged.stages[ROWS].ops[0], loc="elsewhere")
+    message = f"stage 1: found %{other.output}, allowed each op once"
+    rejects(message, with_ops(lambda ops: ops[ROWS].__setitem__(0, other)))
+
+
+def test_stages_read_what_was_computed() -> None:
+    message = "stage 1: found %block0.attn.mixed before %block0.attn.q, which it reads"
+    rejects(message, with_ops(lambda ops: ops[ROWS].insert(0, ops[ATTENTION].pop())))
 
 
 # ---------------------------------------------------------------- memories
@@ -198,7 +225,7 @@ def test_what_becomes_resident_lives_for_good() -> None:
     rejects("in stages 0 to 14", with_entry(streamed(), resident=True))
 
 
-# ---------------------------------------------------------------- tiles and cycles
+# ---------------------------------------------------------------- tiles
 
 
 @pytest.mark.parametrize("rows", [0, 81])
@@ -222,32 +249,7 @@ def test_tiles_are_those_of_the_ops() -> None:
         with_stage(ROWS, tiling=replace(tiling, input_buffers=((tiling.input_buffers[0][0], 3),))),
     )
     rejects(
-        "found AttentionTiling, allowed the tiles of its kind",
+        "found AttentionTiling, allowed RowTiling",
         with_stage(ROWS, tiling=AttentionTiling(8, 8, 8)),
     )
-    rejects("found RowTiling, allowed the tiles of its kind", with_stage(ATTENTION, tiling=tiling))
-
-
-@pytest.mark.parametrize("number", [0, ROWS, ATTENTION, 3, MEAN, 14])
-@pytest.mark.parametrize("field", ["compute", "exposed", "bound"])
-def test_cycles_are_derived_again(number: int, field: str) -> None:
-    cycles = stage(number).cycles
-    wrong = {"compute": cycles.compute + 1, "exposed": cycles.dma + 1, "bound": cycles.total + 1}
-    rejects(
-        f"stage {number}: found StageCycles",
-        with_stage(number, cycles=replace(cycles, **{field: wrong[field]})),
-    )
-
-
-def test_waiting_for_l3_is_derived_again() -> None:
-    rejects("found 77777 exposed cycles of L3", replace(plan(), exposed_fetch_cycles=77777))
-
-
-def test_the_l3_channel_takes_one_block_after_the_other() -> None:
-    small, channel = plan(), TARGET.l3_channel
-    two = [replace(entry, resident=False, fetch_stage=0) for entry in small.residency[:2]]
-    assert all(isinstance(entry, Residency) and entry.block.stage == 0 for entry in two)
-    expected = sum(
-        channel.startup_cycles + -(-entry.block.size_bytes // 1) / channel.bytes_per_cycle for entry in two
-    )
-    assert waited_cycles(replace(small, residency=tuple(two)), TARGET) == expected
+    rejects("found RowTiling, allowed AttentionTiling", with_stage(ATTENTION, tiling=tiling))

@@ -15,6 +15,7 @@ from tmc.backend_gap9.plan.planning import make_plan
 from tmc.backend_gap9.program.program import Call, Program
 from tmc.backend_gap9.prove.check_program import check_program
 from tmc.backend_gap9.schedule.schedule import build_program
+from tmc.backend_gap9.stages.stage_graph import stage_graph
 from tmc.backend_gap9.target.targets import target_named
 from tmc.driver import Options, compile_model
 from tmc.ir.errors import CheckError
@@ -31,9 +32,8 @@ def test_every_change_of_a_clip_is_caught(tmp_path: Path) -> None:
     np.savez(tmp_path / "m.calibration.npz", x=np.stack(samples(SHAPE, 8, 1)))
     target = target_named("gap9")
     graph = compile_model(Options(source, target)).graph
-    plan, packed = make_plan(graph, target)
-    program = build_program(graph, plan, packed)
-    contents = {name: data for stage in packed for name, data in stage.contents.items()}
+    plan = make_plan(stage_graph(graph, target), target)
+    program, contents = build_program(plan), plan.staged.contents
     check_program(program, graph, plan, contents, target)
 
     def passes(changed: Program) -> bool:

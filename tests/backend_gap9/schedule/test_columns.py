@@ -20,13 +20,15 @@ from tmc.backend_gap9.emit.output_directory import write_directory
 from tmc.backend_gap9.plan.plan import ColumnTiling
 from tmc.backend_gap9.plan.planning import make_plan
 from tmc.backend_gap9.program.program import Call, Wait
+from tmc.backend_gap9.prove.check_cycles import check_cycles
 from tmc.backend_gap9.prove.check_plan import check_plan, check_tiles
 from tmc.backend_gap9.prove.check_program import check_program, prove_program
 from tmc.backend_gap9.run.build import build_iss
 from tmc.backend_gap9.run.host import run_host
 from tmc.backend_gap9.run.riscv import run_iss
 from tmc.backend_gap9.schedule.schedule import build_program
-from tmc.backend_gap9.stages.stages import ColumnStage, build_stages
+from tmc.backend_gap9.stages.stage_graph import stage_graph
+from tmc.backend_gap9.stages.staged import GraphStage
 from tmc.backend_gap9.target.targets import target_named
 from tmc.ir.attrs import QDepthwiseRowsAttrs, QInterpolateRowsAttrs
 from tmc.ir.errors import CheckError
@@ -48,7 +50,7 @@ def subject() -> Subject:
     return Subject(simple_plan(curves(), replace(SMALL, channels=8)))
 
 
-STAGES = tuple(stage for stage in build_stages(curves()) if isinstance(stage, ColumnStage))
+STAGES = tuple(stage for stage in stage_graph(curves(), TARGET).stages if stage.form == "columns")
 IDS = [stage.op.output for stage in STAGES]
 # Of one tile: a curve has 5 columns of 2 bytes, which cannot be cut at words.
 SEVERAL_TURNS = STAGES[:-1]
@@ -94,10 +96,10 @@ def test_heads_are_bit_exact(tmp_path: Path, iss: Path, head: str) -> None:
 @pytest.mark.parametrize("head", ["curves", "signal"])
 def test_heads_of_full_size_have_a_program(head: str) -> None:
     graph = integer_network(400, 1, 8, 1000, 5, seed=0, rope_period=50, head=head)  # type: ignore[arg-type]
-    plan, packed = make_plan(graph, TARGET)
+    plan = make_plan(stage_graph(graph, TARGET), TARGET)
     check_plan(plan, graph, TARGET)
-    contents = {name: data for stage in packed for name, data in stage.contents.items()}
-    check_program(build_program(graph, plan, packed), graph, plan, contents, TARGET)
+    program = build_program(plan)
+    check_cycles(plan, program, check_program(program, graph, plan, plan.staged.contents, TARGET), TARGET)
     tilings = [stage.tiling for stage in plan.stages if isinstance(stage.tiling, ColumnTiling)]
     # 400 rows of 192 bytes do not fit L1 twice.
     assert [each.columns < 192 for each in tilings[:1]] == [True] * (head == "curves")
@@ -111,12 +113,12 @@ def test_every_tiling_gives_a_correct_program(channels: int) -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=IDS)
-def test_every_claim_and_every_number_matters(stage: ColumnStage) -> None:
+def test_every_claim_and_every_number_matters(stage: GraphStage) -> None:
     assert uncaught(subject(), stage.number) == []
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=IDS)
-def test_every_dropped_wait_is_caught(stage: ColumnStage) -> None:
+def test_every_dropped_wait_is_caught(stage: GraphStage) -> None:
     program = subject().planned.program
     body = program.stages[stage.number].body
     waits = [path for path, statement in statements(body) if isinstance(statement, Wait)]
@@ -128,7 +130,7 @@ def test_every_dropped_wait_is_caught(stage: ColumnStage) -> None:
 
 
 @pytest.mark.parametrize("stage", SEVERAL_TURNS, ids=IDS[:-1])
-def test_the_proof_needs_every_byte_of_l1_buffers(stage: ColumnStage) -> None:
+def test_the_proof_needs_every_byte_of_l1_buffers(stage: GraphStage) -> None:
     buffers = subject().planned.program.stages[stage.number].buffers
     damaged = [subject().with_l1(stage.number, shrunk(buffers, each)) for each in buffers]
     assert all(subject().proof_fails(program, stage.number) for program in damaged)

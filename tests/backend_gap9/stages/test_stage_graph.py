@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tests.networks.small_transformer import GraphBuilder
-from tmc.backend_gap9.stages.stages import STAGE_WEIGHTS_BYTES, build_stages, stage_ops
+from tmc.backend_gap9.stages.stage_graph import STAGE_WEIGHTS_SHARE, stage_graph
+from tmc.backend_gap9.target.targets import target_named
 from tmc.passes.calibrate.calibrate import calibrate
 from tmc.passes.quantise import quantise
 from tmc.passes.scales.choose_scales import choose_scales
@@ -25,5 +26,7 @@ def test_a_stage_ends_before_too_many_weights(columns: int, stages: list[list[st
     graph = b.graph(("x",), ("head",))
     x = np.random.default_rng(0).standard_normal((1, 4, 512)).astype(np.float32)
     integer = quantise(graph, choose_scales(graph, calibrate(graph, {"x": x})))
-    assert [[op.output for op in stage_ops(stage)] for stage in build_stages(integer)] == stages
-    assert 2 * 640 * 512 == STAGE_WEIGHTS_BYTES
+    target = target_named("gap9")
+    staged = stage_graph(integer, target)
+    assert [[op.output for op in stage.ops] for stage in staged.stages] == stages
+    assert 2 * 640 * 512 == target.l2.size_bytes * STAGE_WEIGHTS_SHARE

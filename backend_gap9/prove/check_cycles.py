@@ -1,0 +1,62 @@
+"""Check the modelled cycles of a plan against the program that was proved, replayed call by call.
+
+Derived from the program alone: what calls and transfers take in all, what core 0 waits for transfers within a
+stage, and what stages wait for L3. Taken on trust: what one call takes (the kernel records, whose constants
+are measured), and that no tiling is modelled faster than the bound.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+from tmc.backend_gap9.plan.plan import Plan
+from tmc.backend_gap9.program.program import Fetch, Program, Wait
+from tmc.backend_gap9.prove.check_program import CheckReport
+from tmc.backend_gap9.target.target import Target
+from tmc.ir.errors import CheckError
+
+
+def check_cycles(plan: Plan, program: Program, report: CheckReport, target: Target) -> None:
+    """Check the cycles of every stage, and those exposed by L3.
+
+    A stage exposes at least what core 0 waits in it, and at most what its transfers take.
+    Raises: CheckError naming the stage.
+    """
+    for stage, planned, replayed in zip(program.stages, plan.stages, report.replayed, strict=True):
+        stated = planned.cycles
+        if (stated.compute, stated.dma) != (replayed.compute, replayed.dma):
+            raise CheckError(
+                f"plan, {stage.name}",
+                f"found {stated.compute} cycles of compute and {stated.dma} of transfers, "
+                f"allowed {replayed.compute} and {replayed.dma}, those of the program",
+            )
+        if not replayed.waited <= stated.exposed <= stated.dma or stated.bound > stated.total:
+            raise CheckError(
+                f"plan, {stage.name}",
+                f"found {stated.exposed} cycles exposed and a bound of {stated.bound}, allowed "
+                f"{replayed.waited}, what the program waits, to {stated.dma}, and at most {stated.total}",
+            )
+    waited = waited_for_l3(plan, program, target)
+    if plan.exposed_fetch_cycles != waited:
+        raise CheckError("plan", f"found {plan.exposed_fetch_cycles} exposed cycles of L3, allowed {waited}")
+
+
+def waited_for_l3(plan: Plan, program: Program, target: Target) -> int:
+    """Return how long stages wait for L3: one transfer at a time, first asked for, first done.
+
+    All fetches of a stage and all waits for L3 stand before its work, which takes what the plan says.
+    """
+    channel = target.l3_channel
+    ends: dict[str, int] = {}
+    now = channel_free_at = waited = 0
+    for stage, planned in zip(program.stages, plan.stages, strict=True):
+        for statement in stage.body:
+            if isinstance(statement, Fetch):
+                cycles = channel.startup_cycles + ceil(statement.size_bytes / channel.bytes_per_cycle)
+                channel_free_at = max(channel_free_at, now) + cycles
+                ends[statement.slot.name] = channel_free_at
+            elif isinstance(statement, Wait) and statement.memory == "l3":
+                end = ends.get(statement.slot.name, now)
+                waited, now = waited + max(0, end - now), max(now, end)
+        now += planned.cycles.total
+    return waited

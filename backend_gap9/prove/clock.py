@@ -1,0 +1,61 @@
+"""The clock of a program: what its calls and transfers take, one by one as they run, by the cost of one.
+
+A call takes what its kernel's record says of its numbers; a transfer what the target says of its bytes and
+lines. Core 0 starts transfers, waits for them, and works; the DMA moves one transfer after the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import ceil
+
+from tmc.backend_gap9.kernels.costs import call_cycles
+from tmc.backend_gap9.kernels.record import Arguments, Kernel
+from tmc.backend_gap9.prove.races import SlotKey
+from tmc.backend_gap9.target.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedCycles:
+    """One stage: all calls, all transfers between L2 and L1, and what core 0 waited for the latter."""
+
+    compute: int
+    dma: int
+    waited: int
+
+
+@dataclass(slots=True)
+class StageClock:
+    """The time within a stage. L3 has a clock of its own: see `check_cycles`."""
+
+    target: Target
+    now: int = 0
+    compute: int = 0
+    dma: int = 0
+    waited: int = 0
+    dma_free_at: int = 0
+    ends: dict[SlotKey, int] = field(default_factory=dict)
+
+    def call(self, kernel: Kernel, arguments: Arguments) -> None:
+        """Run a call."""
+        cycles = call_cycles(self.target, kernel, arguments)
+        self.compute += cycles
+        self.now += cycles
+
+    def start(self, slot: SlotKey, lines: int, size_bytes: int) -> None:
+        """Start a transfer between L2 and L1."""
+        dma = self.target.dma
+        cycles = dma.startup_cycles + (lines - 1) * dma.line_cycles + ceil(size_bytes / dma.bytes_per_cycle)
+        self.dma += cycles
+        self.dma_free_at = max(self.dma_free_at, self.now) + cycles
+        self.ends[slot] = self.dma_free_at
+
+    def wait(self, slot: SlotKey) -> None:
+        """Wait for the transfer in a slot."""
+        end = self.ends.get(slot, self.now)
+        self.waited += max(0, end - self.now)
+        self.now = max(self.now, end)
+
+    def replayed(self) -> ReplayedCycles:
+        """Return what the stage has taken."""
+        return ReplayedCycles(self.compute, self.dma, self.waited)
