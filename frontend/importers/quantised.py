@@ -217,6 +217,12 @@ def requant_shift(node: Node) -> Sequence[str]:
         "2 to 256",
         "quantise activations to at most 8 bits",
     )
+    node.refuse(
+        signed and levels % 2 == 1,
+        f"{levels:g} levels around 0",
+        "an even number",
+        "half of the levels lie below 0: with an odd number of them the limits are no integers",
+    )
     low = -int(levels) // 2 if signed else 0
     attrs = RequantShiftAttrs(shift, low, low + int(levels) - 1)
     operands = [
@@ -238,6 +244,10 @@ def _parameters(node: Node) -> tuple[Array, Array]:
     zero_point = node.known(2, "zero point") if node.has(2) else absent
     integers = zero_point.dtype.kind in "iu" or zero_point.dtype.name in ("int4", "uint4")
     node.refuse(not integers, f"codes of {zero_point.dtype}", "int8 or uint8", *_EIGHT_BITS)
+    for array, what in ((scale, "scales"), (zero_point, "zero points")):
+        node.refuse(
+            array.ndim > 1, f"{what} of shape {array.shape}", "one number, or a row of one per channel"
+        )
     node.refuse(
         zero_point.size not in (1, scale.size) or scale.size == 0,
         f"{zero_point.size} zero points for {scale.size} scales",

@@ -81,7 +81,7 @@ def check_against_onnxruntime(path: Path, graph: Graph, samples: Sequence[Mappin
                 _check_condition(graph, sample, found, name, TOLERANCE * span)
                 raise UnsupportedModel(
                     f"output {name}",
-                    f"found a difference of {difference:.3g} from onnxruntime in sample {number}, "
+                    f"found a difference of {difference:.3g} from {oracle_of(graph)} in sample {number}, "
                     f"allowed {TOLERANCE:.0e} of its range {span:.3g}",
                     "float16 or float64 arithmetic inside the network is computed in float32 here",
                     "otherwise this is a defect of tmc: please report it with the file",

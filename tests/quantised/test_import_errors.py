@@ -26,6 +26,9 @@ CONSTANTS: dict[str, Any] = {
     "i": np.array(-2, np.int8),
     "two": np.array([0.5, 0.25], np.float32),
     "zz": np.zeros(2, np.uint8),
+    "column": np.array([[0.5], [0.25]], np.float32),
+    "zcolumn": np.zeros((2, 1), np.int8),
+    "z1": np.zeros((1, 1), np.uint8),
     "wide": np.array(0, np.int16),
     "uwide": np.array(9, np.uint16),
     "i4": np.array(1, ml_dtypes.int4),
@@ -127,6 +130,18 @@ REFUSED = {
     "scales of an axis": (
         [node(DQ, "c s3 z3", "w", axis=0), node("MatMul", "x w", "y")],
         "found 3 scales for axis 0 of (2, 2), allowed 1 or 2",
+    ),
+    "scales as a column": (
+        [node(DQ, "c column zz", "w", axis=0), node("MatMul", "x w", "y")],
+        "found scales of shape (2, 1), allowed one number, or a row of one per channel",
+    ),
+    "zero points as a column": (
+        [node(DQ, "c two zcolumn", "w", axis=0), node("MatMul", "x w", "y")],
+        "found zero points of shape (2, 1), allowed one number, or a row of one per channel",
+    ),
+    "columns of an activation": (
+        [node(Q, "x s z1", "q"), node(DQ, "q s z1", "y")],
+        "found zero points of shape (1, 1), allowed one number, or a row of one per channel",
     ),
 }
 

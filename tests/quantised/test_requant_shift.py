@@ -252,6 +252,7 @@ def shifted(path: Path, **changes: Any) -> Path:
         ({"div": 100.0}, "found div 100, allowed a power of two"),
         ({"div": [256.0, 256.0]}, "found 2 numbers as div, allowed one"),
         ({"n_levels": 512.0}, "found 512 levels, allowed 2 to 256"),
+        ({"n_levels": 127.0}, "found 127 levels around 0, allowed an even number"),
         ({"mul": np.array(1.5, np.float32)}, "found mul that is no int32"),
         ({"drop": True}, "found no attribute div"),
         ({"mul": np.ones(3, np.float32)}, "found shapes (4, 8) and (3,)"),
@@ -261,6 +262,23 @@ def test_refused_shifts(tmp_path: Path, changes: dict[str, Any], found: str) -> 
     with pytest.raises(UnsupportedModel) as error:
         load_model(shifted(tmp_path / "m.onnx", **changes))
     assert error.value.where == "node_y (RequantShift)" and found in error.value.what
+
+
+@pytest.mark.parametrize("levels", [2, 3, 7, 128, 255, 256])
+@pytest.mark.parametrize("signed", [0.0, 1.0])
+def test_every_number_of_levels_means_what_the_oracle_says(
+    tmp_path: Path, levels: int, signed: float
+) -> None:
+    path = shifted(tmp_path / "m.onnx", n_levels=float(levels), signed=signed, div=1.0)
+    if signed and levels % 2:
+        with pytest.raises(UnsupportedModel, match="an even number"):
+            load_model(path)
+        return
+    graph = load_model(path).graph
+    loud = np.array([[-1000.0, 1000.0, 0, 1, -1, 500, -500, 2]] * 4, np.float32)
+    assert check_against_onnxruntime(path, graph, [{"x": loud}]) == 0.0
+    found, low = interpret(graph, {"x": loud})["y"], -levels // 2 if signed else 0
+    assert (found.min(), found.max()) == (low, low + levels - 1)
 
 
 @pytest.mark.parametrize(
