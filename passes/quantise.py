@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 
 from tmc.ir import attrs as a
+from tmc.ir.build import GraphBuilder
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
-from tmc.ir.ops import OPS
 from tmc.ir.types import Array, DType, Quant, TensorType
 from tmc.passes.integer_ops.activation_table import ACTIVATIONS, ANY, activation_table
 from tmc.passes.integer_ops.attention import COSINE_BITS, quantise_attention, rotation_table
@@ -63,10 +63,12 @@ def quantise(
     made_by = producers(graph)
     absorbed = absorbed_clips(graph, scales)
     done = {clip.output for clip in absorbed.values()}
-    builder = _Builder(graph, scales, recipe, weight_scales)
-    for name in graph.inputs:
-        builder.types[name] = TensorType(DType.S16, graph.types[name].shape, scales.quants[name])
-        builder.codes[name] = CodeRange(*builder.types[name].code_limits)
+    inputs = {
+        name: TensorType(DType.S16, graph.types[name].shape, scales.quants[name]) for name in graph.inputs
+    }
+    result = GraphBuilder(graph.name, inputs, graph.outputs, made_by)
+    codes = {name: CodeRange(*kind.code_limits) for name, kind in inputs.items()}
+    builder = _Builder(graph, scales, recipe, weight_scales, result, codes)
     for op in graph.ops:
         role = scales.roles[op.output]
         if role in (Role.TABLE_INPUT, Role.BRANCH) or op.output in done or _is_transposed(graph, op):
@@ -89,8 +91,7 @@ def quantise(
             _depthwise(builder, op, clip or op)
         else:
             WRITERS[op.kind](builder, op if clip is None else replace(op, output=clip.output))
-    ops = tuple(builder.ops)
-    return Graph(graph.name, graph.inputs, graph.outputs, ops, builder.types, builder.constants)
+    return result.graph()
 
 
 @dataclass(slots=True)
@@ -100,22 +101,18 @@ class _Builder:
     graph: Graph
     scales: Scales
     recipe: Recipe
-    weight_scales: Sequence[float] = ()
-    ops: list[Op] = field(default_factory=list)
-    types: dict[str, TensorType] = field(default_factory=dict)
-    constants: dict[str, Array] = field(default_factory=dict)
-    codes: dict[str, CodeRange] = field(default_factory=dict)
+    weight_scales: Sequence[float]
+    result: GraphBuilder
+    codes: dict[str, CodeRange]
     rotations: dict[tuple[str, ...], str] = field(default_factory=dict)
 
     def quant(self, name: str) -> Quant:
-        quant = self.types[name].quant
+        quant = self.result.type_of(name).quant
         assert quant is not None
         return quant
 
     def constant(self, name: str, array: Array, quant: Quant | None = None) -> str:
-        self.constants[name] = array
-        self.types[name] = TensorType(DType.of(array), array.shape, quant)
-        return name
+        return self.result.constant(array, name, quant)
 
     def emit(
         self,
@@ -128,10 +125,8 @@ class _Builder:
         loc: str | None = None,
     ) -> None:
         """Append the integer form of `op`; its codes fill their type if no tighter range is given."""
-        result = OPS[kind].infer([self.types[name] for name in inputs], attrs)
-        self.ops.append(Op(kind, inputs, op.output, attrs, op.loc if loc is None else loc))
-        self.types[op.output] = replace(result, quant=quant)
-        self.codes[op.output] = CODES[result.dtype] if codes is None else codes
+        name = self.result.op(kind, inputs, attrs, op.loc if loc is None else loc, op.output, quant)
+        self.codes[name] = CODES[self.result.type_of(name).dtype] if codes is None else codes
 
 
 def _linear(builder: _Builder, op: Op, last: Op, limits: tuple[float, float] = ANY) -> None:
@@ -157,7 +152,7 @@ def _linear(builder: _Builder, op: Op, last: Op, limits: tuple[float, float] = A
         declared_weights(weight, builder.weight_scales),
         scales.rows.get(x),
     )
-    if builder.types[x].dtype is DType.S16 and (
+    if builder.result.type_of(x).dtype is DType.S16 and (
         role is Role.TABLE_INPUT or (role is Role.ACTIVATION and op is not last)
     ):
         _wide(builder, task, op, last, sums, table)
@@ -240,7 +235,7 @@ def _sums(
 def _clip(builder: _Builder, op: Op, last: Op) -> None:
     """Emit a clip, or together with `last` the add that takes it in."""
     x = op.inputs[0]
-    kind, quant = builder.types[x], builder.quant(x)
+    kind, quant = builder.result.type_of(x), builder.quant(x)
     if len(kind.shape) != 2:
         raise QuantisationError(
             op.loc,
@@ -307,12 +302,12 @@ def _transpose(builder: _Builder, op: Op) -> None:
         x, rows, loc = before.inputs[0], before.attrs.rows, before.loc
     else:
         x, loc = op.inputs[0], op.loc
-        rows = builder.types[x].shape[0]
+        rows = builder.result.type_of(x).shape[0]
     _emit_interpolation(builder, op, x, a.QInterpolateRowsAttrs(rows, "transposed"), loc)
 
 
 def _emit_interpolation(builder: _Builder, op: Op, x: str, attrs: a.QInterpolateRowsAttrs, loc: str) -> None:
-    table = interpolation_table(loc, builder.types[x].shape[0], attrs.rows)
+    table = interpolation_table(loc, builder.result.type_of(x).shape[0], attrs.rows)
     inputs = (x, builder.constant(f"{op.output}.table", table))
     builder.emit(op, OpKind.QINTERPOLATE_ROWS, inputs, attrs, builder.quant(x), builder.codes[x], loc)
 
@@ -348,7 +343,7 @@ def _attention(builder: _Builder, op: Op) -> None:
     assert isinstance(op.attrs, a.AttentionAttrs)
     q, k, v = (builder.quant(operand) for operand in op.inputs)
     quant = builder.scales.quants[op.output]
-    _, keys, width = builder.types[op.inputs[1]].shape
+    _, keys, width = builder.result.type_of(op.inputs[1]).shape
     factor = out_factor(v.scale[0], quant.scale[0])
     codes = quantise_attention(op.loc, q, k, op.attrs.scale, width, keys, factor, builder.recipe)
     inputs = (*op.inputs, builder.constant(f"{op.output}.exp_table", codes.exp_table))

@@ -3,39 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
+from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op
 from tmc.ir.ops import OPS
-from tmc.ir.types import Array, TensorType
 
 
 def name_values(graph: Graph) -> Graph:
     """Give computed values the names `<kind>_<i>` in execution order, and constants `<op output>.<operand>`.
 
-    Graph inputs and outputs keep their names. A constant that several ops read becomes one constant for each
-    of them, of the same array. Exact.
+    Graph inputs and outputs keep their names, and no value takes one of them. A constant that several ops
+    read becomes one constant for each of them, of the same array. Exact.
     """
     kept = {*graph.inputs, *graph.outputs}
     names = {name: name for name in kept}
     counts: Counter[str] = Counter()
-    types: dict[str, TensorType] = {name: graph.types[name] for name in graph.inputs}
-    constants: dict[str, Array] = {}
-    ops: list[Op] = []
+    inputs = {name: graph.types[name] for name in graph.inputs}
+    builder = GraphBuilder(graph.name, inputs, graph.outputs)
     for op in graph.ops:
         if op.output not in kept:
             names[op.output] = _next(op, counts, kept)
-        inputs = []
-        for position, name in enumerate(op.inputs):
-            if name in graph.constants:
-                new = f"{names[op.output]}.{_operand(op, position)}"
-                constants[new], types[new] = graph.constants[name], graph.types[name]
-            else:
-                new = names[name]
-            inputs.append(new)
-        types[names[op.output]] = graph.types[op.output]
-        ops.append(replace(op, inputs=tuple(inputs), output=names[op.output]))
-    return Graph(graph.name, graph.inputs, graph.outputs, tuple(ops), types, constants)
+        operands = [
+            builder.constant(graph.constants[name], f"{names[op.output]}.{_operand(op, position)}")
+            if name in graph.constants
+            else names[name]
+            for position, name in enumerate(op.inputs)
+        ]
+        builder.op(op.kind, operands, op.attrs, op.loc, names[op.output])
+    return builder.graph()
 
 
 def _next(op: Op, counts: Counter[str], kept: set[str]) -> str:

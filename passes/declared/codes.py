@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 
 from tmc.ir import attrs as a
+from tmc.ir.build import GraphBuilder
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, Op, OpKind
-from tmc.ir.ops import OPS
 from tmc.ir.types import Array, DType, Quant, TensorType
 from tmc.passes.declared.values import Coded, Root, Rounding
 from tmc.passes.integer_ops.declared_weights import DeclaredWeights
@@ -32,34 +32,22 @@ class DeclaredCodes:
 
     def __init__(self, graph: Graph) -> None:
         self._float = graph
-        self._computed = {*graph.inputs, *(op.output for op in graph.ops)}
-        self._ops: list[Op] = []
-        self._types: dict[str, TensorType] = {}
-        self._constants: dict[str, Array] = {}
+        inputs = {name: TensorType(DType.S8, graph.types[name].shape) for name in graph.inputs}
+        computed = (op.output for op in graph.ops)
+        self._builder = GraphBuilder(graph.name, inputs, graph.outputs, computed)
+        self._locs: dict[str, str] = {}
         self._stored: dict[tuple[str, ...], str] = {}
-        self._renamed: dict[str, str] = {}
-        self._outputs: list[str] = []
+        self._given_back: set[str] = set()
         self._given: set[Rounding] = set()
 
     def graph(self) -> Graph:
         """Return what was emitted as a graph."""
-        back = self._renamed
-        ops = tuple(
-            replace(
-                op,
-                inputs=tuple(back.get(name, name) for name in op.inputs),
-                output=back.get(op.output, op.output),
-            )
-            for op in self._ops
-        )
-        types = {back.get(name, name): kind for name, kind in self._types.items()}
-        return Graph(self._float.name, self._float.inputs, tuple(self._outputs), ops, types, self._constants)
+        return self._builder.graph()
 
     def give(self, rounding: Rounding) -> None:
         """Declare the graph's input as the codes of a rounding."""
-        name = rounding.root.value
         self._given.add(rounding)
-        self._types[name] = TensorType(DType.S8, self._float.types[name].shape, _quant(rounding))
+        self._builder.declare(rounding.root.value, _quant(rounding))
 
     def rounded(self, x: Coded) -> str:
         """Return the value that holds the codes of x."""
@@ -82,28 +70,23 @@ class DeclaredCodes:
 
     def rows(self, value: str, shape: tuple[int, ...]) -> str:
         """Return a value as rows of another shape."""
-        if self._types[value].shape == shape:
+        if self._builder.type_of(value).shape == shape:
             return value
         key = ("rows", value, str(shape))
         if key not in self._stored:
-            self._stored[key] = self._emit(
-                OpKind.RESHAPE,
-                (value,),
-                a.ReshapeAttrs(shape),
-                self._fresh(f"{value}.rows"),
-                self._loc(value),
-                self._types[value].quant,
-            )
+            name = self._builder.fresh(f"{value}.rows")
+            self._locs[name] = self._loc(value)
+            self._stored[key] = self._builder.reshape(value, shape, self._locs[name], name)
         return self._stored[key]
 
     def output(self, name: str, value: str, shape: tuple[int, ...]) -> None:
         """Make a value an output of the graph, under the output's name."""
-        self._outputs.append(name)
-        if value in self._float.inputs or value in self._renamed or self._types[value].shape != shape:
-            quant = self._types[value].quant
-            self._emit(OpKind.RESHAPE, (value,), a.ReshapeAttrs(shape), name, self._loc(value), quant)
-        elif value != name:
-            self._renamed[value] = name
+        taken = value in self._float.inputs or value in self._given_back
+        if taken or self._builder.type_of(value).shape != shape:
+            self._builder.reshape(value, shape, self._loc(value), name)
+        else:
+            self._given_back.add(value)
+            self._builder.forward(name, value)
 
     def linear_root(self, op: Op, value: str, x: Rounding, weight: DeclaredWeights, bias: Array) -> Root:
         """Return the exact sums of a linear op of int8 codes: integers, their meaning and their range.
@@ -149,7 +132,7 @@ class DeclaredCodes:
 
     def _again(self, source: Rounding, grid: Rounding, table: Array) -> None:
         """Emit a table of the codes of the graph's input."""
-        shape = self._types[source.root.value].shape
+        shape = self._builder.type_of(source.root.value).shape
         rows = self.rows(source.root.value, (prod(shape[:-1]), shape[-1]))
         name, one, none = grid.op.output, [Fraction(1)] * shape[-1], [Fraction(0)] * shape[-1]
         factors = requantise_factors(grid.op.loc, [INT8] * shape[-1], one, none)
@@ -178,7 +161,11 @@ class DeclaredCodes:
     def _emit_requantise(
         self, x: str, factors: Array, table: Array, attrs: a.QRequantiseAttrs, grid: Rounding, name: str
     ) -> None:
-        operands = (x, self._constant(f"{name}.factors", factors), self._constant(f"{name}.table", table))
+        operands = (
+            x,
+            self._builder.constant(factors, f"{name}.factors"),
+            self._builder.constant(table, f"{name}.table"),
+        )
         self._emit(OpKind.QREQUANTISE, operands, attrs, name, grid.op.loc, _quant(grid))
 
     def _narrow(self, source: Rounding, grid: Rounding, table: Array) -> bool:
@@ -206,7 +193,7 @@ class DeclaredCodes:
         operands = self._linear_operands(name, root, linear)
         plain_table = np.array_equal(table, IDENTITY)
         if not plain_table:
-            operands = (*operands, self._constant(f"{name}.table", table))
+            operands = (*operands, self._builder.constant(table, f"{name}.table"))
         out = a.QLinearAttrs(attrs.shift, table=not plain_table)
         assert root.op is not None
         self._emit(OpKind.QLINEAR, operands, out, name, root.op.loc, _quant(grid))
@@ -217,36 +204,19 @@ class DeclaredCodes:
         quant = Quant(scales[:1]) if len(set(scales)) == 1 else Quant(scales, per="output_channel")
         return (
             root.value,
-            self._constant(f"{name}.weight", linear.weight.astype(np.int8), quant),
-            self._constant(f"{name}.multiplier", linear.multiplier.astype(np.int32)),
-            self._constant(f"{name}.bias", linear.bias.astype(np.int32)),
+            self._builder.constant(linear.weight.astype(np.int8), f"{name}.weight", quant),
+            self._builder.constant(linear.multiplier.astype(np.int32), f"{name}.multiplier"),
+            self._builder.constant(linear.bias.astype(np.int32), f"{name}.bias"),
         )
-
-    def _constant(self, stem: str, array: Array, quant: Quant | None = None) -> str:
-        name = self._fresh(stem)
-        self._constants[name] = array
-        self._types[name] = TensorType(DType.of(array), array.shape, quant)
-        return name
 
     def _emit(
         self, kind: OpKind, inputs: tuple[str, ...], attrs: a.Attrs, name: str, loc: str, quant: Quant | None
     ) -> str:
-        self._ops.append(Op(kind, inputs, name, attrs, loc))
-        self._types[name] = replace(
-            OPS[kind].infer([self._types[each] for each in inputs], attrs), quant=quant
-        )
-        return name
-
-    def _fresh(self, stem: str) -> str:
-        """Return a name for a constant or view: the stem, with a number if a value has that name."""
-        name, count = stem, 0
-        while name in self._types or name in self._computed:
-            count += 1
-            name = f"{stem}.{count}"
-        return name
+        self._locs[name] = loc
+        return self._builder.op(kind, inputs, attrs, loc, name, quant)
 
     def _loc(self, value: str) -> str:
-        return next((op.loc for op in self._ops if op.output == value), value)
+        return self._locs.get(value, value)
 
 
 def _quant(rounding: Rounding) -> Quant:

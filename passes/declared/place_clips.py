@@ -40,14 +40,15 @@ def place_clips(
         if found is not None:
             limits[name] = found
             kept |= {entry.name for entry in entries}
-    bounds = value_bounds(_clipped(graph, limits))
+    clipped, before = _clipped(graph, limits)
+    bounds = value_bounds(clipped)
     steps = {name: max(entry.attrs.scale for entry in adopted[name]) for name in limits}
     needed = {
         name: found
         for name, found in limits.items()
-        if _exceeds(bounds[f"{name}.unclipped" if name in made_by else name], found, steps[name] / 2)
+        if _exceeds(bounds[before[name]], found, steps[name] / 2)
     }
-    return _clipped(graph, needed), frozenset(kept)
+    return _clipped(graph, needed)[0], frozenset(kept)
 
 
 def costly(graph: Graph, names: Collection[str]) -> frozenset[str]:
@@ -83,23 +84,29 @@ def _exceeds(bounds: Limits, limits: Limits, slack: float) -> bool:
     return bounds[0] < limits[0] - slack or bounds[1] > limits[1] + slack
 
 
-def _clipped(graph: Graph, limits: Mapping[str, Limits]) -> Graph:
+def _clipped(graph: Graph, limits: Mapping[str, Limits]) -> tuple[Graph, dict[str, str]]:
+    """Return the graph with clips, and by clipped value the name of what goes into its clip."""
     builder = GraphBuilder.like(graph)
+    before: dict[str, str] = {}
     for name in graph.inputs:
         if name in limits:
             columns = _columns(graph.types[name].shape)
             assert columns, "an input without rows of words is not clipped"
             rows = (prod(graph.types[name].shape) // columns, columns)
             flat = builder.reshape(name, rows, f"input {name}")
-            clipped = _clip(builder, flat, limits[name], f"input {name}", f"{name}.clipped")
+            result = builder.fresh(f"{name}.clipped")
+            clipped = _clip(builder, flat, limits[name], f"input {name}", result)
             builder.forward(name, builder.reshape(clipped, graph.types[name].shape, f"input {name}"))
+            before[name] = name
     for op in graph.ops:
         if op.output in limits:
-            unclipped = builder.keep(replace(op, output=f"{op.output}.unclipped"))
+            unclipped = builder.fresh(f"{op.output}.unclipped")
+            builder.keep(replace(op, output=unclipped))
             _clip(builder, unclipped, limits[op.output], op.loc, op.output)
+            before[op.output] = unclipped
         else:
             builder.keep(op)
-    return builder.graph()
+    return builder.graph(), before
 
 
 def _clip(builder: GraphBuilder, value: str, limits: Limits, loc: str, name: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op
 from tmc.ir.types import Array
 from tmc.passes.calibrate.calibrate import Range, Ranges
@@ -19,22 +20,21 @@ class Rescaled:
 
     def __init__(self, graph: Graph, ranges: Ranges) -> None:
         self._graph = graph
+        self._builder = GraphBuilder.like(graph)
         self._samples = ranges.samples
-        self._constants = dict(graph.constants)
-        self._types = dict(graph.types)
         self._inputs: dict[str, tuple[str, ...]] = {}
         self.values = dict(ranges.values)
 
     def constant(self, op: Op, operand: int) -> Array:
         """Return a constant operand as it is now."""
-        return self._constants[self._inputs.get(op.output, op.inputs)[operand]]
+        array = self._builder.constant_of(self._inputs.get(op.output, op.inputs)[operand])
+        assert array is not None, "only operands that are constants are rescaled"
+        return array
 
     def set(self, op: Op, operand: int, array: Array, name: str) -> None:
         """Give an op another constant operand of the same shape."""
         operands = list(self._inputs.get(op.output, op.inputs))
-        self._constants[name] = array.astype(np.float32)
-        self._types[name] = self._graph.types[op.inputs[operand]]
-        operands[operand] = name
+        operands[operand] = self._builder.constant(array.astype(np.float32), name)
         self._inputs[op.output] = tuple(operands)
 
     def divide(self, name: str, factor: Array) -> None:
@@ -43,15 +43,9 @@ class Rescaled:
 
     def result(self) -> tuple[Graph, Ranges]:
         """Return the graph without the constants that nobody reads any more, and its ranges."""
-        graph = self._graph
-        ops = tuple(replace(op, inputs=self._inputs.get(op.output, op.inputs)) for op in graph.ops)
-        used = {name for op in ops for name in op.inputs} | set(graph.outputs)
-        constants = {name: array for name, array in self._constants.items() if name in used}
-        types = {
-            name: kind for name, kind in self._types.items() if name in used or name not in self._constants
-        }
-        changed = replace(graph, ops=ops, constants=constants, types=types)
-        return changed, Ranges(self.values, self._samples)
+        for op in self._graph.ops:
+            self._builder.keep(replace(op, inputs=self._inputs.get(op.output, op.inputs)))
+        return self._builder.graph(), Ranges(self.values, self._samples)
 
 
 def divided(found: Range, factor: Array) -> Range:

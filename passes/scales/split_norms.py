@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind, follow, uses, values_through
-from tmc.ir.types import TensorType
 from tmc.passes.scales.value_roles import WIDE_READERS
 
 _SEEN_THROUGH = frozenset({OpKind.RESHAPE, OpKind.CLIP})
@@ -26,8 +26,7 @@ def split_norms(graph: Graph) -> Graph:
     """
     readers = uses(graph)
     made = {op.output: op for op in graph.ops}
-    types: dict[str, TensorType] = dict(graph.types)
-    ops: list[Op] = []
+    builder = GraphBuilder.like(graph)
     narrow: dict[str, str] = {}  # value with both kinds of readers -> its narrow copy
     for op in graph.ops:
         if (
@@ -35,14 +34,15 @@ def split_norms(graph: Graph) -> Graph:
             and has_reader(graph, readers, op.output, wide=True)
             and has_reader(graph, readers, op.output, wide=False)
         ):
-            narrow[op.output] = f"{op.output}.narrow"
-            types[narrow[op.output]] = graph.types[op.output]
-            ops += [op, replace(op, inputs=_narrow_inputs(op, narrow), output=narrow[op.output])]
+            builder.keep(op)
+            copy = builder.fresh(f"{op.output}.narrow")
+            builder.keep(replace(op, inputs=_narrow_inputs(op, narrow), output=copy))
+            narrow[op.output] = copy
         elif _is_wide(graph, readers, op):
-            ops.append(op)
+            builder.keep(op)
         else:
-            ops.append(replace(op, inputs=_narrow_inputs(op, narrow)))
-    return replace(graph, ops=tuple(ops), types=types)
+            builder.keep(replace(op, inputs=_narrow_inputs(op, narrow)))
+    return builder.graph()
 
 
 def _is_wide(graph: Graph, readers: Mapping[str, tuple[Op, ...]], op: Op) -> bool:

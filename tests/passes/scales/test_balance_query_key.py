@@ -103,4 +103,4 @@ def read_twice(graph: Graph, name: str) -> Graph:
 def test_values_that_others_see_stay(change: Callable[[Graph, str], Graph], name: str) -> None:
     graph = change(uneven(), name)
     result, _, _ = balanced(graph)
-    assert result.constants.keys() == graph.constants.keys()
+    assert result.constants.keys() <= graph.constants.keys(), "a changed constant has a name of its own"
