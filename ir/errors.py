@@ -33,6 +33,10 @@ class QuantisationError(PassError):
     """A tensor cannot be represented in the integer contract, or a bound cannot be proved."""
 
 
+class NoIntegerForm(QuantisationError):
+    """An op has no integer form for its shape, or for what reads it, whatever its numbers are."""
+
+
 class CalibrationError(TmcError):
     """The calibration data do not fit the network."""
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from tmc.ir import attrs as a
 from tmc.ir.build import GraphBuilder
-from tmc.ir.errors import QuantisationError
+from tmc.ir.errors import NoIntegerForm
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
 from tmc.ir.types import Array, DType, Quant, TensorType
 from tmc.passes.integer_ops.activation_table import ACTIVATIONS, ANY, activation_table
@@ -237,7 +237,7 @@ def _clip(builder: _Builder, op: Op, last: Op) -> None:
     x = op.inputs[0]
     kind, quant = builder.result.type_of(x), builder.quant(x)
     if len(kind.shape) != 2:
-        raise QuantisationError(
+        raise NoIntegerForm(
             op.loc,
             f"found {limits_text(builder.graph, op)} of {kind.shape}, stored by "
             "heads, allowed one of rows of channels",

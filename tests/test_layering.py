@@ -56,6 +56,7 @@ ROOMS: dict[str, dict[str, tuple[str, ...]]] = {
         "canonical": ("pipeline", "views", "integer_ops", "scales"),
         "quantise_clip": ("integer_ops", "scales", "canonical"),
         "quantise": ("recipe", "integer_ops", "scales", "quantise_clip"),
+        "outline": ("recipe", "pipeline", "calibrate", "scales", "quantise"),
         "declared": ("pipeline", "views", "calibrate", "integer_ops", "scales", "canonical"),
         "accuracy": ("recipe", "calibrate"),
     },

@@ -12,7 +12,8 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from tmc import __version__
@@ -21,6 +22,7 @@ from tmc.backend_gap9.emit.emit import emit
 from tmc.backend_gap9.emit.keep_files import KeptFiles
 from tmc.backend_gap9.emit.output_directory import check_output, write_directory
 from tmc.backend_gap9.emit.stack_need import check_stack
+from tmc.backend_gap9.plan.fits import check_fits
 from tmc.backend_gap9.plan.plan import Plan
 from tmc.backend_gap9.plan.planning import make_plan
 from tmc.backend_gap9.program.program import Program
@@ -54,7 +56,8 @@ from tmc.report.page import report_files
 
 Value = Graph | Ranges | Scales | Accuracy | Plan | Program
 
-DECLARED_NAMES = ("import", "lower_declared", "accuracy", "plan", "program")
+PLANNED_NAMES = ("plan", "program")
+DECLARED_NAMES = ("import", "lower_declared", "accuracy", *PLANNED_NAMES)
 REFERENCE_SAMPLES = 2  # compared with onnxruntime, which takes as long as interpreting them
 
 
@@ -73,6 +76,7 @@ class Options:
     name: str | None = None
     input_range: Limits | None = None
     resident_weights: bool = True  # else every inference brings all weights from L3
+    judge_shapes: bool = True  # before numbers are looked at; else who stops before the plan sees them
     recipe: Recipe = DEFAULT
     floor: Floor = NO_FLOOR
     canonicalise: tuple[Pass | NamedPass, ...] = CANONICALISE
@@ -114,7 +118,7 @@ def value_names(canonicalise: Sequence[Pass | NamedPass] = CANONICALISE) -> tupl
     """
     passes = (named(entry).name for entry in canonicalise)
     equalise = (rewrite.__name__ for rewrite in EQUALISE)
-    stages = ("choose_scales", "quantise", "accuracy", "plan", "program")
+    stages = ("choose_scales", "quantise", "accuracy", *PLANNED_NAMES)
     return ("import", *passes, "calibrate", *equalise, *stages)
 
 
@@ -140,7 +144,10 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     difference = check_against_onnxruntime(options.model, imported, calibration.first(REFERENCE_SAMPLES))
     done("compare")
 
+    fits = partial(check_fits, target=options.target)
     steps = Steps(options.canonicalise, options.recipe, watch.stage, done)
+    if options.judge_shapes:
+        steps = replace(steps, fits=fits)
     quantised = quantise_model(model, calibration, steps, port)
     integer, held_back = quantised.graph, calibration.held_back
 

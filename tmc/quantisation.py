@@ -23,6 +23,7 @@ from tmc.passes.declared.kept import Kept
 from tmc.passes.declared.lower_declared import lower_declared, prepare_declared
 from tmc.passes.declared.ranges import declared_ranges
 from tmc.passes.integer_ops.declared_weights import declared_weights
+from tmc.passes.outline import outline
 from tmc.passes.pipeline import NamedPass, Pass, run_passes
 from tmc.passes.quantise import quantise
 from tmc.passes.recipe import Recipe
@@ -42,12 +43,16 @@ class Quantised:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """How to quantise, and who looks on: `stage` before each stage, `done` with what it made."""
+    """How to quantise, and who looks on: `stage` before each stage, `done` with what it made.
+
+    fits: refuses integer graphs for their shapes, and is asked before any sample is looked at.
+    """
 
     canonicalise: tuple[Pass | NamedPass, ...]
     recipe: Recipe
     stage: Callable[[str], None]
     done: Callable[[str, Graph | Ranges | Scales], None]
+    fits: Callable[[Graph], None] = lambda graph: None
 
 
 def quantise_model(
@@ -76,6 +81,7 @@ def quantise_model(
             reason = f"{error.where}: {error.what}"
         else:
             steps.done("lower_declared", integer)
+            steps.fits(integer)
             ranges = calibrate(plain, calibration.used)
             linears = _count(plain, OpKind.LINEAR)
             declared_codes = rounds + shifts
@@ -97,6 +103,9 @@ def quantise_model(
     if imported.weight_scales or found:  # declared scales are of the values and weights as they are
         recipe = replace(recipe, migrate_outliers="never", balance_query_key=False)
 
+    shapes = outline(canonical, recipe)
+    if shapes is not None:
+        steps.fits(shapes)
     used = min(len(array) for array in calibration.used.values())
     steps.stage(f"calibrate on {used} of {calibration.count} samples ({calibration.source})")
     ranges = calibrate(canonical, calibration.used)

@@ -9,7 +9,7 @@ from typing import Literal
 from tmc.backend_gap9.kernels.weight_rows import word_up
 from tmc.backend_gap9.plan.place import place
 from tmc.backend_gap9.plan.plan import LiveRange, Placement, Plan, Residency, StagePlan
-from tmc.backend_gap9.plan.residency import choose_residency
+from tmc.backend_gap9.plan.residency import check_live, choose_residency
 from tmc.backend_gap9.plan.tiling import tile_stage
 from tmc.backend_gap9.plan.tiling_solver import TileSolver
 from tmc.backend_gap9.program.buffers import Buffer
@@ -33,12 +33,7 @@ def make_plan(staged: Staged, target: Target, *, resident_weights: bool = True) 
     """
     solver = TileSolver()
     planned = tuple(_plan_stage(staged, stage, target, solver) for stage in staged.stages)
-    l3 = _sequential(
-        [(block.name, block.size_bytes) for block in staged.blocks], "l3", target.l3_channel.alignment_bytes
-    )
-    l3_bytes = _end(l3)
-    if l3_bytes > target.l3.usable_bytes:
-        raise _too_large_for_l3(staged, l3_bytes, target)
+    l3 = place_in_l3(staged, target)
     l2 = _plan_l2(staged, planned, target, resident_weights)
     return Plan(
         staged=staged,
@@ -53,9 +48,31 @@ def make_plan(staged: Staged, target: Target, *, resident_weights: bool = True) 
         l1_peak_bytes=max((stage.l1_peak_bytes for stage in planned), default=0),
         l2_peak_bytes=l2.placement.peak_bytes,
         l2_bound_bytes=l2.placement.bound_bytes,
-        l3_bytes=l3_bytes,
+        l3_bytes=_end(l3),
         exposed_fetch_cycles=l2.exposed_cycles,
     )
+
+
+def place_in_l3(staged: Staged, target: Target) -> tuple[Buffer, ...]:
+    """Return the places of all constants in L3, one after the other. Raises: PlanError if they do not fit."""
+    sizes = [(block.name, block.size_bytes) for block in staged.blocks]
+    l3 = _sequential(sizes, "l3", target.l3_channel.alignment_bytes)
+    if _end(l3) > target.l3.usable_bytes:
+        raise _too_large_for_l3(staged, _end(l3), target)
+    return l3
+
+
+def check_live_bytes(staged: Staged, target: Target) -> None:
+    """Refuse a stage in which activations and its own constants, all that has to be in L2, exceed it.
+
+    Raises: PlanError naming the stage and what lives in it.
+    """
+    budget = target.l2.usable_bytes - external_bytes(staged)
+    try:
+        steps = [stage.where for stage in staged.stages]
+        check_live(staged.blocks, activation_ranges(staged), budget, steps)
+    except PlanError as found:
+        raise _with_callers(found, external_bytes(staged)) from found
 
 
 def activation_ranges(staged: Staged) -> tuple[LiveRange, ...]:
@@ -136,8 +153,12 @@ def _plan_l2(staged: Staged, planned: Sequence[StagePlan], target: Target, resid
             # With less room the first answer is the one that tells what really does not fit.
             problem = problem or found
     assert problem is not None
-    callers = f"the caller's inputs and outputs take another {external_bytes(staged)} bytes of L2"
-    raise PlanError(problem.where, problem.what, *problem.notes, callers)
+    raise _with_callers(problem, external_bytes(staged))
+
+
+def _with_callers(problem: PlanError, callers_bytes: int) -> PlanError:
+    callers = f"the caller's inputs and outputs take another {callers_bytes} bytes of L2"
+    return PlanError(problem.where, problem.what, *problem.notes, callers)
 
 
 def _block_range(residency: Residency, stages: int) -> LiveRange:

@@ -46,12 +46,7 @@ def choose_residency(
     Raises: PlanError if activations and the blocks of one stage exceed the budget.
     """
     assert all(a.stage <= b.stage for a, b in pairwise(blocks)), "blocks out of order"
-    own = [LiveRange(block.name, block.size_bytes, block.stage, block.stage) for block in blocks]
-    needed = live_bytes((*activations, *own))
-    worst = max(needed, key=lambda stage: needed[stage], default=0)
-    if needed.get(worst, 0) > budget_bytes:
-        what = f"found {needed[worst]} bytes live at once"
-        raise misfit((*activations, *own), worst, steps, what, budget_bytes)
+    check_live(blocks, activations, budget_bytes, steps)
     live = live_bytes(activations)
     free = [budget_bytes - live.get(stage, 0) for stage in range(len(stage_cycles))]
     chosen = _Model(blocks, stage_cycles, free, target, 0, resident).fewest_bytes()
@@ -62,6 +57,21 @@ def choose_residency(
         # The solver ran out of time without any answer; this one is always possible.
         chosen = tuple(Residency(block, False, block.stage) for block in blocks)
     return chosen, sum(waits_for_l3(chosen, stage_cycles, target))
+
+
+def check_live(
+    blocks: Sequence[ConstantBlock],
+    activations: Sequence[LiveRange],
+    budget_bytes: int,
+    steps: Sequence[str] = (),
+) -> None:
+    """Raise PlanError if activations and the blocks of one stage exceed the budget."""
+    own = [LiveRange(block.name, block.size_bytes, block.stage, block.stage) for block in blocks]
+    needed = live_bytes((*activations, *own))
+    worst = max(needed, key=lambda stage: needed[stage], default=0)
+    if needed.get(worst, 0) > budget_bytes:
+        what = f"found {needed[worst]} bytes live at once"
+        raise misfit((*activations, *own), worst, steps, what, budget_bytes)
 
 
 class _Model:

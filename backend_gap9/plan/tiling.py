@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from tmc.backend_gap9.plan.l1_buffers import needed_bytes
-from tmc.backend_gap9.plan.stage_tiles import StageTiles, TiledStage
+from tmc.backend_gap9.plan.stage_tiles import SmallestTiles, StageTiles, TiledStage
 from tmc.backend_gap9.plan.tiling_attention import AttentionTiles
 from tmc.backend_gap9.plan.tiling_columns import ColumnTiles
 from tmc.backend_gap9.plan.tiling_rows import RowTiles
@@ -29,13 +29,24 @@ def tile_stage(staged: Staged, stage: GraphStage, target: Target, solver: TileSo
     tiles = FORMS[stage.form](staged, stage, target)
     best = tiles.best(solver)
     if best is None:
-        raise _misfit(stage, tiles, target)
+        raise _misfit(stage, tiles.smallest(), tiles.remedy, target)
     return best
 
 
-def _misfit(stage: GraphStage, tiles: StageTiles, target: Target) -> PlanError:
-    """Return the error for a stage whose smallest tiles do not fit."""
+def check_smallest_tiles(staged: Staged, stage: GraphStage, target: Target) -> None:
+    """Refuse a stage whose smallest legal tiles do not fit L1, or need a transfer that is too long.
+
+    Raises: PlanError, as `tile_stage` does, without its search.
+    """
+    tiles = FORMS[stage.form](staged, stage, target)
     smallest = tiles.smallest()
+    longest = max((size for _, size in smallest.transfers), default=0)
+    if needed_bytes(smallest.needs) > target.l1_usable_bytes or longest > target.dma.max_bytes:
+        raise _misfit(stage, smallest, tiles.remedy, target)
+
+
+def _misfit(stage: GraphStage, smallest: SmallestTiles, remedy: str, target: Target) -> PlanError:
+    """Return the error for a stage whose smallest tiles do not fit."""
     total, usable = needed_bytes(smallest.needs), target.l1_usable_bytes
     if total > usable:
         largest = sorted(smallest.needs, key=lambda each: -each.size_bytes)
@@ -44,12 +55,12 @@ def _misfit(stage: GraphStage, tiles: StageTiles, target: Target) -> PlanError:
         return PlanError(
             stage.where,
             f"{found}, allowed {usable}",
-            tiles.remedy,
+            remedy,
         )
     name, size = max(smallest.transfers, key=lambda each: each[1])
     return PlanError(
         stage.where,
         f"found a transfer of {size} bytes for {name} in the smallest tile of {smallest.text}, "
         f"allowed {target.dma.max_bytes}",
-        tiles.remedy,
+        remedy,
     )

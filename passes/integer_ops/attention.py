@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tmc.ir.attrs import QAttentionAttrs
-from tmc.ir.errors import QuantisationError
+from tmc.ir.errors import NoIntegerForm, QuantisationError
 from tmc.ir.integer_semantics import EXP_ENTRIES
 from tmc.ir.types import Array, Quant
 from tmc.passes.recipe import DEFAULT, Recipe
@@ -65,7 +65,7 @@ def quantise_attention(
     if not scale > 0:
         raise QuantisationError(where, f"found attention scale {scale:g}, allowed positive numbers")
     if width * 2**14 >= INT32 or keys > MAX_KEYS:
-        raise QuantisationError(
+        raise NoIntegerForm(
             where,
             f"found heads of {width} columns over {keys} keys, allowed fewer "
             f"than {INT32 // 2**14} columns and at most {MAX_KEYS} keys",

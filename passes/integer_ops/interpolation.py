@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tmc.ir.errors import QuantisationError
+from tmc.ir.errors import NoIntegerForm
 from tmc.ir.float_semantics import interpolation
 from tmc.ir.integer_semantics import INTERPOLATION_BITS
 from tmc.ir.types import Array
@@ -18,8 +18,6 @@ def interpolation_table(where: str, rows: int, out_rows: int) -> Array:
     Raises: QuantisationError for rows that int16 cannot count; `where` names the ONNX node.
     """
     if rows > INT16_ROWS:
-        raise QuantisationError(
-            where, f"found {rows} rows to interpolate between, allowed at most {INT16_ROWS}"
-        )
+        raise NoIntegerForm(where, f"found {rows} rows to interpolate between, allowed at most {INT16_ROWS}")
     index, weight = interpolation(rows, out_rows)
     return np.stack([index, np.rint(weight * 2**INTERPOLATION_BITS)], axis=1).astype(np.int16)

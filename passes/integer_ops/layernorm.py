@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from tmc.ir.attrs import QLayerNormAttrs
-from tmc.ir.errors import QuantisationError
+from tmc.ir.errors import NoIntegerForm, QuantisationError
 from tmc.ir.types import Array, Quant
 
 INT32 = 2**31
@@ -49,7 +49,7 @@ def quantise_layernorm(
     """
     channels = len(gamma)
     if not MIN_CHANNELS <= channels <= MAX_CHANNELS:
-        raise QuantisationError(
+        raise NoIntegerForm(
             where, f"found LayerNorm over {channels} channels, allowed {MIN_CHANNELS} to {MAX_CHANNELS}"
         )
     bits = center_bits(channels)

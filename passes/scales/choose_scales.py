@@ -9,7 +9,7 @@ from math import frexp
 import numpy as np
 
 from tmc.ir.attrs import AttentionAttrs, MeanRowsAttrs, RopeAttrs
-from tmc.ir.errors import QuantisationError
+from tmc.ir.errors import NoIntegerForm
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
 from tmc.ir.types import Array, Quant
 from tmc.passes.calibrate.calibrate import Range, Ranges
@@ -132,7 +132,7 @@ def _heads(op: Op, readers: Sequence[Op]) -> int:
     ops = (op, *readers)
     counts = [item.attrs.heads for item in ops if isinstance(item.attrs, RopeAttrs | AttentionAttrs)]
     if len(set(counts)) > 1:
-        raise QuantisationError(
+        raise NoIntegerForm(
             readers[-1].loc,
             f"found attention over {counts[-1]} heads of a value of "
             f"{counts[0]} heads, allowed one number of heads",

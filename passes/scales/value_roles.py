@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import TypeAlias
 
-from tmc.ir.errors import QuantisationError
+from tmc.ir.errors import NoIntegerForm
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses, values_through
 from tmc.passes.integer_ops.activation_table import ACTIVATIONS
 
@@ -77,7 +77,7 @@ def value_roles(graph: Graph) -> dict[str, Role]:
     branches = _branches(graph, made_by, readers)
     for op in graph.ops:
         if op.kind not in READS:
-            raise QuantisationError(
+            raise NoIntegerForm(
                 op.loc,
                 f"found {op.kind.value} in the graph to quantise, allowed "
                 f"{', '.join(kind.value for kind in READS)}",
@@ -135,7 +135,7 @@ def _check_operands(graph: Graph, op: Op, roles: Mapping[str, Role], branches: s
     for operand, name in enumerate(op.inputs):
         if operand >= len(READS[op.kind]):
             if name not in graph.constants:
-                raise QuantisationError(
+                raise NoIntegerForm(
                     op.loc,
                     f"found computed operand %{name} of {op.kind.value}, allowed constants from the model",
                     NOTE,
@@ -143,18 +143,18 @@ def _check_operands(graph: Graph, op: Op, roles: Mapping[str, Role], branches: s
             continue
         allowed = READS[op.kind][operand]
         if name not in roles:
-            raise QuantisationError(
+            raise NoIntegerForm(
                 op.loc, f"found constant operand %{name} of {op.kind.value}, allowed a computed value", NOTE
             )
         if roles[name] not in allowed:
-            raise QuantisationError(
+            raise NoIntegerForm(
                 op.loc,
                 f"found operand %{name} as {roles[name].value}, allowed "
                 f"{' or '.join(sorted(role.value for role in allowed))}",
                 NOTE,
             )
     if op.kind is OpKind.ADD and not branches & set(op.inputs):
-        raise QuantisationError(
+        raise NoIntegerForm(
             op.loc,
             "found an add of two values that are both used elsewhere, allowed "
             "the residual stream plus a linear output that it alone reads",

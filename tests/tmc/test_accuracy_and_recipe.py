@@ -180,3 +180,5 @@ def test_naive_is_measured_and_not_compiled(model: Path) -> None:
     answer = refused("check", model, "--recipe", "naive")
     assert "found a softmax divided by its sum before the product with V" in answer.error
     assert "softmax_division=deferred" in answer.notes[0]
+    assert "calibrate on" in found.err and "calibrate on" not in answer.err, "said before the work on numbers"
+    succeeded("check", model, "--recipe", "naive", "--recipe", "softmax_division=deferred")

@@ -14,7 +14,16 @@ from tmc.backend_gap9.emit.keep_files import KeptFiles
 from tmc.backend_gap9.prove.check_program import CheckReport
 from tmc.backend_gap9.target.targets import target_named
 from tmc.cli.value_text import accuracy_lines, beyond_text, print_value
-from tmc.driver import DECLARED_NAMES, Compiled, Options, Value, Watch, compile_model, value_names
+from tmc.driver import (
+    DECLARED_NAMES,
+    PLANNED_NAMES,
+    Compiled,
+    Options,
+    Value,
+    Watch,
+    compile_model,
+    value_names,
+)
 from tmc.integer_input import Limits
 from tmc.ir.errors import TmcError
 from tmc.ir.graph import Graph
@@ -117,6 +126,7 @@ def _run(options: argparse.Namespace, output: Path | None) -> int:
                 options.name,
                 _input_range(options.input_range),
                 resident_weights=not options.stream_weights,
+                judge_shapes=options.stop_after in (None, *PLANNED_NAMES),
                 recipe=recipe,
                 floor=Floor(options.accuracy_floor, options.agreement_floor),
                 canonicalise=passes,

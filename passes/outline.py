@@ -1,0 +1,68 @@
+"""What the integer graph will be as far as shapes decide it, before any sample is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from tmc.ir.errors import NoIntegerForm, QuantisationError
+from tmc.ir.graph import Graph, OpKind
+from tmc.ir.types import Array
+from tmc.passes.calibrate.calibrate import Range, Ranges
+from tmc.passes.pipeline import NamedPass, run_passes
+from tmc.passes.quantise import quantise
+from tmc.passes.recipe import DEFAULT, Recipe
+from tmc.passes.scales.choose_scales import choose_scales
+
+# What every value is taken to reach: numbers with which nothing overflows and no epsilon is too large.
+REACH = 64.0
+
+
+def outline(graph: Graph, recipe: Recipe = DEFAULT) -> Graph | None:
+    """Return an integer graph of the shapes, element types and layouts that a canonical graph will get.
+
+    Its numbers mean nothing. Constants are as few and as small as they can be: what does not fit a memory
+    here does not fit it with the real ones. None where these numbers allow no integer graph: then only the
+    real ones tell.
+    Raises: NoIntegerForm naming an op that has no integer form, whatever its numbers are.
+    """
+    plain = replace(graph, constants=_plain(graph))
+    names = (*graph.inputs, *(op.output for op in graph.ops))
+    positive = {op.output for op in graph.ops if op.kind is OpKind.RELU}
+    ranges = {name: _range(graph.types[name].shape[-1], name in positive) for name in names}
+    try:
+        scales = choose_scales(plain, Ranges(ranges, 1), recipe)
+        last = NamedPass("quantise", partial(quantise, scales=scales, recipe=recipe))
+        return run_passes(plain, (last,))
+    except NoIntegerForm:
+        raise
+    except QuantisationError:
+        return None
+
+
+def _plain(graph: Graph) -> Mapping[str, Array]:
+    """Return constants of the same shapes with which no clip takes a table, and no value leaves its range."""
+    constants = dict(graph.constants)
+    for op in graph.ops:
+        operands = [graph.types[name].shape for name in op.inputs]
+        if op.kind in (OpKind.LINEAR, OpKind.DEPTHWISE_ROWS):
+            weight, bias = operands[1:]
+            plain = np.full(weight, 1 / weight[1], np.float32), np.zeros(bias, np.float32)
+        elif op.kind is OpKind.LAYERNORM:
+            plain = np.ones(operands[1], np.float32), np.zeros(operands[2], np.float32)
+        elif op.kind is OpKind.CLIP:
+            low, high = operands[1:]
+            plain = np.full(low, -2 * REACH, np.float32), np.full(high, 2 * REACH, np.float32)
+        else:
+            continue
+        constants.update(zip(op.inputs[1:], plain, strict=True))
+    return constants
+
+
+def _range(columns: int, positive: bool) -> Range:
+    ends = np.zeros(columns) if positive else np.full(columns, -REACH), np.full(columns, REACH)
+    low, high = (end.astype(np.float32) for end in ends)
+    return Range(low, high, high, np.arange(columns))
