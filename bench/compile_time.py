@@ -22,9 +22,10 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from tmc.backend_gap9.target.targets import target_named
-from tmc.driver import Options, Value, Watch, compile_model
+from tmc.driver import Options, Value, compile_model
 from tmc.passes.canonical.canonicalise import CANONICALISE
 from tmc.passes.pipeline import named
+from tmc.passes.watch import Watch
 
 ROOT = Path(__file__).resolve().parents[1]
 NETWORKS = ("tinyissimo-8x200", "tinyissimo-8x1000", "tinymyo-8x1000", "tinymyo-16x1000")

@@ -13,7 +13,6 @@ of his own without touching this package:
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -22,7 +21,7 @@ from tmc.ir.graph import Graph
 from tmc.ir.verify import verify
 
 Pass = Callable[[Graph], Graph]
-Hook = Callable[[str, Graph, float], None]
+After = Callable[[str, Graph], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +44,16 @@ def named(function: Pass | NamedPass) -> NamedPass:
     return function if isinstance(function, NamedPass) else NamedPass(function.__name__, function)
 
 
-def run_passes(graph: Graph, passes: Sequence[Pass | NamedPass], after: Hook | None = None) -> Graph:
+def run_passes(graph: Graph, passes: Sequence[Pass | NamedPass], after: After | None = None) -> Graph:
     """Return the graph after all passes.
 
-    `after(name, graph, seconds)` sees each result once it is verified: print it, store it, add up the times.
+    `after(name, graph)` sees each result once it is verified: print it, store it, add up the times.
     Raises: VerifyError if the graph is broken before the first pass; PassError if a pass leaves it broken;
     a TmcError of a pass itself as it is, with the name of the pass in its notes.
     """
     verify(graph)
     for entry in map(named, passes):
-        start = time.perf_counter()
         graph = _run(entry, graph)
-        seconds = time.perf_counter() - start
         try:
             verify(graph)
         except VerifyError as error:
@@ -66,7 +63,7 @@ def run_passes(graph: Graph, passes: Sequence[Pass | NamedPass], after: Hook | N
                 f"the pass {entry.name} broke the graph: this is a fault of the pass",
             ) from error
         if after is not None:
-            after(entry.name, graph, seconds)
+            after(entry.name, graph)
     return graph
 
 

@@ -27,12 +27,12 @@ LAYERS: dict[str, frozenset[str]] = {
 ROOMS: dict[str, dict[str, tuple[str, ...]]] = {
     "tmc": {
         "calibration": (),
-        "accuracy_floor": ("calibration",),
-        "integer_input": ("calibration",),
-        "quantisation": ("calibration", "integer_input"),
-        "report": ("calibration", "quantisation"),
-        "driver": ("calibration", "accuracy_floor", "integer_input", "quantisation", "report"),
-        "cli": ("accuracy_floor", "integer_input", "driver"),
+        "accuracy_floor": (),
+        "integer_input": (),
+        "report": (),
+        "compile_stages": (),
+        "driver": ("calibration", "accuracy_floor", "integer_input", "report"),
+        "cli": ("accuracy_floor", "integer_input", "compile_stages", "driver"),
         "__main__": ("cli",),
     },
     "frontend": {
@@ -48,6 +48,7 @@ ROOMS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "passes": {
         "recipe": (),
+        "watch": (),
         "pipeline": (),
         "views": (),
         "calibrate": (),
@@ -56,9 +57,14 @@ ROOMS: dict[str, dict[str, tuple[str, ...]]] = {
         "canonical": ("pipeline", "views", "integer_ops", "scales"),
         "quantise_clip": ("integer_ops", "scales", "canonical"),
         "quantise": ("recipe", "integer_ops", "scales", "quantise_clip"),
+        "quantise_calibrated": ("recipe", "watch", "pipeline", "calibrate", "scales", "quantise"),
         "outline": ("recipe", "pipeline", "calibrate", "scales", "quantise"),
         "declared": ("pipeline", "views", "calibrate", "integer_ops", "scales", "canonical"),
         "accuracy": ("recipe", "calibrate"),
+        "quantise_model": (
+            *("recipe", "watch", "pipeline", "calibrate", "integer_ops", "canonical", "declared", "outline"),
+            "quantise_calibrated",
+        ),
     },
     "backend_gap9": {
         "target": (),

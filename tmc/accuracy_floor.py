@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tmc.calibration import Calibration
 from tmc.ir.errors import AccuracyError, CalibrationError
 from tmc.passes.accuracy.record import Accuracy, OutputAccuracy
+from tmc.passes.calibrate.calibration import Calibration
 
 
 @dataclass(frozen=True, slots=True)

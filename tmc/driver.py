@@ -10,8 +10,7 @@ program by checkers that share no code with what made them. Nothing is written u
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -32,7 +31,7 @@ from tmc.backend_gap9.prove.check_program import CheckReport, check_program
 from tmc.backend_gap9.schedule.schedule import build_program
 from tmc.backend_gap9.stages.stage_graph import stage_graph
 from tmc.backend_gap9.target.target import Target
-from tmc.calibration import Calibration, choose_calibration
+from tmc.calibration import choose_calibration
 from tmc.frontend.onnx_import import identifier, load_model
 from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime, oracle_of
 from tmc.integer_input import Limits, integer_input
@@ -42,13 +41,14 @@ from tmc.ir.types import Array
 from tmc.passes.accuracy.accuracy import accuracy
 from tmc.passes.accuracy.record import Accuracy
 from tmc.passes.calibrate.calibrate import Ranges
+from tmc.passes.calibrate.calibration import Calibration
 from tmc.passes.calibrate.codes import quantise_inputs
 from tmc.passes.canonical.canonicalise import CANONICALISE
-from tmc.passes.pipeline import NamedPass, Pass, named
+from tmc.passes.pipeline import NamedPass, Pass
+from tmc.passes.quantise_model import How, Quantised, quantise_model
 from tmc.passes.recipe import DEFAULT, Recipe
 from tmc.passes.scales.choose_scales import Scales
-from tmc.passes.scales.equalise import EQUALISE
-from tmc.quantisation import Quantised, Steps, quantise_model
+from tmc.passes.watch import Watch
 from tmc.report.agreement import file_agreement
 from tmc.report.captions import captions
 from tmc.report.facts import Origin, Report, build_report
@@ -56,8 +56,6 @@ from tmc.report.page import report_files
 
 Value = Graph | Ranges | Scales | Accuracy | Plan | Program
 
-PLANNED_NAMES = ("plan", "program")
-DECLARED_NAMES = ("import", "lower_declared", "accuracy", *PLANNED_NAMES)
 REFERENCE_SAMPLES = 2  # compared with onnxruntime, which takes as long as interpreting them
 
 
@@ -83,14 +81,6 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
-    """Look on: `stage` before each stage, `after` with what it made (if that prints) and its seconds."""
-
-    stage: Callable[[str], None] = lambda text: None
-    after: Callable[[str, Value | None, float], None] = lambda name, value, seconds: None
-
-
-@dataclass(frozen=True, slots=True)
 class Compiled:
     """What a compile made. reference_difference: imported graph to the oracle, relative to the range.
 
@@ -111,17 +101,6 @@ class Compiled:
     kept_files: KeptFiles
 
 
-def value_names(canonicalise: Sequence[Pass | NamedPass] = CANONICALISE) -> tuple[str, ...]:
-    """Return the names under which a compile shows a value to `Watch.after`, in order.
-
-    A model that is taken code by code goes DECLARED_NAMES instead.
-    """
-    passes = (named(entry).name for entry in canonicalise)
-    equalise = (rewrite.__name__ for rewrite in EQUALISE)
-    stages = ("choose_scales", "quantise", "accuracy", *PLANNED_NAMES)
-    return ("import", *passes, "calibrate", *equalise, *stages)
-
-
 def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     """Compile an ONNX file and write the output directory.
 
@@ -129,7 +108,7 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     written.
     """
     watch = watch or Watch()
-    done = _Clock(watch).done
+    done = watch.done
     _check_request(options)
 
     watch.stage(f"import {options.model.name}")
@@ -144,11 +123,10 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     difference = check_against_onnxruntime(options.model, imported, calibration.first(REFERENCE_SAMPLES))
     done("compare")
 
-    fits = partial(check_fits, target=options.target)
-    steps = Steps(options.canonicalise, options.recipe, watch.stage, done)
+    how = How(options.canonicalise, options.recipe)
     if options.judge_shapes:
-        steps = replace(steps, fits=fits)
-    quantised = quantise_model(model, calibration, steps, port)
+        how = replace(how, fits=partial(check_fits, target=options.target))
+    quantised = quantise_model(imported, calibration, how, model.weight_scales, port, watch)
     integer, held_back = quantised.graph, calibration.held_back
 
     watch.stage(f"compare with float on {_count(held_back)} {calibration.basis}")
@@ -236,16 +214,3 @@ def _count(samples: Mapping[str, Array]) -> int:
 def _origin(options: Options) -> Origin:
     digest = hashlib.sha256(options.model.read_bytes()).hexdigest()
     return Origin(options.model.name, digest, f"tmc {__version__}", options.recipe.changed())
-
-
-class _Clock:
-    """Tell the watch what was done, and the seconds since the last time."""
-
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
-        self._start = time.perf_counter()
-
-    def done(self, name: str, value: Value | None = None) -> None:
-        now = time.perf_counter()
-        self._watch.after(name, value, now - self._start)
-        self._start = now

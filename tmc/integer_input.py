@@ -11,10 +11,10 @@ from typing import TypeAlias
 
 import numpy as np
 
-from tmc.calibration import Calibration
 from tmc.ir.attrs import RequantShiftAttrs
 from tmc.ir.errors import CalibrationError
 from tmc.ir.graph import Graph, Op, OpKind, uses, values_through
+from tmc.passes.calibrate.calibration import Calibration
 from tmc.passes.views.element_map import VIEW_KINDS
 
 Limits: TypeAlias = tuple[int, int]

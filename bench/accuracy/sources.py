@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from bench.accuracy.graphs import equalised, integer_graph
+from bench.accuracy.graphs import integer_graph
 from bench.accuracy.subject import Subject
 from bench.accuracy.tables import Row, Study
 from bench.accuracy.workers import Workers, interpreted
@@ -21,6 +21,7 @@ from tmc.ir.graph import Graph, OpKind
 from tmc.ir.ops import OPS
 from tmc.ir.types import Array, Quant
 from tmc.passes.calibrate.codes import dequantise
+from tmc.passes.quantise_calibrated import quantise_calibrated
 from tmc.passes.recipe import DEFAULT
 from tmc.passes.scales.choose_scales import Scales
 from tmc.passes.scales.value_roles import Role
@@ -75,14 +76,15 @@ def sources(workers: Workers, subjects: tuple[Subject, ...]) -> Iterator[Row]:
 
 
 def _variants(tested: Subject) -> dict[str, Rounded]:
-    graph, scales = equalised(tested.network, DEFAULT)
+    made = quantise_calibrated(tested.network.graph, tested.network.ranges)
+    graph, scales = made.real, made.scales
     kinds = _kinds(graph, scales)
     found = {
         kind: Rounded(graph, _grids(scales, [name for name, other in kinds.items() if other == kind]))
         for kind in (*dict.fromkeys(WIDE.values()), NORMS, *NARROW.values())
         if kind in kinds.values()
     }
-    found[WEIGHTS] = Rounded(_with_integer_weights(graph, integer_graph(tested.network, DEFAULT)), {})
+    found[WEIGHTS] = Rounded(_with_integer_weights(graph, made.graph), {})
     wide = [name for name, kind in kinds.items() if kind in WIDE.values()]
     found[ALL_WIDE] = Rounded(graph, _grids(scales, wide))
     found[ALL_NARROW] = Rounded(graph, _grids(scales, [name for name in kinds if name not in wide]))

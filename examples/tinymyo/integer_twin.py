@@ -27,9 +27,7 @@ from tmc.passes.calibrate.calibrate import Ranges, calibrate
 from tmc.passes.calibrate.codes import dequantise, quantise_inputs
 from tmc.passes.canonical.canonicalise import CANONICALISE
 from tmc.passes.pipeline import run_passes
-from tmc.passes.quantise import quantise
-from tmc.passes.scales.choose_scales import choose_scales
-from tmc.passes.scales.equalise import equalise
+from tmc.passes.quantise_calibrated import quantise_calibrated
 
 UNUSED_PARAMETERS = ("mask_token",)
 
@@ -93,9 +91,9 @@ class IntegerTwin:
             canonical = run_passes(load(path, None), CANONICALISE)
             if self.ranges is None or self.updates % self.calibrate_every == 0:
                 self.ranges = calibrate(canonical, self.calibration)
-            equal, ranges = equalise(canonical, self.ranges)
-            self.graph = quantise(equal, choose_scales(equal, ranges))
-        self.factors = _factors(self.ranges, ranges)
+            made = quantise_calibrated(canonical, self.ranges)
+        self.graph = made.graph
+        self.factors = _factors(self.ranges, made.ranges)
         self.blocks = block_values(self.graph)
         self.updates += 1
 

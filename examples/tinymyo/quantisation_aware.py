@@ -25,7 +25,7 @@ from examples.tinymyo.finetune import finetune
 from examples.tinymyo.integer_twin import IntegerTwin, Values
 from examples.tinymyo.model import Block, TinyMyo
 from examples.tinymyo.optimise import Settings
-from tmc.calibration import Calibration
+from tmc.passes.calibrate.calibration import Calibration
 
 QUANTISATION_AWARE = Settings(
     epochs=2,

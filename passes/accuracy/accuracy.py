@@ -15,8 +15,9 @@ from tmc.ir.ops import OPS, VIEWS
 from tmc.ir.types import Array, DType
 from tmc.passes.accuracy.advice import Finding, accuracy_advice
 from tmc.passes.accuracy.beyond_calibration import beyond_calibration
-from tmc.passes.accuracy.record import Accuracy, Basis, BeyondCalibration, OpAccuracy, OutputAccuracy, WorstOp
+from tmc.passes.accuracy.record import Accuracy, BeyondCalibration, OpAccuracy, OutputAccuracy, WorstOp
 from tmc.passes.calibrate.calibrate import Ranges
+from tmc.passes.calibrate.calibration import Basis
 from tmc.passes.calibrate.codes import quantise_inputs
 from tmc.passes.recipe import DEFAULT, Recipe
 

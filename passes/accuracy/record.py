@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-Basis = Literal["held-back windows", "calibration windows", "noise"]
+from tmc.passes.calibrate.calibration import Basis
 
 
 @dataclass(frozen=True, slots=True)

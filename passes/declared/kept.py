@@ -35,6 +35,11 @@ class Kept:
     file_float_db: float | None = None
     file_windows: int = 0
 
+    @staticmethod
+    def every_code(codes: int, weights: int, inputs: tuple[int, int] | None) -> Kept:
+        """Return the record of a model of so many roundings and linear ops that is taken code by code."""
+        return Kept(True, codes, codes, weights, weights, inputs=inputs)
+
     @property
     def reference(self) -> str:
         """Return what the accuracy figures of the report compare with."""

@@ -22,9 +22,8 @@ from tmc.frontend.onnx_import import load_model
 from tmc.ir.graph import Graph
 from tmc.ir.interpret import interpret
 from tmc.passes.calibrate.codes import quantise_inputs
-from tmc.passes.canonical.canonicalise import CANONICALISE
-from tmc.passes.recipe import DEFAULT
-from tmc.quantisation import Steps, quantise_model
+from tmc.passes.quantise_model import quantise_model
+from tmc.passes.watch import Watch
 
 SMALL = Architecture(channels=2, patches=2, patch=4, dim=16, heads=2, hidden=16, classes=3, layers=1)
 
@@ -75,13 +74,13 @@ def _quantise(path: Path, samples: NDArray[np.float32]) -> tuple[Graph, tuple[st
     imported = load_model(path)
     names = dict.fromkeys(imported.graph.types)
 
-    def look(_: str, value: object) -> None:
+    def look(_: str, value: object, __: float) -> None:
         if isinstance(value, Graph):
             names.update(dict.fromkeys(value.types))
 
     calibration = choose_calibration(path, None, imported.graph)
-    steps = Steps(CANONICALISE, DEFAULT, lambda _: None, look)
-    graph = quantise_model(imported, calibration, steps).graph
+    scales = imported.weight_scales
+    graph = quantise_model(imported.graph, calibration, None, scales, watch=Watch(after=look)).graph
     kinds = {re.sub(r"\d+", "0", name): name for name in reversed(names)}
     return graph, tuple(reversed(kinds.values()))
 

@@ -13,12 +13,9 @@ from tmc.ir.attrs import QAttentionAttrs
 from tmc.ir.errors import PlanError, QuantisationError
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.types import Array
-from tmc.ir.verify import verify
 from tmc.passes.calibrate.calibrate import Ranges, calibrate
-from tmc.passes.quantise import quantise
+from tmc.passes.quantise_calibrated import quantise_calibrated
 from tmc.passes.recipe import CHOICES, DEFAULT, NAIVE, NAMED, Recipe
-from tmc.passes.scales.choose_scales import choose_scales
-from tmc.passes.scales.equalise import equalise
 
 GRAPH = transformer(Size(), outlier=20.0)
 RANGES = calibrate(GRAPH, {"emg": windows(GRAPH, 16)})
@@ -26,10 +23,8 @@ RANGES = calibrate(GRAPH, {"emg": windows(GRAPH, 16)})
 
 def quantised(recipe: Recipe, graph: Graph = GRAPH, ranges: Ranges = RANGES) -> tuple[Graph, Graph]:
     """Return the float graph as it is quantised, and its integer graph."""
-    graph, ranges = equalise(graph, ranges, recipe)
-    integer = quantise(graph, choose_scales(graph, ranges, recipe), recipe)
-    verify(integer)
-    return graph, integer
+    made = quantise_calibrated(graph, ranges, recipe)
+    return made.real, made.graph
 
 
 def ratios(recipe: Recipe) -> dict[str, float]:

@@ -12,9 +12,9 @@ from tests.networks.onnx_files import node, write
 from tests.networks.transformers import write_transformer
 from tests.tmc.command import call, refused, succeeded, tree
 from tests.tmc.conftest import SMALL, Built
-from tmc.calibration import Calibration
 from tmc.ir.ops import VIEWS
 from tmc.ir.store import load_graph
+from tmc.passes.calibrate.calibration import Calibration
 
 
 @pytest.fixture

@@ -14,16 +14,8 @@ from tmc.backend_gap9.emit.keep_files import KeptFiles
 from tmc.backend_gap9.prove.check_program import CheckReport
 from tmc.backend_gap9.target.targets import target_named
 from tmc.cli.value_text import accuracy_lines, beyond_text, print_value
-from tmc.driver import (
-    DECLARED_NAMES,
-    PLANNED_NAMES,
-    Compiled,
-    Options,
-    Value,
-    Watch,
-    compile_model,
-    value_names,
-)
+from tmc.compile_stages import compile_stages
+from tmc.driver import Compiled, Options, Value, compile_model
 from tmc.integer_input import Limits
 from tmc.ir.errors import TmcError
 from tmc.ir.graph import Graph
@@ -31,6 +23,7 @@ from tmc.passes.canonical.canonicalise import CANONICALISE
 from tmc.passes.canonical.declined import Declined
 from tmc.passes.canonical.explain import explaining
 from tmc.passes.recipe import CHOICES, DEFAULT, NAMED
+from tmc.passes.watch import Watch
 
 
 class _Stop(Exception):
@@ -126,7 +119,7 @@ def _run(options: argparse.Namespace, output: Path | None) -> int:
                 options.name,
                 _input_range(options.input_range),
                 resident_weights=not options.stream_weights,
-                judge_shapes=options.stop_after in (None, *PLANNED_NAMES),
+                judge_shapes=_is_planned(options.stop_after),
                 recipe=recipe,
                 floor=Floor(options.accuracy_floor, options.agreement_floor),
                 canonicalise=passes,
@@ -182,9 +175,14 @@ def _input_range(text: str | None) -> Limits | None:
     return int(match[1]), int(match[2])
 
 
+def _is_planned(stop_after: str | None) -> bool:
+    """Tell whether a compile that stops there, or nowhere, needs room in the memories of the target."""
+    return stop_after is None or any(stage.planned and stage.name == stop_after for stage in compile_stages())
+
+
 def _check_name(option: str, name: str | None) -> None:
     """Refuse a pass or stage that does not exist, before any work is done."""
-    allowed = tuple(dict.fromkeys((*DECLARED_NAMES[:2], *value_names())))
+    allowed = tuple(stage.name for stage in compile_stages())
     allowed += ("all",) * (option == "print_ir_after")
     if name is not None and name not in allowed:
         where = f"--{option.replace('_', '-')}"

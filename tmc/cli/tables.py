@@ -5,17 +5,11 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from tmc.backend_gap9.target.targets import TARGETS
+from tmc.compile_stages import compile_stages
 from tmc.ir.ops import OPS
-from tmc.passes.accuracy.accuracy import accuracy
-from tmc.passes.calibrate.calibrate import calibrate
-from tmc.passes.canonical.canonicalise import CANONICALISE
-from tmc.passes.pipeline import named
-from tmc.passes.quantise import quantise
-from tmc.passes.scales.choose_scales import choose_scales
-from tmc.passes.scales.equalise import EQUALISE
 
 
 def list_ops(options: argparse.Namespace) -> int:
@@ -34,8 +28,7 @@ def list_ops(options: argparse.Namespace) -> int:
 
 def list_passes(options: argparse.Namespace) -> int:
     """Print the passes in the order they run, with the first line of their documentation."""
-    functions: list[Callable[..., object]] = [named(entry).run for entry in CANONICALISE]
-    functions += [calibrate, *EQUALISE, choose_scales, quantise, accuracy]
+    functions = [stage.function for stage in compile_stages() if stage.is_pass]
     rows = [
         {"pass": function.__name__, "summary": (inspect.getdoc(function) or "").partition("\n")[0]}
         for function in functions

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from tmc.calibration import Calibration
 from tmc.frontend.oracle.onnxruntime import run_unfused
 from tmc.ir.graph import Graph
 from tmc.ir.interpret import interpret
 from tmc.passes.accuracy.agreement import integer_outputs, output_agreement
+from tmc.passes.calibrate.calibration import Calibration
 from tmc.passes.declared.kept import Kept
-from tmc.quantisation import Quantised
+from tmc.passes.quantise_model import Quantised
 
 WINDOWS = 4
 

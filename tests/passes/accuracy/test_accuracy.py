@@ -14,8 +14,9 @@ from tmc.ir.interpret import interpret
 from tmc.ir.ops import VIEWS
 from tmc.passes.accuracy.accuracy import EQUAL_DB, accuracy
 from tmc.passes.accuracy.advice import Finding, accuracy_advice
-from tmc.passes.accuracy.record import Accuracy, Basis
+from tmc.passes.accuracy.record import Accuracy
 from tmc.passes.calibrate.calibrate import Ranges, calibrate
+from tmc.passes.calibrate.calibration import Basis
 from tmc.passes.calibrate.codes import dequantise, quantise_inputs
 from tmc.passes.quantise import quantise
 from tmc.passes.recipe import DEFAULT, NAIVE, Recipe

@@ -14,9 +14,11 @@ from tests.tmc.command import call, refused, succeeded, tree
 from tests.tmc.conftest import SMALL, Built
 from tmc.backend_gap9.emit.manifest import manifest_text
 from tmc.backend_gap9.target.targets import target_named
-from tmc.driver import Options, Watch, compile_model, value_names
+from tmc.compile_stages import value_names
+from tmc.driver import Options, compile_model
 from tmc.ir.store import load_graph
 from tmc.ir.text import parse_graph
+from tmc.passes.watch import Watch
 
 STAGES = ("compare", "check_plan", "check_program", "emit")
 

@@ -14,7 +14,7 @@ from tests.tmc.command import call, refused, succeeded
 from tests.tmc.conftest import Built
 from tmc import __version__
 from tmc.backend_gap9.target.targets import TARGETS
-from tmc.driver import value_names
+from tmc.compile_stages import value_names
 from tmc.ir.ops import OPS
 
 TMC = (sys.executable, "-m", "tmc")
@@ -89,7 +89,7 @@ def test_a_defect_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch, built: Bu
     def broken(*_: object, **__: object) -> None:
         raise AssertionError("two\nlines")
 
-    monkeypatch.setattr("tmc.quantisation.choose_scales", broken)
+    monkeypatch.setattr("tmc.passes.quantise_calibrated.choose_scales", broken)
     answer = refused("check", built.model)
     assert answer.error == "tmc: found a defect of its own: AssertionError (two lines)"
     with pytest.raises(AssertionError):

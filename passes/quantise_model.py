@@ -1,0 +1,148 @@
+"""From the imported float graph to the integer graph, by one of two ways.
+
+A model that declares every value, between linear ops and functions of single elements, is taken code by code
+(`lower_declared`). Every other model is calibrated and quantised by the recipe; what a quantised model
+declares about it, scales of int8 values and integer weights, is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from tmc.ir.errors import QuantisationError
+from tmc.ir.graph import Graph, OpKind
+from tmc.ir.types import Quant
+from tmc.passes.calibrate.calibrate import Ranges, calibrate
+from tmc.passes.calibrate.calibration import Calibration
+from tmc.passes.canonical.canonicalise import CANONICALISE
+from tmc.passes.declared.keep_ranges import KeptRanges, keep_ranges
+from tmc.passes.declared.kept import Kept
+from tmc.passes.declared.lower_declared import lower_declared, prepare_declared
+from tmc.passes.declared.ranges import declared_ranges
+from tmc.passes.integer_ops.declared_weights import declared_weights
+from tmc.passes.outline import outline
+from tmc.passes.pipeline import NamedPass, Pass, run_passes
+from tmc.passes.quantise_calibrated import IntegerForm, quantise_calibrated
+from tmc.passes.recipe import DEFAULT, Recipe
+from tmc.passes.watch import Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Quantised:
+    """The integer graph, the float graph that it was made of with its ranges; kept: of a quantised model."""
+
+    graph: Graph
+    real: Graph
+    ranges: Ranges
+    kept: Kept | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How to quantise: the passes to canonical form, the recipe, and what judges shapes before numbers.
+
+    fits: refuses an integer graph for its shapes; asked before any sample is looked at.
+    """
+
+    canonicalise: tuple[Pass | NamedPass, ...] = CANONICALISE
+    recipe: Recipe = DEFAULT
+    fits: Callable[[Graph], None] = lambda graph: None
+
+
+def quantise_model(
+    graph: Graph,
+    calibration: Calibration,
+    how: How | None = None,
+    weight_scales: tuple[float, ...] = (),
+    port: tuple[int, int] | None = None,
+    watch: Watch | None = None,
+) -> Quantised:
+    """Return the integer graph of an imported model.
+
+    weight_scales: those of the integer weights that the file holds, rising. port: of a network of integers,
+    the smallest and the largest that its input holds.
+    Raises: TmcError naming the ONNX node that has no integer form.
+    """
+    how, watch = how or How(), watch or Watch()
+    rounds, shifts = _count(graph, OpKind.FAKE_QUANTISE), _count(graph, OpKind.REQUANT_SHIFT)
+    if not (rounds or shifts):
+        return _by_recipe(graph, calibration, how, weight_scales, "", watch)
+    watch.stage("take the codes that the model declares")
+    unsigned = port is not None and port[0] == 0
+    lower = partial(lower_declared, weight_scales=weight_scales, unsigned_input=unsigned)
+    try:
+        plain = prepare_declared(graph)
+        integer = run_passes(plain, (NamedPass("lower_declared", lower),))
+    except QuantisationError as error:
+        if shifts:
+            raise
+        return _by_recipe(graph, calibration, how, weight_scales, f"{error.where}: {error.what}", watch)
+    watch.done("lower_declared", integer)
+    how.fits(integer)
+    kept = Kept.every_code(rounds + shifts, _count(plain, OpKind.LINEAR), port)
+    return Quantised(integer, plain, calibrate(plain, calibration.used), kept)
+
+
+def _by_recipe(
+    graph: Graph,
+    calibration: Calibration,
+    how: How,
+    weight_scales: tuple[float, ...],
+    reason: str,
+    watch: Watch,
+) -> Quantised:
+    watch.stage("bring to canonical form")
+    declared = keep_ranges(
+        graph,
+        lambda stripped: run_passes(stripped, how.canonicalise, watch.done),
+        calibration.each_used(),
+        calibration.meaningful,
+    )
+    found = {name: entries[-1].attrs for name, entries in declared.adopted.items()}
+    recipe = how.recipe
+    if weight_scales or found:  # declared scales are of the values and weights as they are
+        recipe = replace(recipe, migrate_outliers="never", balance_query_key=False)
+    shapes = outline(declared.graph, recipe)
+    if shapes is not None:
+        how.fits(shapes)
+    used = min(len(array) for array in calibration.used.values())
+    watch.stage(f"calibrate on {used} of {calibration.count} samples ({calibration.source})")
+    ranges = calibrate(declared.graph, calibration.used)
+    if not calibration.meaningful:
+        ranges = declared_ranges(ranges, found)
+    watch.done("calibrate", ranges)
+    stated = {name: Quant((attrs.scale,), attrs.zero_point) for name, attrs in found.items()}
+    made = quantise_calibrated(declared.graph, ranges, recipe, stated, weight_scales, watch)
+    kept = None
+    if declared.declared or weight_scales:
+        kept = _kept(declared, made, stated, weight_scales, calibration.meaningful, reason)
+    return Quantised(made.graph, made.real, made.ranges, kept)
+
+
+def _kept(
+    declared: KeptRanges,
+    made: IntegerForm,
+    stated: dict[str, Quant],
+    weight_scales: tuple[float, ...],
+    meaningful: bool,
+    reason: str,
+) -> Kept:
+    weights = [made.real.constants[op.inputs[1]] for op in made.real.ops if op.kind is OpKind.LINEAR]
+    return Kept(
+        exact=False,
+        scales=sum(made.scales.quants.get(name) == quant for name, quant in stated.items()),
+        of_scales=declared.declared,
+        weights=sum(declared_weights(weight, weight_scales) is not None for weight in weights),
+        of_weights=len(weights),
+        ranges=0 if meaningful else len(stated),
+        reason=reason,
+        clips=declared.clips,
+        cutting=declared.cutting,
+        lost=declared.lost,
+    )
+
+
+def _count(graph: Graph, kind: OpKind) -> int:
+    return sum(op.kind is kind for op in graph.ops)
