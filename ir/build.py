@@ -116,12 +116,16 @@ class GraphBuilder:
         return self.op(OpKind.RESHAPE, [value], attrs, loc, output, quant)
 
     def forward(self, old: str, new: str) -> None:
-        """Let everybody who reads `old` read `new`; a graph output keeps its name."""
+        """Let everybody who reads `old` from now on read `new`, and the caller if it is an output.
+
+        The output keeps its name; an op that has it already gets another.
+        """
         if self.current(new) != old:
             self._forwarded[old] = self.current(new)
 
     def graph(self) -> Graph:
         """Return the graph: ops, constants and types that the outputs need, in the order of adding."""
+        self._make_way()
         rename: dict[str, str] = {}
         for output in self._outputs:
             target = self.current(output)
@@ -146,3 +150,18 @@ class GraphBuilder:
         back = {new: old for old, new in rename.items()}
         types.update({op.output: self._types[back.get(op.output, op.output)] for op in reversed(ops)})
         return Graph(self._name, self._inputs, self._outputs, tuple(reversed(ops)), types, constants)
+
+    def _make_way(self) -> None:
+        """Give values that have the name of an output, but are not what it forwards to, names of their own."""
+        made = {op.output for op in self._ops}
+        moved = (name for name in self._outputs if name in made and self.current(name) != name)
+        new = {name: self.fresh(name) for name in moved}
+        self._types.update({new[name]: self._types[name] for name in new})
+        self._ops = [
+            replace(
+                op,
+                inputs=tuple(new.get(name, name) for name in op.inputs),
+                output=new.get(op.output, op.output),
+            )
+            for op in self._ops
+        ]

@@ -75,8 +75,7 @@ class _Sinking:
         elif isinstance(op.attrs, LayerNormAttrs):
             shape = self._graph.types[op.output].shape
             x = self._in_shape(op.inputs[0], (prod(shape[:-1]), shape[-1]))
-            name = self._name(op, self._builder.type_of(x).shape)
-            result = self._builder.op(op.kind, [x, *op.inputs[1:]], op.attrs, op.loc, name)
+            result = self._builder.op(op.kind, [x, *op.inputs[1:]], op.attrs, op.loc, op.output)
             self._places[op.output] = _Place(result, None, op.loc)
         else:
             operands = [self._operand(name) for name in op.inputs]
@@ -115,14 +114,8 @@ class _Sinking:
                 op.kind, [self._operand(name) for name in op.inputs], op.attrs, op.loc, op.output
             )
             return _Place(op.output, None, op.loc)
-        name = self._name(op, self._builder.type_of(first.source).shape)
-        return _Place(self._builder.op(op.kind, operands, op.attrs, op.loc, name), first.index, op.loc)
-
-    def _name(self, op: Op, shape: tuple[int, ...]) -> str:
-        """Return a name for the result: that of the old one, unless an output must have another shape."""
-        declared = self._graph.types[op.output].shape
-        taken = op.output in self._graph.outputs and shape != declared
-        return self._builder.fresh(op.output) if taken else op.output
+        result = self._builder.op(op.kind, operands, op.attrs, op.loc, op.output)
+        return _Place(result, first.index, op.loc)
 
     def _covers(self, place: _Place, elements: int) -> bool:
         """Tell whether a value is a reordering of all elements of its source."""

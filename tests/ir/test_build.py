@@ -59,6 +59,21 @@ def test_a_forwarded_output_keeps_its_name() -> None:
     assert [(op.inputs, op.output) for op in graph.ops] == [(("x",), "y"), (("y",), "z")]
 
 
+@pytest.mark.parametrize("target", ["later", "x"])
+def test_an_op_with_the_name_of_an_output_that_is_forwarded_gets_another(target: str) -> None:
+    builder = GraphBuilder("g", X, ["y", "z"])
+    builder.op(OpKind.NEG, ["x"], Attrs(), "a", "y")
+    builder.op(OpKind.TANH, ["y"], Attrs(), "b", "later")
+    builder.op(OpKind.SQRT, ["y"], Attrs(), "c", "z")
+    builder.forward("y", target)
+    graph = builder.graph()
+    verify(graph)
+    made = {op.loc: op for op in graph.ops}
+    assert made["a"].output == "y.1" and made["c"].inputs == ("y.1",)
+    assert made["b" if target == "later" else "y"].output == "y"
+    assert len(graph.ops) == 3
+
+
 def test_outputs_that_cannot_be_renamed_become_reshapes() -> None:
     builder = GraphBuilder("g", X, ["y", "z", "w"])
     value = builder.op(OpKind.NEG, ["x"], Attrs(), "a")

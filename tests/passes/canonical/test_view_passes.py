@@ -94,6 +94,14 @@ def test_views_sink(text: str, expected: list[str]) -> None:
     assert body(same_numbers(graph, sink_views)) == ["t = tanh(x)", *expected]
 
 
+@pytest.mark.parametrize("shape", [(4, 4), (4, 6)])
+def test_an_output_in_another_order_than_it_is_computed(shape: tuple[int, int]) -> None:
+    """Of a square, the shape does not tell that the order is another."""
+    text = "t = transpose(x) {permutation=(1, 0)}\n y = relu(t)"
+    after = same_numbers(graph_of(text, shape), sink_views)
+    assert kinds(after)[0] == "relu" and after.types["y"].shape == shape[::-1]
+
+
 def test_layernorm_becomes_2d_and_outputs_keep_shape_and_name() -> None:
     text = "r = reshape(x) {shape=(2, 3, 4)}\n y = layernorm(r, g, b) {epsilon=0.001}"
     after = same_numbers(graph_of(text, (6, 4), {"g": normal(4), "b": normal(4)}), sink_views)
