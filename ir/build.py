@@ -152,7 +152,7 @@ class GraphBuilder:
         return Graph(self._name, self._inputs, self._outputs, tuple(reversed(ops)), types, constants)
 
     def _make_way(self) -> None:
-        """Give values that have the name of an output, but are not what it forwards to, names of their own."""
+        """Give values that have the name of an output, but are not it in the end, names of their own."""
         made = {op.output for op in self._ops}
         moved = (name for name in self._outputs if name in made and self.current(name) != name)
         new = {name: self.fresh(name) for name in moved}
