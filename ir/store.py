@@ -17,15 +17,22 @@ from tmc.ir.types import Array
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 
-def save_graph(graph: Graph, directory: Path, stem: str) -> None:
-    """Write STEM.ir and STEM.npz; equal graphs give equal bytes."""
-    (directory / f"{stem}.ir").write_text(print_graph(graph), encoding="utf-8", newline="\n")
-    with zipfile.ZipFile(directory / f"{stem}.npz", "w", zipfile.ZIP_STORED) as archive:
+def graph_files(graph: Graph, stem: str) -> dict[str, bytes]:
+    """Return STEM.ir and STEM.npz by name; equal graphs give equal bytes."""
+    constants = io.BytesIO()
+    with zipfile.ZipFile(constants, "w", zipfile.ZIP_STORED) as archive:
         for name, array in sorted(graph.constants.items()):
             content = io.BytesIO()
             native = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
             np.lib.format.write_array(content, native, version=(1, 0), allow_pickle=False)
             archive.writestr(zipfile.ZipInfo(f"{name}.npy", _DATE), content.getvalue())
+    return {f"{stem}.ir": print_graph(graph).encode(), f"{stem}.npz": constants.getvalue()}
+
+
+def save_graph(graph: Graph, directory: Path, stem: str) -> None:
+    """Write the files of a graph into a directory that is there."""
+    for name, content in graph_files(graph, stem).items():
+        (directory / name).write_bytes(content)
 
 
 def load_graph(directory: Path, stem: str) -> Graph:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import zlib
-from pathlib import Path
 
 from tmc.backend_gap9.emit.names import traced_ops
 from tmc.backend_gap9.program.buffers import value_shape
 from tmc.ir.graph import Graph
 from tmc.ir.interpret import interpret
-from tmc.ir.store import save_graph
+from tmc.ir.store import graph_files
 from tmc.ir.types import Array
 
 STEM = "graph"
@@ -40,7 +38,7 @@ def golden_files(graph: Graph, golden_input: Array) -> dict[str, bytes]:
         }
         rows.append(json.dumps(row))
     return {
-        **_graph_files(graph),
+        **{f"golden/{name}": content for name, content in graph_files(graph, STEM).items()},
         "golden/input.bin": little_endian(golden_input),
         "golden/output.bin": little_endian(outputs[output_name]),
         "golden/values.json": ("[\n" + ",\n".join(rows) + "\n]\n").encode(),
@@ -50,9 +48,3 @@ def golden_files(graph: Graph, golden_input: Array) -> dict[str, bytes]:
 def little_endian(array: Array) -> bytes:
     """Return the bytes of an array as the target stores it, row by row."""
     return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
-
-
-def _graph_files(graph: Graph) -> dict[str, bytes]:
-    with tempfile.TemporaryDirectory() as folder:
-        save_graph(graph, Path(folder), STEM)
-        return {f"golden/{path.name}": path.read_bytes() for path in sorted(Path(folder).iterdir())}
