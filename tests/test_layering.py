@@ -85,7 +85,6 @@ IMPORTERS: dict[str, tuple[str, ...]] = {
     "numpy": ("tmc/*", "frontend/*", "ir/*", "passes/*", "backend_gap9/*"),
     "threadpoolctl": ("tmc/cli/main.py",),
     "networkx": ("frontend/*", "passes/*", "backend_gap9/*"),
-    "safetensors": ("frontend/*", "passes/*", "backend_gap9/*"),
     "onnx": ("frontend/*",),
     "onnxruntime": ("frontend/*",),
     "google": ("frontend/*",),

@@ -55,4 +55,4 @@ def test_compiling_does_not_need_torch() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     needed = {re.split(r"[^\w-]", requirement)[0] for requirement in project["dependencies"]}
     solvers = {"networkx", "ortools"}
-    assert needed == {"jinja2", "numpy", "onnx", "onnxruntime", "safetensors", "threadpoolctl"} | solvers
+    assert needed == {"jinja2", "numpy", "onnx", "onnxruntime", "threadpoolctl"} | solvers
