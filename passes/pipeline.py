@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from tmc.ir.errors import PassError, TmcError, VerifyError
 from tmc.ir.graph import Graph
@@ -25,11 +26,36 @@ After = Callable[[str, Graph], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Declined:
+    """One op that a pass looked at and left alone. `loc` is its ONNX node, `op` its kind in the text form."""
+
+    loc: str
+    op: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.loc} ({self.op}): {self.reason}"
+
+
+class Recogniser(Protocol):
+    """A pass that recognises ops; to a list it adds why it leaves alone what it leaves."""
+
+    __name__: str
+
+    def __call__(self, graph: Graph, declined: list[Declined] | None = None) -> Graph:
+        """Return the graph with what was recognised."""
+
+
+@dataclass(frozen=True, slots=True)
 class NamedPass:
-    """A pass and the name by which options and messages call it."""
+    """A pass and the name by which options and messages call it.
+
+    recognise: of a pass that can say why it leaves ops alone.
+    """
 
     name: str
     run: Pass
+    recognise: Recogniser | None = None
 
 
 Pipeline = tuple[NamedPass, ...]
@@ -42,6 +68,11 @@ def named(function: Pass | NamedPass) -> NamedPass:
     name by hand: NamedPass("quantise", partial(quantise, ranges=ranges)).
     """
     return function if isinstance(function, NamedPass) else NamedPass(function.__name__, function)
+
+
+def recogniser(function: Recogniser) -> NamedPass:
+    """Return a recogniser as a pass; it raises on nothing that is left once it has run."""
+    return NamedPass(function.__name__, function, function)
 
 
 def run_passes(graph: Graph, passes: Sequence[Pass | NamedPass], after: After | None = None) -> Graph:

@@ -246,7 +246,7 @@ def test_the_table_lists_every_room() -> None:
         ("backend_gap9/run/host.py", "from tmc.backend_gap9.plan.plan import Plan"),
         ("backend_gap9/new_room/file.py", "from tmc.backend_gap9.program.program import Program"),
         ("passes/recipe.py", "from tmc.passes.quantise import quantise"),
-        ("passes/views/element_map.py", "from tmc.passes.canonical.declined import Declined"),
+        ("passes/views/element_map.py", "from tmc.passes.pipeline import Declined"),
         ("frontend/importers/table.py", "from tmc.frontend import load"),
         ("tmc/driver.py", "from tmc.cli.main import main"),
         ("tmc/report/facts.py", "from tmc.driver import compile_model"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from tmc.backend_gap9.plan.planning import make_plan
 from tmc.backend_gap9.schedule.schedule import build_program
@@ -38,7 +39,7 @@ def compile_stages(canonicalise: Sequence[Pass | NamedPass] = CANONICALISE) -> t
     return (
         CompileStage("import", load_model, is_pass=False),
         CompileStage("lower_declared", lower_declared, is_pass=False, calibrated=False),
-        *(CompileStage(entry.name, entry.run) for entry in map(named, canonicalise)),
+        *(CompileStage(entry.name, _function(entry.run)) for entry in map(named, canonicalise)),
         CompileStage("calibrate", calibrate),
         *(CompileStage(rewrite.__name__, rewrite) for rewrite in EQUALISE),
         CompileStage("choose_scales", choose_scales),
@@ -52,3 +53,8 @@ def compile_stages(canonicalise: Sequence[Pass | NamedPass] = CANONICALISE) -> t
 def value_names(canonicalise: Sequence[Pass | NamedPass] = CANONICALISE) -> tuple[str, ...]:
     """Return the names that `Watch.after` sees of a model that is calibrated, in order."""
     return tuple(stage.name for stage in compile_stages(canonicalise) if stage.calibrated)
+
+
+def _function(run: Pass) -> Callable[..., object]:
+    """Return the function of a pass, from under what is bound to it: its documentation says what it does."""
+    return run.func if isinstance(run, partial) else run

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from tmc.passes.canonical.drop_shared_rotation import drop_shared_rotation
 from tmc.passes.canonical.fold_bias import fold_bias
 from tmc.passes.canonical.fold_constants import fold_constants
@@ -23,30 +25,33 @@ from tmc.passes.canonical.relu_as_clip import relu_as_clip
 from tmc.passes.canonical.require_canonical import require_canonical
 from tmc.passes.canonical.sink_clips import sink_clips
 from tmc.passes.canonical.sink_views import sink_views
-from tmc.passes.pipeline import Pass
+from tmc.passes.pipeline import NamedPass, Pass, recogniser
 from tmc.passes.scales.split_norms import split_norms
 
-CANONICALISE: tuple[Pass, ...] = (
+_RECOGNISE: tuple[Pass | NamedPass, ...] = (
     fold_constants,  # what follows tells constants from computed values
-    fuse_layernorm,  # before anything else takes its sums and products for its own
-    lower_linear,  # the sources at which the analysis of views ends
-    lower_depthwise,
+    recogniser(fuse_layernorm),  # before anything else takes its sums and products for its own
+    recogniser(lower_linear),  # the sources at which the analysis of views ends
+    recogniser(lower_depthwise),
     sink_clips,  # lets the sums behind clips through to their linears
-    fold_bias,  # so that a linear is the whole affine map
-    fuse_gelu,
-    fuse_silu,
-    fuse_attention,  # gives q, k and v as views, token by token
-    drop_shared_rotation,  # before fuse_rope, which cannot express one that depends on the head
-    fuse_rope,
-    gather_heads,  # the plumbing of q, k and v becomes one gather of columns each
-    fuse_mean_rows,
-    fuse_interpolation,  # late: the sums inside rotations, which it would look at in vain, are gone
+    recogniser(fold_bias),  # so that a linear is the whole affine map
+    recogniser(fuse_gelu),
+    recogniser(fuse_silu),
+    recogniser(fuse_attention),  # gives q, k and v as views, token by token
+    recogniser(drop_shared_rotation),  # before fuse_rope, which cannot express one that depends on the head
+    recogniser(fuse_rope),
+    recogniser(gather_heads),  # the plumbing of q, k and v becomes one gather of columns each
+    recogniser(fuse_mean_rows),
+    recogniser(fuse_interpolation),  # late: the sums inside rotations, seen in vain, are gone
     sink_views,  # leaves reshapes and gathers only
     fold_gather,  # a linear for each of q, k and v
-    lower_gather,  # what no linear took in
+    recogniser(lower_gather),  # what no linear took in
     order_ops,
     name_values,
-    require_canonical,
+)
+CANONICALISE: tuple[Pass | NamedPass, ...] = (
+    *_RECOGNISE,
+    NamedPass("require_canonical", partial(require_canonical, passes=_RECOGNISE)),
     relu_as_clip,
     split_norms,  # last: what each reader needs is known, and values have their names
 )

@@ -9,8 +9,8 @@ import numpy as np
 from tmc.ir.attrs import AttentionAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op
-from tmc.passes.canonical.declined import Declined
 from tmc.passes.canonical.fuse_attention import snapped_scale
+from tmc.passes.pipeline import Declined
 from tmc.passes.views.attention_operand import Operand, Rotation, read_operand, read_rotation
 from tmc.passes.views.element_map import Tracer
 from tmc.passes.views.emit_view import emit_columns

@@ -9,7 +9,7 @@ import numpy as np
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind, follow, producers, uses
 from tmc.ir.types import Array
-from tmc.passes.canonical.declined import Declined
+from tmc.passes.pipeline import Declined
 from tmc.passes.views.element_map import Tracer
 
 

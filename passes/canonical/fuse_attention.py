@@ -8,7 +8,7 @@ from math import isclose, prod
 from tmc.ir.attrs import AttentionAttrs, AxisAttrs, TransposeAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind, producers
-from tmc.passes.canonical.declined import Declined
+from tmc.passes.pipeline import Declined
 
 _SNAP = 1e-6
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tmc.ir import float_semantics
 from tmc.ir.attrs import GeluAttrs
 from tmc.ir.graph import Graph, OpKind, uses
-from tmc.passes.canonical.declined import Declined
+from tmc.passes.pipeline import Declined
 from tmc.passes.views.element_function import PROBES, Form, replace_functions
 
 _FORMS = (

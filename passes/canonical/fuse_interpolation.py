@@ -9,7 +9,7 @@ from tmc.ir.build import GraphBuilder
 from tmc.ir.float_semantics import interpolation
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.types import Array
-from tmc.passes.canonical.declined import Declined
+from tmc.passes.pipeline import Declined
 from tmc.passes.views.element_map import ElementMap, Tracer
 from tmc.passes.views.emit_view import emit_view
 

@@ -11,7 +11,7 @@ from tmc.ir.attrs import LayerNormAttrs, ReduceMeanAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
 from tmc.ir.types import Array
-from tmc.passes.canonical.declined import Declined
+from tmc.passes.pipeline import Declined
 
 _NOT_A_NORM = "no (x - mean) / sqrt(mean((x - mean)^2) + eps) over the last axis around it"
 

@@ -8,7 +8,7 @@ from tmc.ir.attrs import MeanRowsAttrs, ReduceMeanAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.types import Array
-from tmc.passes.canonical.declined import Declined
+from tmc.passes.pipeline import Declined
 from tmc.passes.views.element_map import Tracer
 from tmc.passes.views.emit_view import emit_view
 

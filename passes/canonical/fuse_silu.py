@@ -5,7 +5,7 @@ from __future__ import annotations
 from tmc.ir import float_semantics
 from tmc.ir.attrs import Attrs
 from tmc.ir.graph import Graph, OpKind, producers
-from tmc.passes.canonical.declined import Declined
+from tmc.passes.pipeline import Declined
 from tmc.passes.views.element_function import PROBES, Form, replace_functions
 
 _FORMS = (Form(PROBES * float_semantics.sigmoid(PROBES), OpKind.SILU, Attrs()),)

@@ -7,8 +7,8 @@ from dataclasses import replace
 from tmc.ir.attrs import AttentionAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op
-from tmc.passes.canonical.declined import Declined
 from tmc.passes.canonical.fuse_attention import snapped_scale
+from tmc.passes.pipeline import Declined
 from tmc.passes.views.attention_operand import read_operand
 from tmc.passes.views.element_map import Tracer
 from tmc.passes.views.emit_view import emit_columns

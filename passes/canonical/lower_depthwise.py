@@ -8,7 +8,7 @@ from tmc.ir.attrs import Attrs, ConvAttrs, TransposeAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.types import Array
-from tmc.passes.canonical.declined import Declined
+from tmc.passes.pipeline import Declined
 
 
 def lower_depthwise(graph: Graph, declined: list[Declined] | None = None) -> Graph:

@@ -8,7 +8,7 @@ from tmc.ir.attrs import GatherAttrs, PermuteRowsAttrs, TransposeAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind, follow, producers
 from tmc.ir.types import Array
-from tmc.passes.canonical.declined import Declined
+from tmc.passes.pipeline import Declined
 
 
 def lower_gather(graph: Graph, declined: list[Declined] | None = None) -> Graph:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tmc.ir.errors import UnsupportedModel
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.ops import OPS
-from tmc.passes.canonical.declined import Declined
 from tmc.passes.canonical.explain import explain
 from tmc.passes.integer_ops.activation_table import ACTIVATIONS
+from tmc.passes.pipeline import Declined, NamedPass, Pass
 
 CANONICAL = (
     OpKind.RESHAPE,
@@ -29,9 +31,10 @@ _COMPUTED = {OpKind.ADD: 2, OpKind.ATTENTION: 3}
 _SHOWN = 8
 
 
-def require_canonical(graph: Graph) -> Graph:
+def require_canonical(graph: Graph, passes: Sequence[Pass | NamedPass] = ()) -> Graph:
     """Return the graph if it has canonical ops alone, with constant weights; every value but views is 2-D.
 
+    passes: those that ran before, whose recognisers say why they left what is left.
     Raises: UnsupportedModel with the nodes that are left over, and why the recognisers left them.
     """
     wrong = [(op.loc, what) for op in graph.ops if (what := _violation(op, graph)) is not None]
@@ -40,7 +43,7 @@ def require_canonical(graph: Graph) -> Graph:
     shown = [f"{loc}: {what}" for loc, what in wrong[:_SHOWN]]
     if len(wrong) > _SHOWN:
         shown.append(f"and {len(wrong) - _SHOWN} more")
-    reasons = [f"left alone: {reason}" for reason in _without_repeats(explain(graph))[:_SHOWN]]
+    reasons = [f"left alone: {reason}" for reason in _without_repeats(explain(graph, passes))[:_SHOWN]]
     raise UnsupportedModel(
         wrong[0][0],
         f"found {'; '.join(shown)}; allowed {', '.join(kind.value for kind in CANONICAL)}",

@@ -20,8 +20,8 @@ from tmc.integer_input import Limits
 from tmc.ir.errors import TmcError
 from tmc.ir.graph import Graph
 from tmc.passes.canonical.canonicalise import CANONICALISE
-from tmc.passes.canonical.declined import Declined
 from tmc.passes.canonical.explain import explaining
+from tmc.passes.pipeline import Declined
 from tmc.passes.recipe import CHOICES, DEFAULT, NAMED
 from tmc.passes.watch import Watch
 

@@ -28,10 +28,10 @@ def list_ops(options: argparse.Namespace) -> int:
 
 def list_passes(options: argparse.Namespace) -> int:
     """Print the passes in the order they run, with the first line of their documentation."""
-    functions = [stage.function for stage in compile_stages() if stage.is_pass]
     rows = [
-        {"pass": function.__name__, "summary": (inspect.getdoc(function) or "").partition("\n")[0]}
-        for function in functions
+        {"pass": stage.name, "summary": (inspect.getdoc(stage.function) or "").partition("\n")[0]}
+        for stage in compile_stages()
+        if stage.is_pass
     ]
     return _print(options, "passes", rows)
 

@@ -17,9 +17,8 @@ from tmc.ir.errors import PassError, UnsupportedModel
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.text import print_graph
 from tmc.passes.canonical.canonicalise import CANONICALISE
-from tmc.passes.canonical.declined import Declined
 from tmc.passes.canonical.explain import explaining
-from tmc.passes.pipeline import run_passes
+from tmc.passes.pipeline import Declined, run_passes
 
 PLAIN = (
     Variant(),

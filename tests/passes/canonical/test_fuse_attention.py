@@ -7,9 +7,9 @@ import pytest
 
 from tests.passes.pass_checks import body, graph_of, normal, same_numbers
 from tmc.ir.attrs import AttentionAttrs
-from tmc.passes.canonical.declined import Declined
 from tmc.passes.canonical.fuse_attention import fuse_attention, snapped_scale
 from tmc.passes.canonical.gather_heads import gather_heads
+from tmc.passes.pipeline import Declined
 
 CONSTANTS = {
     "third": 1 / 3,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.passes.pass_checks import body, graph_of, same_numbers
-from tmc.passes.canonical.declined import Declined
 from tmc.passes.canonical.fuse_gelu import fuse_gelu
+from tmc.passes.pipeline import Declined
 
 CONSTANTS = {
     "root2": 2**0.5,

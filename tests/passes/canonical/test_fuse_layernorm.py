@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.passes.pass_checks import body, graph_of, normal, same_numbers
-from tmc.passes.canonical.declined import Declined
 from tmc.passes.canonical.fuse_layernorm import fuse_layernorm
+from tmc.passes.pipeline import Declined
 
 MEAN = "{axes=(2,), keepdims=True}"
 CENTRE = f"m = reduce_mean(x) {MEAN}\n c = sub(x, m)\n"

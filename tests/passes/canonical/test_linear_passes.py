@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from tests.passes.pass_checks import body, graph_of, normal, same_numbers
-from tmc.passes.canonical.declined import Declined
 from tmc.passes.canonical.fold_bias import fold_bias
 from tmc.passes.canonical.fold_gather import fold_gather
 from tmc.passes.canonical.lower_linear import lower_linear
+from tmc.passes.pipeline import Declined
 
 LINEAR = {"w": normal(4, 5), "b": normal(1, 4)}
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.passes.pass_checks import graph_of, same_numbers
-from tmc.passes.canonical.declined import Declined
 from tmc.passes.canonical.drop_shared_rotation import drop_shared_rotation
 from tmc.passes.canonical.fuse_rope import fuse_rope
+from tmc.passes.pipeline import Declined
 
 ROWS = 4
 ANGLES = np.arange(ROWS).reshape(-1, 1) * np.array([1.0, 0.1])
