@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from tmc.ir import shapes as s
 from tmc.ir.graph import OpKind
 from tmc.ir.types import Array, TensorType
 
+Trait = Literal["view", "move", "pointwise"]
+
 
 @dataclass(frozen=True, slots=True)
 class OpDef:
@@ -23,6 +25,8 @@ class OpDef:
 
     operands: names, outermost first; "*" after the last means one or more of it, "?" an optional one.
     attrs: the record type. infer(types, attrs) -> result type. evaluate(arrays, attrs) -> result.
+    trait: a view has elements of its operand and no code of its own; a move has them in other places; what is
+    pointwise is a function of one element of each operand.
     Rules and meanings are checked against their record type by the verifier, hence Any.
     """
 
@@ -31,6 +35,7 @@ class OpDef:
     infer: Callable[[Sequence[TensorType], Any], TensorType]
     evaluate: Callable[[Sequence[Array], Any], Array]
     summary: str
+    trait: Trait | None = None
 
 
 def _qlinear(x: Sequence[Array], attrs: a.QLinearAttrs) -> Array:
@@ -57,11 +62,13 @@ def _permute_rows(x: Sequence[Array], attrs: a.PermuteRowsAttrs) -> Array:
 
 XY = ("x", "y")
 OPS: Mapping[OpKind, OpDef] = {
-    OpKind.RESHAPE: OpDef(("x",), a.ReshapeAttrs, s.reshape, lambda x, at: x[0].reshape(at.shape), "view"),
-    OpKind.TRANSPOSE: OpDef(
-        ("x",), a.TransposeAttrs, s.transpose, lambda x, at: x[0].transpose(at.permutation), "view"
+    OpKind.RESHAPE: OpDef(
+        ("x",), a.ReshapeAttrs, s.reshape, lambda x, at: x[0].reshape(at.shape), "view", "view"
     ),
-    OpKind.SLICE: OpDef(("x",), a.SliceAttrs, s.slice_, _slice, "view"),
+    OpKind.TRANSPOSE: OpDef(
+        ("x",), a.TransposeAttrs, s.transpose, lambda x, at: x[0].transpose(at.permutation), "view", "view"
+    ),
+    OpKind.SLICE: OpDef(("x",), a.SliceAttrs, s.slice_, _slice, "view", "view"),
     OpKind.CONCAT: OpDef(
         ("x*",),
         a.ConcatAttrs,
@@ -69,20 +76,24 @@ OPS: Mapping[OpKind, OpDef] = {
         lambda x, at: np.concatenate(list(x), axis=at.axis),
         "join along an axis",
     ),
-    OpKind.GATHER: OpDef(("x",), a.GatherAttrs, s.gather, _gather, "constant indices along an axis"),
+    OpKind.GATHER: OpDef(("x",), a.GatherAttrs, s.gather, _gather, "constant indices along an axis", "move"),
     OpKind.EXPAND: OpDef(
-        ("x",), a.ExpandAttrs, s.expand, lambda x, at: np.broadcast_to(x[0], at.shape), "view"
+        ("x",), a.ExpandAttrs, s.expand, lambda x, at: np.broadcast_to(x[0], at.shape), "view", "view"
     ),
-    OpKind.ADD: OpDef(XY, a.Attrs, s.binary, lambda x, _: x[0] + x[1], "x + y"),
-    OpKind.SUB: OpDef(XY, a.Attrs, s.binary, lambda x, _: x[0] - x[1], "x - y"),
-    OpKind.MUL: OpDef(XY, a.Attrs, s.binary, lambda x, _: x[0] * x[1], "x * y"),
-    OpKind.DIV: OpDef(XY, a.Attrs, s.binary, lambda x, _: x[0] / x[1], "x / y"),
-    OpKind.POW: OpDef(XY, a.Attrs, s.binary, lambda x, _: np.power(x[0], x[1]), "x to the y"),
-    OpKind.NEG: OpDef(("x",), a.Attrs, s.unary, lambda x, _: -x[0], "-x"),
-    OpKind.SQRT: OpDef(("x",), a.Attrs, s.unary, lambda x, _: np.sqrt(x[0]), "square root"),
-    OpKind.ERF: OpDef(("x",), a.Attrs, s.unary, lambda x, _: f.erf(x[0]), "error function"),
-    OpKind.TANH: OpDef(("x",), a.Attrs, s.unary, lambda x, _: np.tanh(x[0]), "hyperbolic tangent"),
-    OpKind.SIGMOID: OpDef(("x",), a.Attrs, s.unary, lambda x, _: f.sigmoid(x[0]), "1 / (1 + exp(-x))"),
+    OpKind.ADD: OpDef(XY, a.Attrs, s.binary, lambda x, _: x[0] + x[1], "x + y", "pointwise"),
+    OpKind.SUB: OpDef(XY, a.Attrs, s.binary, lambda x, _: x[0] - x[1], "x - y", "pointwise"),
+    OpKind.MUL: OpDef(XY, a.Attrs, s.binary, lambda x, _: x[0] * x[1], "x * y", "pointwise"),
+    OpKind.DIV: OpDef(XY, a.Attrs, s.binary, lambda x, _: x[0] / x[1], "x / y", "pointwise"),
+    OpKind.POW: OpDef(XY, a.Attrs, s.binary, lambda x, _: np.power(x[0], x[1]), "x to the y", "pointwise"),
+    OpKind.NEG: OpDef(("x",), a.Attrs, s.unary, lambda x, _: -x[0], "-x", "pointwise"),
+    OpKind.SQRT: OpDef(("x",), a.Attrs, s.unary, lambda x, _: np.sqrt(x[0]), "square root", "pointwise"),
+    OpKind.ERF: OpDef(("x",), a.Attrs, s.unary, lambda x, _: f.erf(x[0]), "error function", "pointwise"),
+    OpKind.TANH: OpDef(
+        ("x",), a.Attrs, s.unary, lambda x, _: np.tanh(x[0]), "hyperbolic tangent", "pointwise"
+    ),
+    OpKind.SIGMOID: OpDef(
+        ("x",), a.Attrs, s.unary, lambda x, _: f.sigmoid(x[0]), "1 / (1 + exp(-x))", "pointwise"
+    ),
     OpKind.MATMUL: OpDef(XY, a.Attrs, s.matmul, lambda x, _: x[0] @ x[1], "matrix product"),
     OpKind.SOFTMAX: OpDef(("x",), a.AxisAttrs, s.softmax, lambda x, at: f.softmax(x[0], at.axis), "softmax"),
     OpKind.REDUCE_MEAN: OpDef(
@@ -127,7 +138,9 @@ OPS: Mapping[OpKind, OpDef] = {
         lambda x, at: f.layernorm(x[0], x[1], x[2], at),
         "LayerNorm",
     ),
-    OpKind.GELU: OpDef(("x",), a.GeluAttrs, s.unary, lambda x, at: f.gelu(x[0], at.approximate), "GELU"),
+    OpKind.GELU: OpDef(
+        ("x",), a.GeluAttrs, s.unary, lambda x, at: f.gelu(x[0], at.approximate), "GELU", "pointwise"
+    ),
     OpKind.ROPE: OpDef(
         ("x", "cosine", "sine"),
         a.RopeAttrs,
@@ -145,10 +158,19 @@ OPS: Mapping[OpKind, OpDef] = {
     OpKind.MEAN_ROWS: OpDef(
         ("x",), a.MeanRowsAttrs, s.mean_rows, lambda x, at: f.mean_rows(x[0], at), "mean over runs of rows"
     ),
-    OpKind.SILU: OpDef(("x",), a.Attrs, s.unary, lambda x, _: x[0] * f.sigmoid(x[0]), "x sigmoid(x)"),
-    OpKind.RELU: OpDef(("x",), a.Attrs, s.unary, lambda x, _: np.maximum(x[0], np.float32(0)), "max(x, 0)"),
+    OpKind.SILU: OpDef(
+        ("x",), a.Attrs, s.unary, lambda x, _: x[0] * f.sigmoid(x[0]), "x sigmoid(x)", "pointwise"
+    ),
+    OpKind.RELU: OpDef(
+        ("x",), a.Attrs, s.unary, lambda x, _: np.maximum(x[0], np.float32(0)), "max(x, 0)", "pointwise"
+    ),
     OpKind.CLIP: OpDef(
-        ("x", "low", "high"), a.Attrs, s.clip, lambda x, _: f.clip(x[0], x[1], x[2]), "x between low and high"
+        ("x", "low", "high"),
+        a.Attrs,
+        s.clip,
+        lambda x, _: f.clip(x[0], x[1], x[2]),
+        "x between low and high",
+        "pointwise",
     ),
     OpKind.DEPTHWISE_ROWS: OpDef(
         ("x", "weight", "bias"),
@@ -165,7 +187,7 @@ OPS: Mapping[OpKind, OpDef] = {
         "linear interpolation over rows",
     ),
     OpKind.PERMUTE_ROWS: OpDef(
-        ("x",), a.PermuteRowsAttrs, s.permute_rows, _permute_rows, "interleave runs of rows"
+        ("x",), a.PermuteRowsAttrs, s.permute_rows, _permute_rows, "interleave runs of rows", "move"
     ),
     OpKind.QLINEAR: OpDef(
         ("x", "weight", "multiplier", "bias", "table?", "residual?"),
@@ -232,7 +254,14 @@ OPS: Mapping[OpKind, OpDef] = {
     ),
 }
 
-VIEWS = frozenset({OpKind.RESHAPE, OpKind.TRANSPOSE, OpKind.SLICE, OpKind.EXPAND})
+
+def _with(*traits: Trait) -> frozenset[OpKind]:
+    return frozenset(kind for kind, row in OPS.items() if row.trait in traits)
+
+
+VIEWS = _with("view")
+MOVES = _with("view", "move")
+POINTWISE = _with("pointwise")
 
 
 def arity_allowed(kind: OpKind, count: int) -> bool:

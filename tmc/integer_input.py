@@ -14,8 +14,8 @@ import numpy as np
 from tmc.ir.attrs import RequantShiftAttrs
 from tmc.ir.errors import CalibrationError
 from tmc.ir.graph import Graph, Op, OpKind, uses, values_through
+from tmc.ir.ops import MOVES
 from tmc.passes.calibrate.calibration import Calibration
-from tmc.passes.views.element_map import VIEW_KINDS
 
 Limits: TypeAlias = tuple[int, int]
 SIGNED: Limits = (-128, 127)
@@ -74,8 +74,8 @@ def _reads_integers(graph: Graph, readers: list[Op]) -> bool:
 def _readers(graph: Graph, name: str) -> list[Op]:
     """Return the ops that read a value or a view of it."""
     readers = uses(graph)
-    values = values_through(readers, name, VIEW_KINDS)
-    return [op for value in values for op in readers.get(value, ()) if op.kind not in VIEW_KINDS]
+    values = values_through(readers, name, MOVES)
+    return [op for value in values for op in readers.get(value, ()) if op.kind not in MOVES]
 
 
 def _port(

@@ -11,25 +11,9 @@ import numpy as np
 from tmc.ir.attrs import LayerNormAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind
-from tmc.ir.ops import OPS
+from tmc.ir.ops import MOVES, OPS, POINTWISE
 from tmc.ir.types import Array
-from tmc.passes.views.element_map import VIEW_KINDS
 from tmc.passes.views.emit_view import emit_view, is_in_order
-
-_UNARY = frozenset(
-    {
-        OpKind.NEG,
-        OpKind.SQRT,
-        OpKind.ERF,
-        OpKind.TANH,
-        OpKind.SIGMOID,
-        OpKind.GELU,
-        OpKind.SILU,
-        OpKind.RELU,
-    }
-)
-# The operands of a clip are a value and constants.
-_BINARY = frozenset({OpKind.CLIP, OpKind.ADD, OpKind.SUB, OpKind.MUL, OpKind.DIV, OpKind.POW})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +52,9 @@ class _Sinking:
 
     def add(self, op: Op) -> None:
         """Translate one op."""
-        if op.kind in VIEW_KINDS and op.inputs[0] in self._places:
+        if op.kind in MOVES and op.inputs[0] in self._places:
             self._places[op.output] = self._view(op)
-        elif op.kind in _UNARY or op.kind in _BINARY:
+        elif op.kind in POINTWISE:
             self._places[op.output] = self._element_wise(op)
         elif isinstance(op.attrs, LayerNormAttrs):
             shape = self._graph.types[op.output].shape

@@ -19,7 +19,7 @@ import numpy as np
 from tmc.ir import attrs as a
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, Op, OpKind
-from tmc.ir.ops import OPS
+from tmc.ir.ops import MOVES, OPS, POINTWISE
 from tmc.ir.types import Array
 from tmc.passes.canonical.fold_bias import fold_bias
 from tmc.passes.canonical.fold_constants import fold_constants
@@ -31,28 +31,8 @@ from tmc.passes.declared.codes import INT8, DeclaredCodes, in_order
 from tmc.passes.declared.values import Coded, Given, Known, Root, Rounding, Sums
 from tmc.passes.integer_ops.declared_weights import declared_weights
 from tmc.passes.pipeline import run_passes
-from tmc.passes.views.element_map import VIEW_KINDS
 
 _PREPARE = (fold_constants, lower_linear, fold_bias, separate_outputs, order_ops, name_values)
-# Functions of single elements.
-_POINTWISE = frozenset(
-    {
-        OpKind.NEG,
-        OpKind.SQRT,
-        OpKind.ERF,
-        OpKind.TANH,
-        OpKind.GELU,
-        OpKind.SIGMOID,
-        OpKind.SILU,
-        OpKind.RELU,
-        OpKind.CLIP,
-        OpKind.ADD,
-        OpKind.SUB,
-        OpKind.MUL,
-        OpKind.DIV,
-        OpKind.POW,
-    }
-)
 _NOTE = (
     "every op between two roundings has to be a linear op, a function of single elements, or a view that "
     "keeps rows whole"
@@ -114,14 +94,14 @@ class _Lowering:
         x = next((self._known[name] for name in op.inputs if name in self._known), None)
         if x is None:
             raise self._error(op, f"{op.kind.value} of constants")
-        if op.kind in VIEW_KINDS and op.kind is not OpKind.CONCAT:
+        if op.kind in MOVES:
             index = np.asarray(OPS[op.kind].evaluate([x.index], op.attrs))
             self._known[op.output] = replace(x, index=index)
         elif isinstance(op.attrs, a.FakeQuantiseAttrs | a.RequantShiftAttrs):
             self._known[op.output] = self._round(op, op.attrs, x)
         elif op.kind is OpKind.LINEAR:
             self._known[op.output] = self._linear(op, x)
-        elif op.kind in _POINTWISE:
+        elif op.kind in POINTWISE:
             self._known[op.output] = self._pointwise(op, x)
         else:
             raise self._error(op, f"{op.kind.value} of a quantised value")

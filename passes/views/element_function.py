@@ -10,24 +10,11 @@ import numpy as np
 from tmc.ir.attrs import Attrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind
-from tmc.ir.ops import OPS
+from tmc.ir.ops import OPS, POINTWISE
 from tmc.ir.types import Array
 
-_POINTWISE = frozenset(
-    {
-        OpKind.ADD,
-        OpKind.SUB,
-        OpKind.MUL,
-        OpKind.DIV,
-        OpKind.NEG,
-        OpKind.POW,
-        OpKind.SQRT,
-        OpKind.ERF,
-        OpKind.TANH,
-        OpKind.SIGMOID,
-        OpKind.RELU,
-    }
-)
+# What networks write functions with; the others are what these become.
+_PARTS = POINTWISE - {OpKind.GELU, OpKind.SILU, OpKind.CLIP}
 PROBES = np.linspace(-6.0, 6.0, 1201).astype(np.float32)
 # The two GELUs are 5e-4 apart; float32 rounding in any order of evaluation stays far below this.
 _TOLERANCE = 1e-5
@@ -72,7 +59,7 @@ def replace_functions(graph: Graph, forms: Sequence[Form]) -> Graph:
 
 def _sampled(op: Op, graph: Graph, functions: dict[str, _Function]) -> _Function | None:
     """Return the function that op computes, None if it is not one of a single source."""
-    if op.kind not in _POINTWISE:
+    if op.kind not in _PARTS:
         return None
     arguments: list[Array] = []
     sources: set[str] = set()

@@ -13,19 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tmc.ir.graph import Graph, Op, OpKind, producers
-from tmc.ir.ops import OPS
+from tmc.ir.ops import MOVES, OPS
 from tmc.ir.types import Array
 
-VIEW_KINDS = frozenset(
-    {
-        OpKind.RESHAPE,
-        OpKind.TRANSPOSE,
-        OpKind.SLICE,
-        OpKind.GATHER,
-        OpKind.EXPAND,
-        OpKind.PERMUTE_ROWS,
-    }
-)
 # A rotation has two; masks written as sums need a few more on the way.
 MAX_TERMS = 8
 
@@ -81,7 +71,7 @@ class Tracer:
         return ElementMap(value, 1.0, (Term(index, None),))
 
     def _follow(self, op: Op, seen: dict[str, ElementMap]) -> ElementMap | None:
-        if op.kind in VIEW_KINDS:
+        if op.kind in MOVES:
             operand = self._trace(op.inputs[0], seen)
             terms = tuple(_rearrange(term, op) for term in operand.terms)
             return ElementMap(operand.source, operand.scale, terms)
