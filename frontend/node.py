@@ -34,7 +34,7 @@ def op_name(node: onnx.NodeProto) -> str:
 
 
 @dataclass(slots=True)
-class Importing:
+class ImportState:
     """The state of one import: values computed so far in the graph, and values known already."""
 
     builder: GraphBuilder
@@ -51,7 +51,7 @@ class Importing:
 class Node:
     """Read one node and emit its ops."""
 
-    def __init__(self, proto: onnx.NodeProto, state: Importing) -> None:
+    def __init__(self, proto: onnx.NodeProto, state: ImportState) -> None:
         self.proto = proto
         self.loc = node_name(proto)
         self.opset = state.opset

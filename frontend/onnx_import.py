@@ -14,7 +14,7 @@ from tmc.frontend.fold import fold_node
 from tmc.frontend.importers import quantised
 from tmc.frontend.importers.table import FOLDED_ONLY, IMPORTERS, STATIC, Importer
 from tmc.frontend.limits import check_elements
-from tmc.frontend.node import INTEGER_DOMAINS, Importing, Node, node_name, op_name
+from tmc.frontend.node import INTEGER_DOMAINS, ImportState, Node, node_name, op_name
 from tmc.frontend.structure import check_structure, element_name, tensor_array
 from tmc.ir.build import GraphBuilder
 from tmc.ir.errors import UnsupportedModel
@@ -55,7 +55,7 @@ def load_model(path: Path, name: str | None = None) -> Imported:
     inputs = {value.name: _input_type(value) for value in graph.input if value.name not in known}
     outputs = [value.name for value in graph.output]
     builder = GraphBuilder(name or identifier(path.stem), inputs, outputs)
-    state = Importing(builder, opset, known, {value: value for value in inputs})
+    state = ImportState(builder, opset, known, {value: value for value in inputs})
     unsupported = _import_nodes(graph, state)
     if unsupported:
         raise UnsupportedModel(
@@ -163,7 +163,7 @@ def _input_type(value: onnx.ValueInfoProto) -> TensorType:
     return TensorType(DType.F32, tuple(static))
 
 
-def _import_nodes(graph: onnx.GraphProto, state: Importing) -> list[str]:
+def _import_nodes(graph: onnx.GraphProto, state: ImportState) -> list[str]:
     """Import all nodes; return those that are not supported, in file order."""
     unsupported: list[str] = []
     out_of_reach: set[str] = set()
@@ -207,7 +207,7 @@ def _import_nodes(graph: onnx.GraphProto, state: Importing) -> list[str]:
     return unsupported
 
 
-def _reads_codes(inputs: list[str], state: Importing) -> bool:
+def _reads_codes(inputs: list[str], state: ImportState) -> bool:
     return bool(inputs) and inputs[0] in state.codes
 
 

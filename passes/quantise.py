@@ -56,8 +56,7 @@ def quantise(
 
     linear + activation becomes one qlinear with a table, linear + add one with a residual; both take the name
     of the activation's or add's result. Weights that are integers times one of weight_scales, rising, keep
-    these
-    integers. Constants are named after the op that reads them.
+    these integers. Constants are named after the op that reads them.
     Raises: QuantisationError naming the op whose numbers do not fit the integer contract.
     """
     made_by = producers(graph)

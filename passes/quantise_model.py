@@ -18,7 +18,7 @@ from tmc.passes.calibrate.calibrate import Ranges, calibrate
 from tmc.passes.calibrate.calibration import Calibration
 from tmc.passes.canonical.canonicalise import CANONICALISE
 from tmc.passes.declared.keep_ranges import KeptRanges, keep_ranges
-from tmc.passes.declared.kept import Kept
+from tmc.passes.declared.kept_declarations import KeptDeclarations
 from tmc.passes.declared.lower_declared import lower_declared, prepare_declared
 from tmc.passes.declared.ranges import declared_ranges
 from tmc.passes.integer_ops.declared_weights import declared_weights
@@ -36,7 +36,7 @@ class Quantised:
     graph: Graph
     real: Graph
     ranges: Ranges
-    kept: Kept | None = None
+    kept: KeptDeclarations | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def quantise_model(
         return _by_recipe(graph, calibration, how, weight_scales, f"{error.where}: {error.what}", watch)
     watch.done("lower_declared", integer)
     how.fits(integer)
-    kept = Kept.every_code(rounds + shifts, _count(plain, OpKind.LINEAR), port)
+    kept = KeptDeclarations.every_code(rounds + shifts, _count(plain, OpKind.LINEAR), port)
     return Quantised(integer, plain, calibrate(plain, calibration.used), kept)
 
 
@@ -128,9 +128,9 @@ def _kept(
     weight_scales: tuple[float, ...],
     meaningful: bool,
     reason: str,
-) -> Kept:
+) -> KeptDeclarations:
     weights = [made.real.constants[op.inputs[1]] for op in made.real.ops if op.kind is OpKind.LINEAR]
-    return Kept(
+    return KeptDeclarations(
         exact=False,
         scales=sum(made.scales.quants.get(name) == quant for name, quant in stated.items()),
         of_scales=declared.declared,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import itertools
 import re
 import tomllib
 from collections.abc import Iterable
@@ -118,3 +120,26 @@ def test_kernel_grammar(name: str, legal: bool) -> None:
 def test_external_functions_are_found() -> None:
     source = "static int a(int x) {\n    if (x) {\n    }\n}\nint d(void);\nvoid b(\n    const t *p)\n{\n}\n"
     assert EXTERNAL_FUNCTION.findall(source) == ["b"]
+
+
+def _orphans(source: str) -> list[str]:
+    """Return the lines of docstrings that end long before the first word of the next would not fit."""
+    lines, found = source.splitlines(), []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) or not ast.get_docstring(node):
+            continue
+        text = node.body[0]
+        for line, following in itertools.pairwise(lines[text.lineno - 1 : text.end_lineno]):
+            word = line.strip().removeprefix('"""')
+            continues = following.strip() and word[-1:] not in ("", ".", ":") and " " not in word
+            if continues and len(line) - len(line.lstrip()) == len(following) - len(following.lstrip()):
+                found.append(line.strip())
+    return found
+
+
+def test_docstrings_have_no_line_of_one_word_in_a_sentence() -> None:
+    """As a mechanical wrap leaves them."""
+    assert _orphans('def f():\n    """Return all\n    of\n    it."""') == ["of"]
+    assert _orphans('"""Return all.\n\nRaises:\n"""') == []
+    python = [path for path in files_under(*PRODUCT) if path.suffix == ".py"]
+    assert {str(path): found for path in python if (found := _orphans((ROOT / path).read_text()))} == {}

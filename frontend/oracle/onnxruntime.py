@@ -23,14 +23,6 @@ TOLERANCE = 1e-4
 LAST_BITS = 2.0**-22
 
 
-def run_onnxruntime(path: Path, inputs: Mapping[str, Array]) -> dict[str, Array]:
-    """Return the outputs of an ONNX file by name, for one set of inputs.
-
-    Raises: UnsupportedModel if onnxruntime cannot run the file.
-    """
-    return run_session(open_session(path, optimised=True), path, inputs)
-
-
 def run_unfused(
     path: Path, graph: Graph, samples: Sequence[Mapping[str, Array]]
 ) -> tuple[dict[str, Array], ...]:

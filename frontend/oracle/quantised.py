@@ -2,8 +2,7 @@
 
 A rounding to 8 bits turns the last bit of a float32 sum into a whole step, and a network turns one step into
 many. So a graph that rounds is compared piece by piece: between two roundings every value must agree as
-closely
-as in any other network, and each rounding must give the code that onnxruntime gives, but for ties.
+closely as in any other network, and each rounding must give the code that onnxruntime gives, but for ties.
 
 RequantShift is no op of onnxruntime: such files are evaluated by ONNX's reference evaluator, with the formula
 of RequantShift written once more below.

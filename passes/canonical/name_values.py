@@ -12,8 +12,9 @@ from tmc.ir.ops import OPS
 def name_values(graph: Graph) -> Graph:
     """Give computed values the names `<kind>_<i>` in execution order, and constants `<op output>.<operand>`.
 
-    Graph inputs and outputs keep their names, and no value takes one of them. A constant that several ops
-    read becomes one constant for each of them, of the same array. Exact.
+    Graph inputs and outputs keep their names, and no value takes one of them, or what one of them begins
+    with: so that names derived from values, of constants and in the back end, are free as well. A constant
+    that several ops read becomes one constant for each of them, of the same array. Exact.
     """
     kept = {*graph.inputs, *graph.outputs}
     names = {name: name for name in kept}
@@ -37,7 +38,7 @@ def _next(op: Op, counts: Counter[str], kept: set[str]) -> str:
     while True:
         name = f"{op.kind.value}_{counts[op.kind.value]}"
         counts[op.kind.value] += 1
-        if name not in kept:
+        if not any(port == name or port.startswith(f"{name}.") for port in kept):
             return name
 
 

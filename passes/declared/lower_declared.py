@@ -2,9 +2,8 @@
 
 Between two roundings to int8 codes a quantised network has either a linear op, whose exact integer sums are
 rounded by a 64-bit product, or functions of single elements, which are tables of 256 codes. Nothing else is
-lowered here, and nothing is approximated: docs/numerics.md, section 3, says how exactly the codes are those
-of
-the model.
+lowered here, and nothing is approximated: docs/numerics.md, section 5, says how exactly the codes are those
+of the model.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from tmc.passes.canonical.name_values import name_values
 from tmc.passes.canonical.order_ops import order_ops
 from tmc.passes.canonical.separate_outputs import separate_outputs
 from tmc.passes.declared.codes import INT8, DeclaredCodes, in_order
-from tmc.passes.declared.values import Coded, Given, Known, Root, Rounding, Sums
+from tmc.passes.declared.values import Coded, InputValue, LoweredValue, Root, Rounding, Sums
 from tmc.passes.integer_ops.declared_weights import declared_weights
 from tmc.passes.pipeline import run_passes
 
@@ -67,10 +66,10 @@ class _Lowering:
         self._unsigned_input = unsigned_input
         self._codes = DeclaredCodes(graph)
         self._inputs: dict[str, Rounding] = {}
-        self._known: dict[str, Known] = {}
+        self._known: dict[str, LoweredValue] = {}
         for name in graph.inputs:
             shape = graph.types[name].shape
-            self._known[name] = Given(name, np.arange(prod(shape)).reshape(shape))
+            self._known[name] = InputValue(name, np.arange(prod(shape)).reshape(shape))
 
     def finish(self) -> Graph:
         """Return the integer graph."""
@@ -106,8 +105,8 @@ class _Lowering:
         else:
             raise self._error(op, f"{op.kind.value} of a quantised value")
 
-    def _round(self, op: Op, attrs: a.FakeQuantiseAttrs | a.RequantShiftAttrs, x: Known) -> Coded:
-        if isinstance(x, Given):
+    def _round(self, op: Op, attrs: a.FakeQuantiseAttrs | a.RequantShiftAttrs, x: LoweredValue) -> Coded:
+        if isinstance(x, InputValue):
             if isinstance(attrs, a.FakeQuantiseAttrs):
                 return self._given(op, x, attrs)
             x = self._integers(op, x)
@@ -129,7 +128,7 @@ class _Lowering:
             rounding = Rounding(x.root, op, attrs, False, mul, add)
         return Coded(rounding, rounding.reals(), rounding, x.index)
 
-    def _given(self, op: Op, x: Given, attrs: a.FakeQuantiseAttrs | a.RequantShiftAttrs) -> Coded:
+    def _given(self, op: Op, x: InputValue, attrs: a.FakeQuantiseAttrs | a.RequantShiftAttrs) -> Coded:
         """Return the codes of the graph's input: the caller makes them."""
         root = Root(x.name, (INT8,), (Fraction(1),), (Fraction(0),))
         first = self._inputs.setdefault(x.name, Rounding(root, op, attrs))
@@ -138,7 +137,7 @@ class _Lowering:
         self._codes.give(first)
         return Coded(first, first.reals(), first, x.index)
 
-    def _integers(self, op: Op, x: Given) -> Coded:
+    def _integers(self, op: Op, x: InputValue) -> Coded:
         """Take an input that nothing rounds as integers, in a network of integers."""
         if all(other.kind is not OpKind.REQUANT_SHIFT for other in self.graph.ops):
             raise self._error(op, f"input %{x.name}, which nothing rounds to codes")
@@ -147,9 +146,9 @@ class _Lowering:
         self._known[op.inputs[0]] = integers
         return integers
 
-    def _linear(self, op: Op, x: Known) -> Sums:
+    def _linear(self, op: Op, x: LoweredValue) -> Sums:
         """Note the exact sums of a linear op."""
-        if isinstance(x, Given):
+        if isinstance(x, InputValue):
             x = self._integers(op, x)
         if not isinstance(x, Coded) or x.grid is None:
             raise self._error(op, "a linear op of a value that is not rounded to codes")
@@ -166,7 +165,7 @@ class _Lowering:
         shape = self.graph.types[op.output].shape
         return Sums(root, np.arange(prod(shape)).reshape(shape))
 
-    def _pointwise(self, op: Op, x: Known) -> Known:
+    def _pointwise(self, op: Op, x: LoweredValue) -> LoweredValue:
         """Apply a function of single elements: to 256 reals, or, with a constant per channel, to a line."""
         if isinstance(x, Coded) and self._is_uniform(op, x):
             return Coded(x.source, self._evaluate(op, x), None, x.index)
@@ -174,7 +173,7 @@ class _Lowering:
             return replace(x, relu=True)
         if sum(name in self._known for name in op.inputs) > 1:
             raise self._error(op, f"{op.kind.value} of two quantised values")
-        if isinstance(x, Given) or op.kind not in (OpKind.ADD, OpKind.SUB, OpKind.MUL, OpKind.DIV):
+        if isinstance(x, InputValue) or op.kind not in (OpKind.ADD, OpKind.SUB, OpKind.MUL, OpKind.DIV):
             raise self._error(op, f"{op.kind.value} of a value that is not rounded to codes")
         if isinstance(x, Coded):
             x = self._line(op, x)

@@ -69,7 +69,7 @@ class Rounding:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Given:
+class InputValue:
     """A graph input, or a view of it, before its rounding. index: which element of the input stands where."""
 
     name: str
@@ -101,4 +101,4 @@ class Coded:
     index: Array
 
 
-Known = Given | Sums | Coded
+LoweredValue = InputValue | Sums | Coded

@@ -24,10 +24,8 @@ def requantise_factors(
     """Return factors s32 [N, 4] of y = x slope[n] + offset[n]: multiplier, shift, addend in two words.
 
     x: the range of each channel. The shift is the largest, at most 62, for which the multiplier has 31 bits
-    and
-    every product with its addend stays below 2^62. So the multiplier is within 2^-31 of the slope, relative
-    to
-    it, unless the slope is below 2^-32.
+    and every product with its addend stays below 2^62. So the multiplier is within 2^-31 of the slope,
+    relative to it, unless the slope is below 2^-32.
     Raises: QuantisationError if a result could leave 32 bits; `where` names the ONNX node.
     """
     rows = []

@@ -17,7 +17,9 @@ from tests.networks.onnx_files import node, write
 from tests.networks.transformers import Architecture, write_transformer
 from tests.quantised.qdq_models import quantise, write_mlp
 from tests.quantised.relu_models import write_network
+from tmc.backend_gap9.target.targets import TARGETS
 from tmc.calibration import choose_calibration
+from tmc.driver import Options, compile_model
 from tmc.frontend.onnx_import import load_model
 from tmc.ir.graph import Graph
 from tmc.ir.interpret import interpret
@@ -129,3 +131,16 @@ def test_names_of_the_compiler_are_free(tmp_path: Path, network: str) -> None:
 def _codes(graph: Graph, sample: NDArray[np.float32]) -> NDArray[np.int32]:
     (result,) = interpret(graph, quantise_inputs(graph, {graph.inputs[0]: sample})).values()
     return result
+
+
+def test_an_output_may_have_a_name_that_the_back_end_gives(tmp_path: Path) -> None:
+    """Blocks of weights, and what lives in L1 alone, have names after the ops, beside the graph's values."""
+    path = write_transformer(tmp_path / "m.onnx", SMALL)
+    target, model = TARGETS["gap9"], onnx.load(path)
+    found = compile_model(Options(path, target)).program.values
+    own = [name for name in found if re.match(r"(linear|gelu|attention|add)_0\.", name)]
+    assert {name.rpartition(".")[2] for name in own} >= {"weight", "scores", "p", "norm"}
+    for name in own:
+        onnx.save(_renamed(model, {model.graph.output[0].name: name}), tmp_path / "r.onnx")
+        compiled = compile_model(Options(tmp_path / "r.onnx", target))
+        assert compiled.graph.outputs == (name,) and compiled.program.values.keys() - found.keys()

@@ -14,7 +14,7 @@ from tests.quantised.qdq_models import quantise, write_mlp
 from tests.quantised.test_requant_shift import Layer, layers, requantised, stored, write_network
 from tests.tmc.command import call, refused, succeeded
 from tmc.backend_gap9.run.result import load_golden
-from tmc.passes.declared.kept import Kept
+from tmc.passes.declared.kept_declarations import KeptDeclarations
 
 Array = NDArray[Any]
 SHAPE = (5, 16)
@@ -70,7 +70,7 @@ def test_stated_integers(model: Path, stated: str, limits: tuple[int, int]) -> N
     declared = succeeded("compile", model, "-o", folder, "--input-range", stated)["declared"]
     assert declared["inputs"] == list(limits)
     said = f"every code is that of the quantised model, for inputs from {limits[0]} to {limits[1]}; "
-    assert Kept(**declared).summary().startswith(said)
+    assert KeptDeclarations(**declared).summary().startswith(said)
     x = np.random.default_rng(1).integers(low, high + 1, (4, *SHAPE))
     x[0, 0, :2] = low, high
     facts, codes = run(folder, x)

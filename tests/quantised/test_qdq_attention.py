@@ -21,17 +21,18 @@ from tmc.backend_gap9.run.riscv import run_iss
 from tmc.backend_gap9.target.targets import target_named
 from tmc.driver import Compiled, Options, compile_model
 from tmc.frontend.onnx_import import load_model
-from tmc.frontend.oracle.onnxruntime import run_onnxruntime, run_unfused
+from tmc.frontend.oracle.onnxruntime import run_unfused
+from tmc.frontend.oracle.session import open_session, run_session
 from tmc.ir.graph import OpKind
 from tmc.passes.accuracy.agreement import integer_outputs, output_agreement
-from tmc.passes.declared.kept import Kept
+from tmc.passes.declared.kept_declarations import KeptDeclarations
 from tmc.passes.integer_ops.declared_weights import declared_weights
 
 FILE_FLOOR_DB = 18.0
 SMALL = Architecture(channels=2, patches=5, dim=16, heads=2, hidden=24, classes=4)
 
 
-def kept_of(compiled: Compiled) -> Kept:
+def kept_of(compiled: Compiled) -> KeptDeclarations:
     """Return what a compile kept of its model."""
     assert compiled.report.declared is not None
     return compiled.report.declared
@@ -109,7 +110,7 @@ def test_compile_says_what_was_kept(quantised: Path, tmp_path: Path) -> None:
     assert declared["exact"] is False and declared["weights"] == declared["of_weights"] > 0
     assert declared["of_scales"] > declared["scales"] > 0 and declared["ranges"] == 0
     assert json.loads((tmp_path / "out" / "report.json").read_text())["declared"] == declared
-    line = f"declared: {Kept(**declared).summary()}"
+    line = f"declared: {KeptDeclarations(**declared).summary()}"
     assert line in call("report", tmp_path / "out").out.splitlines()
     assert f"not code by code: {declared['reason']}; outputs {declared['file_db']:.1f} dB from" in line
     assert "from those of the file itself on 4 windows, which are " in line
@@ -164,5 +165,5 @@ def test_declared_ranges_stand_in_for_samples(tmp_path: Path) -> None:
     compiled = compile_model(Options(path, target_named("gap9")))
     assert not compiled.calibration.meaningful and kept_of(compiled).ranges > 0
     inputs = [{value.name: array} for array in windows]
-    expected = [run_onnxruntime(source, each) for each in inputs]
+    expected = [run_session(open_session(source, optimised=True), source, each) for each in inputs]
     assert output_agreement(expected, integer_outputs(compiled.graph, inputs)) > 20

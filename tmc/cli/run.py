@@ -19,7 +19,7 @@ from tmc.ir.errors import PlatformError
 from tmc.ir.graph import Graph
 from tmc.ir.types import Array
 from tmc.passes.calibrate.codes import Clipped, clipped_inputs, dequantise, quantise_inputs
-from tmc.passes.declared.kept import Kept
+from tmc.passes.declared.kept_declarations import KeptDeclarations
 
 Run = Callable[[argparse.Namespace, Array | None], RunResult]
 
@@ -247,7 +247,7 @@ def _report_lines(facts: Mapping[str, Any]) -> Iterator[str]:
         f"{facts['cycles_estimate']:,} cycles by the cost model"
     )
     if facts["declared"] is not None:
-        yield f"declared: {Kept(**facts['declared']).summary()}"
+        yield f"declared: {KeptDeclarations(**facts['declared']).summary()}"
     for memory in ("l1", "l2", "l3"):
         peak_bytes, budget_bytes = facts[f"{memory}_peak_bytes"], facts[f"{memory}_budget_bytes"]
         yield f"{memory.upper()}  {peak_bytes:>10,} bytes of {budget_bytes:,}"

@@ -10,7 +10,7 @@ from tmc.ir.graph import Graph
 from tmc.ir.interpret import interpret
 from tmc.passes.accuracy.agreement import integer_outputs, output_agreement
 from tmc.passes.calibrate.calibration import Calibration
-from tmc.passes.declared.kept import Kept
+from tmc.passes.declared.kept_declarations import KeptDeclarations
 from tmc.passes.quantise_model import Quantised
 
 WINDOWS = 4
@@ -18,7 +18,7 @@ WINDOWS = 4
 
 def file_agreement(
     path: Path, imported: Graph, quantised: Quantised, calibration: Calibration
-) -> Kept | None:
+) -> KeptDeclarations | None:
     """Return what is kept of a quantised file, with the agreement of its outputs; None for a file in float.
 
     Compared on the first held-back samples; noise counts only where every code is the model's. Where this

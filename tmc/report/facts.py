@@ -15,7 +15,7 @@ from tmc.backend_gap9.target.target import Memory, Stacks, Target
 from tmc.ir.graph import Graph
 from tmc.ir.ops import VIEWS
 from tmc.passes.accuracy.record import Accuracy, OpAccuracy
-from tmc.passes.declared.kept import Kept
+from tmc.passes.declared.kept_declarations import KeptDeclarations
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class Report:
     ops: tuple[OpRow, ...]
     l2_buffers: tuple[BufferRow, ...]
     accuracy: Accuracy | None = None
-    declared: Kept | None = None
+    declared: KeptDeclarations | None = None
 
     @property
     def stack_text(self) -> str:
@@ -141,7 +141,7 @@ def build_report(
     target: Target,
     origin: Origin,
     accuracy: Accuracy | None = None,
-    declared: Kept | None = None,
+    declared: KeptDeclarations | None = None,
 ) -> Report:
     """Return the report of a planned and scheduled network.
 

@@ -10,7 +10,8 @@ import pytest
 
 from tests.networks.onnx_files import node, samples, write
 from tmc.frontend import load
-from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime, run_onnxruntime
+from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime
+from tmc.frontend.oracle.session import open_session, run_session
 from tmc.ir.errors import UnsupportedModel
 
 
@@ -23,7 +24,8 @@ def two_outputs(folder: Path, constant: float = 2.0) -> Path:
 
 def test_run_gives_all_outputs_by_name(tmp_path: Path) -> None:
     x = np.arange(6, dtype=np.float32).reshape(2, 3)
-    found = run_onnxruntime(two_outputs(tmp_path), {"x": x})
+    path = two_outputs(tmp_path)
+    found = run_session(open_session(path), path, {"x": x})
     assert list(found) == ["y", "z"]
     assert np.array_equal(found["y"], 2 * x) and np.array_equal(found["z"], -x)
 
@@ -57,12 +59,13 @@ def test_nan_does_not_pass(tmp_path: Path) -> None:
 def test_file_that_onnxruntime_does_not_know(tmp_path: Path) -> None:
     path = write(tmp_path / "m.onnx", [node("com.microsoft.Nothing", "x", "y")], {"x": [2]})
     with pytest.raises(UnsupportedModel, match=r"m\.onnx: found that onnxruntime cannot run it"):
-        run_onnxruntime(path, {"x": np.zeros(2, dtype=np.float32)})
+        run_session(open_session(path), path, {"x": np.zeros(2, dtype=np.float32)})
 
 
 def test_wrong_input(tmp_path: Path) -> None:
+    path = two_outputs(tmp_path)
     with pytest.raises(UnsupportedModel, match="onnxruntime cannot run it"):
-        run_onnxruntime(two_outputs(tmp_path), {"x": np.zeros((9, 9), dtype=np.float32)})
+        run_session(open_session(path), path, {"x": np.zeros((9, 9), dtype=np.float32)})
 
 
 def test_what_float32_does_not_determine_is_no_defect(
@@ -76,7 +79,7 @@ def test_what_float32_does_not_determine_is_no_defect(
     )
     graph = load(path)
     sample = samples({"x": (4, 16)}, 1)[0]
-    wrong = {"y": run_onnxruntime(path, sample)["y"] + np.float32(1)}
+    wrong = {"y": run_session(open_session(path), path, sample)["y"] + np.float32(1)}
     monkeypatch.setattr("tmc.frontend.oracle.onnxruntime.run_session", lambda *_: wrong)
     with pytest.raises(UnsupportedModel, match="float32 does not determine the result") as caught:
         check_against_onnxruntime(path, graph, [sample])

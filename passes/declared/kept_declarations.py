@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptDeclarations:
     """What an integer graph keeps of the quantised model that it was made of.
 
     exact: every code is that of the model. scales: how many values have their declared scale, of how many
@@ -36,9 +36,9 @@ class Kept:
     file_windows: int = 0
 
     @staticmethod
-    def every_code(codes: int, weights: int, inputs: tuple[int, int] | None) -> Kept:
+    def every_code(codes: int, weights: int, inputs: tuple[int, int] | None) -> KeptDeclarations:
         """Return the record of a model of so many roundings and linear ops that is taken code by code."""
-        return Kept(True, codes, codes, weights, weights, inputs=inputs)
+        return KeptDeclarations(True, codes, codes, weights, weights, inputs=inputs)
 
     @property
     def reference(self) -> str:
