@@ -14,6 +14,7 @@ from tmc.ir.types import Array
 from tmc.passes.calibrate.calibrate import Range, Ranges
 from tmc.passes.pipeline import NamedPass, run_passes
 from tmc.passes.quantise import quantise
+from tmc.passes.quantise_clip import uniform_limits
 from tmc.passes.recipe import DEFAULT, Recipe
 from tmc.passes.scales.choose_scales import choose_scales
 
@@ -32,7 +33,7 @@ def outline(graph: Graph, recipe: Recipe = DEFAULT) -> Graph | None:
     plain = replace(graph, constants=_plain(graph))
     names = (*graph.inputs, *(op.output for op in graph.ops))
     positive = {op.output for op in graph.ops if op.kind is OpKind.RELU}
-    ranges = {name: _range(graph.types[name].shape[-1], name in positive) for name in names}
+    ranges = {name: _range(graph.types[name].shape, name in positive) for name in names}
     try:
         scales = choose_scales(plain, Ranges(ranges, 1), recipe)
         last = NamedPass("quantise", partial(quantise, scales=scales, recipe=recipe))
@@ -50,19 +51,23 @@ def _plain(graph: Graph) -> Mapping[str, Array]:
         operands = [graph.types[name].shape for name in op.inputs]
         if op.kind in (OpKind.LINEAR, OpKind.DEPTHWISE_ROWS):
             weight, bias = operands[1:]
-            plain = np.full(weight, 1 / weight[1], np.float32), np.zeros(bias, np.float32)
+            plain = np.full(weight, 1 / max(weight[1], 1), np.float32), np.zeros(bias, np.float32)
         elif op.kind is OpKind.LAYERNORM:
             plain = np.ones(operands[1], np.float32), np.zeros(operands[2], np.float32)
         elif op.kind is OpKind.CLIP:
             low, high = operands[1:]
             plain = np.full(low, -2 * REACH, np.float32), np.full(high, 2 * REACH, np.float32)
+            if uniform_limits(graph, op) is None:  # then it is a clip of its own, here too
+                for end in plain:
+                    end.reshape(-1, end.shape[-1] if end.ndim else 1)[:, 0] *= 2
         else:
             continue
         constants.update(zip(op.inputs[1:], plain, strict=True))
     return constants
 
 
-def _range(columns: int, positive: bool) -> Range:
+def _range(shape: tuple[int, ...], positive: bool) -> Range:
+    columns = shape[-1] if shape else 1
     ends = np.zeros(columns) if positive else np.full(columns, -REACH), np.full(columns, REACH)
     low, high = (end.astype(np.float32) for end in ends)
     return Range(low, high, high, np.arange(columns))

@@ -58,7 +58,7 @@ ROOMS: dict[str, dict[str, tuple[str, ...]]] = {
         "quantise_clip": ("integer_ops", "scales", "canonical"),
         "quantise": ("recipe", "integer_ops", "scales", "quantise_clip"),
         "quantise_calibrated": ("recipe", "watch", "pipeline", "calibrate", "scales", "quantise"),
-        "outline": ("recipe", "pipeline", "calibrate", "scales", "quantise"),
+        "outline": ("recipe", "pipeline", "calibrate", "scales", "quantise_clip", "quantise"),
         "declared": ("pipeline", "views", "calibrate", "integer_ops", "scales", "canonical"),
         "accuracy": ("recipe", "calibrate"),
         "quantise_model": (

@@ -10,6 +10,7 @@ import pytest
 
 from tests.networks.post_norm_networks import post_norm
 from tests.networks.transformers import Architecture, write_transformer
+from tests.passes.pass_checks import graph_of
 from tests.quantised.relu_models import PLACES, write_network
 from tmc.backend_gap9.plan.fits import check_fits
 from tmc.backend_gap9.plan.planning import make_plan
@@ -152,3 +153,15 @@ def test_what_no_numbers_allow_is_said_and_what_some_do_is_not() -> None:
     )
     with pytest.raises(NoIntegerForm, match="found operand %"):
         outline(replace(graph, ops=twice))
+
+
+def test_limits_of_channels_are_a_clip_of_its_own_here_too() -> None:
+    limits = {"low": -np.ones((1, 4)), "high": np.arange(1.0, 5.0)[None]}
+    constants = {"w": np.eye(4), "b": np.zeros((1, 4)), **limits}
+    text = "s = linear(x, w, b)\n c = clip(s, low, high)\n y = linear(c, w, b)"
+    graph = graph_of(text, (6, 4), {name: array.astype(np.float32) for name, array in constants.items()})
+    found, real = outline(graph), _real(graph)
+    assert found is not None
+    assert [op.kind for op in found.ops] == [op.kind for op in real.ops]
+    assert OpKind.QCLIP in [op.kind for op in found.ops]
+    assert _constants_bytes(found) <= _constants_bytes(real)
