@@ -21,6 +21,8 @@ from tmc.backend_gap9.emit.emit import emit
 from tmc.backend_gap9.emit.keep_files import KeptFiles
 from tmc.backend_gap9.emit.output_directory import check_output, write_directory
 from tmc.backend_gap9.emit.stack_need import check_stack
+from tmc.backend_gap9.kernels.costs import check_costs
+from tmc.backend_gap9.kernels.table import COSTS
 from tmc.backend_gap9.plan.fits import check_fits
 from tmc.backend_gap9.plan.plan import Plan
 from tmc.backend_gap9.plan.planning import make_plan
@@ -177,7 +179,8 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
 
 
 def _check_request(options: Options) -> None:
-    """Refuse, before any work, a missing model, a name that C cannot take, an output without a place."""
+    """Refuse, before any work, what cannot lead to C: a missing model, a name that C cannot take, a target
+    without the costs of all kernels, an output without a place."""
     if not options.model.is_file():
         raise UnsupportedModel(str(options.model), "found no file of this name", "check the path")
     if options.name is not None and options.name != identifier(options.name):
@@ -186,6 +189,7 @@ def _check_request(options: Options) -> None:
             f"found {options.name!r}, allowed letters, digits and _, no digit first",
             f"for example --name {identifier(options.name)}",
         )
+    check_costs(options.target, COSTS)
     if options.output is not None:
         check_output(options.output)
 

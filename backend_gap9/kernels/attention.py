@@ -128,6 +128,7 @@ ATTENTION = KernelRecord(
     (SCORES, SOFTMAX, VALUES),
     _chosen,
     _numbers,
+    ("attention", AttentionCosts),
     _tables,
     macs=_macs,
 )

@@ -84,4 +84,6 @@ def _in_words(rows: Array) -> Array:
     return np.pad(rows, ((0, 0), (0, more))).astype(rows.dtype.newbyteorder("<"))
 
 
-CLIP = KernelRecord(OpKind.QCLIP, "cores", "rows", tuple(_CHOICES.values()), _chosen, _numbers, _tables)
+CLIP = KernelRecord(
+    OpKind.QCLIP, "cores", "rows", tuple(_CHOICES.values()), _chosen, _numbers, ("clip", ClipCosts), _tables
+)

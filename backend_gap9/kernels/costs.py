@@ -7,14 +7,16 @@ a table of the target's file, read as the record that the kernel's own file decl
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from math import ceil
 from typing import Any, TypeVar, cast
 
 from tmc.backend_gap9.kernels.record import Arguments, Kernel
-from tmc.backend_gap9.target.read_record import read_record
+from tmc.backend_gap9.target.read_record import closest, read_record
 from tmc.backend_gap9.target.target import KernelTables, Target
+from tmc.ir.errors import TmcError
 
 Costs = TypeVar("Costs")
 
@@ -39,6 +41,19 @@ class BlockCosts:
         return blocks * (-(-depth_bytes // 4) * self.step_cycles + self.block_cycles)
 
 
+def check_costs(target: Target, tables: Mapping[str, type[Any]]) -> None:
+    """Refuse a target that lacks cost constants of a kernel, or has some that no kernel knows.
+
+    tables: the record of each table. Raises: TmcError naming the file, the key and what is allowed.
+    """
+    for name in target.kernels.tables:
+        if name not in tables:
+            what = f"found the table [kernels.{name}], allowed those of {', '.join(tables)}"
+            raise TmcError(target.kernels.where, what, *closest(name, tables))
+    for name, record in tables.items():
+        costs_of(target, name, record)
+
+
 def costs_of(target: Target, kernel: str, record: type[Costs]) -> Costs:
     """Return the constants of a kernel on a target, the table [kernels.<kernel>] of its file.
 
@@ -50,7 +65,7 @@ def costs_of(target: Target, kernel: str, record: type[Costs]) -> Costs:
 
 @cache
 def _read(tables: KernelTables, kernel: str, record: Any) -> Any:
-    return read_record(record, tables.table(kernel), f"kernels.{kernel}")
+    return read_record(record, tables.table(kernel), tables.where, f"kernels.{kernel}.")
 
 
 def share(target: Target, count: int) -> int:

@@ -101,6 +101,7 @@ DEPTHWISE_ROWS = KernelRecord(
     (_PLAIN, _TABLE),
     _chosen,
     _numbers,
+    ("depthwise_rows", DepthwiseRowsCosts),
     _tables,
     weight_rows=_weight_rows,
     macs=_macs,

@@ -82,6 +82,7 @@ INTERPOLATE_ROWS = KernelRecord(
     (_PLAIN, _TRANSPOSED),
     _chosen,
     _numbers,
+    ("interpolate_rows", InterpolateRowsCosts),
     _tables,
     columns=_columns,
 )

@@ -91,5 +91,12 @@ def _tables(graph: Graph, op: Op) -> Mapping[str, Array]:
 
 
 LAYERNORM = KernelRecord(
-    OpKind.QLAYERNORM, "cores", "rows", tuple(_BY_RESULT.values()), _chosen, _numbers, _tables
+    OpKind.QLAYERNORM,
+    "cores",
+    "rows",
+    tuple(_BY_RESULT.values()),
+    _chosen,
+    _numbers,
+    ("layernorm", LayerNormCosts),
+    _tables,
 )

@@ -249,6 +249,7 @@ LINEAR = KernelRecord(
     tuple(_CHOICES.values()),
     _chosen,
     _numbers,
+    ("linear", LinearCosts),
     _tables,
     weight_rows=_weight_rows,
     macs=_macs,

@@ -66,5 +66,12 @@ def _columns(graph: Graph, op: Op) -> ColumnNeeds:
 
 
 MEAN_ROWS = KernelRecord(
-    OpKind.QMEAN_ROWS, "cores", "columns", (_MEAN_ROWS,), _chosen, _numbers, columns=_columns
+    OpKind.QMEAN_ROWS,
+    "cores",
+    "columns",
+    (_MEAN_ROWS,),
+    _chosen,
+    _numbers,
+    ("mean_rows", MeanRowsCosts),
+    columns=_columns,
 )

@@ -48,4 +48,12 @@ def _numbers(graph: Graph, op: Op) -> Mapping[str, int]:
     return {"rows": graph.types[op.output].shape[0], "groups": op.attrs.groups}
 
 
-PERMUTE_ROWS = KernelRecord(OpKind.PERMUTE_ROWS, "cores", "columns", (_PERMUTE_ROWS,), _chosen, _numbers)
+PERMUTE_ROWS = KernelRecord(
+    OpKind.PERMUTE_ROWS,
+    "cores",
+    "columns",
+    (_PERMUTE_ROWS,),
+    _chosen,
+    _numbers,
+    ("permute_rows", PermuteRowsCosts),
+)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 from tmc.backend_gap9.program.expressions import compiled
 from tmc.backend_gap9.program.program import Expr
@@ -117,7 +117,8 @@ class KernelRecord:
     """How an engine computes an op.
 
     kernels: all C functions; chosen: those that compute a given op, in order (PlanError if none does).
-    numbers: the arguments that follow from the op; those of its tiles come from the schedule.
+    numbers: the arguments that follow from the op; those of its tiles come from the schedule. costs: the
+    table of constants in a target's file, and its record.
     tables: small constants by the field of their argument, in target byte order; line_table: the constant
     with a line for each row, which travels with them; weight_rows: packed rows, one for each output channel.
     macs: multiply-accumulates of matrix products and convolutions.
@@ -129,6 +130,7 @@ class KernelRecord:
     kernels: tuple[Kernel, ...]
     chosen: Callable[[Graph, Op], tuple[Kernel, ...]]
     numbers: Callable[[Graph, Op], Mapping[str, int]]
+    costs: tuple[str, type[Any]]
     tables: Callable[[Graph, Op], Mapping[str, Array]] = field(default=lambda graph, op: {})
     line_table: Callable[[Graph, Op], str | None] = field(default=lambda graph, op: None)
     weight_rows: Callable[[Graph, Op], Array] | None = None

@@ -66,5 +66,12 @@ def _tables(graph: Graph, op: Op) -> Mapping[str, Array]:
 
 
 REQUANTISE = KernelRecord(
-    OpKind.QREQUANTISE, "cores", "rows", tuple(_BY_INPUT.values()), _chosen, _numbers, _tables
+    OpKind.QREQUANTISE,
+    "cores",
+    "rows",
+    tuple(_BY_INPUT.values()),
+    _chosen,
+    _numbers,
+    ("requantise", RequantiseCosts),
+    _tables,
 )

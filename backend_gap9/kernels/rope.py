@@ -65,5 +65,13 @@ def _tables(graph: Graph, op: Op) -> Mapping[str, Array]:
 
 
 ROPE = KernelRecord(
-    OpKind.QROPE, "cores", "follower", (_ROPE,), _chosen, _numbers, _tables, line_table=_line_table
+    OpKind.QROPE,
+    "cores",
+    "follower",
+    (_ROPE,),
+    _chosen,
+    _numbers,
+    ("rope", RopeCosts),
+    _tables,
+    line_table=_line_table,
 )

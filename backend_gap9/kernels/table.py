@@ -7,6 +7,7 @@ wrong one.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from tmc.backend_gap9.kernels.attention import ATTENTION
 from tmc.backend_gap9.kernels.clip import CLIP
@@ -44,6 +45,9 @@ RECORD_OF: Mapping[str, KernelRecord] = {
 KERNELS: Mapping[str, Kernel] = {
     kernel.stem: kernel for record in RECORDS.values() for kernel in record.kernels
 }
+
+# The record of each table of cost constants in a target's file.
+COSTS: Mapping[str, type[Any]] = dict(record.costs for record in RECORDS.values())
 
 
 def form_of(op: Op) -> Form:

@@ -6,7 +6,7 @@ Cycles are cycles of the cluster clock everywhere.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tmc.ir.errors import TmcError
@@ -79,9 +79,11 @@ class Calls:
 class KernelTables:
     """The cost constants of kernels, a table for each; the records of the kernels say what they are.
 
-    Cycles of one core, with all others at work: bank conflicts and shared caches are in the figures.
+    Cycles of one core, with all others at work: bank conflicts and shared caches are in the figures. where:
+    the file that has them.
     """
 
+    where: str = field(compare=False)
     tables: Mapping[str, Mapping[str, Any]]
 
     def __hash__(self) -> int:
@@ -94,8 +96,12 @@ class KernelTables:
         Raises: TmcError for a kernel without any.
         """
         if kernel not in self.tables:
-            raise TmcError("target", f"found no table [kernels.{kernel}], allowed one for each kernel")
-        return self.tables[kernel]
+            raise TmcError(self.where, f"found no table [kernels.{kernel}], allowed one for each kernel")
+        table = self.tables[kernel]
+        if not isinstance(table, Mapping):
+            key = f"kernels.{kernel}"
+            raise TmcError(self.where, f"{key}: found {table!r}, allowed a table [{key}]")
+        return table
 
 
 @dataclass(frozen=True, slots=True)

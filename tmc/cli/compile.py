@@ -33,7 +33,12 @@ class _Stop(Exception):
 def add_compile_options(parser: argparse.ArgumentParser) -> None:
     """Add what `compile` and `check` share."""
     parser.add_argument("model", metavar="MODEL.onnx", type=Path)
-    parser.add_argument("--target", default="gap9", metavar="NAME", help="see `tmc targets`; default: gap9")
+    parser.add_argument(
+        "--target",
+        default="gap9",
+        metavar="NAME|FILE.toml",
+        help="one that `tmc targets` lists, or the description of your own; default: gap9",
+    )
     parser.add_argument(
         "--calibration",
         metavar="FILE.npz",

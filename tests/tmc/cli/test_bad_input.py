@@ -215,8 +215,10 @@ def test_calibration_that_cannot_be_read(tmp_path: Path, model: Path, content: b
 
 
 def test_unknown_target(tmp_path: Path, model: Path) -> None:
-    error = refused_untouched(tmp_path, "compile", model, "--target", "gap8").error
-    assert error == "target: found gap8, allowed gap9, gap9-cores, gap9-8mb"
+    answer = refused_untouched(tmp_path, "compile", model, "--target", "gap8")
+    names = "gap9, gap9-cores, gap9-8mb, pulp-open"
+    assert answer.error == f"--target: found gap8, allowed {names}, or the path of a .toml file"
+    assert answer.notes == ["did you mean gap9?"]
 
 
 @pytest.mark.parametrize("name", ["two words", "1st", "a-b", "", "naïve"])
