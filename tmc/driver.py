@@ -158,7 +158,7 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     watch.stage("emit C")
     report = build_report(plan, program, options.target, _origin(options), exactness, kept)
     golden = quantise_inputs(integer, calibration.first(1)[0])[integer.inputs[0]]
-    files = emit(integer, program, staged.contents, captions(report), options.target.stacks, golden)
+    files = emit(integer, program, staged.contents, captions(report), options.target, golden)
     files |= report_files(report)
     kept_files = KeptFiles() if options.output is None else write_directory(files, options.output)
     done("emit")

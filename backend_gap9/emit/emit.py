@@ -10,12 +10,13 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from tmc.backend_gap9.emit.captions import Captions
 from tmc.backend_gap9.emit.golden import golden_files
 from tmc.backend_gap9.emit.interface import interface_text
+from tmc.backend_gap9.emit.machine import HEADER, machine_header, machine_of
 from tmc.backend_gap9.emit.names import names_of
 from tmc.backend_gap9.emit.network import network_text
 from tmc.backend_gap9.emit.runtime import network_mk, runtime_files
 from tmc.backend_gap9.emit.stack_need import stack_need, stack_text
 from tmc.backend_gap9.program.program import Program, calls
-from tmc.backend_gap9.target.target import Stacks
+from tmc.backend_gap9.target.target import Target
 from tmc.ir.graph import Graph
 from tmc.ir.types import Array
 
@@ -25,7 +26,7 @@ def emit(
     program: Program,
     contents: Mapping[str, bytes],
     captions: Captions,
-    stacks: Stacks,
+    target: Target,
     golden_input: Array,
 ) -> dict[str, bytes]:
     """Return the files of the output directory, all but the report, by relative path. Equal arguments give
@@ -33,7 +34,7 @@ def emit(
 
     The program must have passed `check_program`. contents are the bytes of its constant blocks by name,
     golden_input is one integer input of the graph.
-    The stacks of the cores are what its makefiles hold the C to.
+    The target goes into a header, its stacks are what the makefiles hold the C to.
     Raises: PlanError for a graph with several inputs or outputs.
     """
     names = names_of(program, graph)
@@ -41,16 +42,17 @@ def emit(
     interface = interface_text(graph, captions, names, image)
     network = network_text(graph, program, captions, names, image)
     kernels = sorted({call.kernel for stage in program.stages for call in calls(stage.body)})
-    stack = stack_text(stack_need(program), stacks)
+    stack = stack_text(stack_need(program), target.stacks)
     context = {"n": network, "i": interface, "made_by": captions.made_by, "stack_text": stack}
     network_c = _render("network.c.j2", context)
     content = {
         "network.c": network_c,
         "network.h": _render("network.h.j2", context),
-        "network.mk": network_mk(names.network, stacks),
+        "network.mk": network_mk(names.network, target.stacks),
         "weights.bin": image,
         "README.txt": _render("README.txt.j2", context),
         **golden_files(graph, golden_input),
+        HEADER: machine_header(machine_of(target)),
         **runtime_files(network_c, kernels),
     }
     return dict(sorted(content.items()))

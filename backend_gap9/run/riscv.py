@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from tmc.backend_gap9.emit.golden import little_endian
+from tmc.backend_gap9.emit.machine import Machine, read_machine
 from tmc.backend_gap9.emit.output_directory import MARKER
 from tmc.backend_gap9.kernels.record import Isa
 from tmc.backend_gap9.run.build import build_iss, build_riscv
@@ -60,7 +61,7 @@ def run_iss(
         iss = simulator or build_iss(Path(folder))
 
         def command(elf: Path, flash: Path) -> list[str]:
-            return iss_command(iss, elf, flash, instructions_max)
+            return iss_command(iss, job.machine, elf, flash, instructions_max)
 
         result = _run(job, trace, seconds, command)
     return replace(result, cycles=None, stage_cycles=(), init_cycles=None)
@@ -91,7 +92,7 @@ def run_gvsoc(
     with tempfile.TemporaryDirectory() as folder:
 
         def command(elf: Path, flash: Path) -> list[str]:
-            return gvsoc_command(program, elf, flash, Path(folder), properties)
+            return gvsoc_command(program, job.machine, elf, flash, Path(folder), properties)
 
         counted = _run(job, False, seconds, command)
         if not trace:
@@ -115,6 +116,7 @@ class _Job:
 
     platform: str
     directory: Path
+    machine: Machine
     graph: Graph
     inputs: Array
     isa: Isa
@@ -133,6 +135,7 @@ def _job(platform: str, directory: Path, inputs: Array | None, isa: Isa) -> _Job
     return _Job(
         platform,
         directory,
+        read_machine(directory),
         golden.graph,
         golden.inputs if inputs is None else checked_inputs(golden.graph, inputs),
         isa,

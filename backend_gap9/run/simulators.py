@@ -16,11 +16,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import IO
 
+from tmc.backend_gap9.emit.machine import Machine
 from tmc.backend_gap9.run.console import last_stage
 from tmc.ir.errors import PlatformError
 
 GVSOC_TARGET = "tmc_gap9"
-HYPERRAM_KIB = 32768  # as in that target
 _TRAP = "iss: trap: "
 
 
@@ -40,14 +40,39 @@ def find_gvsoc(gvsoc: Path | None = None) -> Path:
     return Path(found)
 
 
-def iss_command(iss: Path, program: Path, flash: Path, instructions_max: int) -> list[str]:
+def iss_options(machine: Machine) -> list[str]:
+    """Return the options that make the instruction-set simulator a machine."""
+    sizes = {
+        "--cores": machine.cores,
+        "--l1-kib": machine.l1_bytes // 1024,
+        "--l2-kib": machine.l2_bytes // 1024,
+        "--hyperram-kib": machine.l3_bytes // 1024,
+        "--dma-ids": machine.dma_queue_entries,
+        "--dma-bytes": machine.dma_max_bytes,
+    }
+    return [word for option, value in sizes.items() for word in (option, str(value))]
+
+
+def iss_command(iss: Path, machine: Machine, program: Path, flash: Path, instructions_max: int) -> list[str]:
     """Return the command that runs a program with the content of its flash."""
-    sizes = ["--hyperram-kib", str(HYPERRAM_KIB)]
-    return [str(iss), *sizes, "--hyperflash", str(flash), "--limit", str(instructions_max), str(program)]
+    limits = ["--hyperflash", str(flash), "--limit", str(instructions_max)]
+    return [str(iss), *iss_options(machine), *limits, str(program)]
+
+
+def gvsoc_properties(machine: Machine) -> list[str]:
+    """Return the properties that make the project's target description of GVSoC a machine."""
+    return [
+        f"cores={machine.cores}",
+        f"l1_bytes={machine.l1_bytes}",
+        f"l2_bytes={machine.l2_bytes}",
+        f"l3_bytes={machine.l3_bytes}",
+        f"cluster_hz={machine.cluster_hz}",
+        f"periph_hz={machine.l3_bytes_per_second}",
+    ]
 
 
 def gvsoc_command(
-    gvsoc: Path, program: Path, flash: Path, folder: Path, properties: Sequence[str] = ()
+    gvsoc: Path, machine: Machine, program: Path, flash: Path, folder: Path, properties: Sequence[str] = ()
 ) -> list[str]:
     """Return the command that runs a program with the content of its flash; folder is for GVSoC's own files.
 
@@ -56,7 +81,8 @@ def gvsoc_command(
     # The simulator writes to its flash: it gets a copy.
     shutil.copyfile(flash, folder / "hyperflash.bin")
     targets = files("tmc.backend_gap9.target") / "gvsoc"
-    options = [word for each in properties for word in ("--target-property", each)]
+    given = (*gvsoc_properties(machine), *properties)
+    options = [word for each in given for word in ("--target-property", each)]
     # Line by line: what was printed before a hang is wanted.
     return [
         *("stdbuf", "-oL", str(gvsoc), f"--target={GVSOC_TARGET}", "--target-dir", str(targets)),

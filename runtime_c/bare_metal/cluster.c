@@ -1,4 +1,4 @@
-/* The eight cores: jobs from the fabric controller, barriers, the log of stages. */
+/* The cores: jobs from the fabric controller, barriers, the log of stages. */
 #include "bare_metal.h"
 #include "registers.h"
 

@@ -39,7 +39,6 @@
 #define DMA_TO_L1 (1u << 17)
 #define DMA_INCREMENT (1u << 18)
 #define DMA_LINES (1u << 19)
-#define DMA_IDS 16u
 
 /* HyperBus behind the uDMA: eight channels and the registers that they share. */
 #define UDMA_CLOCKS_ADDRESS 0x1A102000u

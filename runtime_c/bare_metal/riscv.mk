@@ -25,6 +25,9 @@ ifdef TRACE
 FLAGS += -DTMC_TRACE
 endif
 
+# What the linker script has to know of the target.
+SYMBOLS := $(shell sed -n 's/^\#define \(TMC_[A-Z0-9_]*\) \([0-9]*\)u$$/-Wl,--defsym=\1=\2/p' include/tmc_target.h)
+
 SOURCES := network.c $(sort $(wildcard kernels/*_$(ISA).c $(BARE_METAL)/*.c))
 HEADERS := $(wildcard *.h include/*.h $(BARE_METAL)/*.h)
 PARTS := $(addprefix $(OBJECTS)/,$(patsubst %.c,%.o,$(notdir $(SOURCES))) start.o input.o)
@@ -34,9 +37,9 @@ vpath %.S $(BARE_METAL)
 
 .DELETE_ON_ERROR:
 
-$(OUTPUT): $(PARTS) $(BARE_METAL)/bare_metal.ld network.mk check_stacks.sh stack_need.awk
+$(OUTPUT): $(PARTS) $(BARE_METAL)/bare_metal.ld network.mk include/tmc_target.h check_stacks.sh stack_need.awk
 	$(CROSS)gcc $(FLAGS) -nostdlib -nostartfiles -T$(BARE_METAL)/bare_metal.ld \
-		-Wl,--defsym=TMC_WORKER_STACK_BYTES=$(TMC_WORKER_STACK_BYTES) $(PARTS) -lgcc -o $@
+		-Wl,--defsym=TMC_WORKER_STACK_BYTES=$(TMC_WORKER_STACK_BYTES) $(SYMBOLS) $(PARTS) -lgcc -o $@
 	sh check_stacks.sh $(CROSS)objdump $@
 
 $(OBJECTS)/%.o: %.c $(HEADERS)

@@ -1,7 +1,7 @@
 /* Transfers on bare metal: core 0 drives the cluster's DMA and the uDMA itself.
  *
- * The DMA has 16 ids. Where all of them are taken, a start waits until some transfer is complete and takes its
- * id; that transfer's slot then says so. The HyperBus serves 8 channels with queues of 8 in turn, one transfer
+ * The DMA has TMC_DMA_QUEUE_ENTRIES ids. Where all of them are taken, a start waits until some transfer is complete and
+ * takes its id; that transfer's slot then says so. The HyperBus serves 8 channels with queues of 8 in turn, one transfer
  * at a time: fetches go to them in turn too, and so end in the order of their starts. A channel counts the
  * transfers that are not done; a fetch is done when only later ones are left. Waits poll: an event of the DMA would wake
  * cores out of barriers.
@@ -13,7 +13,7 @@
 
 static IN_L1 struct {
     uint32_t used; /* bit i: id i belongs to a slot */
-    tmc_transfer *slots[DMA_IDS];
+    tmc_transfer *slots[TMC_DMA_QUEUE_ENTRIES];
 } dma;
 
 static IN_L1 struct {
@@ -41,7 +41,7 @@ static void reclaim(void)
 {
     uint32_t id = 0;
     while ((register_load(DMA_STATUS_ADDRESS) >> id & 1u) != 0u)
-        id = (id + 1u) % DMA_IDS;
+        id = (id + 1u) % TMC_DMA_QUEUE_ENTRIES;
     dma.slots[id]->ticket = COMPLETE;
     release(id);
 }
@@ -50,7 +50,7 @@ static void start(tmc_transfer *transfer, uint32_t direction, const void *l1, co
                   uint32_t line_bytes, uint32_t l2_pitch)
 {
     const uint32_t command = lines * line_bytes | direction | DMA_INCREMENT;
-    if (dma.used == (1u << DMA_IDS) - 1u)
+    if (dma.used == (1u << TMC_DMA_QUEUE_ENTRIES) - 1u)
         reclaim();
     __asm__ volatile("" ::: "memory");
     const uint32_t id = register_load(DMA_QUEUE_ADDRESS);

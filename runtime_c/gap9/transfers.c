@@ -4,19 +4,17 @@
 #include "gap9_memory.h"
 #include "tmc_platform.h"
 
-/* Ids of the DMA. The driver asks for one per transfer and does not look whether there is one. */
-#define DMA_IDS 16u
-
-/** The transfers in flight, each where its number modulo DMA_IDS says; core 0's. */
+/** The transfers in flight, each where its number modulo the ids of the DMA says; core 0's. The driver asks for an id
+ *  per transfer and does not look whether there is one. */
 static struct {
     uint32_t started;
-    tmc_transfer *slots[DMA_IDS];
+    tmc_transfer *slots[TMC_DMA_QUEUE_ENTRIES];
 } dma;
 
-/** Give a transfer a place; the one that has it, the oldest of DMA_IDS, is waited for. */
+/** Give a transfer a place; the one that has it, the oldest, is waited for. */
 static void enter(tmc_transfer *transfer)
 {
-    const uint32_t place = dma.started++ % DMA_IDS;
+    const uint32_t place = dma.started++ % TMC_DMA_QUEUE_ENTRIES;
     if (dma.slots[place] != NULL)
         pi_cl_dma_wait(&dma.slots[place]->line);
     dma.slots[place] = transfer;

@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#define TMC_CORES 8u
+#include "tmc_target.h"
 
 /** Return the number of the calling core, 0 to TMC_CORES - 1. */
 uint32_t tmc_core_id(void);

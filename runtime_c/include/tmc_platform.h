@@ -18,8 +18,6 @@
 /* Defines `tmc_transfer`, the state of one slot; each platform has its own. */
 #include "tmc_transfer.h"
 
-#define TMC_DMA_MAX_BYTES 131071u
-
 /** Start a copy of `lines` lines of `line_bytes` from L2, `l2_pitch` bytes apart, to L1, where they lie
  *  densely. lines * line_bytes is 1 to TMC_DMA_MAX_BYTES; l2_pitch >= line_bytes, ignored for one line.
  *  Core 0 only. */

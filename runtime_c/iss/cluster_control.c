@@ -20,14 +20,17 @@ void hart_start(Hart *hart, uint32_t address)
 
 static bool is_boot_address(uint32_t offset)
 {
-    return offset >= REGISTER_BOOT_ADDRESS && offset < REGISTER_BOOT_ADDRESS + 4 * HARTS && offset % 4 == 0;
+    return offset >= REGISTER_BOOT_ADDRESS && offset < REGISTER_BOOT_ADDRESS + 4 * cluster_cores && offset % 4 == 0;
 }
 
 /* Start the cores that are newly enabled, stop those that no longer are. */
 static void enable_fetch(Hart *hart, uint32_t mask)
 {
+    if (mask >> cluster_cores != 0) {
+        trap(hart, "cluster control: found cores 0x%x switched on, allowed 0x%x", mask, (1u << cluster_cores) - 1);
+    }
     uint32_t epoch = memory_new_epoch();
-    for (unsigned i = 0; i < CLUSTER_CORES; i++) {
+    for (unsigned i = 0; i < cluster_cores; i++) {
         Hart *core = &harts[i];
         bool enable = mask >> i & 1;
         if (enable && core->state == HART_OFF) {

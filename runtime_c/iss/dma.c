@@ -12,9 +12,9 @@ enum {
     REGISTER_STATUS = 0x4,  /* Read: bit i: id i busy, bit 16 + i: allocated. Write: free ids. */
 };
 
-#define IDS 16
+/* Where the allocated ids begin in the status register. */
+#define IDS_MAX 16
 #define TRANSFERS 64
-#define BYTES_MAX 131071
 
 #define COMMAND_BYTES 0x0001ffffu
 #define COMMAND_TO_L1 (1u << 17)
@@ -42,21 +42,29 @@ typedef struct Queue {
 } Queue;
 
 static Job jobs[TRANSFERS];
-static Queue queues[CLUSTER_CORES] = {
+static Queue queues[CLUSTER_CORES_MAX] = {
     {.id = -1}, {.id = -1}, {.id = -1}, {.id = -1}, {.id = -1}, {.id = -1}, {.id = -1}, {.id = -1},
 };
 static uint32_t allocated;
+static int ids;
+static uint32_t bytes_max;
+
+void dma_create(uint32_t id_count, uint32_t largest_bytes)
+{
+    ids = (int)id_count;
+    bytes_max = largest_bytes;
+}
 
 static uint32_t allocate_id(Hart *hart)
 {
-    for (int id = 0; id < IDS; id++) {
+    for (int id = 0; id < ids; id++) {
         if (!(allocated >> id & 1)) {
             allocated |= 1u << id;
             queues[hart->index].id = id;
             return (uint32_t)id;
         }
     }
-    trap(hart, "DMA: all %d transfer ids are in use", IDS);
+    trap(hart, "DMA: all %d transfer ids are in use", ids);
 }
 
 static void check_command(const Hart *hart, const Queue *queue)
@@ -71,8 +79,8 @@ static void check_command(const Hart *hart, const Queue *queue)
     if (!(command & COMMAND_INCREMENT)) {
         trap(hart, "DMA: command 0x%08x does not increment its addresses", command);
     }
-    if (bytes == 0 || bytes > BYTES_MAX) {
-        trap(hart, "DMA: found a transfer of %u bytes, allowed 1 to %d", bytes, BYTES_MAX);
+    if (bytes == 0 || bytes > bytes_max) {
+        trap(hart, "DMA: found a transfer of %u bytes, allowed 1 to %u", bytes, bytes_max);
     }
     if (memory_bytes(queue->words[1], bytes) == NULL || queue->words[1] >= L2_ADDRESS) {
         trap(hart, "DMA: found %u bytes at 0x%08x on the L1 side, which is not inside L1", bytes, queue->words[1]);
@@ -123,7 +131,7 @@ void dma_progress(void)
         if (jobs[i].used && jobs[i].busy) {
             jobs[i].busy = false;
             if (jobs[i].command & COMMAND_EVENT) {
-                uint32_t all = (1u << CLUSTER_CORES) - 1;
+                uint32_t all = (1u << cluster_cores) - 1;
                 event_unit_raise(EVENT_DMA, jobs[i].command & COMMAND_BROADCAST ? all : 1u << jobs[i].core);
             }
         }
@@ -132,7 +140,7 @@ void dma_progress(void)
 
 static uint32_t read_status(void)
 {
-    uint32_t status = allocated << IDS;
+    uint32_t status = allocated << IDS_MAX;
     for (unsigned i = 0; i < TRANSFERS; i++) {
         if (jobs[i].used && jobs[i].busy) {
             status |= 1u << jobs[i].id;
@@ -157,7 +165,7 @@ static void free_ids(Hart *hart, uint32_t mask)
         }
     }
     allocated &= ~mask;
-    for (unsigned core = 0; core < CLUSTER_CORES; core++) {
+    for (unsigned core = 0; core < cluster_cores; core++) {
         if (queues[core].id >= 0 && (mask >> queues[core].id & 1)) {
             queues[core].id = -1;
         }

@@ -11,6 +11,9 @@
 
 #include "hart.h"
 
+/* Say how many transfers may be in flight, at most 16, and how many bytes one may have, at most 131,071. */
+void dma_create(uint32_t id_count, uint32_t largest_bytes);
+
 uint32_t dma_load(Hart *hart, uint32_t offset);
 void dma_store(Hart *hart, uint32_t offset, uint32_t value);
 

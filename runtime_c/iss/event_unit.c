@@ -42,7 +42,7 @@ typedef struct Barrier {
     uint32_t arrived;
 } Barrier;
 
-static CoreEvents cores[CLUSTER_CORES];
+static CoreEvents cores[CLUSTER_CORES_MAX];
 static Barrier barriers[BARRIERS];
 
 static void wake(unsigned core)
@@ -54,7 +54,7 @@ static void wake(unsigned core)
 
 void event_unit_raise(unsigned event, uint32_t core_mask)
 {
-    for (unsigned i = 0; i < CLUSTER_CORES; i++) {
+    for (unsigned i = 0; i < cluster_cores; i++) {
         if (core_mask >> i & 1) {
             cores[i].buffer |= 1u << event;
             wake(i);
@@ -66,7 +66,7 @@ void event_unit_raise(unsigned event, uint32_t core_mask)
 static void synchronise(uint32_t core_mask)
 {
     uint32_t epoch = memory_new_epoch();
-    for (unsigned i = 0; i < CLUSTER_CORES; i++) {
+    for (unsigned i = 0; i < cluster_cores; i++) {
         if ((core_mask >> i & 1) && harts[i].own_lanes != 0) {
             harts[i].epoch = epoch;
         }
@@ -75,11 +75,11 @@ static void synchronise(uint32_t core_mask)
 
 void event_unit_software_event(Hart *hart, uint32_t event, uint32_t core_mask)
 {
-    if (event >= SOFTWARE_EVENTS || core_mask >> CLUSTER_CORES != 0) {
+    if (event >= SOFTWARE_EVENTS || core_mask >> cluster_cores != 0) {
         trap(hart, "event unit: found software event %u for cores 0x%x, allowed 0 to %d and 0x%x", event,
-             core_mask, SOFTWARE_EVENTS - 1, (1u << CLUSTER_CORES) - 1);
+             core_mask, SOFTWARE_EVENTS - 1, (1u << cluster_cores) - 1);
     }
-    core_mask = core_mask != 0 ? core_mask : (1u << CLUSTER_CORES) - 1;
+    core_mask = core_mask != 0 ? core_mask : (1u << cluster_cores) - 1;
     synchronise(core_mask);
     event_unit_raise(event, core_mask);
 }
@@ -96,7 +96,7 @@ static void arrive(Hart *hart, unsigned index)
     if ((barrier->arrived & barrier->trigger_mask) == barrier->trigger_mask) {
         barrier->arrived = 0;
         synchronise(barrier->target_mask);
-        for (unsigned i = 0; i < CLUSTER_CORES; i++) {
+        for (unsigned i = 0; i < cluster_cores; i++) {
             if ((barrier->target_mask >> i & 1) && cores[i].barrier == (int)index) {
                 cores[i].released = true;
             }

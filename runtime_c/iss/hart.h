@@ -5,9 +5,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CLUSTER_CORES 8
-#define FABRIC_CONTROLLER CLUSTER_CORES
-#define HARTS (CLUSTER_CORES + 1)
+/* As many as a lane word has bits for. */
+#define CLUSTER_CORES_MAX 8
+#define FABRIC_CONTROLLER CLUSTER_CORES_MAX
+#define HARTS (CLUSTER_CORES_MAX + 1)
 
 /* An armed_end that no program counter can equal. */
 #define LOOP_IDLE 1u
@@ -46,6 +47,8 @@ typedef struct Hart {
     uint32_t counter_offset; /* The same for the performance counters. */
 } Hart;
 
+/* Cores of the cluster: harts 0 to cluster_cores - 1. */
+extern uint32_t cluster_cores;
 extern Hart harts[HARTS];
 
 /* Return the instructions that a hart has completed so far. */

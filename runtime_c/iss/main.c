@@ -5,6 +5,7 @@
 
 #include "console.h"
 #include "device.h"
+#include "dma.h"
 #include "hart.h"
 #include "hyper.h"
 #include "memory.h"
@@ -13,10 +14,13 @@
 #include "trap.h"
 
 static const char USAGE[] =
-    "usage: iss [options] PROGRAM.elf\n"
-    "  --l1-kib N           L1 in KiB (128)\n"
-    "  --l2-kib N           L2 in KiB, the private banks included (1600)\n"
-    "  --hyperram-kib N     HyperRAM in KiB (32768)\n"
+    "usage: iss --cores N --l1-kib N --l2-kib N --hyperram-kib N --dma-ids N --dma-bytes N [options] PROGRAM.elf\n"
+    "  --cores N            cores of the cluster, 8 or fewer\n"
+    "  --l1-kib N           L1 in KiB\n"
+    "  --l2-kib N           shared banks of L2 in KiB; private ones of 64 KiB come on top\n"
+    "  --hyperram-kib N     HyperRAM in KiB\n"
+    "  --dma-ids N          transfers that the DMA has in flight, 16 or fewer\n"
+    "  --dma-bytes N        bytes of the largest one, 131071 or fewer\n"
     "  --hyperram FILE      contents of the HyperRAM from address 0\n"
     "  --hyperflash FILE    contents of the HyperFlash from address 0\n"
     "  --no-strict-align    allow misaligned loads and stores of L1 and L2\n"
@@ -27,7 +31,7 @@ static const char USAGE[] =
     "Exit status: the program's own (124 if larger); 125 after a trap; 126 for a wrong command line or file.\n";
 
 typedef struct Options {
-    uint64_t l1_kib, l2_kib, hyperram_kib, turn, limit;
+    uint64_t cores, l1_kib, l2_kib, hyperram_kib, dma_ids, dma_bytes, turn, limit;
     const char *hyperram, *hyperflash, *program;
     bool races, stats;
 } Options;
@@ -53,16 +57,19 @@ static const char *argument(int count, char **words, int *i)
 
 static Options parse(int count, char **words)
 {
-    Options options = {128, 1600, 32768, 64, 100000000000u, NULL, NULL, NULL, true, false};
+    Options options = {.turn = 64, .limit = 100000000000u, .races = true};
     const struct {
         const char *name;
         uint64_t *number;
         uint64_t maximum;
         const char **text;
     } with_argument[] = {
+        {"--cores", &options.cores, CLUSTER_CORES_MAX, NULL},
         {"--l1-kib", &options.l1_kib, 65536, NULL},
         {"--l2-kib", &options.l2_kib, 65536, NULL},
         {"--hyperram-kib", &options.hyperram_kib, 1048576, NULL},
+        {"--dma-ids", &options.dma_ids, 16, NULL},
+        {"--dma-bytes", &options.dma_bytes, 131071, NULL},
         {"--turn", &options.turn, 1000000000, NULL},
         {"--limit", &options.limit, UINT64_MAX, NULL},
         {"--hyperram", NULL, 0, &options.hyperram},
@@ -97,6 +104,11 @@ static Options parse(int count, char **words)
     if (options.program == NULL) {
         usage_error("no program given\n%s", USAGE);
     }
+    for (size_t k = 0; k < known; k++) {
+        if (with_argument[k].number != NULL && *with_argument[k].number == 0) {
+            usage_error("%s: not given, and the simulator has no size of its own", with_argument[k].name);
+        }
+    }
     return options;
 }
 
@@ -126,6 +138,8 @@ static void print_stats(void)
 int main(int count, char **words)
 {
     Options options = parse(count, words);
+    cluster_cores = (uint32_t)options.cores;
+    dma_create((uint32_t)options.dma_ids, (uint32_t)options.dma_bytes);
     memory_create((uint32_t)options.l1_kib << 10, (uint32_t)options.l2_kib << 10);
     hyper_create((uint32_t)options.hyperram_kib << 10, options.hyperram, options.hyperflash);
     create_harts(options.races);

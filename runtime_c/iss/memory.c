@@ -31,7 +31,7 @@ static Region create_region(uint32_t address, uint32_t bytes)
 void memory_create(uint32_t l1_bytes, uint32_t l2_bytes)
 {
     l1 = create_region(L1_ADDRESS, l1_bytes);
-    l2 = create_region(L2_ADDRESS, l2_bytes);
+    l2 = create_region(L2_ADDRESS, L2_PRIVATE_BYTES + l2_bytes);
 }
 
 uint8_t *memory_bytes(uint32_t address, uint32_t bytes)

@@ -20,6 +20,8 @@
 
 #define L1_ADDRESS 0x10000000u
 #define L2_ADDRESS 0x1c000000u
+/* The private banks, before those that all share. */
+#define L2_PRIVATE_BYTES 0x10000u
 
 /* A byte of hold: bits 0 to 4 count the transfers that read the byte. */
 #define HOLD_CONSTANT 0x20u
@@ -45,7 +47,7 @@ extern bool strict_align;
 /* calloc that does not return on failure. */
 void *allocate(size_t count, size_t bytes);
 
-/* Create the memories, filled with rubbish, as after power-up. */
+/* Create the memories, filled with rubbish, as after power-up. l2_bytes: of the shared banks. */
 void memory_create(uint32_t l1_bytes, uint32_t l2_bytes);
 
 /* Return the storage of a range of L1 or L2, or null if it is not inside one of them. */

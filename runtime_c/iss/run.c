@@ -105,7 +105,7 @@ static void take_turn(Hart *hart, int32_t turn)
 
 static bool cluster_runs(void)
 {
-    for (unsigned i = 0; i < CLUSTER_CORES; i++) {
+    for (unsigned i = 0; i < cluster_cores; i++) {
         if (harts[i].state == HART_RUNNING) {
             return true;
         }
@@ -115,7 +115,7 @@ static bool cluster_runs(void)
 
 static bool core_waits_at_barrier(void)
 {
-    for (unsigned i = 0; i < CLUSTER_CORES; i++) {
+    for (unsigned i = 0; i < cluster_cores; i++) {
         if (harts[i].state == HART_ASLEEP && event_unit_barrier_of(i) >= 0) {
             return true;
         }
@@ -132,7 +132,7 @@ static uint64_t take_turns(int32_t turn)
         if (hart->state == HART_RUNNING) {
             uint64_t before = hart->retired;
             bool polls = i == FABRIC_CONTROLLER && cluster_runs();
-            take_turn(hart, polls ? (turn + CLUSTER_CORES - 1) / CLUSTER_CORES : turn);
+            take_turn(hart, polls ? (turn + (int32_t)cluster_cores - 1) / (int32_t)cluster_cores : turn);
             executed += hart->retired - before;
         }
     }

@@ -20,12 +20,12 @@ void stacks_find(void)
 
 static uint32_t stack_begin(uint32_t core)
 {
-    return stacks.begin + core * (stacks.bytes / CLUSTER_CORES);
+    return stacks.begin + core * (stacks.bytes / cluster_cores);
 }
 
 void stacks_check_store(const Hart *hart, uint32_t address, unsigned bytes)
 {
-    uint32_t owner = (address - stacks.begin) / (stacks.bytes / CLUSTER_CORES);
+    uint32_t owner = (address - stacks.begin) / (stacks.bytes / cluster_cores);
     if (owner != hart->index) {
         trap(hart, "store of %u bytes at %s: in the stack of core %u", bytes, place(address), owner);
     }
@@ -37,5 +37,5 @@ bool stacks_overflowed(const Hart *hart)
         return false;
     }
     uint32_t below = stack_begin(hart->index) - hart->x[SP];
-    return below - 1 < hart->index * (stacks.bytes / CLUSTER_CORES) + BEFORE_BYTES;
+    return below - 1 < hart->index * (stacks.bytes / cluster_cores) + BEFORE_BYTES;
 }

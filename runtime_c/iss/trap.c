@@ -8,6 +8,7 @@
 #include "program.h"
 #include "stacks.h"
 
+uint32_t cluster_cores;
 Hart harts[HARTS];
 
 const char *place(uint32_t address)

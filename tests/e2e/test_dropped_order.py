@@ -14,6 +14,7 @@ import pytest
 
 from tests.e2e.test_host import NETWORKS, small_network
 from tests.networks.emitted_network import emitted, some_input
+from tmc.backend_gap9.emit.machine import read_machine
 from tmc.backend_gap9.emit.output_directory import write_directory
 from tmc.backend_gap9.run.build import build_iss, build_riscv
 from tmc.backend_gap9.run.console import parse_console
@@ -86,7 +87,9 @@ class Subject:
         self.source.write_text(text, encoding="utf-8")
         golden = self.directory / "golden" / "input.bin"
         program = build_riscv(self.directory, self.objects, golden, trace=False)
-        command = iss_command(self.iss, program, self.directory / "weights.bin", INSTRUCTIONS_MAX)
+        command = iss_command(
+            self.iss, read_machine(self.directory), program, self.directory / "weights.bin", INSTRUCTIONS_MAX
+        )
         try:
             output = parse_console("iss", simulate("iss", command, SECONDS)).output
         except PlatformError:

@@ -49,7 +49,7 @@ def planned(graph: Graph) -> dict[str, bytes]:
     program, contents = build_program(plan), plan.staged.contents
     check_cycles(plan, program, check_program(program, graph, plan, contents, target), target)
     report = build_report(plan, program, target, ORIGIN)
-    files = emit(graph, program, contents, captions(report), report.stacks, some_input(graph))
+    files = emit(graph, program, contents, captions(report), target, some_input(graph))
     return files | report_files(report)
 
 

@@ -36,5 +36,7 @@ def emitted(graph: Graph, tiles: Tiles, name: str = "network") -> dict[str, byte
     planned = simple_plan(named, tiles)
     check_program(planned.program, named, planned.plan, planned.contents, target_named("gap9"))
     report = report_of(planned)
-    files = emit(named, planned.program, planned.contents, captions(report), report.stacks, some_input(named))
+    files = emit(
+        named, planned.program, planned.contents, captions(report), target_named("gap9"), some_input(named)
+    )
     return files | report_files(report)

@@ -9,10 +9,11 @@ from functools import cache
 from pathlib import Path
 
 from tests.repository import ROOT
+from tests.runtime_c.target_header import GAP9, header_folder
+from tmc.backend_gap9.emit.machine import Machine
 
 RUNTIME = ROOT / "runtime_c"
 TESTS = ROOT / "tests" / "runtime_c"
-INCLUDE = f"-I{RUNTIME / 'include'}"
 HOST = tuple(sorted((RUNTIME / "host").glob("*.c")))
 SCALAR_KERNELS = tuple(sorted((RUNTIME / "kernels").glob("*_scalar.c")))
 XPULP_KERNELS = tuple(sorted((RUNTIME / "kernels").glob("*_xpulp.c")))
@@ -21,9 +22,14 @@ ADDRESS_SANITIZER = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recove
 THREAD_SANITIZER = ("-g", "-fsanitize=thread", "-DTMC_DMA_THREADS")
 
 
-def compile_c(sources: Iterable[Path], output: Path, *flags: str) -> Path:
+def includes(machine: Machine = GAP9) -> tuple[str, str]:
+    """Return the folders of headers, as flags of gcc."""
+    return f"-I{RUNTIME / 'include'}", f"-I{header_folder(machine)}"
+
+
+def compile_c(sources: Iterable[Path], output: Path, *flags: str, machine: Machine = GAP9) -> Path:
     """Compile sources with gcc and all warnings as errors; return the output."""
-    command = ["gcc", *WARNINGS, *flags, INCLUDE, *map(str, sources), "-o", str(output)]
+    command = ["gcc", *WARNINGS, *flags, *includes(machine), *map(str, sources), "-o", str(output)]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     return output
@@ -54,7 +60,9 @@ def run_program(
     )
 
 
-def kernel_library(folder: Path, *flags: str, kernels: Iterable[Path] = SCALAR_KERNELS) -> Path:
+def kernel_library(
+    folder: Path, *flags: str, kernels: Iterable[Path] = SCALAR_KERNELS, machine: Machine = GAP9
+) -> Path:
     """Build kernels as a shared library whose core number the test sets."""
     return compile_c(
         (*kernels, TESTS / "sequential_cores.c"),
@@ -63,6 +71,7 @@ def kernel_library(folder: Path, *flags: str, kernels: Iterable[Path] = SCALAR_K
         "-fPIC",
         "-shared",
         *flags,
+        machine=machine,
     )
 
 

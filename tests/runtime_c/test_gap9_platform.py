@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtime_c.building import INCLUDE, RUNTIME, SCALAR_KERNELS, TESTS
+from tests.runtime_c.building import RUNTIME, SCALAR_KERNELS, TESTS, includes
 
 SOURCES = tuple(sorted((RUNTIME / "gap9").glob("*.c")))
 PMSIS = TESTS / "pmsis"
@@ -32,7 +32,7 @@ def check(source: Path, *flags: str) -> subprocess.CompletedProcess[str]:
         "-DTMC_WORKER_STACK_BYTES=1024",
         "-DTMC_CONTROLLER_STACK_BYTES=2048",
         "-DL3_CHECKSUM=0u",
-        INCLUDE,
+        *includes(),
         f"-I{RUNTIME / 'gap9'}",
         f"-I{PMSIS}",
         *flags,

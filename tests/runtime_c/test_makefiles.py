@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.runtime_c.building import RUNTIME, SCALAR_KERNELS, TESTS
+from tests.runtime_c.target_header import write_header
 from tests.runtime_c.test_host_platform import CHECKSUM, run, some_input
 from tmc.backend_gap9.emit.runtime import network_mk
 from tmc.backend_gap9.target.target import Stacks
@@ -22,6 +23,7 @@ def folder(tmp_path: Path) -> Path:
     """Lay out a generated network's folder, as far as the makefiles need it."""
     for name in ("include", "host", "gap9"):
         shutil.copytree(RUNTIME / name, tmp_path / name)
+    write_header(tmp_path / "include")
     shutil.copytree(RUNTIME / "stacks", tmp_path, dirs_exist_ok=True)
     (tmp_path / "kernels").mkdir()
     for kernel in SCALAR_KERNELS:

@@ -14,7 +14,7 @@ from tests.networks.emitted_network import emitted
 from tests.networks.integer_networks import integer_network
 from tests.networks.simple_plan import Tiles, simple_plan
 from tests.networks.small_output import graph, program
-from tests.runtime_c.building import INCLUDE, RUNTIME
+from tests.runtime_c.building import RUNTIME, includes
 from tests.runtime_c.iss.engines import GCC, run_quietly, tool
 from tmc.backend_gap9.emit.output_directory import write_directory
 from tmc.backend_gap9.emit.stack_need import check_stack, stack_need, stage_frame_bytes
@@ -61,7 +61,7 @@ def kernel_needs(folder: Path, level: str) -> Mapping[str, int]:
     program = folder / "kernels.elf"
     gcc = tool(GCC, "gcc-riscv64-unknown-elf")
     link = ["-nostdlib", "-nostartfiles", "-lgcc", "-o", program]
-    run_quietly([gcc, *MACHINE, level, INCLUDE, f"-I{RUNTIME / 'bare_metal'}", *sources, *link])
+    run_quietly([gcc, *MACHINE, level, *includes(), f"-I{RUNTIME / 'bare_metal'}", *sources, *link])
     objdump = gcc.removesuffix("gcc") + "objdump"
     text = subprocess.run([objdump, "-d", str(program)], capture_output=True, text=True, check=True).stdout
     stacks = " ".join(f"{stem}_{isa}:4096" for stem in KERNELS for isa in ISAS)

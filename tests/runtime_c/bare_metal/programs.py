@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.repository import ROOT
+from tests.runtime_c.target_header import GAP9, write_header
 from tmc.backend_gap9.emit.runtime import network_mk
 from tmc.backend_gap9.run.build import build_iss, build_riscv
 from tmc.backend_gap9.run.simulators import gvsoc_command, iss_command, simulate
@@ -52,6 +53,7 @@ class Network:
 def network(folder: Path, name: str, weights: bytes) -> Network:
     """Lay out the network `name` of this folder's C files; weights is the content of L3."""
     shutil.copytree(RUNTIME / "include", folder / "include")
+    write_header(folder / "include")
     shutil.copytree(RUNTIME / "stacks", folder, dirs_exist_ok=True)
     (folder / "kernels").mkdir()
     source = (HERE / f"{name}_network.c").read_text(encoding="utf-8")
@@ -71,7 +73,7 @@ class Simulators:
 
     def run_iss(self, program: Path, flash: Path) -> str:
         """Return what a program prints on the instruction-set simulator."""
-        return simulate("iss", iss_command(self.iss, program, flash, INSTRUCTIONS_MAX), SECONDS_MAX)
+        return simulate("iss", iss_command(self.iss, GAP9, program, flash, INSTRUCTIONS_MAX), SECONDS_MAX)
 
     def run_gvsoc(
         self, program: Path, flash: Path, properties: Sequence[str] = (), seconds: float = SECONDS_MAX
@@ -81,7 +83,7 @@ class Simulators:
             pytest.skip("GVSoC is not installed: no --gvsoc PATH, and no gvsoc on the search path")
         folder = program.parent / "gvsoc"
         folder.mkdir(exist_ok=True)
-        return simulate("gvsoc", gvsoc_command(self.gvsoc, program, flash, folder, properties), seconds)
+        return simulate("gvsoc", gvsoc_command(self.gvsoc, GAP9, program, flash, folder, properties), seconds)
 
 
 def simulators(folder: Path, config: pytest.Config) -> Simulators:

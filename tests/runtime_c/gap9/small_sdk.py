@@ -11,6 +11,8 @@ from pathlib import Path
 
 from tests.repository import ROOT
 from tests.runtime_c.iss.engines import GCC, run_quietly, tool
+from tests.runtime_c.target_header import GAP9, header_folder, linker_symbols
+from tmc.backend_gap9.run.simulators import iss_options
 
 HERE = Path(__file__).parent
 RUNTIME = ROOT / "runtime_c"
@@ -54,7 +56,7 @@ class SmallSdk:
         settings: Mapping[str, str] = {
             **{name: value for name, value in os.environ.items() if not name.startswith("MAKE")},
             "GAP_SDK_HOME": str(self.home),
-            "TMC_TEST_ISS": str(self.iss),
+            "TMC_TEST_ISS": " ".join((str(self.iss), *iss_options(GAP9))),
             **{name: str(value) for name, value in variables.items()},
         }
         return subprocess.run(
@@ -76,9 +78,12 @@ def build_small_sdk(home: Path, iss: Path) -> SmallSdk:
     shutil.copy(HERE / "libc" / "stdio.h", home / "include")
     # Stacks are those of tasks: the linker script has none to set apart.
     script = f"-T{BARE_METAL / 'bare_metal.ld'} -Wl,--defsym=TMC_WORKER_STACK_BYTES=0"
+    script = " ".join((script, *linker_symbols()))
     (home / "link").write_text(f"-nostdlib -nostartfiles {script}\n")
     gcc = tool(GCC, "gcc-riscv64-unknown-elf")
-    folders = [f"-I{path}" for path in (BARE_METAL, home / "include", HERE, RUNTIME / "include")]
+    folders = [
+        f"-I{path}" for path in (BARE_METAL, home / "include", HERE, RUNTIME / "include", header_folder())
+    ]
     sources = [*sorted(HERE.glob("*.[cS]")), HERE / "libc" / "printf.c"]
     sources += [BARE_METAL / name for name in PLATFORM]
     run_quietly([gcc, *FLAGS, *folders, "-nostdlib", "-r", *sources, "-o", home / "pmsis.o"])

@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from tests.runtime_c.iss.engines import HERE, PULP, VIRT, Engine, build_iss, build_once, run_quietly, tool
+from tests.runtime_c.target_header import GAP9
+from tmc.backend_gap9.run.simulators import iss_options
 
 
 @pytest.fixture(scope="session")
 def iss(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """Return the simulator, built from this tree."""
     binary = build_iss(tmp_path_factory.mktemp("iss"))
-    return Engine("iss", PULP, lambda program: (binary, program))
+    return Engine("iss", PULP, lambda program: (binary, *iss_options(GAP9), program))
 
 
 @pytest.fixture(scope="session")

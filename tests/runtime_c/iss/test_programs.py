@@ -14,6 +14,8 @@ from tests.runtime_c.iss.engines import (
     compile_text,
 )
 from tests.runtime_c.iss.instruction_table import ISS
+from tests.runtime_c.target_header import GAP9
+from tmc.backend_gap9.run.simulators import iss_options
 
 EXPECTED_LOOPS: tuple[tuple[str, int, int], ...] = (
     ("setup", 10, 30),
@@ -107,7 +109,7 @@ def test_no_undefined_behaviour(tmp_path: Path, iss: Engine) -> None:
     """The same results from a build with the compiler's checks of memory accesses and arithmetic."""
     checks = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
     checked = build_iss(tmp_path, checks)
-    checked_iss = Engine("checked iss", iss.platform, lambda program: (checked, program))
+    checked_iss = Engine("checked iss", iss.platform, lambda program: (checked, *iss_options(GAP9), program))
     programs = (
         compile_text(tmp_path, "random.S", random_rv32.assembly(5, 40)),
         compile_text(tmp_path, "every.S", random_xpulp.every_instruction(5, 3, 4)),

@@ -10,6 +10,8 @@ import pytest
 from tests.runtime_c.iss.engines import Engine, compile_text
 from tests.runtime_c.iss.instruction_table import ISS
 from tests.runtime_c.iss.trap_cases import CASES, FRAME, Case, source
+from tests.runtime_c.target_header import GAP9
+from tmc.backend_gap9.run.simulators import iss_options
 
 TRAP, USAGE = 125, 126
 # Traps that no program can cause in a test: they take 2^32 barriers.
@@ -96,7 +98,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
         ("--hyperram-kib", "1", "--hyperram", "PROGRAM", "PROGRAM"),
         "larger than the memory of 1024",
     ),
-    "small_l2": (("--l2-kib", "64", "PROGRAM"), "segment of .* bytes at 0x1c010000: no memory there"),
+    "small_l2": (("--l2-kib", "1", "PROGRAM"), "segment of .* bytes at 0x1c010000: no memory there"),
 }
 
 
@@ -108,7 +110,7 @@ def test_wrong_command_line(name: str, tmp_path: Path, iss: Engine) -> None:
     words, message = WRONG[name]
     named = [str(program) if word == "PROGRAM" else word for word in words]
     binary = str(iss.command(program)[0])
-    result = Engine("iss", iss.platform, lambda _: (binary, *named)).run(program)
+    result = Engine("iss", iss.platform, lambda _: (binary, *iss_options(GAP9), *named)).run(program)
     assert result.status == USAGE
     assert re.search(message, result.errors), result.errors
 

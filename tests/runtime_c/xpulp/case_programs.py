@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tests.repository import ROOT
 from tests.runtime_c.iss.engines import GCC, run_quietly, tool
+from tests.runtime_c.target_header import GAP9, header_folder, linker_symbols
+from tmc.backend_gap9.emit.machine import Machine
 
 HERE = Path(__file__).parent
 RUNTIME = ROOT / "runtime_c"
@@ -40,7 +42,9 @@ LINK = (
 SECONDS_MAX = 300
 
 
-def build_program(name: str, folder: Path, *flags: str, runtime: Path = RUNTIME) -> Path:
+def build_program(
+    name: str, folder: Path, *flags: str, runtime: Path = RUNTIME, machine: Machine = GAP9
+) -> Path:
     """Return the binary of a program, with the kernels and headers of `runtime`."""
     binary = folder / f"{name}.elf"
     sources = [
@@ -49,9 +53,12 @@ def build_program(name: str, folder: Path, *flags: str, runtime: Path = RUNTIME)
         HERE / f"{name}.c",
         *sorted((runtime / "kernels").glob("*.c")),
     ]
-    folders = [f"-I{path}" for path in (runtime / "include", BARE_METAL, HERE)]
+    places = (runtime / "include", header_folder(machine), BARE_METAL, HERE)
+    folders = [f"-I{path}" for path in places]
     gcc = tool(GCC, "gcc-riscv64-unknown-elf")
-    run_quietly([gcc, *COMPILE, *LINK, *flags, *folders, *sources, "-lgcc", "-o", binary])
+    run_quietly(
+        [gcc, *COMPILE, *LINK, *linker_symbols(machine), *flags, *folders, *sources, "-lgcc", "-o", binary]
+    )
     return binary
 
 

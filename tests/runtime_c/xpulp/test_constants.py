@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.runtime_c.iss.engines import build_iss
+from tests.runtime_c.target_header import GAP9
 from tests.runtime_c.xpulp.case_programs import RUNTIME, build_program, failures
+from tmc.backend_gap9.run.simulators import iss_options
 
 BLOCKS = "include/tmc_xpulp_attention.h"
 SCORES = "kernels/tmc_attention_scores_s8s8s16_xpulp.c"
@@ -70,13 +72,13 @@ MUTATIONS = (
 
 
 @pytest.fixture(scope="module")
-def iss(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_iss(tmp_path_factory.mktemp("iss"))
+def iss(tmp_path_factory: pytest.TempPathFactory) -> tuple[str | Path, ...]:
+    return build_iss(tmp_path_factory.mktemp("iss")), *iss_options(GAP9)
 
 
 @pytest.mark.parametrize(("program", "file", "right", "wrong"), MUTATIONS)
 def test_a_wrong_constant_is_found(
-    iss: Path, tmp_path: Path, program: str, file: str, right: str, wrong: str
+    iss: tuple[str | Path, ...], tmp_path: Path, program: str, file: str, right: str, wrong: str
 ) -> None:
     for folder in ("include", "kernels"):
         shutil.copytree(RUNTIME / folder, tmp_path / folder)
@@ -84,4 +86,4 @@ def test_a_wrong_constant_is_found(
     assert right in text
     (tmp_path / file).write_text(text.replace(right, wrong, 1))
     binary = build_program(program, tmp_path, "-O1", runtime=tmp_path)
-    assert failures([iss, "--limit", "600000000", binary])[1] != []
+    assert failures([*iss, "--limit", "600000000", binary])[1] != []

@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.runtime_c.iss.engines import GCC, build_iss, run_quietly, tool
+from tests.runtime_c.target_header import GAP9, header_folder, linker_symbols
 from tests.runtime_c.xpulp.case_programs import BARE_METAL, COMPILE, HERE, LINK, PLATFORM, RUNTIME, failures
+from tmc.backend_gap9.run.simulators import iss_options
 
 NUMBER = re.compile(r"(?<![\w.])(0x[0-9A-Fa-f]+|\d+)(u?)(?![\w.])")
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
@@ -226,7 +228,7 @@ class Bench:
 
     def compile(self, source: Path) -> Path:
         built = self.folder / f"{source.stem}.o"
-        folders = [f"-I{path}" for path in (self.folder / "include", BARE_METAL, HERE)]
+        folders = [f"-I{path}" for path in (self.folder / "include", header_folder(), BARE_METAL, HERE)]
         run_quietly([self.gcc, *COMPILE, "-O1", "-c", source, "-o", built, *folders])
         return built
 
@@ -262,8 +264,8 @@ class Bench:
         binary = self.folder / "cases.elf"
         objects = [self.folder / f"{Path(each).stem}.o" for each in (*PLATFORM, "cases.c", f"{program}.c")]
         objects += [self.folder / f"{kernel.stem}.o" for kernel in self.kernels]
-        run_quietly([self.gcc, *LINK, *objects, "-lgcc", "-o", binary])
-        return failures([self.iss, "--limit", "600000000", binary])[1] != []
+        run_quietly([self.gcc, *LINK, *linker_symbols(), *objects, "-lgcc", "-o", binary])
+        return failures([self.iss, *iss_options(GAP9), "--limit", "600000000", binary])[1] != []
 
 
 def family_of(header: Path) -> str:

@@ -16,6 +16,7 @@ import pytest
 
 from tests.runtime_c.building import RUNTIME, XPULP_KERNELS
 from tests.runtime_c.iss.engines import GCC, run_quietly, tool
+from tests.runtime_c.target_header import header_folder
 from tests.runtime_c.xpulp.case_programs import HERE
 from tests.runtime_c.xpulp.sdk_assembler import ROWS, Instruction, translated
 
@@ -83,7 +84,7 @@ class Code:
 def compiled(kernel: Path, include: Path, *flags: str) -> str:
     """Return the compiler's assembly text of a kernel."""
     gcc = tool(GCC, "gcc-riscv64-unknown-elf")
-    return run_quietly([gcc, *FLAGS, *flags, f"-I{include}", "-S", "-o", "-", kernel])
+    return run_quietly([gcc, *FLAGS, *flags, f"-I{include}", f"-I{header_folder()}", "-S", "-o", "-", kernel])
 
 
 def assembled(text: str, folder: Path) -> Code:

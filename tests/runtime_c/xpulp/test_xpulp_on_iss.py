@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtime_c.building import XPULP_KERNELS
+from tests.runtime_c.building import XPULP_KERNELS, includes
 from tests.runtime_c.iss.engines import GCC, build_iss, run_quietly
+from tests.runtime_c.target_header import GAP9
 from tests.runtime_c.xpulp.case_programs import HERE, PROGRAMS, RUNTIME, build_program, failures
+from tmc.backend_gap9.run.simulators import iss_options
 
 # Programs of fewer cases test too little.
 CASES_MIN = 400
@@ -39,8 +41,8 @@ LINEAR_MUTATIONS = (
 
 
 @pytest.fixture(scope="session")
-def iss(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_iss(tmp_path_factory.mktemp("iss"))
+def iss(tmp_path_factory: pytest.TempPathFactory) -> tuple[str | Path, ...]:
+    return build_iss(tmp_path_factory.mktemp("iss")), *iss_options(GAP9)
 
 
 def test_every_kernel_is_in_a_program() -> None:
@@ -51,9 +53,13 @@ def test_every_kernel_is_in_a_program() -> None:
 @pytest.mark.parametrize("optimise", ["-O2", "-O3"])
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_xpulp_equals_scalar(
-    iss: Path, tmp_path: Path, name: str, optimise: str, record_property: Callable[[str, object], None]
+    iss: tuple[str | Path, ...],
+    tmp_path: Path,
+    name: str,
+    optimise: str,
+    record_property: Callable[[str, object], None],
 ) -> None:
-    cases, differences = failures([iss, build_program(name, tmp_path, optimise)])
+    cases, differences = failures([*iss, build_program(name, tmp_path, optimise)])
     assert differences == []
     assert cases > CASES_MIN
     source = (HERE / f"{name}.c").read_text()
@@ -63,21 +69,23 @@ def test_xpulp_equals_scalar(
 
 
 @pytest.mark.parametrize(("file", "right", "wrong"), LINEAR_MUTATIONS)
-def test_a_wrong_constant_is_found(iss: Path, tmp_path: Path, file: str, right: str, wrong: str) -> None:
+def test_a_wrong_constant_is_found(
+    iss: tuple[str | Path, ...], tmp_path: Path, file: str, right: str, wrong: str
+) -> None:
     for folder in ("include", "kernels"):
         shutil.copytree(RUNTIME / folder, tmp_path / folder)
     text = (tmp_path / file).read_text()
     assert right in text
     (tmp_path / file).write_text(text.replace(right, wrong))
     binary = build_program("linear_cases", tmp_path, "-O2", "-DTILES_ONLY", runtime=tmp_path)
-    assert failures([iss, "--limit", "300000000", binary])[1] != []
+    assert failures([*iss, "--limit", "300000000", binary])[1] != []
 
 
 def test_blocks_nearly_fit_the_instruction_cache(tmp_path: Path) -> None:
     """A block that is much larger than a core's cache of 512 bytes fetches all of it again each time."""
     kernel, compiled = RUNTIME / "kernels" / "tmc_linear_s8s8s8_xpulp.c", tmp_path / "kernel.o"
     flags = ("-march=rv32imc", "-mabi=ilp32", "-O2", "-ffreestanding", "-ffunction-sections")
-    run_quietly([GCC, *flags, f"-I{RUNTIME / 'include'}", "-c", kernel, "-o", compiled])
+    run_quietly([GCC, *flags, *includes(), "-c", kernel, "-o", compiled])
     listing = run_quietly(["riscv64-unknown-elf-size", "-A", compiled])
     (size_bytes,) = (int(line.split()[1]) for line in listing.splitlines() if line.startswith(".text.run "))
     assert size_bytes < 700
