@@ -170,8 +170,10 @@ def print_networks(networks: Sequence[Network]) -> None:
 
 def measure_kernels(gvsoc: Path) -> list[dict[str, Any]]:
     """Run the programs of single kernels, which print a table, and return what they measured."""
-    command = [sys.executable, str(ROOT / "bench" / "kernel_cycles.py"), "--gvsoc", str(gvsoc)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=SECONDS_MAX, check=True)
+    command = [sys.executable, "-m", "bench.kernel_cycles", "--gvsoc", str(gvsoc)]
+    done = subprocess.run(
+        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=SECONDS_MAX, check=True
+    )
     *table, last = done.stdout.splitlines()
     print("\nkernels\n" + "\n".join(table), flush=True)
     kernels = json.loads(last)["kernels"]

@@ -1,9 +1,9 @@
 """Measure the kernels of the cluster's cores on tiles in L1, on GVSoC.
 
-    python bench/kernel_cycles.py --gvsoc PATH [--target-dir DIR] [--target NAME]
+    python -m bench.kernel_cycles --gvsoc PATH [--target NAME]
 
 Builds each program of bench/kernels and runs it. Prints a table, of which target it comes, and one JSON line.
-All figures are of 8 cores, warm, and include the barrier at the end.
+All figures are of all cores, warm, and include the barrier at the end.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ import json
 import subprocess
 import sys
 import tempfile
-import tomllib
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from tmc.backend_gap9.emit.machine import machine_header, machine_of
+from tmc.backend_gap9.run.simulators import GVSOC_TARGET, find_gvsoc, gvsoc_command
+from tmc.backend_gap9.target.target import Target
+from tmc.backend_gap9.target.targets import target_named
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = ROOT / "bench" / "kernels"
 RUNTIME = ROOT / "runtime_c"
-TARGETS = ROOT / "backend_gap9" / "target" / "gvsoc"
-TARGET = "tmc_gap9"
 GCC = "riscv64-unknown-elf-gcc"
 FLAGS = (
     "-march=rv32imc",
@@ -36,7 +38,6 @@ FLAGS = (
     "-DTMC_STAGES",
 )
 SECONDS_MAX = 300
-CORES = 8
 # What these programs have of the platform: no network.
 PLATFORM = ("start.S", "cluster.c", "console.c", "freestanding.c", "hyper.c", "platform.c", "transfers.c")
 
@@ -52,7 +53,7 @@ class Measurement:
     core_cycles_per_element: float
 
 
-def build(program: Path, folder: Path) -> Path:
+def build(program: Path, folder: Path, target: Target) -> Path:
     """Return the binary of one program with all xpulp kernels."""
     binary = folder / f"{program.stem}.elf"
     bare_metal = RUNTIME / "bare_metal"
@@ -62,29 +63,23 @@ def build(program: Path, folder: Path) -> Path:
         program,
         *sorted((RUNTIME / "kernels").glob("*_xpulp.c")),
     ]
-    folders = [f"-I{path}" for path in (RUNTIME / "include", bare_metal, PROGRAMS)]
+    machine = machine_of(target)
+    (folder / "tmc_target.h").write_bytes(machine_header(machine))
+    folders = [f"-I{path}" for path in (RUNTIME / "include", folder, bare_metal, PROGRAMS)]
     script = f"-T{bare_metal / 'bare_metal.ld'}"
-    facts = tomllib.loads((ROOT / "backend_gap9" / "target" / "gap9.toml").read_text(encoding="utf-8"))
-    stack = f"TMC_WORKER_STACK_BYTES={facts['stacks']['worker_bytes']}"
-    stacks = [f"-D{stack}", f"-Wl,--defsym={stack}"]
-    command = [GCC, *FLAGS, *stacks, *folders, script, *map(str, sources), "-lgcc", "-o", str(binary)]
+    symbols = {"TMC_WORKER_STACK_BYTES": target.stacks.worker_bytes, **machine.macros}
+    numbers = [f"-Wl,--defsym={name}={value}" for name, value in symbols.items()]
+    numbers.append(f"-DTMC_WORKER_STACK_BYTES={target.stacks.worker_bytes}")
+    command = [GCC, *FLAGS, *numbers, *folders, script, *map(str, sources), "-lgcc", "-o", str(binary)]
     subprocess.run(command, check=True)
     return binary
 
 
-def run(gvsoc: str, target: str, target_dir: Path, binary: Path, folder: Path) -> list[Measurement]:
+def run(gvsoc: Path, target: Target, binary: Path, folder: Path) -> list[Measurement]:
     """Run a program and return what it measured; of equal cases the last."""
-    command = [
-        gvsoc,
-        f"--target={target}",
-        "--target-dir",
-        str(target_dir),
-        "--work-dir",
-        str(folder),
-        "--binary",
-        str(binary),
-        "run",
-    ]
+    flash = folder / "empty.bin"
+    flash.touch()
+    command = gvsoc_command(gvsoc, machine_of(target), binary, flash, folder)
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_MAX, check=False)
     lines = done.stdout.splitlines()
     if done.returncode != 0 or "end" not in lines:
@@ -95,7 +90,7 @@ def run(gvsoc: str, target: str, target_dir: Path, binary: Path, folder: Path) -
             _, kernel, size, *numbers = line.split()
             elements, macs, cycles = map(int, numbers)
             rate = round(macs / cycles, 2) if macs else None
-            per_element = round(CORES * cycles / elements, 2)
+            per_element = round(target.cores * cycles / elements, 2)
             found[kernel, size] = Measurement(kernel, size, cycles, rate, per_element)
     return list(found.values())
 
@@ -103,24 +98,25 @@ def run(gvsoc: str, target: str, target_dir: Path, binary: Path, folder: Path) -
 def main() -> None:
     """Measure everything and print it."""
     parser = argparse.ArgumentParser(description="Measure the kernels on tiles in L1, on GVSoC.")
-    parser.add_argument("--gvsoc", default="gvsoc", help="GVSoC's launcher")
-    parser.add_argument("--target-dir", type=Path, default=TARGETS, help="folder of the target description")
-    parser.add_argument("--target", default=TARGET, help="its name")
+    parser.add_argument("--gvsoc", type=Path, help="GVSoC, if it is not on the path")
+    parser.add_argument("--target", default="gap9", help="as of `tmc compile`")
     options = parser.parse_args()
+    target, gvsoc = target_named(options.target), find_gvsoc(options.gvsoc)
     measured: list[Measurement] = []
     with tempfile.TemporaryDirectory() as name:
         for program in sorted(PROGRAMS.glob("*.c")):
             if program.stem != "cycles":
-                binary = build(program, Path(name))
-                measured += run(options.gvsoc, options.target, options.target_dir, binary, Path(name))
-    print(f"GVSoC, target {options.target}, 8 cores, operands in L1, warm, closing barrier included")
+                binary = build(program, Path(name), target)
+                measured += run(gvsoc, target, binary, Path(name))
+    machine = f"GVSoC, target {GVSOC_TARGET} as {target.name}, {target.cores} cores"
+    print(f"{machine}, operands in L1, warm, closing barrier included")
     print(f"{'kernel':28}{'size':14}{'cycles':>10}{'MAC/cycle':>12}{'core cycles/element':>22}")
     for each in measured:
         rate = f"{each.mac_per_cycle:.2f}" if each.mac_per_cycle is not None else "-"
         print(
             f"{each.kernel:28}{each.size:14}{each.cycles:>10}{rate:>12}{each.core_cycles_per_element:>22.2f}"
         )
-    print(json.dumps({"target": options.target, "kernels": [asdict(each) for each in measured]}))
+    print(json.dumps({"target": target.name, "kernels": [asdict(each) for each in measured]}))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from tmc.backend_gap9.emit.machine import Machine
 from tmc.backend_gap9.run.console import last_stage
 from tmc.ir.errors import PlatformError
 
-GVSOC_TARGET = "tmc_gap9"
+GVSOC_TARGET = "tmc_pulp"
 _TRAP = "iss: trap: "
 
 
