@@ -32,7 +32,8 @@ from tmc.ir.ops import VIEWS
 class CheckReport:
     """How much was checked: unrolled transfers and calls, and bytes read by calls whose origin was proved.
 
-    replayed: the cycles of each stage, call by call and transfer by transfer.
+    replayed: the cycles of each stage, call by call and transfer by transfer; in_flight_max: the
+    most transfers between L2 and L1 that were started and not waited for.
     """
 
     stages: int
@@ -40,6 +41,7 @@ class CheckReport:
     calls: int
     bytes_proved: int
     replayed: tuple[ReplayedCycles, ...]
+    in_flight_max: int
 
 
 def check_program(
@@ -67,7 +69,12 @@ def prove_program(
     check_end(walk, graph)
     counts = walk.state.counts
     return CheckReport(
-        len(program.stages), counts.transfers, counts.calls, counts.bytes_proved, tuple(walk.replayed)
+        len(program.stages),
+        counts.transfers,
+        counts.calls,
+        counts.bytes_proved,
+        tuple(walk.replayed),
+        counts.in_flight_max,
     )
 
 

@@ -53,6 +53,10 @@ class Races:
         self._waited: list[Transfer] = []  # since the last barrier
         self._calls: list[RunningCall] = []  # since the last barrier
 
+    def count_in_flight(self, kind: Literal["l2", "l3"]) -> int:
+        """Return how many transfers of a kind were started and not waited for."""
+        return sum(transfer.kind == kind for transfer in self.in_flight.values())
+
     def copy(self) -> Races:
         """Return an independent copy."""
         twin = Races()

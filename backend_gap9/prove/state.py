@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,11 +24,12 @@ from tmc.backend_gap9.prove.races import Access, Races, RunningCall, SlotKey, Tr
 
 @dataclass(slots=True)
 class Counts:
-    """What has run so far."""
+    """What has run so far; in_flight_max: transfers between L2 and L1 at once."""
 
     transfers: int = 0
     calls: int = 0
     bytes_proved: int = 0
+    in_flight_max: int = 0
 
 
 class ProgramState:
@@ -50,7 +51,7 @@ class ProgramState:
         twin = ProgramState.__new__(ProgramState)
         twin.tags = self.tags
         twin.memories, twin.races = self.memories.copy(), self.races.copy()
-        twin.counts = Counts(self.counts.transfers, self.counts.calls, self.counts.bytes_proved)
+        twin.counts = replace(self.counts)
         twin.produced, twin.called = self.produced.copy(), set(self.called)
         return twin
 

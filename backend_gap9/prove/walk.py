@@ -50,7 +50,6 @@ class ProgramWalk:
     ) -> None:
         """Stand before init: L3 holds the constant blocks, everything else is undefined."""
         self.program = program
-        self._dma_max_bytes = target.dma.max_bytes
         self._target = target
         self.replayed: list[ReplayedCycles] = []  # of each stage so far
         self._clock = StageClock(target)
@@ -174,11 +173,12 @@ class ProgramWalk:
                 case Dma() | Fetch():
                     place = Place(self._stage.name, statement, dict(inner))
                     transfer = (
-                        self._dma(statement, place)
+                        self._transfer(statement, place)
                         if isinstance(statement, Dma)
                         else self._fetch(statement, place)
                     )
                     self.state.start(self._slot(statement.slot, place), transfer, place)
+                    self._count_in_flight(place)
                 case Wait(slot, memory):
                     self._clock.wait(self._slot(slot, place))
                     self.state.wait(self._slot(slot, place), memory, place)
@@ -206,14 +206,21 @@ class ProgramWalk:
             raise place.error(f"found instance {index} of slot {slot.name}, allowed {instances} instances")
         return slot.name, index
 
-    def _dma(self, dma: Dma, place: Place) -> Transfer:
+    def _count_in_flight(self, place: Place) -> None:
+        """Count what the cluster's DMA has to do at once: more than it queues would hold core 0 up."""
+        count, allowed = self.state.races.count_in_flight("l2"), self._target.dma.queue_entries
+        if count > allowed:
+            raise place.error(f"found {count} transfers between L2 and L1 in flight, allowed {allowed}")
+        self.state.counts.in_flight_max = max(self.state.counts.in_flight_max, count)
+
+    def _transfer(self, dma: Dma, place: Place) -> Transfer:
         lines, line_bytes, pitch_bytes = (
             self._numbers.value(expr, place) for expr in (dma.lines, dma.line_bytes, dma.l2_pitch_bytes)
         )
         total = lines * line_bytes
-        if lines < 1 or line_bytes < 1 or total > self._dma_max_bytes:
+        if lines < 1 or line_bytes < 1 or total > self._target.dma.max_bytes:
             raise place.error(
-                f"found {lines} lines of {line_bytes} bytes, allowed 1 to {self._dma_max_bytes} in all"
+                f"found {lines} lines of {line_bytes} bytes, allowed 1 to {self._target.dma.max_bytes} in all"
             )
         self._clock.start(self._slot(dma.slot, place), lines, total)
         l1 = self._region(dma.l1, Extent(1, total, total), "l1", place)

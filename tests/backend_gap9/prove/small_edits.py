@@ -13,11 +13,13 @@ from tests.networks.small_program import Path, edited, statements, with_stage
 from tmc.backend_gap9.plan.plan import Plan
 from tmc.backend_gap9.program.program import Argument, Call, Const, Program, Stmt
 from tmc.backend_gap9.prove.check_program import CheckReport, check_program, prove_program
+from tmc.backend_gap9.target.target import Target
 from tmc.backend_gap9.target.targets import target_named
 from tmc.ir.errors import CheckError
 from tmc.ir.graph import Graph
 
 NORM, LINEAR = 0, 1
+GAP9 = target_named("gap9")
 
 
 def check(
@@ -25,13 +27,14 @@ def check(
     graph: Graph | None = None,
     plan: Plan | None = None,
     contents: Mapping[str, bytes] | None = None,
+    target: Target = GAP9,
 ) -> CheckReport:
     return check_program(
         program or small.program(),
         graph or small.graph(),
         plan or small.plan(),
         contents or small.contents(),
-        target_named("gap9"),
+        target,
     )
 
 
@@ -120,5 +123,5 @@ def rejects(message: str, program: Program, **others: Any) -> None:
             others.get("graph", small.graph()),
             others.get("plan", small.plan()),
             others.get("contents", small.contents()),
-            target_named("gap9"),
+            others.get("target", GAP9),
         )

@@ -27,7 +27,7 @@ from tmc.ir.errors import CheckError
 
 
 def test_a_correct_program_passes() -> None:
-    assert check() == CheckReport(stages=2, transfers=19, calls=6, bytes_proved=2888)
+    assert check() == CheckReport(stages=2, transfers=19, calls=6, bytes_proved=2888, in_flight_max=3)
 
 
 def test_the_message_names_stage_statement_variables_and_bytes() -> None:

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from tests.backend_gap9.prove.small_edits import (
+    GAP9,
     LINEAR,
     NORM,
     call_of,
     changed,
+    check,
     found_in,
     rejects,
     replaced,
@@ -21,7 +23,7 @@ from tests.backend_gap9.prove.small_edits import (
     with_operand,
 )
 from tests.networks import small_program as small
-from tests.networks.small_program import with_stage
+from tests.networks.small_program import CHANNELS, PITCH, TABLE_BYTES, with_stage
 from tmc.backend_gap9.program.buffers import Buffer, ValueShape
 from tmc.backend_gap9.program.program import (
     Address,
@@ -38,6 +40,7 @@ from tmc.backend_gap9.program.program import (
     Part,
     Var,
 )
+from tmc.ir.errors import CheckError
 
 # ---------------------------------------------------------------- addresses
 
@@ -102,6 +105,26 @@ def test_operands_are_aligned() -> None:
 def test_a_transfer_has_1_to_131071_bytes(lines: int, line_bytes: int) -> None:
     program = changed(LINEAR, Dma, 1, lines=Const(lines), line_bytes=Const(line_bytes))
     rejects("allowed 1 to 131071 in all", program)
+
+
+@pytest.mark.parametrize("stage", [NORM, LINEAR])
+def test_transfers_keep_to_the_target_s_own_length(stage: int) -> None:
+    longest = {NORM: TABLE_BYTES, LINEAR: CHANNELS * PITCH}[stage]
+    fits = replace(GAP9, dma=replace(GAP9.dma, max_bytes=max(TABLE_BYTES, CHANNELS * PITCH)))
+    assert check(target=fits).transfers > 0
+    smaller = replace(GAP9, dma=replace(GAP9.dma, max_bytes=longest - 1))
+    with pytest.raises(CheckError, match=f"allowed 1 to {longest - 1} in all"):
+        check(target=smaller)
+
+
+def test_no_more_transfers_are_in_flight_than_the_target_queues() -> None:
+    most = check().in_flight_max  # while the fetch of the next stage's weights is in flight too
+    assert check(target=replace(GAP9, dma=replace(GAP9.dma, queue_entries=most))).in_flight_max == most
+    fewer = replace(GAP9, dma=replace(GAP9.dma, queue_entries=most - 1))
+    with pytest.raises(CheckError) as caught:
+        check(target=fewer)
+    allowed = f"found {most} transfers between L2 and L1 in flight, allowed {most - 1}"
+    assert str(caught.value).startswith("stage s0_n, dma ") and str(caught.value).endswith(allowed)
 
 
 def test_lines_of_a_transfer_do_not_overlap() -> None:
