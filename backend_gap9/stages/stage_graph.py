@@ -28,8 +28,8 @@ from tmc.ir.graph import Graph, Op, OpKind, uses
 # Ops of these forms are a stage each.
 WHOLE: Mapping[Form, StageForm] = {"attention": "attention", "columns": "columns"}
 # All weights of a stage take their part of L2 at once, and those of the next one travel meanwhile: less than
-# half of it each.
-STAGE_WEIGHTS_SHARE = Fraction(5, 12)
+# half of what a plan may use each.
+STAGE_WEIGHTS_SHARE = Fraction(5, 11)
 NO_STORAGE = Storage({}, (), ())
 
 
@@ -43,7 +43,7 @@ def stage_graph(graph: Graph, target: Target) -> Staged:
     layouts = l2_layouts(graph, roots)
     check_kernel_limits(graph, layouts)
     readers = uses(graph)
-    cutter = _Cutter(graph, roots, readers, int(target.l2.size_bytes * STAGE_WEIGHTS_SHARE))
+    cutter = _Cutter(graph, roots, readers, int(target.l2.usable_bytes * STAGE_WEIGHTS_SHARE))
     stages = tuple(_stage(graph, readers, number, run) for number, run in enumerate(cutter.runs()))
     storage = tuple(row_storage(stage, readers) if stage.form == "rows" else NO_STORAGE for stage in stages)
     packed = tuple(pack_stage(graph, stage) for stage in stages)
