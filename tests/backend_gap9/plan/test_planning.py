@@ -123,7 +123,7 @@ def test_an_l2_that_is_too_small_is_an_error_with_tensors_and_bytes() -> None:
     with pytest.raises(PlanError) as caught:
         planned(graph, target)
     message = str(caught.value)
-    assert message.startswith("/block0/attn/proj/MatMul, ")
+    assert message.startswith("/block0/mlp/fc1/MatMul: found ")
     assert "bytes live at once, allowed" in message
     assert "%block0.mlp.fc1.weight 156672" in message
     assert caught.value.notes[-1] == "the caller's inputs and outputs take another 3224 bytes of L2"
