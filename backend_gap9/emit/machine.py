@@ -23,7 +23,8 @@ class Machine:
     """A target as its programs see it. The field `l1_bytes` is the macro TMC_L1_BYTES.
 
     l2_bytes: of the banks that programs and networks share. dma_max_bytes is of one transfer between L2 and
-    L1, dma_queue_entries of them may be in flight. l3_bytes_per_second: of a transfer between L3 and L2.
+    L1, dma_queue_entries of them may be in flight. l3_alignment_bytes: of the image in L3 and of
+    every block in it; l3_bytes_per_second: of a transfer between L3 and L2.
     """
 
     cores: int
@@ -31,6 +32,7 @@ class Machine:
     l1_bytes: int
     l2_bytes: int
     l3_bytes: int
+    l3_alignment_bytes: int
     l3_bytes_per_second: int
     dma_max_bytes: int
     dma_queue_entries: int
@@ -49,6 +51,7 @@ def machine_of(target: Target) -> Machine:
         l1_bytes=target.l1.size_bytes,
         l2_bytes=target.l2.size_bytes,
         l3_bytes=target.l3.size_bytes,
+        l3_alignment_bytes=target.l3_channel.alignment_bytes,
         l3_bytes_per_second=round(target.l3_channel.bytes_per_cycle * target.cluster_hz),
         dma_max_bytes=target.dma.max_bytes,
         dma_queue_entries=target.dma.queue_entries,

@@ -33,7 +33,7 @@ def read_target(path: Path) -> Target:
     Raises: TmcError naming the file, the key, what was found and what is allowed.
     """
     target = read_record(Target, _whole_table(path, ()), str(path), name=path.stem)
-    _check_room(path, target)
+    _check_memories(path, target)
     return target
 
 
@@ -96,13 +96,17 @@ def _merged(base: Table, changes: Table) -> Table:
     return merged
 
 
-def _check_room(path: Path, target: Target) -> None:
-    """Refuse a description in which a memory is full before a network comes."""
+def _check_memories(path: Path, target: Target) -> None:
+    """Refuse a memory that is full before a network comes, and an alignment that addresses cannot have."""
     needs = (
         ("l1", target.l1.size_bytes, target.l1_usable_bytes, "stacks of all cores and l1.runtime_bytes"),
         ("l2", target.l2.size_bytes, target.l2.usable_bytes, "l2.reserved_bytes"),
         ("l3", target.l3.size_bytes, target.l3.usable_bytes, "l3.reserved_bytes"),
     )
+    alignment_bytes = target.l3_channel.alignment_bytes
+    if alignment_bytes & (alignment_bytes - 1):
+        found = f"found {alignment_bytes}, allowed powers of two"
+        raise TmcError(str(path), f"l3_channel.alignment_bytes: {found}")
     for memory, size_bytes, usable_bytes, what in needs:
         if usable_bytes <= 0:
             found = f"{size_bytes:,} bytes, of which {what} take {size_bytes - usable_bytes:,}"

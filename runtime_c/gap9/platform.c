@@ -22,9 +22,8 @@
 /* Buffer in L2 between the flash and the external memory. */
 #define CHUNK_BYTES 8192u
 /* In the RAM of the evaluation kit (APS256XXN) a burst that begins less than 5 bytes before the end of a page of 2 KiB
- * goes on at the start of that page. Offsets in the image are multiples of 16, and so is its address: it takes so many
- * bytes more, since the allocator only knows multiples of 8. */
-#define RAM_ALIGNMENT_BYTES 16u
+ * goes on at the start of that page. Offsets in the image are multiples of TMC_L3_ALIGNMENT_BYTES, and so is its
+ * address: it takes so many bytes more, since the allocator only knows multiples of 8. */
 
 struct pi_device gap9_ram;
 uint32_t gap9_l3_image;
@@ -182,7 +181,7 @@ static int load_image(const char *name, uint32_t image, const tmc_network *netwo
 /** Return where a session's image begins in the external memory: inside the block that was allocated. */
 static uint32_t aligned_image(const tmc_session *session)
 {
-    return ((uint32_t)session->l3 + RAM_ALIGNMENT_BYTES - 1u) & ~(RAM_ALIGNMENT_BYTES - 1u);
+    return ((uint32_t)session->l3 + TMC_L3_ALIGNMENT_BYTES - 1u) & ~(TMC_L3_ALIGNMENT_BYTES - 1u);
 }
 
 /** What the controller of the cluster gets; in L2, where both sides see it. */
@@ -229,7 +228,7 @@ static int fill(tmc_session *session, const char *weights)
 {
     const tmc_network *network = session->network;
     uint32_t image;
-    if (pi_ram_alloc(&gap9_ram, &image, network->l3_bytes + RAM_ALIGNMENT_BYTES) != 0)
+    if (pi_ram_alloc(&gap9_ram, &image, network->l3_bytes + TMC_L3_ALIGNMENT_BYTES) != 0)
         return TMC_ERROR_MEMORY;
     session->l3 = image;
     /* The image goes through L2 before the arena takes most of it. */
@@ -247,7 +246,7 @@ static int fill(tmc_session *session, const char *weights)
             pi_cl_l1_free(&cluster, session->l1, (int)network->l1_bytes);
         if (session->l2 != NULL)
             pi_l2_free(session->l2, (int)network->l2_bytes);
-        pi_ram_free(&gap9_ram, image, network->l3_bytes + RAM_ALIGNMENT_BYTES);
+        pi_ram_free(&gap9_ram, image, network->l3_bytes + TMC_L3_ALIGNMENT_BYTES);
     }
     return status;
 }
@@ -271,7 +270,7 @@ void tmc_close(tmc_session *session)
     const tmc_network *network = session->network;
     pi_cl_l1_free(&cluster, session->l1, (int)network->l1_bytes);
     pi_l2_free(session->l2, (int)network->l2_bytes);
-    pi_ram_free(&gap9_ram, (uint32_t)session->l3, network->l3_bytes + RAM_ALIGNMENT_BYTES);
+    pi_ram_free(&gap9_ram, (uint32_t)session->l3, network->l3_bytes + TMC_L3_ALIGNMENT_BYTES);
     *session = (tmc_session){.network = NULL};
     leave();
 }

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.runtime_c.building import RUNTIME
+from tests.runtime_c.target_header import GAP9
 
 HEADER = (RUNTIME / "include" / "tmc_kernels.h").read_text()
-CORES = 8
 # Content of bytes that a kernel must not write.
 UNTOUCHED = 0x5C
 # Kernels may read to the next multiple of 4 elements: of halves, up to 3 more, and to the next word of them.
@@ -45,14 +45,15 @@ STRUCTURES = {match["name"]: _structure(match["name"], match["fields"]) for matc
 
 
 class Kernels:
-    """A shared library of the kernels of one isa, with its set_core()."""
+    """A shared library of the kernels of one isa, with its set_core(), built for so many cores."""
 
-    def __init__(self, path: Path, isa: str = "scalar") -> None:
+    def __init__(self, path: Path, isa: str = "scalar", cores: int = GAP9.cores) -> None:
         self._library = ctypes.CDLL(str(path))
+        self._cores = cores
         self._isa = isa
 
-    def __call__(self, op: str, cores: Sequence[int] = range(CORES), **arguments: Any) -> None:
-        """Call a kernel, named without its isa, for each core in turn; arrays are passed by address."""
+    def __call__(self, op: str, cores: Sequence[int] | None = None, **arguments: Any) -> None:
+        """Call a kernel, named without its isa, for some cores, or all, in turn; arrays go by address."""
         name = f"{op}_{self._isa}"
         args = STRUCTURES[PROTOTYPES[name]]()
         for field, kind in args._fields_:  # type: ignore[misc]
@@ -66,7 +67,7 @@ class Kernels:
             else:
                 setattr(args, field, int(value))
         kernel = getattr(self._library, name)
-        for core in cores:
+        for core in range(self._cores) if cores is None else cores:
             self._library.set_core(core)
             kernel(ctypes.byref(args))
         for value, passed in arrays.values():

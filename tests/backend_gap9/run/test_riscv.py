@@ -8,21 +8,25 @@ import shutil
 import stat
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.networks.small_output import golden_input, graph, output
+from tmc.backend_gap9.emit.machine import HEADER, machine_header, machine_of, read_machine
 from tmc.backend_gap9.emit.names import traced_ops
 from tmc.backend_gap9.emit.output_directory import write_directory
 from tmc.backend_gap9.kernels.record import Isa
 from tmc.backend_gap9.run import riscv as run_riscv
 from tmc.backend_gap9.run.build import build_iss, build_riscv
 from tmc.backend_gap9.run.console import StageCycles, last_stage, parse_console
+from tmc.backend_gap9.run.host import run_host
 from tmc.backend_gap9.run.riscv import run_gvsoc, run_iss
-from tmc.backend_gap9.run.simulators import simulate
+from tmc.backend_gap9.run.simulators import iss_command, simulate
 from tmc.backend_gap9.run.value_sums import MULTIPLIER, compare_sums, value_sum
+from tmc.backend_gap9.target.targets import target_named
 from tmc.ir.errors import PlatformError
 from tmc.ir.interpret import interpret
 from tmc.ir.types import Array
@@ -273,3 +277,51 @@ def test_any_wrong_byte_changes_the_sum() -> None:
 def test_missing_sums_are_wrong() -> None:
     (*_, op) = compare_sums(graph(), golden_input()[None], [{}])
     assert (op.name, op.mismatches, op.first) == ("y", 1, None)
+
+
+def test_the_program_runs_on_what_the_directory_was_compiled_for(directory: Path, iss: Path) -> None:
+    """One header says how many cores there are, to kernels, linker and simulator."""
+    machine = read_machine(directory)
+    assert machine == machine_of(target_named("gap9"))
+    small = replace(machine, cores=3, l1_bytes=16 << 10, l2_bytes=256 << 10, l3_bytes=64 << 10)
+    (directory / HEADER).write_bytes(machine_header(small))
+    assert run_iss(directory, simulator=iss).bit_exact
+    assert run_host(directory).bit_exact
+    command = iss_command(iss, read_machine(directory), Path("p.elf"), Path("flash"), 9)
+    assert command[1:9] == ["--cores", "3", "--l1-kib", "16", "--l2-kib", "256", "--hyperram-kib", "64"]
+
+
+def test_less_memory_than_a_network_needs(directory: Path, iss: Path) -> None:
+    machine = replace(read_machine(directory), l1_bytes=9 << 10)
+    (directory / HEADER).write_bytes(machine_header(machine))
+    with pytest.raises(PlatformError, match="the network does not fit the memories"):
+        run_iss(directory, simulator=iss)
+
+
+def test_code_that_l2_does_not_hold(directory: Path, iss: Path) -> None:
+    machine = replace(read_machine(directory), l2_bytes=4 << 10)
+    (directory / HEADER).write_bytes(machine_header(machine))
+    with pytest.raises(PlatformError, match="the build failed") as caught:
+        run_iss(directory, simulator=iss)
+    assert "region `L2' overflowed" in " ".join(caught.value.notes)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("", None, "found no description of the target"),
+        ("#define TMC_CORES 8u\n", "", "found one side only of TMC_CORES, allowed all macros of it"),
+        ("TMC_CORES", "TMC_CARS", "found one side only of TMC_CARS, TMC_CORES, allowed all macros of it"),
+    ],
+)
+def test_a_directory_that_does_not_say_for_what_it_is(
+    directory: Path, iss: Path, old: str, new: str | None, message: str
+) -> None:
+    header = directory / HEADER
+    text = header.read_text()
+    header.unlink()
+    if new is not None:
+        header.write_text(text.replace(old, new))
+    with pytest.raises(PlatformError, match=message) as caught:
+        run_iss(directory, simulator=iss)
+    assert caught.value.notes == ("compile the network again",)

@@ -130,6 +130,7 @@ def test_unknown_target(
             "",
         ),
         ('base = "gap9"\n[l3]\nreserved_bytes = 2', "allowed multiples of 4", "change l3.reserved_bytes"),
+        ('base = "gap9"\n[l3_channel]\nalignment_bytes = 12', "found 12, allowed powers of two", ""),
         ("cores = ", "found no TOML: ", "toml.io"),
         ("\udcff", "found bytes that are no UTF-8, allowed a TOML file", ""),
     ],

@@ -123,10 +123,10 @@ class Engine:
     command: Callable[[Path], Sequence[str | Path]]
 
     def run(self, binary: Path, *options: str) -> Result:
-        """Run a program, with the engine's own options before it."""
+        """Run a program, with more of the engine's own options before it."""
         words = [str(word) for word in self.command(binary)]
         done = subprocess.run(
-            [words[0], *options, *words[1:]],
+            [*words[:-1], *options, words[-1]],
             capture_output=True,
             text=True,
             timeout=TIMEOUT_S,

@@ -90,6 +90,9 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
     "unknown": (("--wrong", "PROGRAM"), "--wrong: not an option"),
     "two": (("PROGRAM", "PROGRAM"), "not an option of iss, or a second program"),
     "none": ((), "no program given"),
+    "many_cores": (("--cores", "9", "PROGRAM"), "--cores: found 9, allowed 1 to 8"),
+    "many_ids": (("--dma-ids", "17", "PROGRAM"), "--dma-ids: found 17, allowed 1 to 16"),
+    "long_transfers": (("--dma-bytes", "131072", "PROGRAM"), "found 131072, allowed 1 to 131071"),
     "missing": (("missing.elf",), "missing.elf: cannot be read"),
     "no_elf": (("TEXT",), "not a 32-bit little-endian RISC-V executable"),
     "short": (("SHORT",), "truncated: found 60 bytes"),
@@ -119,3 +122,15 @@ def test_help(tmp_path: Path, iss: Engine) -> None:
     result = iss.run(tmp_path / "unused", "--help")
     assert result.status == 0
     assert result.output.startswith("usage: iss")
+
+
+@pytest.mark.parametrize("option", iss_options(GAP9)[::2])
+def test_a_machine_has_to_be_told(option: str, tmp_path: Path, iss: Engine) -> None:
+    words = iss_options(GAP9)
+    at = words.index(option)
+    binary = str(iss.command(tmp_path)[0])
+    result = Engine("iss", iss.platform, lambda _: (binary, *words[:at], *words[at + 2 :], "x.elf")).run(
+        tmp_path / "x"
+    )
+    message = f"{option}: not given, and the simulator has no size of its own"
+    assert result.status == USAGE and message in result.errors

@@ -26,9 +26,9 @@ def fabric(name: str, statements: str, message: str, *options: str) -> Case:
     return Case(name, FC + message, fabric=statements, options=options)
 
 
-def core(name: str, statements: str, message: str) -> Case:
+def core(name: str, statements: str, message: str, *options: str) -> Case:
     """Return a case of one cluster core."""
-    return Case(name, CORE + message, cluster=statements)
+    return Case(name, CORE + message, cluster=statements, options=options)
 
 
 def pair(name: str, statements: str, message: str) -> Case:
@@ -109,6 +109,23 @@ CASES: tuple[Case, ...] = (
         "for (;;) { sink = 1; }",
         options=("--limit", "100000"),
     ),
+    # What the command line says of the machine.
+    fabric(
+        "past_smaller_l1", "sink = REGISTER(0x1000C000);", "load of 4 bytes at 0x1000c000", "--l1-kib", "48"
+    ),
+    fabric(
+        "no_such_core",
+        "REGISTER(CLUSTER_FETCH_ENABLE) = 0x10;",
+        "cluster control: found cores 0x10 switched on, allowed 0xf",
+        *("--cores", "4"),
+    ),
+    fabric("no_such_boot", "REGISTER(0x10200050) = 0;", "write of register 0x50", "--cores", "4"),
+    fabric(
+        "software_event_of_no_core",
+        "REGISTER(CLUSTER_SOFTWARE_EVENT(0)) = 1 << 4;",
+        "found software event 0 for cores 0x10, allowed 0 to 7 and 0xf",
+        *("--cores", "4"),
+    ),
     Case("all_asleep", "deadlock: every hart is asleep\n.*fabric controller.*: asleep", asm("wfi")),
     Case(
         "barrier_deadlock",
@@ -173,6 +190,13 @@ CASES: tuple[Case, ...] = (
         IN + "dma_wait(id); REGISTER(DMA_STATUS) = 1u << id;",
         "free of transfer ids 0x0001, of which",
     ),
+    core(
+        "fewer_ids",
+        "for (;;) { sink = REGISTER(DMA_COMMAND); }",
+        "all 2 transfer ids are in use",
+        *("--dma-ids", "2"),
+    ),
+    core("shorter", IN, "found a transfer of 64 bytes, allowed 1 to 32", "--dma-bytes", "32"),
     core("ids_exhausted", "for (;;) { sink = REGISTER(DMA_COMMAND); }", "all 16 transfer ids are in use"),
     core(
         "no_id",
