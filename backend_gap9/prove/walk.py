@@ -210,7 +210,10 @@ class ProgramWalk:
         """Count what the cluster's DMA has to do at once: more than it queues would hold core 0 up."""
         count, allowed = self.state.races.count_in_flight("l2"), self._target.dma.queue_entries
         if count > allowed:
-            raise place.error(f"found {count} transfers between L2 and L1 in flight, allowed {allowed}")
+            raise place.error(
+                f"found {count} transfers between L2 and L1 in flight, allowed {allowed}",
+                "the target queues too few (dma.queue_entries) for what tiles bring ahead",
+            )
         self.state.counts.in_flight_max = max(self.state.counts.in_flight_max, count)
 
     def _transfer(self, dma: Dma, place: Place) -> Transfer:

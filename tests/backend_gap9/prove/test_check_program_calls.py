@@ -125,6 +125,7 @@ def test_no_more_transfers_are_in_flight_than_the_target_queues() -> None:
         check(target=fewer)
     allowed = f"found {most} transfers between L2 and L1 in flight, allowed {most - 1}"
     assert str(caught.value).startswith("stage s0_n, dma ") and str(caught.value).endswith(allowed)
+    assert "dma.queue_entries" in caught.value.notes[0]
 
 
 def test_lines_of_a_transfer_do_not_overlap() -> None:

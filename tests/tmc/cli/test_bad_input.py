@@ -373,3 +373,11 @@ def test_names_that_a_terminal_has_no_letters_for(tmp_path: Path) -> None:
     assert (
         ran.returncode == 1 and b"defect" not in ran.stderr and rb"node_gr\xf6\xdfe (Hardmax)" in ran.stderr
     )
+
+
+def test_a_target_file_that_is_wrong(tmp_path: Path, model: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('base = "gap9"\n[l1]\nsize_kib = 48\n')
+    answer = refused_untouched(tmp_path, "compile", model, "--target", path)
+    assert answer.error == f"{path}: l1.size_kib: found an unknown key, allowed size_bytes, runtime_bytes"
+    assert answer.notes == ["did you mean size_bytes?"]
