@@ -44,6 +44,7 @@ def emit(
     kernels = sorted({call.kernel for stage in program.stages for call in calls(stage.body)})
     stack = stack_text(stack_need(program), target.stacks)
     context = {"n": network, "i": interface, "made_by": captions.made_by, "stack_text": stack}
+    context |= {"cores": target.cores}
     network_c = _render("network.c.j2", context)
     content = {
         "network.c": network_c,

@@ -62,6 +62,7 @@ def compiled(model: Path, target: str, folder: Path) -> dict[str, Any]:
     budgets = (chip.l1_usable_bytes, chip.l2.usable_bytes, chip.l3.usable_bytes)
     for memory, budget_bytes in zip(("l1", "l2", "l3"), budgets, strict=True):
         assert 0 < facts[f"{memory}_peak_bytes"] <= facts[f"{memory}_budget_bytes"] == budget_bytes
+    assert f"where {chip.cores} threads stand in" in (folder / "README.txt").read_text()
     return facts
 
 
