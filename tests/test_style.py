@@ -131,7 +131,11 @@ def _orphans(source: str) -> list[str]:
         text = node.body[0]
         for line, following in itertools.pairwise(lines[text.lineno - 1 : text.end_lineno]):
             word = line.strip().removeprefix('"""')
-            continues = following.strip() and word[-1:] not in ("", ".", ":") and " " not in word
+            # What is deeper than its docstring is a piece of a file or a command.
+            deeper = len(line) - len(line.lstrip()) > text.col_offset
+            continues = (
+                not deeper and following.strip() and word[-1:] not in ("", ".", ":") and " " not in word
+            )
             if continues and len(line) - len(line.lstrip()) == len(following) - len(following.lstrip()):
                 found.append(line.strip())
     return found
@@ -141,5 +145,6 @@ def test_docstrings_have_no_line_of_one_word_in_a_sentence() -> None:
     """As a mechanical wrap leaves them."""
     assert _orphans('def f():\n    """Return all\n    of\n    it."""') == ["of"]
     assert _orphans('"""Return all.\n\nRaises:\n"""') == []
+    assert _orphans('"""Read this:\n\n    [l1]\n    size = 3\n"""') == []
     python = [path for path in files_under(*PRODUCT) if path.suffix == ".py"]
     assert {str(path): found for path in python if (found := _orphans((ROOT / path).read_text()))} == {}
