@@ -117,6 +117,7 @@ class KernelRecord:
     """How an engine computes an op.
 
     kernels: all C functions; chosen: those that compute a given op, in order (PlanError if none does).
+    row_inputs: the fields of the computed values that an op takes by rows, in the order of its operands.
     numbers: the arguments that follow from the op; those of its tiles come from the schedule. costs: the
     table of constants in a target's file, and its record.
     tables: small constants by the field of their argument, in target byte order; line_table: the constant
@@ -134,5 +135,6 @@ class KernelRecord:
     tables: Callable[[Graph, Op], Mapping[str, Array]] = field(default=lambda graph, op: {})
     line_table: Callable[[Graph, Op], str | None] = field(default=lambda graph, op: None)
     weight_rows: Callable[[Graph, Op], Array] | None = None
+    row_inputs: tuple[str, ...] = ("x",)
     columns: Callable[[Graph, Op], ColumnNeeds] = all_rows
     macs: Callable[[Graph, Op], int] = field(default=lambda graph, op: 0)

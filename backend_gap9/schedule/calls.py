@@ -36,7 +36,10 @@ class Tables:
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One tile of a row stage: input and output in L1, its rows, and which channel tile it is."""
+    """One tile of a row stage: input and output in L1, its rows, and which channel tile it is.
+
+    more: place and pitch of the second input and those after it, of ops that read several values by rows.
+    """
 
     x: Address
     x_pitch: int
@@ -47,6 +50,7 @@ class Tile:
     index: Number = 0
     tile_channels: int = 0
     channels: Number = 0
+    more: tuple[tuple[Address, int], ...] = ()
 
     @property
     def channel(self) -> Expr:
@@ -102,14 +106,17 @@ def made_part(graph: Graph, op: Op, tile: Tile) -> Part:
 
 def row_call(graph: Graph, op: Op, tile: Tile, tables: Tables, weight: Address | None = None) -> Call:
     """Return the call for a tile of rows, and of channels where there are weights at an address."""
-    (kernel,) = record_of(op.kind).chosen(graph, op)
-    given = {
-        "x": operand("x", tile.x, part(op.inputs[0], tile.row)),
-        "y": operand("y", tile.y, made_part(graph, op, tile)),
-    }
+    record = record_of(op.kind)
+    (kernel,) = record.chosen(graph, op)
+    given = {"y": operand("y", tile.y, made_part(graph, op, tile))}
+    numbers = tile.numbers()
+    places = ((tile.x, tile.x_pitch), *tile.more)
+    for field, value, (address, pitch) in zip(record.row_inputs, op.inputs, places, strict=False):
+        given[field] = operand(field, address, part(value, tile.row))
+        numbers[f"{field}_pitch"] = pitch
     if weight is not None:
         given["weight"] = operand("weight", weight, part(weight_block(op), tile.channel))
-    return kernel_call(graph, op, kernel, given, tile.numbers(), tables, tile.channel)
+    return kernel_call(graph, op, kernel, given, numbers, tables, tile.channel)
 
 
 def follower_call(graph: Graph, op: Op, tile: Tile, tables: Tables, lines: Operand | None) -> Call:

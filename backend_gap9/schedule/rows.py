@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tmc.backend_gap9.kernels.table import form_of
+from tmc.backend_gap9.kernels.table import form_of, record_of
 from tmc.backend_gap9.plan.l1_buffers import (
     row_inputs,
     stored_in_place,
@@ -158,8 +158,13 @@ class _Rows(RowPlaces):
             self.row(self.t),
             self.rows(self.t),
             channels=channels,
+            more=tuple((self.row_tile(name), self.pitch(name)) for name in self.second_inputs(op)),
         )
         return (row_call(self.context.graph, op, tile, self.tables()),)
+
+    def second_inputs(self, op: Op) -> tuple[str, ...]:
+        """Return what an op reads by rows beside its first operand."""
+        return op.inputs[1 : len(record_of(op.kind).row_inputs)]
 
     def channel_tile(self, op: Op, k: Number) -> tuple[Stmt, ...]:
         """Return the statements for channel tile k of a linear: next weights off, compute, result off."""
