@@ -202,6 +202,19 @@ class QClipAttrs(Attrs):
 
 
 @dataclass(frozen=True, slots=True)
+class QAddAttrs(Attrs):
+    """C8((x * x_multiplier + z * z_multiplier + bias) >> shift): a sum of values of two scales.
+
+    bias holds the zero points of both and of the result, and half a step for rounding.
+    """
+
+    x_multiplier: int
+    z_multiplier: int
+    bias: int
+    shift: int
+
+
+@dataclass(frozen=True, slots=True)
 class QLayerNormAttrs(Attrs):
     """Integer LayerNorm of int16 rows; see docs/numerics.md for the formula.
 

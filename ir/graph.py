@@ -57,6 +57,7 @@ class OpKind(Enum):
     QLINEAR = "qlinear"
     QREQUANTISE = "qrequantise"
     QCLIP = "qclip"
+    QADD = "qadd"
     QLAYERNORM = "qlayernorm"
     QROPE = "qrope"
     QATTENTION = "qattention"

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmc.ir.attrs import (
+    QAddAttrs,
     QAttentionAttrs,
     QDepthwiseRowsAttrs,
     QInterpolateRowsAttrs,
@@ -150,6 +151,13 @@ def qclip(x: Array, low: Array, high: Array, residual: Array | None = None) -> A
     if residual is not None:
         y = np.clip(y.astype(np.int32) + residual, -(2**15), 2**15 - 1).astype(np.int16)
     return np.asarray(y)
+
+
+def qadd(x: Array, z: Array, attrs: QAddAttrs) -> Array:
+    """Return int8 [M, N]: C8((x * x_multiplier + z * z_multiplier + bias) >> shift)."""
+    products = x.astype(np.int64) * attrs.x_multiplier + z.astype(np.int64) * attrs.z_multiplier
+    y = _int32(products + attrs.bias) >> attrs.shift
+    return np.asarray(np.clip(y, -128, 127), dtype=np.int8)
 
 
 def qlayernorm(x: Array, gamma: Array, beta: Array, attrs: QLayerNormAttrs) -> Array:

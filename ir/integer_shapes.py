@@ -70,6 +70,19 @@ def qclip(types: Types, attrs: a.QClipAttrs) -> TensorType:
     return TensorType(types[0].dtype, (rows, channels))
 
 
+def qadd(types: Types, attrs: a.QAddAttrs) -> TensorType:
+    """x and z s8 [M, N]; result s8 [M, N]. No code of x and z may leave int32 on the way."""
+    shape = operand_shape("x", types[0], 2, DType.S8)
+    other = operand_shape("z", types[1], 2, DType.S8)
+    need(other == shape, f"found z {other}, allowed {shape}")
+    need(0 <= attrs.shift <= 31, f"found shift {attrs.shift}, allowed 0 to 31")
+    multipliers = (attrs.x_multiplier, attrs.z_multiplier)
+    need(min(multipliers) >= 0, f"found multipliers {multipliers}, allowed none below 0")
+    largest = 128 * sum(multipliers) + abs(attrs.bias)
+    need(largest < 2**31, f"found sums of up to {largest}, allowed those of 32 bits")
+    return TensorType(DType.S8, shape)
+
+
 def qlayernorm(types: Types, attrs: a.QLayerNormAttrs) -> TensorType:
     """x s16 [M, C], gamma s16 [C], beta s32 [C]; the attributes keep every step inside 32 bits."""
     rows, channels = operand_shape("x", types[0], 2, DType.S16)

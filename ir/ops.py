@@ -210,6 +210,13 @@ OPS: Mapping[OpKind, OpDef] = {
         lambda x, at: q.qclip(x[0], x[1], x[2], x[3] if at.residual else None),
         "integer clip, or that added to a residual",
     ),
+    OpKind.QADD: OpDef(
+        ("x", "z"),
+        a.QAddAttrs,
+        i.qadd,
+        lambda x, at: q.qadd(x[0], x[1], at),
+        "sum of two int8 values, requantised",
+    ),
     OpKind.QLAYERNORM: OpDef(
         ("x", "gamma", "beta"),
         a.QLayerNormAttrs,

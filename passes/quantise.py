@@ -14,6 +14,7 @@ from tmc.ir.errors import NoIntegerForm
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
 from tmc.ir.types import Array, DType, Quant, TensorType
 from tmc.passes.integer_ops.activation_table import ACTIVATIONS, ANY, activation_table
+from tmc.passes.integer_ops.add import quantise_add
 from tmc.passes.integer_ops.attention import COSINE_BITS, quantise_attention, rotation_table
 from tmc.passes.integer_ops.declared_weights import declared_weights
 from tmc.passes.integer_ops.interpolation import interpolation_table
@@ -78,6 +79,8 @@ def quantise(
             last = op if clip is None else replace(op, output=clip.output)
             emit = _depthwise if producer.kind is OpKind.DEPTHWISE_ROWS else _linear
             emit(builder, producer, last, limits)
+        elif op.kind is OpKind.ADD and role is Role.ACTIVATION:
+            _int8_sum(builder, op)
         elif op.kind is OpKind.ADD:
             branch = made_by[next(name for name in op.inputs if scales.roles[name] is Role.BRANCH)]
             if branch.kind is OpKind.CLIP:
@@ -187,6 +190,13 @@ def _linear(builder: _Builder, op: Op, last: Op, limits: tuple[float, float] = A
         role is Role.BRANCH,
     )
     builder.emit(last, OpKind.QLINEAR, tuple(inputs), attrs, quant, loc=op.loc)
+
+
+def _int8_sum(builder: _Builder, op: Op) -> None:
+    quant = builder.scales.quants[op.output]
+    x, z = (builder.quant(name) for name in op.inputs)
+    attrs = quantise_add(op.loc, x, z, quant)
+    builder.emit(op, OpKind.QADD, op.inputs, attrs, quant)
 
 
 def _wide(builder: _Builder, task: LinearTask, op: Op, last: Op, sums: Quant, table: Array | None) -> None:

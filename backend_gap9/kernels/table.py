@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tmc.backend_gap9.kernels.add import ADD
 from tmc.backend_gap9.kernels.attention import ATTENTION
 from tmc.backend_gap9.kernels.clip import CLIP
 from tmc.backend_gap9.kernels.depthwise_rows import DEPTHWISE_ROWS
@@ -28,6 +29,7 @@ RECORDS: Mapping[tuple[OpKind, Engine], KernelRecord] = {
         LINEAR,
         REQUANTISE,
         CLIP,
+        ADD,
         LAYERNORM,
         ROPE,
         ATTENTION,

@@ -64,6 +64,18 @@ static void measure_clip(void)
     end_cases();
 }
 
+static void measure_add(void)
+{
+    const tmc_add_args args = {
+        .x = (const int8_t *)x, .z = (const int8_t *)wide_y, .y = y, .x_pitch = Y_PITCH, .z_pitch = Y_PITCH,
+        .y_pitch = Y_PITCH, .rows = ROWS, .channels = CHANNELS, .x_multiplier = 1 << 20, .z_multiplier = 1 << 19,
+        .bias = 1 << 19, .shift = 20,
+    };
+    begin_case("add", "192", ROWS * CHANNELS, 0);
+    tmc_add_s8s8s8_xpulp(&args);
+    end_cases();
+}
+
 static void measure_rope(void)
 {
     const tmc_rope_args args = {
@@ -152,6 +164,7 @@ void measure(void)
         measure_layernorm();
         measure_requantise();
         measure_clip();
+        measure_add();
         measure_rope();
         measure_mean();
         measure_depthwise();

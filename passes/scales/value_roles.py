@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from enum import Enum
 from typing import TypeAlias
 
 from tmc.ir.errors import NoIntegerForm
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses, values_through
 from tmc.passes.integer_ops.activation_table import ACTIVATIONS
+from tmc.passes.integer_ops.add import int8_sums
 
 
 class Role(Enum):
@@ -58,6 +60,7 @@ WRITES: Mapping[OpKind, Role] = {
     OpKind.MEAN_ROWS: Role.POOLED,
     OpKind.ADD: Role.RESIDUAL,
 }
+INT8_SUMMANDS = frozenset({Role.ACTIVATION, Role.ATTENDED})
 # Per value the (op, operand number) pairs that read it.
 Readers: TypeAlias = Mapping[str, list[tuple[Op, int]]]
 NOTE = "the integer form covers transformer blocks; docs/numerics.md lists what each op reads"
@@ -74,7 +77,10 @@ def value_roles(graph: Graph) -> dict[str, Role]:
     made_by = producers(graph)
     readers = _readers(graph)
     roles = dict.fromkeys(graph.inputs, Role.INPUT)
-    branches = _branches(graph, made_by, readers)
+    fusable = _fusable(graph, made_by, readers)
+    sums = int8_sums(graph, fusable)
+    branches = _branches(graph, fusable, sums)
+    readers = _told_apart(readers, sums)
     for op in graph.ops:
         if op.kind not in READS:
             raise NoIntegerForm(
@@ -83,7 +89,7 @@ def value_roles(graph: Graph) -> dict[str, Role]:
                 f"{', '.join(kind.value for kind in READS)}",
                 NOTE,
             )
-        _check_operands(graph, op, roles, branches)
+        _check_operands(graph, op, roles, branches, sums)
         if op.kind in SAME_AS_OPERAND:
             roles[op.output] = Role.BRANCH if op.output in branches else roles[op.inputs[0]]
         elif op.kind is OpKind.LINEAR:
@@ -93,7 +99,7 @@ def value_roles(graph: Graph) -> dict[str, Role]:
         elif op.kind is OpKind.LAYERNORM:
             roles[op.output] = _norm_role(op, readers)
         else:
-            roles[op.output] = WRITES[op.kind]
+            roles[op.output] = Role.ACTIVATION if op.output in sums else WRITES[op.kind]
     return roles
 
 
@@ -107,20 +113,33 @@ def _readers(graph: Graph) -> Readers:
     return readers
 
 
-def _branches(graph: Graph, made_by: Mapping[str, Op], readers: Readers) -> set[str]:
-    """Return the linear outputs, clipped or not, that an add takes in: the later of its operands that nobody
-    else reads."""
+def _told_apart(readers: Readers, sums: Collection[str]) -> Readers:
+    """Return the readers with sums of int8 values as what they will be: they read no int16."""
+
+    def told(op: Op) -> Op:
+        return replace(op, kind=OpKind.QADD) if op.output in sums else op
+
+    return {name: [(told(op), operand) for op, operand in found] for name, found in readers.items()}
+
+
+def _fusable(graph: Graph, made_by: Mapping[str, Op], readers: Readers) -> dict[str, list[str]]:
+    """Return for each add the linear results, clipped or not, that nobody else reads, the latest last."""
     order = {op.output: index for index, op in enumerate(graph.ops)}
-    branches: set[str] = set()
+    fusable = {}
     for op in graph.ops:
         if op.kind is OpKind.ADD:
-            fusable = [
+            found = [
                 name
                 for name in op.inputs
                 if _is_linear(name, made_by) and len(readers[name]) == 1 and name not in graph.outputs
             ]
-            branches.update(sorted(fusable, key=order.__getitem__)[-1:])
-    return branches
+            fusable[op.output] = sorted(found, key=order.__getitem__)
+    return fusable
+
+
+def _branches(graph: Graph, fusable: Mapping[str, Sequence[str]], sums: Collection[str]) -> set[str]:
+    """Return the linear outputs, clipped or not, that an add takes in: the later of those that it could."""
+    return {name for add, found in fusable.items() if add not in sums for name in found[-1:]}
 
 
 def _is_linear(name: str, made_by: Mapping[str, Op]) -> bool:
@@ -131,7 +150,9 @@ def _is_linear(name: str, made_by: Mapping[str, Op]) -> bool:
     return op is not None and op.kind is OpKind.LINEAR
 
 
-def _check_operands(graph: Graph, op: Op, roles: Mapping[str, Role], branches: set[str]) -> None:
+def _check_operands(
+    graph: Graph, op: Op, roles: Mapping[str, Role], branches: set[str], sums: Collection[str]
+) -> None:
     for operand, name in enumerate(op.inputs):
         if operand >= len(READS[op.kind]):
             if name not in graph.constants:
@@ -141,7 +162,7 @@ def _check_operands(graph: Graph, op: Op, roles: Mapping[str, Role], branches: s
                     NOTE,
                 )
             continue
-        allowed = READS[op.kind][operand]
+        allowed = INT8_SUMMANDS if op.output in sums else READS[op.kind][operand]
         if name not in roles:
             raise NoIntegerForm(
                 op.loc, f"found constant operand %{name} of {op.kind.value}, allowed a computed value", NOTE
@@ -153,11 +174,11 @@ def _check_operands(graph: Graph, op: Op, roles: Mapping[str, Role], branches: s
                 f"{' or '.join(sorted(role.value for role in allowed))}",
                 NOTE,
             )
-    if op.kind is OpKind.ADD and not branches & set(op.inputs):
+    if op.kind is OpKind.ADD and op.output not in sums and not branches & set(op.inputs):
         raise NoIntegerForm(
             op.loc,
             "found an add of two values that are both used elsewhere, allowed "
-            "the residual stream plus a linear output that it alone reads",
+            "the residual stream plus a linear output that it alone reads, or two values of int8",
             NOTE,
         )
 

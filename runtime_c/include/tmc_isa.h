@@ -24,6 +24,7 @@
 #define tmc_clip_s16s16 TMC_KERNEL(tmc_clip_s16s16)
 #define tmc_clip_s32s32 TMC_KERNEL(tmc_clip_s32s32)
 #define tmc_clip_add_s16s16 TMC_KERNEL(tmc_clip_add_s16s16)
+#define tmc_add_s8s8s8 TMC_KERNEL(tmc_add_s8s8s8)
 #define tmc_layernorm_s16s8 TMC_KERNEL(tmc_layernorm_s16s8)
 #define tmc_layernorm_s16s16 TMC_KERNEL(tmc_layernorm_s16s16)
 #define tmc_rope_s16s8 TMC_KERNEL(tmc_rope_s16s8)

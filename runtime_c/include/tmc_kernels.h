@@ -259,6 +259,26 @@ void tmc_clip_s32s32_xpulp(const tmc_clip_args *args);
 void tmc_clip_add_s16s16_scalar(const tmc_clip_args *args);
 void tmc_clip_add_s16s16_xpulp(const tmc_clip_args *args);
 
+/** Arguments of tmc_add. */
+typedef struct {
+    const int8_t *x; /* [rows][channels] */
+    const int8_t *z; /* [rows][channels] */
+    int8_t *y;       /* [rows][channels] */
+    uint32_t x_pitch;
+    uint32_t z_pitch;
+    uint32_t y_pitch;
+    uint32_t rows;
+    uint32_t channels;
+    int32_t x_multiplier;
+    int32_t z_multiplier;
+    int32_t bias;
+    uint32_t shift;
+} tmc_add_args;
+
+/** y[r][c] = C8((x[r][c] * x_multiplier + z[r][c] * z_multiplier + bias) >> shift). Splits rows. */
+void tmc_add_s8s8s8_scalar(const tmc_add_args *args);
+void tmc_add_s8s8s8_xpulp(const tmc_add_args *args);
+
 /** Arguments of tmc_mean_rows. */
 typedef struct {
     const int8_t *x;     /* [rows][channels] */

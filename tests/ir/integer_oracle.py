@@ -9,6 +9,7 @@ from __future__ import annotations
 from math import isqrt
 
 from tmc.ir.attrs import (
+    QAddAttrs,
     QAttentionAttrs,
     QDepthwiseRowsAttrs,
     QLayerNormAttrs,
@@ -179,6 +180,14 @@ def qclip(x: Matrix, low: Matrix, high: Matrix, residual: Matrix | None) -> Matr
         [min(max(a + b, -32768), 32767) for a, b in zip(*rows, strict=True)]
         for rows in zip(clipped, residual, strict=True)
     ]
+
+
+def qadd(x: Matrix, z: Matrix, attrs: QAddAttrs) -> Matrix:
+    def one(a: int, b: int) -> int:
+        products = i32(a * attrs.x_multiplier + b * attrs.z_multiplier)
+        return clipped(i32(products + attrs.bias) // 2**attrs.shift, 8)
+
+    return [[one(a, b) for a, b in zip(*rows, strict=True)] for rows in zip(x, z, strict=True)]
 
 
 def qrequantise(x: Matrix, factors: Matrix, table: list[int], attrs: QRequantiseAttrs) -> Matrix:

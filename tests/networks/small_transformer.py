@@ -63,6 +63,12 @@ class GraphBuilder:
             attrs=a.LayerNormAttrs(1e-5),
         )
 
+    def gelu(self, output: str, x: str) -> str:
+        return self.op(OpKind.GELU, output, x, attrs=a.GeluAttrs("none"))
+
+    def add(self, output: str, x: str, y: str) -> str:
+        return self.op(OpKind.ADD, output, x, y)
+
     def graph(self, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Graph:
         return Graph("net", inputs, outputs, tuple(self.ops), dict(self.types), dict(self.constants))
 

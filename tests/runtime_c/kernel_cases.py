@@ -28,6 +28,7 @@ from tests.runtime_c.column_kernel_cases import (
 from tests.runtime_c.kernel_interface import Case, Kernels, Rows, blank, packed_weights
 from tests.runtime_c.random_operands import Integers, cores_in_some_order, integers
 from tmc.ir.attrs import (
+    QAddAttrs,
     QLayerNormAttrs,
     QLinearAttrs,
     QRequantiseAttrs,
@@ -35,6 +36,7 @@ from tmc.ir.attrs import (
 )
 from tmc.ir.integer_semantics import (
     RSQRT_TABLE,
+    qadd,
     qclip,
     qlayernorm,
     qlinear,
@@ -280,6 +282,33 @@ def check_clip(name: str, dtype: Any, *, residual: bool = False) -> Case:
     return case
 
 
+def check_add(kernels: Kernels, rng: np.random.Generator, rows: int, channels: int, spread: int) -> None:
+    """Sums of int8 of two scales; the largest multipliers and shifts that may be are among them."""
+    shift = int(rng.integers(23))
+    multipliers = (int(rng.integers(2**21)), 2**21 - 1 if spread % 5 == 0 else int(rng.integers(2**21)))
+    attrs = QAddAttrs(*multipliers, int(rng.integers(-(2**30), 2**30)), shift)
+    x, z = integers(rng, (2, rows, channels), np.int8)
+    x_rows, z_rows = Rows(x, int(rng.integers(3))), Rows(z, int(rng.integers(3)))
+    y = blank(rows, channels, np.int8, int(rng.integers(3)))
+    kernels(
+        "tmc_add_s8s8s8",
+        cores_in_some_order(rng),
+        x=x_rows.memory,
+        x_pitch=x_rows.pitch,
+        z=z_rows.memory,
+        z_pitch=z_rows.pitch,
+        y=y.memory,
+        y_pitch=y.pitch,
+        rows=rows,
+        channels=channels,
+        x_multiplier=attrs.x_multiplier,
+        z_multiplier=attrs.z_multiplier,
+        bias=attrs.bias,
+        shift=attrs.shift,
+    )
+    np.testing.assert_array_equal(y.read(), qadd(x, z, attrs))
+
+
 # Kernel without its isa -> case of three sizes.
 CASES: dict[str, Case] = {
     "tmc_linear_s8s8s8": check_linear("tmc_linear_s8s8s8", np.int8, "s8"),
@@ -297,6 +326,7 @@ CASES: dict[str, Case] = {
     "tmc_linear_s16s8s32": check_linear("tmc_linear_s16s8s32", np.int16, "s32"),
     "tmc_requantise_s32s8": check_requantise("tmc_requantise_s32s8", np.int32),
     "tmc_requantise_s8s8": check_requantise("tmc_requantise_s8s8", np.int8),
+    "tmc_add_s8s8s8": check_add,
     "tmc_clip_s8s8": check_clip("tmc_clip_s8s8", np.int8),
     "tmc_clip_s16s16": check_clip("tmc_clip_s16s16", np.int16),
     "tmc_clip_s32s32": check_clip("tmc_clip_s32s32", np.int32),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from tmc.backend_gap9.prove.claims import CheckedCall
+from tmc.backend_gap9.prove.relations.add import relate_add
 from tmc.backend_gap9.prove.relations.attention import relate_scores, relate_softmax, relate_values
 from tmc.backend_gap9.prove.relations.clip import relate_clip
 from tmc.backend_gap9.prove.relations.depthwise_rows import relate_depthwise_rows
@@ -25,6 +26,7 @@ RELATIONS: Mapping[OpKind, Relation | Mapping[str, Relation]] = {
     OpKind.QLINEAR: relate_linear,
     OpKind.QREQUANTISE: relate_requantise,
     OpKind.QCLIP: relate_clip,
+    OpKind.QADD: relate_add,
     OpKind.QLAYERNORM: relate_layernorm,
     OpKind.QROPE: relate_rope,
     OpKind.QATTENTION: {

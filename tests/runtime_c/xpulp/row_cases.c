@@ -250,6 +250,25 @@ static void clip_case(uint32_t rows, uint32_t channels, uint32_t run, uint32_t b
     case_compare(expected, result, rows, bytes * channels, args.y_pitch);
 }
 
+static void add_case(uint32_t rows, uint32_t channels, uint32_t shift)
+{
+    case_begin("tmc_add_s8s8s8", rows, channels, shift);
+    tmc_add_args args = {
+        .x_pitch = case_pitch(channels), .z_pitch = case_pitch(channels), .y_pitch = case_pitch(channels),
+        .rows = rows, .channels = channels, .shift = shift,
+        .x_multiplier = (int32_t)case_number(1u << 21), .z_multiplier = (int32_t)case_number(1u << 21),
+        .bias = (int32_t)case_number(1u << 30) - (1 << 29),
+    };
+    args.x = case_random(rows * args.x_pitch);
+    args.z = case_random(rows * args.z_pitch);
+    int8_t *expected = case_take(rows * args.y_pitch), *result = case_take(rows * args.y_pitch);
+    args.y = expected;
+    tmc_add_s8s8s8_scalar(&args);
+    args.y = result;
+    tmc_add_s8s8s8_xpulp(&args);
+    case_compare(expected, result, rows, channels, args.y_pitch);
+}
+
 void all_cases(void)
 {
     static const uint32_t rows[] = {1, 8, 9, 17, 40};
@@ -267,6 +286,7 @@ void all_cases(void)
                 for (uint32_t bytes = 1; bytes <= 4u; bytes *= 2u)
                     clip_case(rows[r], sizes[s], 1u + 7u * third, bytes, false);
                 clip_case(rows[r], sizes[s], 1u + 7u * third, 2, true);
+                add_case(rows[r], sizes[s], 14u + 3u * third);
                 depthwise_case(rows[r], 2u * third, sizes[s]);
                 interpolate_case(rows[r], 2u + 7u * third, sizes[s]);
                 permute_case(rows[r], 1u + third, sizes[s]);

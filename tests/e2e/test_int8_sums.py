@@ -1,0 +1,95 @@
+"""Sums of int8 values, from ONNX to the instruction set: bit-exact, and every change of a call is caught."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from tests.backend_gap9.prove.test_relations import calls_with_changes
+from tests.networks.small_program import edited, statements, with_stage
+from tmc.backend_gap9.program.program import Call
+from tmc.backend_gap9.prove.check_program import check_program
+from tmc.backend_gap9.run.build import build_iss
+from tmc.backend_gap9.run.host import run_host
+from tmc.backend_gap9.run.riscv import run_iss
+from tmc.backend_gap9.target.targets import target_named
+from tmc.driver import Compiled, Options, compile_model
+from tmc.ir.errors import CheckError
+from tmc.ir.graph import OpKind
+
+TARGET = target_named("gap9")
+
+
+@pytest.fixture(scope="module")
+def iss(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the instruction-set simulator."""
+    return build_iss(tmp_path_factory.mktemp("iss"))
+
+
+def compiled(folder: Path, rows: int, columns: int) -> Compiled:
+    """Compile a network of sums of activations, of a sum and a linear's result, of a value and itself."""
+    random = np.random.default_rng(rows)
+    shapes = {"w0": (10, columns), "w1": (10, columns), "w2": (columns, columns), "w3": (columns, 5)}
+    weights = {name: random.standard_normal(shape) / shape[0] ** 0.5 for name, shape in shapes.items()}
+    nodes = [
+        helper.make_node("MatMul", ["x", "w0"], ["a"]),
+        helper.make_node("Sigmoid", ["a"], ["gate"]),
+        helper.make_node("Mul", ["a", "gate"], ["silu"]),
+        helper.make_node("MatMul", ["x", "w1"], ["b"]),
+        helper.make_node("Relu", ["b"], ["relu"]),
+        helper.make_node("Add", ["silu", "relu"], ["both"]),
+        helper.make_node("MatMul", ["both", "w2"], ["c"]),
+        helper.make_node("Add", ["c", "both"], ["mixed"]),
+        helper.make_node("Add", ["mixed", "mixed"], ["twice"]),
+        helper.make_node("MatMul", ["twice", "w3"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "sums",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, (rows, 10))],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, (rows, 5))],
+        [numpy_helper.from_array(array.astype(np.float32), name) for name, array in weights.items()],
+    )
+    path = folder / "sums.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    windows = random.standard_normal((32, rows, 10)).astype(np.float32)
+    np.savez(path.with_suffix(".calibration.npz"), x=windows)
+    return compile_model(Options(path, TARGET, folder / "out"))
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(20, 24), (7, 16), (1, 20), (33, 50)])
+def test_every_op_is_bit_exact(tmp_path: Path, iss: Path, rows: int, columns: int) -> None:
+    found = compiled(tmp_path, rows, columns)
+    assert sum(op.kind is OpKind.QADD for op in found.graph.ops) == 3
+    assert run_host(tmp_path / "out").bit_exact
+    assert run_iss(tmp_path / "out", simulator=iss).bit_exact
+    assert found.accuracy.outputs[0].sqnr_db > 25
+
+
+def test_every_change_of_a_call_is_caught(tmp_path: Path) -> None:
+    found = compiled(tmp_path, 20, 24)
+    program, contents = found.program, found.plan.staged.contents
+
+    def passes(number: int, path: tuple[int, ...], changed: Call) -> bool:
+        stage = program.stages[number]
+        damaged = with_stage(program, number, replace(stage, body=edited(stage.body, path, changed)))
+        try:
+            check_program(damaged, found.graph, found.plan, contents, TARGET)
+        except CheckError:
+            return False
+        return True
+
+    uncaught = {
+        (call.op, what)
+        for number, stage in enumerate(program.stages)
+        for path, call in statements(stage.body)
+        if isinstance(call, Call) and call.kernel == "tmc_add_s8s8s8"
+        for what, changed in calls_with_changes(call)
+        if passes(number, path, changed)
+    }
+    assert uncaught == set()

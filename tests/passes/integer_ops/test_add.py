@@ -1,0 +1,105 @@
+"""Sums of two int8 values: which adds they are, their constants, their noise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.ir import integer_oracle as oracle
+from tests.networks.small_transformer import GraphBuilder
+from tmc.ir.errors import QuantisationError
+from tmc.ir.graph import Graph, OpKind
+from tmc.ir.integer_semantics import qadd
+from tmc.ir.interpret import interpret
+from tmc.ir.ops import OPS
+from tmc.ir.types import DType, Quant, TensorType
+from tmc.passes.calibrate.calibrate import calibrate
+from tmc.passes.calibrate.codes import quantise_inputs
+from tmc.passes.integer_ops.add import quantise_add
+from tmc.passes.quantise import quantise
+from tmc.passes.scales.choose_scales import choose_scales
+from tmc.passes.scales.value_roles import Role, value_roles
+
+SCALES = st.floats(1e-6, 1e6)
+CODES = st.integers(-128, 127)
+
+
+@given(SCALES, SCALES, SCALES, st.tuples(CODES, CODES, CODES), st.integers(0, 2**32 - 1))
+def test_sums_are_rounded_once_and_stay_in_32_bits(
+    x: float, z: float, y: float, zero_points: tuple[int, int, int], seed: int
+) -> None:
+    quants = [Quant((scale,), zero) for scale, zero in zip((x, z, y), zero_points, strict=True)]
+    try:
+        attrs = quantise_add("/Add", *quants)
+    except QuantisationError:
+        assert max(x, z) / y > 2**20
+        return
+    kind = TensorType(DType.S8, (2, 8))
+    assert OPS[OpKind.QADD].infer([kind, kind], attrs) == kind
+    codes = np.random.default_rng(seed).integers(-128, 128, (2, 2, 8)).astype(np.int8)
+    codes[:, 0, :2] = -128, 127
+    found = qadd(*codes, attrs)
+    assert found.tolist() == oracle.qadd(*codes.tolist(), attrs)
+    codes_and_quants = zip(codes.astype(float), quants, strict=False)
+    reals = sum((code - quant.zero_point) * quant.scale[0] for code, quant in codes_and_quants)
+    exact = np.clip(reals / y + zero_points[2], -128, 127)
+    # Half a step by rounding, and what multipliers of 21 bits, or steps of 2^-23, leave of 255 codes.
+    assert np.all(np.abs(found - exact) <= 0.5 + 512 * max(2.0**-21 * max(x, z) / y, 2.0**-23) + 1e-6)
+
+
+def test_scales_that_no_multiplier_spans() -> None:
+    with pytest.raises(
+        QuantisationError, match="/Add: found a sum with a step of 1e-09 of values with"
+    ) as error:
+        quantise_add("/Add", Quant((1.0,)), Quant((0.5,)), Quant((1e-9,)))
+    assert error.value.notes == ("the summands cancel in calibration; give samples in which they do not",)
+
+
+def summed(kind: str) -> Graph:
+    """Return a network in which an add has operands of a kind."""
+    b = GraphBuilder.seeded(0)
+    x = b.input("x", 6, 8)
+    gelu = b.gelu("gelu", b.linear("first", x, 8))
+    match kind:
+        case "activations":
+            other = b.gelu("other", b.linear("second", x, 8))
+        case "linear":
+            other = b.linear("other", x, 8)
+        case "itself":
+            other = gelu
+        case "stream":
+            other = b.add("other", x, b.linear("second", x, 8))
+        case _:
+            raise ValueError(kind)
+    b.linear("y", b.add("sum", gelu, other), 4)
+    return b.graph(("x",), ("y",))
+
+
+@pytest.mark.parametrize("kind", ["activations", "linear", "itself"])
+def test_values_of_int8_are_added_as_such(kind: str) -> None:
+    graph = summed(kind)
+    assert value_roles(graph)["sum"] is Role.ACTIVATION
+    samples = {"x": np.random.default_rng(1).standard_normal((16, 6, 8)).astype(np.float32)}
+    integer = quantise(graph, choose_scales(graph, calibrate(graph, samples)))
+    assert [op.kind for op in integer.ops if op.output == "sum"] == [OpKind.QADD]
+    sample = {"x": samples["x"][0]}
+    quant = integer.types["y"].quant
+    assert quant is not None
+    found = interpret(integer, quantise_inputs(integer, sample))["y"] * np.array(quant.scale)
+    expected = interpret(graph, sample)["y"]
+    assert 10 * np.log10(np.mean(expected**2) / np.mean((found - expected) ** 2)) > 30
+
+
+def test_a_sum_of_int8_and_the_stream_is_refused_by_name() -> None:
+    with pytest.raises(QuantisationError, match="sum: found operand %gelu as int8 with zero point, allowed"):
+        value_roles(summed("stream"))
+
+
+def test_a_linear_is_added_to_the_stream_as_before() -> None:
+    b = GraphBuilder.seeded(0)
+    x = b.input("x", 6, 8)
+    b.linear("y", b.layernorm("n", b.add("sum", x, b.linear("first", x, 8))), 4)
+    roles = value_roles(b.graph(("x",), ("y",)))
+    assert (roles["first"], roles["sum"]) == (Role.BRANCH, Role.RESIDUAL)
