@@ -28,8 +28,9 @@ _LIMITS: Mapping[str, tuple[int, int, int]] = {
     "dma.queue_entries": (1, 16, 1),
     "l3_channel.alignment_bytes": (4, 4096, 4),
 }
-# Of all others, those that may be 0; the costs of kernels may be too.
+# Of all others, those that may be 0; the costs of kernels may be too, but for the sizes of their blocks.
 _MAY_BE_ZERO = frozenset({"reserved_bytes", "runtime_bytes", "startup_cycles", "line_cycles"})
+_BLOCK = frozenset({"rows", "channels"})
 
 
 def read_record(kind: type[Record], table: Table, where: str, prefix: str = "", **known: str) -> Record:
@@ -80,12 +81,13 @@ class _Reader:
         return found
 
     def _check_number(self, key: str, found: float) -> None:
+        name = key.rpartition(".")[2]
         if key in _LIMITS:
             least, most, step = _LIMITS[key]
             if not least <= found <= most or found % step:
                 multiples = f", multiples of {step:,}" if step > 1 else ""
                 self._refuse(key, found, f"{least:,} to {most:,}{multiples}")
-        elif key.startswith("kernels.") or key.rpartition(".")[2] in _MAY_BE_ZERO:
+        elif (key.startswith("kernels.") and name not in _BLOCK) or name in _MAY_BE_ZERO:
             if not 0 <= found < float("inf"):
                 self._refuse(key, found, "0 or more")
         elif not 0 < found < float("inf"):

@@ -12,11 +12,9 @@ enum {
     REGISTER_STATUS = 0x4,  /* Read: bit i: id i busy, bit 16 + i: allocated. Write: free ids. */
 };
 
-/* Where the allocated ids begin in the status register. */
-#define IDS_MAX 16
 #define TRANSFERS 64
 
-#define COMMAND_BYTES 0x0001ffffu
+#define COMMAND_BYTES DMA_BYTES_MAX
 #define COMMAND_TO_L1 (1u << 17)
 #define COMMAND_INCREMENT (1u << 18)
 #define COMMAND_2D (1u << 19)
@@ -140,7 +138,7 @@ void dma_progress(void)
 
 static uint32_t read_status(void)
 {
-    uint32_t status = allocated << IDS_MAX;
+    uint32_t status = allocated << DMA_IDS_MAX;
     for (unsigned i = 0; i < TRANSFERS; i++) {
         if (jobs[i].used && jobs[i].busy) {
             status |= 1u << jobs[i].id;

@@ -11,7 +11,11 @@
 
 #include "hart.h"
 
-/* Say how many transfers may be in flight, at most 16, and how many bytes one may have, at most 131,071. */
+/* What the registers have bits for: ids in one half of the status word, and the field of bytes in a command. */
+#define DMA_IDS_MAX 16
+#define DMA_BYTES_MAX 0x1ffffu
+
+/* Say how many transfers may be in flight, and how many bytes one may have. */
 void dma_create(uint32_t id_count, uint32_t largest_bytes);
 
 uint32_t dma_load(Hart *hart, uint32_t offset);

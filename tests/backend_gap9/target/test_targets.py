@@ -157,6 +157,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
             "kernels.linear.rows.step_cycles: found nan, allowed 0 or",
             "",
         ),
+        ("[kernels.linear.rows]\nrows = 0", "kernels.linear.rows.rows: found 0, allowed more than 0", ""),
         ("[kernels.rope]\nrow = 1", "kernels.rope.row: found an unknown key, allowed element_cycles", ""),
         (
             "[kernels.rop]\nrow = 1",
