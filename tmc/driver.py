@@ -66,6 +66,7 @@ class Options:
     """What to compile, for what, and where to: without an output nothing is written.
 
     input_range: the smallest and the largest integer that a network of integers reads.
+    judge_shapes: hold shapes to the target before any sample is looked at; not where the plan is not wanted.
     canonicalise: the passes to canonical form; researchers hand in their own.
     """
 
@@ -76,7 +77,7 @@ class Options:
     name: str | None = None
     input_range: Limits | None = None
     resident_weights: bool = True  # else every inference brings all weights from L3
-    judge_shapes: bool = True  # before numbers are looked at; else who stops before the plan sees them
+    judge_shapes: bool = True
     recipe: Recipe = DEFAULT
     floor: Floor = NO_FLOOR
     canonicalise: tuple[Pass | NamedPass, ...] = CANONICALISE
