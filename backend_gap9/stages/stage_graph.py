@@ -10,20 +10,24 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+
+from networkx import DiGraph
 
 from tmc.backend_gap9.kernels.record import Form
 from tmc.backend_gap9.kernels.table import RECORDS, form_of
 from tmc.backend_gap9.stages.kernel_limits import check_kernel_limits
 from tmc.backend_gap9.stages.layout import l2_layouts, row_storage
+from tmc.backend_gap9.stages.order import Order, lowest_peak_order, single_entry_regions
 from tmc.backend_gap9.stages.pack import pack_stage
-from tmc.backend_gap9.stages.staged import GraphStage, Staged, StageForm, Storage
+from tmc.backend_gap9.stages.staged import GraphStage, Rows, Staged, StageForm, Storage
+from tmc.backend_gap9.stages.step_graph import step_graph
+from tmc.backend_gap9.stages.value_graph import maker, read_across, readers, value_graph
 from tmc.backend_gap9.target.target import Target
 from tmc.ir.errors import PlanError
-from tmc.ir.graph import Graph, Op, OpKind, uses
+from tmc.ir.graph import Graph, Op, OpKind
 
 # Ops of these forms are a stage each.
 WHOLE: Mapping[Form, StageForm] = {"attention": "attention", "columns": "columns"}
@@ -36,18 +40,22 @@ NO_STORAGE = Storage({}, (), ())
 def stage_graph(graph: Graph, target: Target) -> Staged:
     """Return the stages of an integer graph in execution order, and what they need to know of memories.
 
+    Stages run in the order of the graph, unless another order needs less of L2.
     Raises: PlanError for an op that has no integer kernel (left in float, say), for what kernels cannot take,
     and where a residual sum cannot be made in place.
     """
     roots = view_roots(graph)
     layouts = l2_layouts(graph, roots)
     check_kernel_limits(graph, layouts)
-    readers = uses(graph)
-    cutter = _Cutter(graph, roots, readers, int(target.l2.usable_bytes * STAGE_WEIGHTS_SHARE))
-    stages = tuple(_stage(graph, readers, number, run) for number, run in enumerate(cutter.runs()))
-    storage = tuple(row_storage(stage, readers) if stage.form == "rows" else NO_STORAGE for stage in stages)
+    values = value_graph(graph)
+    runs = _Cutter(graph, roots, values, int(target.l2.usable_bytes * STAGE_WEIGHTS_SHARE)).runs()
+    order = _order(graph, roots, values, runs, layouts)
+    in_order = runs if order is None else [runs[step] for step in order.steps]
+    read_by = {name: tuple(graph.ops[index] for index in readers(values, name)) for name in values}
+    stages = tuple(_stage(graph, read_by, number, run) for number, run in enumerate(in_order))
+    storage = tuple(row_storage(stage, read_by) if stage.form == "rows" else NO_STORAGE for stage in stages)
     packed = tuple(pack_stage(graph, stage) for stage in stages)
-    return Staged(graph, stages, storage, packed, layouts, roots)
+    return Staged(graph, stages, storage, packed, layouts, roots, order)
 
 
 def view_roots(graph: Graph) -> dict[str, str]:
@@ -59,19 +67,40 @@ def view_roots(graph: Graph) -> dict[str, str]:
     return roots
 
 
+def _order(
+    graph: Graph,
+    roots: Mapping[str, str],
+    values: DiGraph[str],
+    runs: Sequence[Sequence[Op]],
+    layouts: Mapping[str, Rows],
+) -> Order | None:
+    """Return the order of the runs in which least bytes of L2 live at once, None if there is only one order.
+
+    What lies in buffers of the caller is there whatever the order.
+    """
+    callers = {roots[name] for name in (*graph.inputs, *graph.outputs)}
+    sizes = {op.output: layouts[op.output].size_bytes for run in runs for op in run}
+    step_of = {maker(values, op.output): step for step, run in enumerate(runs) for op in run}
+    kept = {name: size for name, size in sizes.items() if name not in callers}
+    steps, lives = step_graph(values, step_of, kept)
+    if all(len(span) == 1 for span in single_entry_regions(steps)):
+        return None
+    return lowest_peak_order(steps, lives)
+
+
 @dataclass(frozen=True, slots=True)
 class _Cutter:
     """A graph on its way into runs of ops. A run has at most weights_bytes of weights, or one op."""
 
     graph: Graph
     roots: Mapping[str, str]
-    readers: Mapping[str, Sequence[Op]]
+    values: DiGraph[str]
     weights_bytes: int
 
     def runs(self) -> list[tuple[Op, ...]]:
         """Return the ops of every stage."""
-        position = {op.output: index for index, op in enumerate(self.graph.ops)}
-        wholes = [position[op.output] for op in self.graph.ops if _is_whole(op)]
+        wholes = [index for index, op in enumerate(self.graph.ops) if _is_whole(op)]
+        across = read_across(self.values, wholes)
         runs: list[list[Op]] = []
         for op in self.graph.ops:
             if op.kind is OpKind.RESHAPE:
@@ -80,28 +109,23 @@ class _Cutter:
                 raise PlanError(
                     op.loc, f"found {op.kind.value}, allowed integer ops", "run the quantise pass first"
                 )
-            if runs and not _is_whole(op) and self._continues(runs[-1], op, position, wholes):
+            if runs and not _is_whole(op) and self._continues(runs[-1], op, across):
                 runs[-1].append(op)
             else:
                 runs.append([op])
         return [tuple(run) for run in runs]
 
-    def _continues(
-        self, run: Sequence[Op], op: Op, position: Mapping[str, int], wholes: Sequence[int]
-    ) -> bool:
-        """Tell whether an op may join the run: same rows, nothing stored before it, not too many weights."""
+    def _continues(self, run: Sequence[Op], op: Op, across: Collection[str]) -> bool:
+        """Tell whether an op may join the run: same rows, nothing stored before it, not too many weights.
+
+        across: values that are also read behind an op of whole columns or heads; they are stored anyway.
+        """
         if _is_whole(run[0]) or _rows(self.graph, op) != _rows(self.graph, run[0]):
             return False
         made = {earlier.output for earlier in run}
         for name in op.inputs:
-            if self.roots[name] != name and self.roots[name] in made:
+            if (self.roots[name] != name and self.roots[name] in made) or (name in made and name in across):
                 return False
-            # A value that is also read across an op of whole columns or heads is stored anyway.
-            if name in made:
-                last = max(position[reader.output] for reader in self.readers[name])
-                after = bisect_right(wholes, position[name])
-                if after < len(wholes) and wholes[after] < last:
-                    return False
         weights_bytes = sum(self._weight_bytes(each) for each in (*run, op))
         return form_of(op) != "channels" or weights_bytes <= self.weights_bytes
 
@@ -117,7 +141,7 @@ def _rows(graph: Graph, op: Op) -> int:
     return graph.types[op.inputs[0]].shape[0]
 
 
-def _stage(graph: Graph, readers: Mapping[str, Sequence[Op]], number: int, ops: tuple[Op, ...]) -> GraphStage:
+def _stage(graph: Graph, read_by: Mapping[str, Sequence[Op]], number: int, ops: tuple[Op, ...]) -> GraphStage:
     made = {op.output for op in ops}
     inputs = dict.fromkeys(
         name for op in ops for name in op.inputs if name not in made and name not in graph.constants
@@ -125,7 +149,7 @@ def _stage(graph: Graph, readers: Mapping[str, Sequence[Op]], number: int, ops: 
     stored = tuple(
         op.output
         for op in ops
-        if op.output in graph.outputs or any(each.output not in made for each in readers.get(op.output, ()))
+        if op.output in graph.outputs or any(each.output not in made for each in read_by.get(op.output, ()))
     )
     form = WHOLE.get(form_of(ops[0]), "rows")
     return GraphStage(number, form, ops, _rows(graph, ops[0]), tuple(inputs), stored)

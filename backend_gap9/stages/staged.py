@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from tmc.backend_gap9.stages.order import Order
 from tmc.ir.graph import Graph, Op
 
 StageForm = Literal["rows", "attention", "columns"]
@@ -107,7 +108,8 @@ class Staged:
     """An integer graph in stages.
 
     storage and packed: of each stage. layouts: of every computed or given value in L2. roots: for each value
-    the value whose bytes it is: itself, or what a chain of reshapes starts from.
+    the value whose bytes it is: itself, or what a chain of reshapes starts from. order: of the stages, in
+    numbers of the order that the graph gives, with what is proved about it; None if there is no other one.
     """
 
     graph: Graph
@@ -116,6 +118,7 @@ class Staged:
     packed: tuple[PackedStage, ...]
     layouts: Mapping[str, Rows]
     roots: Mapping[str, str]
+    order: Order | None = None
 
     @property
     def blocks(self) -> tuple[ConstantBlock, ...]:

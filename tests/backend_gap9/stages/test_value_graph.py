@@ -9,11 +9,11 @@ import pytest
 
 from tests.networks.integer_networks import column_network, integer_network
 from tmc.backend_gap9.plan.planning import activation_ranges
-from tmc.backend_gap9.stages.layout import l2_layouts
 from tmc.backend_gap9.stages.order import lowest_peak_order, single_entry_regions
-from tmc.backend_gap9.stages.stages import build_stages, stage_ops
+from tmc.backend_gap9.stages.stage_graph import stage_graph
 from tmc.backend_gap9.stages.step_graph import step_graph
 from tmc.backend_gap9.stages.value_graph import maker, read_across, readers, value_graph
+from tmc.backend_gap9.target.targets import target_named
 from tmc.ir.attrs import Attrs
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
 from tmc.ir.types import DType, TensorType
@@ -85,12 +85,11 @@ def test_what_is_read_by_the_next_op_is_read_across_none() -> None:
 
 @pytest.mark.parametrize("graph", NETWORKS)
 def test_steps_hold_what_lives_between_stages(graph: Graph) -> None:
-    stages, layouts = build_stages(graph), l2_layouts(graph)
-    values = value_graph(graph)
-    step_of = {maker(values, op.output): stage.number for stage in stages for op in stage_ops(stage)}
-    ranges = activation_ranges(graph, stages, layouts)
+    staged, values = stage_graph(graph, target_named("gap9")), value_graph(graph)
+    step_of = {maker(values, op.output): stage.number for stage in staged.stages for op in stage.ops}
+    ranges = activation_ranges(staged)
     steps, lives = step_graph(values, step_of, {each.name: each.size_bytes for each in ranges})
-    assert list(steps) == [stage.number for stage in stages]
+    assert list(steps) == [stage.number for stage in staged.stages]
     assert [(each.name, each.size_bytes, each.first, each.last) for each in ranges] == [
         (value.name, value.size_bytes, value.maker, value.readers[-1]) for value in lives
     ]
