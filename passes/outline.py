@@ -10,24 +10,25 @@ import numpy as np
 
 from tmc.ir.errors import NoIntegerForm, QuantisationError
 from tmc.ir.graph import Graph, OpKind
-from tmc.ir.types import Array
+from tmc.ir.types import Array, Quant
 from tmc.passes.calibrate.calibrate import Range, Ranges
 from tmc.passes.pipeline import NamedPass, run_passes
 from tmc.passes.quantise import quantise
 from tmc.passes.quantise_clip import uniform_limits
 from tmc.passes.recipe import DEFAULT, Recipe
-from tmc.passes.scales.choose_scales import choose_scales
+from tmc.passes.scales.choose_scales import NOTHING, choose_scales
 
 # What every value is taken to reach: numbers with which nothing overflows and no epsilon is too large.
 REACH = 64.0
 
 
-def outline(graph: Graph, recipe: Recipe = DEFAULT) -> Graph | None:
+def outline(graph: Graph, recipe: Recipe = DEFAULT, rounded: Mapping[str, Quant] = NOTHING) -> Graph | None:
     """Return an integer graph of the shapes, element types and layouts that a canonical graph will get.
 
     Its numbers mean nothing. Constants are as few and as small as they can be: what does not fit a memory
     here does not fit it with the real ones. None where these numbers allow no integer graph: then only the
     real ones tell.
+    rounded: the inputs that the model rounds to codes (rounded_inputs).
     Raises: NoIntegerForm naming an op that has no integer form, whatever its numbers are.
     """
     plain = replace(graph, constants=_plain(graph))
@@ -35,7 +36,7 @@ def outline(graph: Graph, recipe: Recipe = DEFAULT) -> Graph | None:
     positive = {op.output for op in graph.ops if op.kind is OpKind.RELU}
     ranges = {name: _range(graph.types[name].shape, name in positive) for name in names}
     try:
-        scales = choose_scales(plain, Ranges(ranges, 1), recipe)
+        scales = choose_scales(plain, Ranges(ranges, 1), recipe, rounded)
         last = NamedPass("quantise", partial(quantise, scales=scales, recipe=recipe))
         return run_passes(plain, (last,))
     except NoIntegerForm:

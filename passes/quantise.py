@@ -63,9 +63,10 @@ def quantise(
     made_by = producers(graph)
     absorbed = absorbed_clips(graph, scales)
     done = {clip.output for clip in absorbed.values()}
-    inputs = {
-        name: TensorType(DType.S16, graph.types[name].shape, scales.quants[name]) for name in graph.inputs
-    }
+    inputs = {}
+    for name in graph.inputs:
+        dtype = DType.S8 if scales.roles[name] is Role.ACTIVATION else DType.S16
+        inputs[name] = TensorType(dtype, graph.types[name].shape, scales.quants[name])
     result = GraphBuilder(graph.name, inputs, graph.outputs, made_by)
     codes = {name: CodeRange(*kind.code_limits) for name, kind in inputs.items()}
     builder = _Builder(graph, scales, recipe, weight_scales, result, codes)
@@ -242,9 +243,12 @@ def _sums(
 
 
 def _clip(builder: _Builder, op: Op, last: Op) -> None:
-    """Emit a clip, or together with `last` the add that takes it in."""
+    """Emit a clip, or together with `last` the add that takes it in. Where int8 codes end, nothing is cut."""
     x = op.inputs[0]
     kind, quant = builder.result.type_of(x), builder.quant(x)
+    if op is last and kind.dtype is DType.S8 and saturates(builder.graph, op, quant, builder.scales.roles[x]):
+        builder.emit(op, OpKind.RESHAPE, (x,), a.ReshapeAttrs(kind.shape), quant, builder.codes[x])
+        return
     if len(kind.shape) != 2:
         raise NoIntegerForm(
             op.loc,

@@ -7,7 +7,7 @@ declares about it, scales of int8 values and integer weights, is kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -21,12 +21,15 @@ from tmc.passes.declared.keep_ranges import KeptRanges, keep_ranges
 from tmc.passes.declared.kept_declarations import KeptDeclarations
 from tmc.passes.declared.lower_declared import lower_declared, prepare_declared
 from tmc.passes.declared.ranges import declared_ranges
+from tmc.passes.declared.rounded_inputs import rounded_inputs
 from tmc.passes.integer_ops.declared_weights import declared_weights
 from tmc.passes.outline import outline
 from tmc.passes.pipeline import NamedPass, Pass, run_passes
 from tmc.passes.quantise_calibrated import IntegerForm, quantise_calibrated
 from tmc.passes.recipe import DEFAULT, Recipe
 from tmc.passes.watch import Watch
+
+NO_INTEGERS: Mapping[str, tuple[int, int]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +59,13 @@ def quantise_model(
     calibration: Calibration,
     how: How | None = None,
     weight_scales: tuple[float, ...] = (),
-    port: tuple[int, int] | None = None,
+    integers: Mapping[str, tuple[int, int]] = NO_INTEGERS,
     watch: Watch | None = None,
 ) -> Quantised:
     """Return the integer graph of an imported model.
 
-    weight_scales: those of the integer weights that the file holds, rising. port: of a network of integers,
-    the smallest and the largest that its input holds.
+    weight_scales: those of the integer weights that the file holds, rising. integers: of a network of
+    integers, the smallest and the largest that each input holds.
     Raises: TmcError naming the ONNX node that has no integer form.
     """
     how, watch = how or How(), watch or Watch()
@@ -70,8 +73,8 @@ def quantise_model(
     if not (rounds or shifts):
         return _by_recipe(graph, calibration, how, weight_scales, "", watch)
     watch.stage("take the codes that the model declares")
-    unsigned = port is not None and port[0] == 0
-    lower = partial(lower_declared, weight_scales=weight_scales, unsigned_input=unsigned)
+    unsigned = {name for name, (low, _) in integers.items() if low == 0}
+    lower = partial(lower_declared, weight_scales=weight_scales, unsigned_inputs=unsigned)
     try:
         plain = prepare_declared(graph)
         integer = run_passes(plain, (NamedPass("lower_declared", lower),))
@@ -81,7 +84,7 @@ def quantise_model(
         return _by_recipe(graph, calibration, how, weight_scales, f"{error.where}: {error.what}", watch)
     watch.done("lower_declared", integer)
     how.fits(integer)
-    kept = KeptDeclarations.every_code(rounds + shifts, _count(plain, OpKind.LINEAR), port)
+    kept = KeptDeclarations.every_code(rounds + shifts, _count(plain, OpKind.LINEAR), integers)
     return Quantised(integer, plain, calibrate(plain, calibration.used), kept)
 
 
@@ -99,12 +102,14 @@ def _by_recipe(
         lambda stripped: run_passes(stripped, how.canonicalise, watch.done),
         calibration.each_used(),
         calibration.meaningful,
+        how.recipe,
     )
+    rounded = rounded_inputs(graph)
     found = {name: entries[-1].attrs for name, entries in declared.adopted.items()}
     recipe = how.recipe
     if weight_scales or found:  # declared scales are of the values and weights as they are
         recipe = replace(recipe, migrate_outliers="never", balance_query_key=False)
-    shapes = outline(declared.graph, recipe)
+    shapes = outline(declared.graph, recipe, rounded)
     if shapes is not None:
         how.fits(shapes)
     used = min(len(array) for array in calibration.used.values())
@@ -113,7 +118,11 @@ def _by_recipe(
     if not calibration.meaningful:
         ranges = declared_ranges(ranges, found)
     watch.done("calibrate", ranges)
-    stated = {name: Quant((attrs.scale,), attrs.zero_point) for name, attrs in found.items()}
+    stated = {
+        name: Quant((attrs.scale,), attrs.zero_point)
+        for name, attrs in found.items()
+        if name not in graph.inputs
+    } | rounded
     made = quantise_calibrated(declared.graph, ranges, recipe, stated, weight_scales, watch)
     kept = None
     if declared.declared or weight_scales:

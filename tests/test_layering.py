@@ -27,12 +27,13 @@ LAYERS: dict[str, frozenset[str]] = {
 ROOMS: dict[str, dict[str, tuple[str, ...]]] = {
     "tmc": {
         "calibration": (),
+        "check_ports": (),
         "accuracy_floor": (),
-        "integer_input": (),
+        "integer_inputs": (),
         "report": (),
         "compile_stages": (),
-        "driver": ("calibration", "accuracy_floor", "integer_input", "report"),
-        "cli": ("accuracy_floor", "integer_input", "compile_stages", "driver"),
+        "driver": ("calibration", "check_ports", "accuracy_floor", "integer_inputs", "report"),
+        "cli": ("accuracy_floor", "integer_inputs", "compile_stages", "driver"),
         "__main__": ("cli",),
     },
     "frontend": {
@@ -59,7 +60,7 @@ ROOMS: dict[str, dict[str, tuple[str, ...]]] = {
         "quantise": ("recipe", "integer_ops", "scales", "quantise_clip"),
         "quantise_calibrated": ("recipe", "watch", "pipeline", "calibrate", "scales", "quantise"),
         "outline": ("recipe", "pipeline", "calibrate", "scales", "quantise_clip", "quantise"),
-        "declared": ("pipeline", "views", "calibrate", "integer_ops", "scales", "canonical"),
+        "declared": ("recipe", "pipeline", "views", "calibrate", "integer_ops", "scales", "canonical"),
         "accuracy": ("recipe", "calibrate"),
         "quantise_model": (
             *("recipe", "watch", "pipeline", "calibrate", "integer_ops", "canonical", "declared", "outline"),

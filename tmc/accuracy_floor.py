@@ -35,10 +35,12 @@ def check_floor_has_windows(floor: Floor, calibration: Calibration) -> None:
 def check_floor(floor: Floor, found: Accuracy) -> None:
     """Refuse a network below the floor, with the op that costs most and what would help.
 
-    Raises: AccuracyError naming the output; also for an agreement floor on what is no row of classes.
+    An agreement floor is one for the outputs that are a row of classes.
+    Raises: AccuracyError naming the output; also for an agreement floor where none is a row of classes.
     """
+    classes = any(output.agreement is not None for output in found.outputs)
     for output in found.outputs:
-        shortfall = _shortfall(floor, output, found.windows)
+        shortfall = _shortfall(floor, output, found.windows, classes)
         if shortfall is not None:
             remedies = [
                 f"most is lost in {op.node}, whose noise alone would leave {op.alone_db:.1f} dB: {op.advice}"
@@ -47,14 +49,14 @@ def check_floor(floor: Floor, found: Accuracy) -> None:
             raise AccuracyError(f"output %{output.name}", shortfall, *remedies)
 
 
-def _shortfall(floor: Floor, output: OutputAccuracy, windows: int) -> str | None:
-    """Return what is missing from an output, or None."""
+def _shortfall(floor: Floor, output: OutputAccuracy, windows: int, classes: bool) -> str | None:
+    """Return what is missing from an output, or None. classes: whether any output is a row of classes."""
     if floor.output_db is not None and output.sqnr_db < floor.output_db:
         return (
             f"found {output.sqnr_db:.1f} dB of signal to quantisation noise on {windows} held-back windows, "
             f"allowed {floor.output_db:g} or more"
         )
-    if floor.agreement_percent is None:
+    if floor.agreement_percent is None or (output.agreement is None and classes):
         return None
     if output.agreement is None:
         return "found an output that is not one row of classes, allowed an agreement floor for classes only"

@@ -34,9 +34,10 @@ from tmc.backend_gap9.schedule.schedule import build_program
 from tmc.backend_gap9.stages.stage_graph import stage_graph
 from tmc.backend_gap9.target.target import Target
 from tmc.calibration import choose_calibration
+from tmc.check_ports import check_ports
 from tmc.frontend.onnx_import import identifier, load_model
 from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime, oracle_of
-from tmc.integer_input import Limits, integer_input
+from tmc.integer_inputs import StatedRanges, integer_inputs
 from tmc.ir.errors import TmcError, UnsupportedModel
 from tmc.ir.graph import Graph
 from tmc.ir.types import Array
@@ -65,7 +66,7 @@ REFERENCE_SAMPLES = 2  # compared with onnxruntime, which takes as long as inter
 class Options:
     """What to compile, for what, and where to: without an output nothing is written.
 
-    input_range: the smallest and the largest integer that a network of integers reads.
+    input_ranges: the smallest and the largest integer that a network of integers reads.
     judge_shapes: hold shapes to the target before any sample is looked at; not where the plan is not wanted.
     canonicalise: the passes to canonical form; researchers hand in their own.
     """
@@ -75,7 +76,7 @@ class Options:
     output: Path | None = None
     calibration: Path | None = None
     name: str | None = None
-    input_range: Limits | None = None
+    input_ranges: StatedRanges = field(default_factory=dict)
     resident_weights: bool = True  # else every inference brings all weights from L3
     judge_shapes: bool = True
     recipe: Recipe = DEFAULT
@@ -118,10 +119,11 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     model = load_model(options.model, options.name)
     imported = model.graph
     _check_interface(options.model, imported, options.target)
+    check_ports(imported)
     done("import", imported)
     calibration = choose_calibration(options.model, options.calibration, imported)
     check_floor_has_windows(options.floor, calibration)
-    calibration, port = integer_input(imported, calibration, options.input_range)
+    calibration, integers = integer_inputs(imported, calibration, options.input_ranges)
     watch.stage(f"compare with {oracle_of(imported)}")
     difference = check_against_onnxruntime(options.model, imported, calibration.first(REFERENCE_SAMPLES))
     done("compare")
@@ -129,8 +131,9 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     how = How(options.canonicalise, options.recipe)
     if options.judge_shapes:
         how = replace(how, fits=partial(check_fits, target=options.target))
-    quantised = quantise_model(imported, calibration, how, model.weight_scales, port, watch)
+    quantised = quantise_model(imported, calibration, how, model.weight_scales, integers, watch)
     integer, held_back = quantised.graph, calibration.held_back
+    check_ports(integer)  # what passes found out to be the same
 
     watch.stage(f"compare with float on {_count(held_back)} {calibration.basis}")
     exact = quantised.kept is not None and quantised.kept.exact
@@ -158,7 +161,7 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
 
     watch.stage("emit C")
     report = build_report(plan, program, options.target, _origin(options), exactness, kept)
-    golden = quantise_inputs(integer, calibration.first(1)[0])[integer.inputs[0]]
+    golden = quantise_inputs(integer, calibration.first(1)[0])
     files = emit(integer, program, staged.contents, captions(report), options.target, golden)
     files |= report_files(report)
     kept_files = KeptFiles() if options.output is None else write_directory(files, options.output)
@@ -197,17 +200,15 @@ def _check_request(options: Options) -> None:
 
 def _check_interface(model: Path, graph: Graph, target: Target) -> None:
     for kind, names in (("inputs", graph.inputs), ("outputs", graph.outputs)):
-        if len(names) != 1:
+        if not names:
             raise UnsupportedModel(
-                model.name,
-                f"found {len(names)} {kind} ({', '.join(names) or 'none'}), allowed 1",
-                "join them into one tensor, or export a part of the network",
+                model.name, f"found no {kind}, allowed one or more", "export the network, not a constant"
             )
-        elements, room = graph.types[names[0]].elements, target.l2.size_bytes
+        elements, room = sum(graph.types[name].elements for name in names), target.l2.size_bytes
         if elements > room:
             raise UnsupportedModel(
-                f"{kind.removesuffix('s')} {names[0]}",
-                f"found {elements:,} elements, allowed {room:,}: it lies in L2, a byte or more for each",
+                f"{kind if len(names) > 1 else kind.removesuffix('s')} {', '.join(names)}",
+                f"found {elements:,} elements, allowed {room:,}: in L2 each takes a byte or more",
                 "cut the recording into shorter windows",
             )
 

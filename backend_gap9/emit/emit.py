@@ -18,6 +18,7 @@ from tmc.backend_gap9.emit.stack_need import stack_need, stack_text
 from tmc.backend_gap9.program.program import Program, calls
 from tmc.backend_gap9.target.target import Target
 from tmc.ir.graph import Graph
+from tmc.ir.ports import ports_of
 from tmc.ir.types import Array
 
 
@@ -27,19 +28,19 @@ def emit(
     contents: Mapping[str, bytes],
     captions: Captions,
     target: Target,
-    golden_input: Array,
+    golden_inputs: Mapping[str, Array],
 ) -> dict[str, bytes]:
     """Return the files of the output directory, all but the report, by relative path. Equal arguments give
     equal bytes.
 
     The program must have passed `check_program`. contents are the bytes of its constant blocks by name,
-    golden_input is one integer input of the graph.
+    golden_inputs is one array of codes per graph input.
     The target goes into a header, its stacks are what the makefiles hold the C to.
-    Raises: PlanError for a graph with several inputs or outputs.
+    Raises: PlanError for a graph with float inputs or outputs.
     """
-    names = names_of(program, graph)
+    names, ports = names_of(program, graph), ports_of(graph)
     image = weights_image(program, contents)
-    interface = interface_text(graph, captions, names, image)
+    interface = interface_text(ports, captions, names, image)
     network = network_text(graph, program, captions, names, image)
     kernels = sorted({call.kernel for stage in program.stages for call in calls(stage.body)})
     stack = stack_text(stack_need(program), target.stacks)
@@ -52,7 +53,7 @@ def emit(
         "network.mk": network_mk(names.network, target.stacks),
         "weights.bin": image,
         "README.txt": _render("README.txt.j2", context),
-        **golden_files(graph, golden_input),
+        **golden_files(graph, ports, golden_inputs),
         HEADER: machine_header(machine_of(target)),
         **runtime_files(network_c, kernels),
     }

@@ -1,29 +1,31 @@
-"""golden/: the integer graph, one input and what every op makes of it."""
+"""golden/: the integer graph, the inputs of one run and what every op makes of them."""
 
 from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Mapping
 
 from tmc.backend_gap9.emit.names import traced_ops
+from tmc.backend_gap9.emit.port_bytes import little_endian, pack_ports
 from tmc.backend_gap9.program.buffers import value_shape
 from tmc.ir.graph import Graph
 from tmc.ir.interpret import interpret
+from tmc.ir.ports import Ports
 from tmc.ir.store import graph_files
 from tmc.ir.types import Array
 
 STEM = "graph"
 
 
-def golden_files(graph: Graph, golden_input: Array) -> dict[str, bytes]:
-    """Return the files of golden/ for one integer input."""
-    (input_name,), (output_name,) = graph.inputs, graph.outputs
+def golden_files(graph: Graph, ports: Ports, golden_inputs: Mapping[str, Array]) -> dict[str, bytes]:
+    """Return the files of golden/ for one array of codes per input."""
     checksums: dict[str, int] = {}
 
     def observe(value: str, array: Array) -> None:
         checksums[value] = zlib.crc32(little_endian(array))
 
-    outputs = interpret(graph, {input_name: golden_input}, observe)
+    outputs = interpret(graph, golden_inputs, observe)
     rows = []
     for op in traced_ops(graph):
         tensor, shape = graph.types[op.output], value_shape(graph.types[op.output])
@@ -39,12 +41,7 @@ def golden_files(graph: Graph, golden_input: Array) -> dict[str, bytes]:
         rows.append(json.dumps(row))
     return {
         **{f"golden/{name}": content for name, content in graph_files(graph, STEM).items()},
-        "golden/input.bin": little_endian(golden_input),
-        "golden/output.bin": little_endian(outputs[output_name]),
+        "golden/input.bin": pack_ports(ports.inputs, golden_inputs),
+        "golden/output.bin": pack_ports(ports.outputs, outputs),
         "golden/values.json": ("[\n" + ",\n".join(rows) + "\n]\n").encode(),
     }
-
-
-def little_endian(array: Array) -> bytes:
-    """Return the bytes of an array as the target stores it, row by row."""
-    return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()

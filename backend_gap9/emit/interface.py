@@ -6,9 +6,9 @@ import zlib
 from dataclasses import dataclass
 
 from tmc.backend_gap9.emit.captions import Captions
-from tmc.backend_gap9.emit.names import Names, comment_lines
+from tmc.backend_gap9.emit.names import Names, c_string, comment_lines, wrapped
 from tmc.ir.errors import PlanError
-from tmc.ir.graph import Graph
+from tmc.ir.ports import Port, Ports
 from tmc.ir.types import DType, Quant, TensorType
 
 C_TYPES = {
@@ -30,44 +30,57 @@ class Macro:
 
 @dataclass(frozen=True, slots=True)
 class PortText:
-    """Input or output of a network."""
+    """Input or output of a network: its name in C, its own as a C string, its type, the macro of its size."""
 
+    variable: str
+    name: str
     c_type: str
-    elements: int
+    bytes_macro: str
     comment: tuple[str, ...]
     macros: tuple[Macro, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class InterfaceText:
-    """What the template of network.h prints; `macro` begins its macros, `ports` are input and output."""
+    """What the templates print of ports; `macro` begins macros, `signature` is that of NAME_run in lines."""
 
     name: str
     macro: str
     title: tuple[str, ...]
-    input: PortText
-    output: PortText
-    ports: tuple[PortText, ...]
+    inputs: tuple[PortText, ...]
+    outputs: tuple[PortText, ...]
+    signature: tuple[str, ...]
     weights_bytes: int
     weights_checksum: str
 
 
-def interface_text(graph: Graph, captions: Captions, names: Names, image: bytes) -> InterfaceText:
+def interface_text(ports: Ports, captions: Captions, names: Names, image: bytes) -> InterfaceText:
     """Return what network.h says. `image` is the content of weights.bin.
 
-    Raises: PlanError for a graph with several inputs or outputs, or float ones.
+    Raises: PlanError for a float input or output.
     """
     macro = names.network.upper()
-    ports = (
-        _port(graph, graph.inputs, "input", f"{macro}_INPUT"),
-        _port(graph, graph.outputs, "output", f"{macro}_OUTPUT"),
+    inputs, outputs = (
+        tuple(
+            _port(port, what, variable, f"{macro}_{variable.upper()}")
+            for port, variable in zip(found, variables, strict=True)
+        )
+        for what, found, variables in (
+            ("input", ports.inputs, names.inputs),
+            ("output", ports.outputs, names.outputs),
+        )
+    )
+    parameters = (
+        *(f"const {port.c_type} *{port.variable}" for port in inputs),
+        *(f"{port.c_type} *{port.variable}" for port in outputs),
     )
     return InterfaceText(
         names.network,
         macro,
         tuple(comment_lines(captions.made_by)),
-        *ports,
-        ports,
+        inputs,
+        outputs,
+        tuple(wrapped(f"int {names.network}_run({', '.join(parameters)})", 0)),
         len(image),
         f"0x{zlib.crc32(image):08X}u",
     )
@@ -83,20 +96,13 @@ def _scale_of_element(tensor: TensorType, quant: Quant, scales: str) -> str:
     return f"one scale per {what}: that of element i, from 0, is entry i / {part} of {scales}"
 
 
-def _port(graph: Graph, values: tuple[str, ...], what: str, prefix: str) -> PortText:
-    if len(values) != 1:
-        raise PlanError(
-            f"graph {graph.name}",
-            f"found {len(values)} {what}s ({', '.join(values)}), allowed 1",
-            "join them into one tensor, or compile a part of the network",
-        )
-    tensor = graph.types[values[0]]
+def _port(port: Port, what: str, variable: str, prefix: str) -> PortText:
+    tensor, quant = port.type, port.type.quant
     if tensor.dtype not in C_TYPES:
         found = f"found {tensor.dtype.value}, allowed {', '.join(dtype.value for dtype in C_TYPES)}"
-        raise PlanError(f"{what} %{values[0]}", found, "run the quantise pass first")
+        raise PlanError(f"{what} %{port.name}", found, "run the quantise pass first")
     c_type = C_TYPES[tensor.dtype]
     shape = " x ".join(str(size) for size in tensor.shape)
-    quant = tensor.quant
     scales = () if quant is None else tuple(repr(float(scale)) for scale in quant.scale)
     macros = [
         Macro(f"{prefix}_ELEMENTS", f"{tensor.elements}u"),
@@ -120,5 +126,6 @@ def _port(graph: Graph, values: tuple[str, ...], what: str, prefix: str) -> Port
         macros += [Macro(f"{prefix}_MIN", f"({least})"), Macro(f"{prefix}_MAX", str(most))]
         if quant is not None and quant.bits is not None:
             meaning += f" Elements have {quant.bits} bits: clip to the limits, beyond them sums may overflow."
-    comment = comment_lines(f"The {what}, {values[0]}: {c_type} [{shape}], row by row. {meaning}")
-    return PortText(c_type, tensor.elements, tuple(comment), tuple(macros))
+    comment = comment_lines(f"The {what} {port.name}: {c_type} [{shape}], row by row. {meaning}")
+    name, bytes_macro = c_string(port.name), f"{prefix}_BYTES"
+    return PortText(variable, name, c_type, bytes_macro, tuple(comment), tuple(macros))

@@ -24,7 +24,8 @@ class Names:
     """Identifiers of one network.
 
     l2, l3: offsets by buffer; slots: variables by slot; values: numbers of traced values by value;
-    externals: the pointer by external buffer.
+    externals: the pointer by external buffer, as an expression behind the context. inputs, outputs: of each
+    port, in the order of the graph.
     """
 
     network: str
@@ -33,6 +34,8 @@ class Names:
     slots: Mapping[str, str]
     values: Mapping[str, str]
     externals: Mapping[str, str]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
 
 
 def names_of(program: Program, graph: Graph) -> Names:
@@ -44,8 +47,26 @@ def names_of(program: Program, graph: Graph) -> Names:
         _upper("L3", (b.name for b in program.buffers if b.memory == "l3")),
         _slot_names(program, network),
         _upper("VALUE", (op.output for op in traced_ops(graph))),
-        dict.fromkeys(program.inputs.values(), "input") | dict.fromkeys(program.outputs.values(), "output"),
+        {
+            buffer: f"{what}[{number}]"
+            for what, names, buffers in (
+                ("inputs", graph.inputs, program.inputs),
+                ("outputs", graph.outputs, program.outputs),
+            )
+            for number, buffer in enumerate(buffers[name] for name in names)
+        },
+        *_port_names(graph, network),
     )
+
+
+def _port_names(graph: Graph, network: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the identifiers of inputs and outputs: parameters of NETWORK_run and parts of macros."""
+    used_there = f"{network}_session"
+    inputs = (f"input_{name}" for name in graph.inputs)
+    outputs = (f"output_{name}" for name in graph.outputs)
+    _, *found = identifiers((used_there, *inputs, *outputs))
+    count = len(graph.inputs)
+    return tuple(found[:count]), tuple(found[count:])
 
 
 def traced_ops(graph: Graph) -> tuple[Op, ...]:

@@ -18,12 +18,12 @@ class StageCycles:
 
 @dataclass(frozen=True, slots=True)
 class ConsoleFacts:
-    """One run: the bytes of the output, cycles, and the sums of the traced values by name.
+    """One run: the bytes of each output by its number, cycles, and the sums of the traced values by name.
 
     init_cycles: what the network's init took before the run, to load the weights that stay in L2.
     """
 
-    output: bytes
+    outputs: Mapping[int, bytes]
     cycles: int
     init_cycles: int
     stages: tuple[StageCycles, ...]
@@ -35,7 +35,7 @@ def parse_console(platform: str, text: str) -> ConsoleFacts:
 
     Raises: PlatformError if the program reports an error or its text is cut off.
     """
-    output = bytearray()
+    outputs: dict[int, bytes] = {}
     stages: list[StageCycles] = []
     sums: dict[str, int] = {}
     cycles: int | None = None
@@ -46,7 +46,8 @@ def parse_console(platform: str, text: str) -> ConsoleFacts:
             case "error:":
                 raise PlatformError(platform, rest)
             case "output":
-                output += bytes.fromhex(rest)
+                number, digits = rest.split()
+                outputs[int(number)] = outputs.get(int(number), b"") + bytes.fromhex(digits)
             case "stage_cycles":
                 number, count = rest.split()
                 stages.append(StageCycles(int(number), int(count)))
@@ -61,7 +62,7 @@ def parse_console(platform: str, text: str) -> ConsoleFacts:
                 complete = True
     if cycles is None or not complete:
         raise PlatformError(platform, "found a run that did not print its end", *text.splitlines()[-20:])
-    return ConsoleFacts(bytes(output), cycles, init_cycles, tuple(stages), sums)
+    return ConsoleFacts(outputs, cycles, init_cycles, tuple(stages), sums)
 
 
 def last_stage(text: str) -> int | None:

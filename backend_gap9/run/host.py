@@ -6,12 +6,13 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from tmc.backend_gap9.emit.golden import little_endian
+from tmc.backend_gap9.emit.port_bytes import pack_ports, unpack_ports
 from tmc.backend_gap9.run.result import (
     RunResult,
     checked_inputs,
@@ -20,7 +21,7 @@ from tmc.backend_gap9.run.result import (
     load_golden,
 )
 from tmc.ir.errors import PlatformError
-from tmc.ir.graph import Graph
+from tmc.ir.ports import Port, each_run, ports_of
 from tmc.ir.types import Array
 
 Sanitizer = Literal["address", "thread"]
@@ -31,30 +32,31 @@ _WITHOUT_MAKE_SETTINGS = ("env", "-u", "MAKEFLAGS", "-u", "MAKELEVEL", "-u", "MA
 
 def run_host(
     directory: Path,
-    inputs: Array | None = None,
+    inputs: Mapping[str, Array] | None = None,
     *,
     trace: bool = True,
     sanitizer: Sanitizer | None = None,
     compiler_flags: str = "-O2",
 ) -> RunResult:
-    """Run the network in an output directory on quantised inputs ([runs, ...] or one), or on its golden one.
+    """Run the network in an output directory on codes by input ([runs, ...] or one), or on its golden ones.
 
     Builds in a temporary folder and leaves the directory as it is. With `trace` every op is compared, else
     the outputs only: tracing meets at barriers of its own, which the thread sanitizer should not see.
     Raises: PlatformError if gcc or make is missing, the build or the run fails, or the inputs do not fit.
     """
     golden = load_golden(directory)
-    graph = golden.graph
-    given = golden.inputs if inputs is None else checked_inputs(graph, inputs)
+    graph, ports = golden.graph, ports_of(golden.graph)
+    given = golden.inputs if inputs is None else checked_inputs(ports.inputs, inputs)
+    packed = [pack_ports(ports.inputs, one_run) for one_run in each_run(given)]
     with tempfile.TemporaryDirectory() as folder:
         program = build_host(directory, Path(folder), trace, sanitizer, compiler_flags)
-        (Path(folder) / "input.bin").write_bytes(little_endian(given))
+        (Path(folder) / "input.bin").write_bytes(b"".join(packed))
         names = ["input.bin", "output.bin", *(["trace.bin"] if trace else [])]
         start = time.perf_counter()
         _run(program, directory / "weights.bin", *(Path(folder) / name for name in names))
         seconds = time.perf_counter() - start
-        outputs = _outputs(graph, len(given), (Path(folder) / "output.bin").read_bytes())
-        traces = _split((Path(folder) / "trace.bin").read_bytes(), len(given)) if trace else ()
+        outputs = _outputs(ports.outputs, len(packed), (Path(folder) / "output.bin").read_bytes())
+        traces = _split((Path(folder) / "trace.bin").read_bytes(), len(packed)) if trace else ()
     return RunResult(
         "host",
         outputs,
@@ -102,7 +104,6 @@ def _split(content: bytes, runs: int) -> list[bytes]:
     return [content[run * size_bytes : (run + 1) * size_bytes] for run in range(runs)]
 
 
-def _outputs(graph: Graph, runs: int, content: bytes) -> Array:
-    tensor = graph.types[graph.outputs[0]]
-    array = np.frombuffer(content, tensor.dtype.numpy.newbyteorder("<"))
-    return array.astype(tensor.dtype.numpy).reshape(runs, *tensor.shape)
+def _outputs(ports: tuple[Port, ...], runs: int, content: bytes) -> dict[str, Array]:
+    found = [unpack_ports(ports, part) for part in _split(content, runs)]
+    return {port.name: np.stack([each[port.name] for each in found]) for port in ports}

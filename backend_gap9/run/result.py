@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +11,11 @@ import numpy as np
 from tmc.backend_gap9.emit.golden import STEM
 from tmc.backend_gap9.emit.names import traced_ops
 from tmc.backend_gap9.emit.output_directory import is_output
+from tmc.backend_gap9.emit.port_bytes import from_little_endian, ports_bytes, unpack_ports
 from tmc.ir.errors import PlatformError
 from tmc.ir.graph import Graph
 from tmc.ir.interpret import interpret
+from tmc.ir.ports import Port, each_run, port_names, ports_of
 from tmc.ir.store import load_graph
 from tmc.ir.types import Array, TensorType
 
@@ -41,17 +43,28 @@ class OpComparison:
 
 
 @dataclass(frozen=True, slots=True)
-class RunResult:
-    """Outputs [runs, ...] of a platform, and the comparison of every op in execution order.
+class OutputComparison:
+    """One output of the network over all runs; `mismatches` counts elements."""
 
-    ops is empty for a run without tracing; then only the outputs were compared. cycles is None where the
-    platform counts none, and stage_cycles, one number for each stage of the program, is empty there.
+    name: str
+    elements: int
+    mismatches: int
+    first: Mismatch | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """Outputs of a platform, [runs, ...] by name, and the comparison of each and of every op.
+
+    ops, in execution order, is empty for a run without tracing; then only the outputs were compared. cycles
+    is None where the platform counts none, and stage_cycles, one number for each stage of the program, is
+    empty there.
     init_cycles is what loading the weights that stay in L2 took, once, before the first run.
     """
 
     platform: str
-    outputs: Array
-    output_mismatches: int
+    outputs: Mapping[str, Array]
+    compared: tuple[OutputComparison, ...]
     ops: tuple[OpComparison, ...]
     cycles: int | None
     seconds: float
@@ -61,7 +74,13 @@ class RunResult:
     @property
     def mismatches(self) -> int:
         """Return the number of elements that differ, over all ops and the outputs."""
-        return self.output_mismatches + sum(op.mismatches for op in self.ops)
+        wrong_outputs = sum(output.mismatches for output in self.compared)
+        return wrong_outputs + sum(op.mismatches for op in self.ops)
+
+    @property
+    def runs(self) -> int:
+        """Return the number of runs."""
+        return min(len(array) for array in self.outputs.values())
 
     @property
     def bit_exact(self) -> bool:
@@ -76,16 +95,16 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """The golden side of an output directory."""
+    """The golden side of an output directory: the graph, and of every input [1, ...] codes by name."""
 
     graph: Graph
-    inputs: Array  # [1, ...]
+    inputs: Mapping[str, Array]
 
 
 def load_golden(directory: Path) -> Golden:
-    """Return graph and golden input of an output directory.
+    """Return graph and golden inputs of an output directory.
 
-    Raises: PlatformError if this is none, or its input holds codes beyond the limits; ParseError if its graph
+    Raises: PlatformError if this is none, or its inputs hold codes beyond the limits; ParseError if its graph
     is damaged.
     """
     if not is_output(directory):
@@ -93,42 +112,60 @@ def load_golden(directory: Path) -> Golden:
             str(directory), "found no compiled network, allowed a directory that `tmc compile` wrote"
         )
     graph = load_graph(directory / "golden", STEM)
-    tensor = graph.types[graph.inputs[0]]
+    inputs, path = ports_of(graph).inputs, directory / "golden" / "input.bin"
     try:
-        content = (directory / "golden" / "input.bin").read_bytes()
+        content = path.read_bytes()
     except OSError as error:
         raise PlatformError(str(error.filename), f"cannot be read: {error.strerror}") from error
-    if len(content) != tensor.size_bytes:
+    if len(content) != ports_bytes(inputs):
         raise PlatformError(
-            str(directory / "golden" / "input.bin"),
-            f"found {len(content)} bytes, allowed {tensor.size_bytes}",
+            str(path),
+            f"found {len(content)} bytes, allowed {ports_bytes(inputs)} of {port_names(inputs)}",
             "compile the network again",
         )
-    array = np.frombuffer(content, tensor.dtype.numpy.newbyteorder("<")).astype(tensor.dtype.numpy)
-    check_codes(str(directory / "golden" / "input.bin"), tensor, array, "compile the network again")
-    return Golden(graph, array.reshape(1, *tensor.shape))
+    codes = unpack_ports(inputs, content)
+    for port in inputs:
+        check_codes(f"{path}: input {port.name}", port.type, codes[port.name], "compile the network again")
+    return Golden(graph, {name: array[None] for name, array in codes.items()})
 
 
-def checked_inputs(graph: Graph, inputs: Array) -> Array:
-    """Return quantised inputs as [runs, *shape] in the network's element type.
+def checked_inputs(ports: tuple[Port, ...], inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the codes of every input as [runs, *shape] in its element type.
 
-    Raises: PlatformError for another shape, floats, or codes beyond the limits.
+    inputs: by name, stacked or one; the runs are as many for all.
+    Raises: PlatformError naming the input for another shape, floats, or codes beyond the limits, and for
+    arrays that are not one for each input.
     """
-    name = graph.inputs[0]
-    tensor = graph.types[name]
-    where = f"input %{name}"
-    if inputs.shape == tensor.shape:
-        inputs = inputs[None]
-    if inputs.shape[1:] != tensor.shape or inputs.shape[0] == 0:
-        raise PlatformError(where, f"found shape {inputs.shape}, allowed {tensor.shape} or a stack of these")
-    if not np.issubdtype(inputs.dtype, np.integer):
+    if set(inputs) != {port.name for port in ports}:
+        raise PlatformError(
+            "inputs", f"found arrays {', '.join(sorted(inputs)) or 'none'}, allowed {port_names(ports)}"
+        )
+    codes = {port.name: _checked_input(port, inputs[port.name]) for port in ports}
+    check_runs("inputs", codes)
+    return codes
+
+
+def check_runs(where: str, arrays: Mapping[str, Array]) -> None:
+    """Refuse stacks [runs, ...] of different lengths. Raises: PlatformError naming `where` they are from."""
+    if len({len(array) for array in arrays.values()}) > 1:
+        counts = ", ".join(f"{len(array)} of {name}" for name, array in arrays.items())
+        raise PlatformError(where, f"found {counts}, allowed as many of every input")
+
+
+def _checked_input(port: Port, codes: Array) -> Array:
+    where, kind = f"input %{port.name}", port.type
+    if codes.shape == kind.shape:
+        codes = codes[None]
+    if codes.shape[1:] != kind.shape or codes.shape[0] == 0:
+        raise PlatformError(where, f"found shape {codes.shape}, allowed {kind.shape} or a stack of these")
+    if not np.issubdtype(codes.dtype, np.integer):
         raise PlatformError(
             where,
-            f"found {inputs.dtype}, allowed {tensor.dtype.numpy}",
+            f"found {codes.dtype}, allowed {kind.dtype.numpy}",
             "quantise it: round(value / scale) + zero point, as network.h says",
         )
-    check_codes(where, tensor, inputs, "clip them, as network.h says: the sums are proved between the limits")
-    return inputs.astype(tensor.dtype.numpy)
+    check_codes(where, kind, codes, "clip them, as network.h says: the sums are proved between the limits")
+    return codes.astype(kind.dtype.numpy)
 
 
 def check_codes(where: str, tensor: TensorType, codes: Array, remedy: str) -> None:
@@ -142,32 +179,31 @@ def check_codes(where: str, tensor: TensorType, codes: Array, remedy: str) -> No
         raise PlatformError(where, f"found codes from {low} to {high}, allowed {least} to {most}", remedy)
 
 
-def compare_ops(graph: Graph, inputs: Array, traces: Sequence[bytes]) -> tuple[OpComparison, ...]:
+def compare_ops(
+    graph: Graph, inputs: Mapping[str, Array], traces: Sequence[bytes]
+) -> tuple[OpComparison, ...]:
     """Compare the traced values of each run, one after the other in execution order, with the interpreter."""
     ops = traced_ops(graph)
     counts = dict.fromkeys((op.output for op in ops), 0)
     firsts: dict[str, Mismatch] = {}
-    for run, (one_input, trace) in enumerate(zip(inputs, traces, strict=True)):
+    for run, (one_run, trace) in enumerate(zip(each_run(inputs), traces, strict=True)):
         expected: dict[str, Array] = {}
-        interpret(graph, {graph.inputs[0]: one_input}, expected.__setitem__)
+        interpret(graph, one_run, expected.__setitem__)
         position = 0
         for op in ops:
             tensor = graph.types[op.output]
-            found = np.frombuffer(
-                trace, tensor.dtype.numpy.newbyteorder("<"), tensor.elements, position
-            ).reshape(tensor.shape)
+            found = from_little_endian(tensor, trace[position : position + tensor.size_bytes])
             position += tensor.size_bytes
-            wrong = np.argwhere(found != expected[op.output])
-            counts[op.output] += len(wrong)
-            if len(wrong) and op.output not in firsts:
-                index = tuple(int(i) for i in wrong[0])
-                firsts[op.output] = Mismatch(run, index, int(found[index]), int(expected[op.output][index]))
+            wrong, first = _mismatches(run, found, expected[op.output])
+            counts[op.output] += wrong
+            if first is not None:
+                firsts.setdefault(op.output, first)
     return tuple(
         OpComparison(
             op.output,
             op.kind.value,
             op.loc,
-            graph.types[op.output].elements * len(inputs),
+            graph.types[op.output].elements * len(traces),
             counts[op.output],
             firsts.get(op.output),
         )
@@ -175,10 +211,30 @@ def compare_ops(graph: Graph, inputs: Array, traces: Sequence[bytes]) -> tuple[O
     )
 
 
-def compare_outputs(graph: Graph, inputs: Array, outputs: Array) -> int:
-    """Return how many elements of the outputs [runs, ...] differ from the interpreter's."""
-    wrong = 0
-    for one_input, found in zip(inputs, outputs, strict=True):
-        (expected,) = interpret(graph, {graph.inputs[0]: one_input}).values()
-        wrong += int(np.count_nonzero(found != expected))
-    return wrong
+def compare_outputs(
+    graph: Graph, inputs: Mapping[str, Array], outputs: Mapping[str, Array]
+) -> tuple[OutputComparison, ...]:
+    """Compare the outputs, [runs, ...] by name, with the interpreter's."""
+    ports = ports_of(graph).outputs
+    counts = dict.fromkeys((port.name for port in ports), 0)
+    firsts: dict[str, Mismatch] = {}
+    runs = zip(each_run(inputs), each_run(outputs), strict=True)
+    for run, (one_run, found) in enumerate(runs):
+        for name, expected in interpret(graph, one_run).items():
+            wrong, first = _mismatches(run, found[name], expected)
+            counts[name] += wrong
+            if first is not None:
+                firsts.setdefault(name, first)
+    return tuple(
+        OutputComparison(port.name, outputs[port.name].size, counts[port.name], firsts.get(port.name))
+        for port in ports
+    )
+
+
+def _mismatches(run: int, found: Array, expected: Array) -> tuple[int, Mismatch | None]:
+    """Return how many elements differ, and the first that does."""
+    wrong = np.argwhere(found != expected)
+    if not len(wrong):
+        return 0, None
+    index = tuple(int(i) for i in wrong[0])
+    return len(wrong), Mismatch(run, index, int(found[index]), int(expected[index]))

@@ -10,24 +10,31 @@ import json
 import math
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tmc.backend_gap9.emit.golden import little_endian
 from tmc.backend_gap9.emit.machine import Machine, read_machine
 from tmc.backend_gap9.emit.output_directory import MARKER
+from tmc.backend_gap9.emit.port_bytes import from_little_endian, pack_ports
 from tmc.backend_gap9.kernels.record import Isa
 from tmc.backend_gap9.run.build import build_iss, build_riscv
 from tmc.backend_gap9.run.console import ConsoleFacts, parse_console
-from tmc.backend_gap9.run.result import RunResult, checked_inputs, compare_outputs, load_golden
+from tmc.backend_gap9.run.result import (
+    OutputComparison,
+    RunResult,
+    checked_inputs,
+    compare_outputs,
+    load_golden,
+)
 from tmc.backend_gap9.run.simulators import find_gvsoc, gvsoc_command, iss_command, simulate
 from tmc.backend_gap9.run.value_sums import compare_sums
 from tmc.ir.errors import PlatformError
 from tmc.ir.graph import Graph
+from tmc.ir.ports import Ports, each_run, ports_of
 from tmc.ir.types import Array
 
 # A network of scalar kernels takes about this many cycles for a multiply-accumulate, all cores at work.
@@ -42,13 +49,13 @@ _QUIET_SECONDS = 30.0  # before the first stage GVSoC builds its model, and the 
 
 def run_iss(
     directory: Path,
-    inputs: Array | None = None,
+    inputs: Mapping[str, Array] | None = None,
     *,
     trace: bool = True,
     isa: Isa = "xpulp",
     simulator: Path | None = None,
 ) -> RunResult:
-    """Run an output directory on the instruction-set simulator, on quantised inputs or the golden one.
+    """Run an output directory on the instruction-set simulator, on codes by input or on its golden ones.
 
     With `trace` every op is compared, else the outputs only. isa: which kernels. simulator: one that is built
     already.
@@ -69,7 +76,7 @@ def run_iss(
 
 def run_gvsoc(
     directory: Path,
-    inputs: Array | None = None,
+    inputs: Mapping[str, Array] | None = None,
     *,
     trace: bool = True,
     isa: Isa = "xpulp",
@@ -77,7 +84,7 @@ def run_gvsoc(
     properties: Sequence[str] = (),
     timeout_seconds: float | None = None,
 ) -> RunResult:
-    """Run an output directory on GVSoC, on quantised inputs or on its golden one.
+    """Run an output directory on GVSoC, on codes by input or on its golden ones.
 
     The cycles are of the first input, in a run without tracing. With `trace` every op is compared, in runs of
     their own. isa: which kernels. gvsoc: the program, else the one on the path. properties: NAME=VALUE for
@@ -100,15 +107,25 @@ def run_gvsoc(
         traced = _run(job, True, seconds, command)
     return replace(
         counted,
-        output_mismatches=counted.output_mismatches + traced.output_mismatches,
+        compared=tuple(map(_both, counted.compared, traced.compared)),
         ops=traced.ops,
         seconds=counted.seconds + traced.seconds,
     )
 
 
+def _both(one: OutputComparison, other: OutputComparison) -> OutputComparison:
+    """Return the comparison of an output in runs with and without tracing."""
+    return OutputComparison(
+        one.name,
+        one.elements + other.elements,
+        one.mismatches + other.mismatches,
+        one.first or other.first,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What to run: quantised inputs [runs, ...] and what each stage does.
+    """What to run: codes [runs, ...] by input, and what each stage does.
 
     cycles_expected, stage_cycles_expected: of a run, and of its longest stage. quiet_seconds: how long it may
     print nothing.
@@ -118,7 +135,8 @@ class _Job:
     directory: Path
     machine: Machine
     graph: Graph
-    inputs: Array
+    ports: Ports
+    inputs: Mapping[str, Array]
     isa: Isa
     stages: tuple[str, ...]
     cycles_expected: int
@@ -126,8 +144,9 @@ class _Job:
     quiet_seconds: float = math.inf
 
 
-def _job(platform: str, directory: Path, inputs: Array | None, isa: Isa) -> _Job:
+def _job(platform: str, directory: Path, inputs: Mapping[str, Array] | None, isa: Isa) -> _Job:
     golden = load_golden(directory)
+    ports = ports_of(golden.graph)
     facts: dict[str, Any] = json.loads((directory / MARKER).read_text(encoding="utf-8"))
     # The cost model is one of the fast kernels.
     macs_cycles = int(_SCALAR_CYCLES_PER_MAC * facts["macs"]) if isa == "scalar" else 0
@@ -137,7 +156,8 @@ def _job(platform: str, directory: Path, inputs: Array | None, isa: Isa) -> _Job
         directory,
         read_machine(directory),
         golden.graph,
-        golden.inputs if inputs is None else checked_inputs(golden.graph, inputs),
+        ports,
+        golden.inputs if inputs is None else checked_inputs(ports.inputs, inputs),
         isa,
         tuple(", ".join(stage["ops"]) for stage in facts["stages"]),
         int(facts["cycles_estimate"]) + macs_cycles,
@@ -150,13 +170,16 @@ def _run(job: _Job, trace: bool, seconds: float, command: Callable[[Path, Path],
     start = time.perf_counter()
     runs: list[ConsoleFacts] = []
     with tempfile.TemporaryDirectory() as folder:
-        for number, one_input in enumerate(job.inputs):
+        for number, one_run in enumerate(each_run(job.inputs)):
             input_file = Path(folder) / f"input{number}.bin"
-            input_file.write_bytes(little_endian(one_input))
+            input_file.write_bytes(pack_ports(job.ports.inputs, one_run))
             program = build_riscv(job.directory, Path(folder), input_file, trace=trace, isa=job.isa)
             words = command(program, (job.directory / "weights.bin").resolve())
             runs.append(parse_console(job.platform, _simulated(job, words, seconds)))
-    outputs = np.stack([_output(job, run.output) for run in runs])
+    outputs = {
+        port.name: np.stack([_output(job, number, run) for run in runs])
+        for number, port in enumerate(job.ports.outputs)
+    }
     return RunResult(
         job.platform,
         outputs,
@@ -173,11 +196,11 @@ def _simulated(job: _Job, words: Sequence[str], seconds: float) -> str:
     return simulate(job.platform, words, seconds, job.stages, job.quiet_seconds)
 
 
-def _output(job: _Job, content: bytes) -> Array:
-    tensor = job.graph.types[job.graph.outputs[0]]
-    if len(content) != tensor.size_bytes:
+def _output(job: _Job, number: int, run: ConsoleFacts) -> Array:
+    port, content = job.ports.outputs[number], run.outputs.get(number, b"")
+    if len(content) != port.type.size_bytes:
         raise PlatformError(
-            job.platform, f"found an output of {len(content)} bytes, allowed {tensor.size_bytes}"
+            job.platform,
+            f"found output {port.name} of {len(content)} bytes, allowed {port.type.size_bytes}",
         )
-    array = np.frombuffer(content, tensor.dtype.numpy.newbyteorder("<"))
-    return array.astype(tensor.dtype.numpy).reshape(tensor.shape)
+    return from_little_endian(port.type, content)

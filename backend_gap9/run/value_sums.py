@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tmc.backend_gap9.emit.golden import little_endian
 from tmc.backend_gap9.emit.names import traced_ops
+from tmc.backend_gap9.emit.port_bytes import little_endian
 from tmc.backend_gap9.run.result import OpComparison
 from tmc.ir.graph import Graph
 from tmc.ir.interpret import interpret
+from tmc.ir.ports import each_run
 from tmc.ir.types import Array
 
 # The same number as in runtime_c/bare_metal/trace.c.
@@ -30,7 +31,9 @@ def value_sum(array: Array) -> int:
     return int(weighted.sum(dtype=np.uint32))
 
 
-def compare_sums(graph: Graph, inputs: Array, sums: Sequence[Mapping[str, int]]) -> tuple[OpComparison, ...]:
+def compare_sums(
+    graph: Graph, inputs: Mapping[str, Array], sums: Sequence[Mapping[str, int]]
+) -> tuple[OpComparison, ...]:
     """Compare the sums of each run with the interpreter's.
 
     A sum does not tell which elements are wrong: `mismatches` counts the runs in which the op is, and `first`
@@ -38,9 +41,9 @@ def compare_sums(graph: Graph, inputs: Array, sums: Sequence[Mapping[str, int]])
     """
     ops = traced_ops(graph)
     wrong = dict.fromkeys((op.output for op in ops), 0)
-    for one_input, found in zip(inputs, sums, strict=True):
+    for one_run, found in zip(each_run(inputs), sums, strict=True):
         expected: dict[str, Array] = {}
-        interpret(graph, {graph.inputs[0]: one_input}, expected.__setitem__)
+        interpret(graph, one_run, expected.__setitem__)
         for op in ops:
             wrong[op.output] += found.get(op.output) != value_sum(expected[op.output])
     return tuple(
@@ -48,7 +51,7 @@ def compare_sums(graph: Graph, inputs: Array, sums: Sequence[Mapping[str, int]])
             op.output,
             op.kind.value,
             op.loc,
-            graph.types[op.output].elements * len(inputs),
+            graph.types[op.output].elements * len(sums),
             wrong[op.output],
             None,
         )

@@ -131,7 +131,7 @@ def _rounded_results(workers: Workers, rounded: Rounded, windows: Array) -> tupl
 def _run(rounded: Rounded, windows: Array) -> tuple[Array, Array]:
     """Return logits [windows, classes] and tokens [windows, tokens, channels]."""
     graph, grids = rounded.graph, rounded.grids
-    (name,) = graph.inputs
+    (name,), (output,) = graph.inputs, graph.outputs
     norm = [op.output for op in graph.ops if op.kind is OpKind.LAYERNORM][-1]
     logits, tokens = [], []
     for window in windows:
@@ -139,7 +139,7 @@ def _run(rounded: Rounded, windows: Array) -> tuple[Array, Array]:
         for op in graph.ops:
             result = np.asarray(OPS[op.kind].evaluate([values[each] for each in op.inputs], op.attrs))
             values[op.output] = _on_grid(grids, op.output, result)
-        logits.append(values[graph.outputs[0]].reshape(-1))
+        logits.append(values[output].reshape(-1))
         tokens.append(values[norm])
     return np.stack(logits), np.stack(tokens)
 

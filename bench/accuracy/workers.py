@@ -80,7 +80,7 @@ def interpreted(workers: Workers, graph: Graph, windows: Array) -> tuple[Array, 
 
 def _interpreted(graph: Graph, windows: Array) -> tuple[Array, Array]:
     norm = [op.output for op in graph.ops if op.kind in NORMS][-1]
-    name = graph.inputs[0]
+    (name,), (output,) = graph.inputs, graph.outputs
     logits, tokens = [], []
 
     def observe(value: str, array: Array) -> None:
@@ -91,7 +91,7 @@ def _interpreted(graph: Graph, windows: Array) -> tuple[Array, Array]:
         real = {name: window.reshape(graph.types[name].shape)}
         integer = graph.types[name].quant is not None
         (result,) = interpret(graph, quantise_inputs(graph, real) if integer else real, observe).values()
-        logits.append(_real(graph, graph.outputs[0], result).reshape(-1))
+        logits.append(_real(graph, output, result).reshape(-1))
     return np.stack(logits), np.stack(tokens)
 
 
@@ -110,9 +110,9 @@ def compiled_logits(workers: Workers, directory: Path, graph: Graph, windows: Ar
 
 
 def _compiled_logits(directory: Path, graph: Graph, windows: Array) -> tuple[Array, int]:
-    name = graph.inputs[0]
+    (name,), (output,) = graph.inputs, graph.outputs
     shape = graph.types[name].shape
     codes = np.stack([quantise_inputs(graph, {name: window.reshape(shape)})[name] for window in windows])
-    result = run_host(directory, codes, trace=False, compiler_flags=COMPILER_FLAGS)
-    real = _real(graph, graph.outputs[0], result.outputs)
+    result = run_host(directory, {name: codes}, trace=False, compiler_flags=COMPILER_FLAGS)
+    real = _real(graph, output, result.outputs[output])
     return real.reshape(len(windows), -1), result.mismatches

@@ -105,7 +105,8 @@ class IntegerTwin:
         """
         wanted = {name for block in self.blocks for name in _names(block)}
         norm = [op.output for op in self.graph.ops if op.kind is OpKind.QLAYERNORM][-1]
-        wanted |= {norm, self.graph.outputs[0]}
+        (output,) = self.graph.outputs
+        wanted |= {norm, output}
         rows: dict[str, list[Array]] = {name: [] for name in wanted}
         for window in windows:
             codes = quantise_inputs(self.graph, {INPUT: window[None]})
@@ -116,7 +117,7 @@ class IntegerTwin:
 
             interpret(self.graph, codes, keep)
         values = {name: np.stack(found).astype(np.float32) for name, found in rows.items()}
-        return values | {"norm": values[norm], "output": values[self.graph.outputs[0]]}
+        return values | {"norm": values[norm], "output": values[output]}
 
     def _real(self, name: str, codes: Array) -> Array:
         real = dequantise(self.graph.types[name], codes)

@@ -50,7 +50,7 @@ def accuracy(
     does not count. The worst ops are those whose added noise, put into the float graph alone, disturbs the
     outputs most, in the window whose outputs are worst.
     """
-    count = len(samples[graph.inputs[0]])
+    count = min(len(samples[name]) for name in graph.inputs)
     names = (*integer.inputs, *(op.output for op in integer.ops if op.kind not in VIEWS))
     tallies = {name: _Tally() for name in names}
     outputs = {name: _Output() for name in graph.outputs}

@@ -33,8 +33,8 @@ class Clipped:
 def quantise_inputs(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
     """Return the codes of real inputs: clip(round_half_even(x / scale) + zero point).
 
-    The limits are those of the type (code_limits). int8 codes, whose scale a quantised model declares, are
-    computed in float32, as its QuantizeLinear does. Arrays have the shapes of the graph inputs. Raises:
+    The limits are those of the type (code_limits). int8 codes are computed in float32, as the QuantizeLinear
+    of a quantised model does. Arrays have the shapes of the graph inputs. Raises:
     QuantisationError if one holds NaN or infinity.
     """
     codes: dict[str, Array] = {}
@@ -45,9 +45,12 @@ def quantise_inputs(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Arra
     return codes
 
 
-def clipped_inputs(graph: Graph, real: Array) -> Clipped:
-    """Return what quantise_inputs clips of the graph's only input: a real array of its shape, or a stack."""
-    (name,) = graph.inputs
+def clipped_inputs(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Clipped]:
+    """Return what quantise_inputs clips of each input: real arrays of its shape, or stacks of these."""
+    return {name: _clipped(graph, name, inputs[name]) for name in graph.inputs}
+
+
+def _clipped(graph: Graph, name: str, real: Array) -> Clipped:
     kind, rounded = graph.types[name], _rounded(graph, name, real)
     assert kind.quant is not None
     low, high = kind.code_limits

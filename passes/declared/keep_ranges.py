@@ -12,6 +12,9 @@ from tmc.ir.graph import Graph, Op, OpKind, producers, uses, values_through
 from tmc.passes.declared.adopt_scales import Declared, adopt_scales, strip_quantisers
 from tmc.passes.declared.clip_evidence import Reach, Sample, distance, reaches, without
 from tmc.passes.declared.place_clips import costly, place_clips
+from tmc.passes.declared.rounded_inputs import rounded_inputs
+from tmc.passes.recipe import DEFAULT, Recipe
+from tmc.passes.scales.narrow_inputs import narrow_inputs
 
 # Samples on which outputs are compared with and without ranges.
 COMPARED = 6
@@ -46,7 +49,11 @@ class KeptRanges:
 
 
 def keep_ranges(
-    graph: Graph, canonicalise: Callable[[Graph], Graph], samples: Sequence[Sample], meaningful: bool
+    graph: Graph,
+    canonicalise: Callable[[Graph], Graph],
+    samples: Sequence[Sample],
+    meaningful: bool,
+    recipe: Recipe = DEFAULT,
 ) -> KeptRanges:
     """Return the canonical form of a quantised model in float32, with the ranges of its roundings as clips.
 
@@ -78,11 +85,14 @@ def keep_ranges(
         }
         alone = {name: entries for name, entries in alone.items() if entries}
         exact = {entry.name for entry in cutting}
+        narrow = narrow_inputs(canonical, recipe, rounded_inputs(graph))
         if meaningful:
-            placed, kept = place_clips(canonical, _relus_and_cheap(canonical, alone, reached), exact)
+            placed, kept = place_clips(
+                canonical, _relus_and_cheap(canonical, alone, reached, narrow), exact, narrow
+            )
             if _hardly_shows(graph, placed, cutting, reached, samples):
                 return _kept(placed, adopted, declared, cutting, kept | clipped, same)
-        placed, kept = place_clips(canonical, alone, exact)
+        placed, kept = place_clips(canonical, alone, exact, narrow)
         there = {same[name] for name in kept | clipped}
         lost = [entry for entry in cutting if same[entry.name] not in there]
         missing = _missing(graph, placed, cutting, lost, reached, samples, meaningful)
@@ -106,10 +116,13 @@ def _kept(
 
 
 def _relus_and_cheap(
-    canonical: Graph, alone: Mapping[str, tuple[Declared, ...]], reached: Mapping[str, Reach]
+    canonical: Graph,
+    alone: Mapping[str, tuple[Declared, ...]],
+    reached: Mapping[str, Reach],
+    narrow: frozenset[str],
 ) -> dict[str, tuple[Declared, ...]]:
     """Return the values whose clip costs nothing, and those that a range turns into a ReLU."""
-    paid = costly(canonical, alone)
+    paid = costly(canonical, alone, narrow)
     return {
         name: entries
         for name, entries in alone.items()

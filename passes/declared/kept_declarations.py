@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,7 @@ class KeptDeclarations:
     a declared range stands in for samples that were not given. clips: how many values are clipped to the
     range of a rounding; cutting: how many ranges cut what calibration samples reach; lost: how many of these
     are not kept, because outputs show less of them than of the file's own rounding. reason: which op is not
-    taken code by code. inputs: of a network of integers, the smallest and the largest that its input holds.
+    taken code by code. inputs: of a network of integers, the smallest and the largest that each input holds.
     file_db: signal to noise of the outputs against those of the file itself, each op as ONNX says, over
     file_windows windows; None where only noise could be compared. file_float_db: the same of the file's
     outputs against `reference`; None where that is the file.
@@ -30,13 +31,13 @@ class KeptDeclarations:
     cutting: int = 0
     lost: int = 0
     reason: str = ""
-    inputs: tuple[int, int] | None = None
+    inputs: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     file_db: float | None = None
     file_float_db: float | None = None
     file_windows: int = 0
 
     @staticmethod
-    def every_code(codes: int, weights: int, inputs: tuple[int, int] | None) -> KeptDeclarations:
+    def every_code(codes: int, weights: int, inputs: Mapping[str, tuple[int, int]]) -> KeptDeclarations:
         """Return the record of a model of so many roundings and linear ops that is taken code by code."""
         return KeptDeclarations(True, codes, codes, weights, weights, inputs=inputs)
 
@@ -63,8 +64,9 @@ class KeptDeclarations:
             parts.append(f"not code by code: {self.reason}")
         if self.exact:
             parts = ["every code is that of the quantised model"]
-            if self.inputs is not None:
-                parts = [f"{parts[0]}, for inputs from {self.inputs[0]} to {self.inputs[1]}"]
+            if self.inputs:
+                limits = (f"{name} from {low} to {high}" for name, (low, high) in self.inputs.items())
+                parts = [f"{parts[0]}, for {', '.join(limits)}"]
         if self.file_db is not None:
             own = "" if self.file_float_db is None else f", which are {self.file_float_db:.1f} dB from float"
             windows = f"{self.file_windows} window{'s' if self.file_windows != 1 else ''}"

@@ -8,7 +8,7 @@ of the model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from math import prod
@@ -44,14 +44,17 @@ def prepare_declared(graph: Graph) -> Graph:
     return run_passes(graph, _PREPARE)
 
 
-def lower_declared(graph: Graph, weight_scales: tuple[float, ...], unsigned_input: bool = False) -> Graph:
+def lower_declared(
+    graph: Graph, weight_scales: tuple[float, ...], unsigned_inputs: Collection[str] = ()
+) -> Graph:
     """Return the integer graph of a prepared float graph with FAKE_QUANTISE or REQUANT_SHIFT ops.
 
-    weight_scales: those of the model's integer constants. unsigned_input: whether an input that no
-    FAKE_QUANTISE reads holds integers from 0 to 255, and not from -128 to 127. Values keep their names.
+    weight_scales: those of the model's integer constants. unsigned_inputs: of the inputs that no
+    FAKE_QUANTISE reads, those that hold integers from 0 to 255, and not from -128 to 127. Values keep their
+    names.
     Raises: QuantisationError naming the first op that has no exact integer form.
     """
-    lowering = _Lowering(graph, weight_scales, unsigned_input)
+    lowering = _Lowering(graph, weight_scales, unsigned_inputs)
     for op in graph.ops:
         lowering.add(op)
     return lowering.finish()
@@ -60,10 +63,12 @@ def lower_declared(graph: Graph, weight_scales: tuple[float, ...], unsigned_inpu
 class _Lowering:
     """The walk: what each float value is, in terms of the integer values that `codes` has emitted."""
 
-    def __init__(self, graph: Graph, weight_scales: tuple[float, ...], unsigned_input: bool) -> None:
+    def __init__(
+        self, graph: Graph, weight_scales: tuple[float, ...], unsigned_inputs: Collection[str]
+    ) -> None:
         self.graph = graph
         self._weight_scales = weight_scales
-        self._unsigned_input = unsigned_input
+        self._unsigned_inputs = unsigned_inputs
         self._codes = DeclaredCodes(graph)
         self._inputs: dict[str, Rounding] = {}
         self._known: dict[str, LoweredValue] = {}
@@ -141,7 +146,7 @@ class _Lowering:
         """Take an input that nothing rounds as integers, in a network of integers."""
         if all(other.kind is not OpKind.REQUANT_SHIFT for other in self.graph.ops):
             raise self._error(op, f"input %{x.name}, which nothing rounds to codes")
-        high = 255 if self._unsigned_input else 127
+        high = 255 if x.name in self._unsigned_inputs else 127
         integers = self._given(op, x, a.RequantShiftAttrs(0, high - 255, high))
         self._known[op.inputs[0]] = integers
         return integers

@@ -21,7 +21,10 @@ _WITHIN = frozenset({Role.BRANCH, Role.ATTENDED})
 
 
 def place_clips(
-    graph: Graph, adopted: Mapping[str, tuple[Declared, ...]], cutting: Collection[str] = ()
+    graph: Graph,
+    adopted: Mapping[str, tuple[Declared, ...]],
+    cutting: Collection[str] = (),
+    narrow: Collection[str] = (),
 ) -> tuple[Graph, frozenset[str]]:
     """Return the graph with a clip behind every value of `adopted`, and the roundings whose range it keeps.
 
@@ -29,18 +32,19 @@ def place_clips(
     `<name>.clipped`. No clip stands where the graph keeps the range by itself, whatever its inputs.
     Ranges of Q, K and V become symmetric, as their codes are; but those that no rotation gives keep the ends
     of the roundings in `cutting`, which take something away. Rotated Q and K that end at 0, what a rotation
-    reads, and inputs of an odd number of elements have no integer form of a clip.
+    reads, and inputs of an odd number of elements have no integer form of a clip. narrow: the inputs that
+    are int8.
     """
     limits: dict[str, Limits] = {}
     kept: set[str] = set()
-    roles, made_by = value_roles(graph), producers(graph)
+    roles, made_by = value_roles(graph, narrow), producers(graph)
     for name, entries in adopted.items():
         exact = any(entry.name in cutting for entry in entries)
         found = _limits(graph, made_by.get(name), name, roles[name], entries, exact)
         if found is not None:
             limits[name] = found
             kept |= {entry.name for entry in entries}
-    clipped, before = _clipped(graph, limits)
+    clipped, before = _clipped(graph, limits, roles)
     bounds = value_bounds(clipped)
     steps = {name: max(entry.attrs.scale for entry in adopted[name]) for name in limits}
     needed = {
@@ -48,15 +52,15 @@ def place_clips(
         for name, found in limits.items()
         if _exceeds(bounds[before[name]], found, steps[name] / 2)
     }
-    return _clipped(graph, needed)[0], frozenset(kept)
+    return _clipped(graph, needed, roles)[0], frozenset(kept)
 
 
-def costly(graph: Graph, names: Collection[str]) -> frozenset[str]:
+def costly(graph: Graph, names: Collection[str], narrow: Collection[str] = ()) -> frozenset[str]:
     """Return those values whose clip comes between ops that are one otherwise, at the price of room in L1.
 
     A linear and the sum that takes it in; an attention, which divides and rounds in one step.
     """
-    roles = value_roles(graph)
+    roles = value_roles(graph, narrow)
     return frozenset(name for name in names if roles[name] in _WITHIN)
 
 
@@ -68,7 +72,7 @@ def _limits(
     for entry in entries:
         low, high = (min(max(end, entry.attrs.limits[0]), entry.attrs.limits[1]) for end in (low, high))
     if op is None:
-        return (low, high) if _columns(graph.types[name].shape) else None
+        return (low, high) if _columns(graph.types[name].shape, role) else None
     if role is Role.UNROTATED:
         return None
     if role in (Role.QUERY_KEY, Role.VALUE):
@@ -84,13 +88,15 @@ def _exceeds(bounds: Limits, limits: Limits, slack: float) -> bool:
     return bounds[0] < limits[0] - slack or bounds[1] > limits[1] + slack
 
 
-def _clipped(graph: Graph, limits: Mapping[str, Limits]) -> tuple[Graph, dict[str, str]]:
+def _clipped(
+    graph: Graph, limits: Mapping[str, Limits], roles: Mapping[str, Role]
+) -> tuple[Graph, dict[str, str]]:
     """Return the graph with clips, and by clipped value the name of what goes into its clip."""
     builder = GraphBuilder.like(graph)
     before: dict[str, str] = {}
     for name in graph.inputs:
         if name in limits:
-            columns = _columns(graph.types[name].shape)
+            columns = _columns(graph.types[name].shape, roles[name])
             assert columns, "an input without rows of words is not clipped"
             rows = (prod(graph.types[name].shape) // columns, columns)
             flat = builder.reshape(name, rows, f"input {name}")
@@ -117,9 +123,9 @@ def _clip(builder: GraphBuilder, value: str, limits: Limits, loc: str, name: str
     return builder.op(OpKind.CLIP, [value, *ends], Attrs(), loc, name)
 
 
-def _columns(shape: tuple[int, ...]) -> int:
-    """Return the columns of rows of whole words of int16 that hold an input, 0 where there are none."""
-    elements = prod(shape)
-    if shape[-1] % 2 == 0 and shape[-1] <= WIDEST_ROW:
+def _columns(shape: tuple[int, ...], role: Role) -> int:
+    """Return the columns of rows of whole words that hold an input, 0 where there are none."""
+    elements, step = prod(shape), 2 if role is Role.INPUT else 4
+    if shape[-1] % step == 0 and shape[-1] <= WIDEST_ROW:
         return shape[-1]
-    return next((columns for columns in range(WIDEST_ROW, 0, -2) if elements % columns == 0), 0)
+    return next((columns for columns in range(WIDEST_ROW, 0, -step) if elements % columns == 0), 0)

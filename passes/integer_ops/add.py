@@ -25,14 +25,16 @@ _AS_OPERAND = frozenset({OpKind.RESHAPE, OpKind.PERMUTE_ROWS, OpKind.CLIP})
 _INT16_AS_OPERAND = frozenset({OpKind.INTERPOLATE_ROWS, OpKind.TRANSPOSE})
 
 
-def int8_sums(graph: Graph, fusable: Mapping[str, Collection[str]]) -> frozenset[str]:
+def int8_sums(
+    graph: Graph, fusable: Mapping[str, Collection[str]], narrow: Collection[str] = ()
+) -> frozenset[str]:
     """Return the adds that are sums of two int8 values: none of them adds a linear to the residual stream.
 
     fusable: for each add the linear results, clipped or not, that it alone reads. An add of one of them and
-    of a value that can be int16 is a part of that linear.
+    of a value that can be int16 is a part of that linear. narrow: the inputs that are int8.
     """
-    int8: set[str] = set()
-    int16 = set(graph.inputs)
+    int8 = set(narrow)
+    int16 = set(graph.inputs) - int8
     sums: set[str] = set()
     for op in graph.ops:
         if op.kind is OpKind.ADD:

@@ -17,6 +17,7 @@ from tmc.passes.integer_ops.mean import mean_scale
 from tmc.passes.recipe import DEFAULT, RangeSearch, Recipe
 from tmc.passes.scales.clip_scales import clip_scales
 from tmc.passes.scales.linear_room import fits_int32, readers_through_views
+from tmc.passes.scales.narrow_inputs import narrow_inputs
 from tmc.passes.scales.residual_scales import below_epsilon, least_scale, residual_scales
 from tmc.passes.scales.search_range import search_range
 from tmc.passes.scales.value_roles import SAME_AS_OPERAND, Role, value_roles
@@ -51,21 +52,25 @@ def choose_scales(
 ) -> Scales:
     """Return the scales of a canonical float graph from its calibration ranges.
 
-    Input: int16, whole range (input_bits). Residual stream: int16, one scale per segment (residual_scales).
-    Q and K: symmetric, per head. V and attention output: symmetric. Outputs of LayerNorms and activations,
-    inputs of activations: with a zero point. Searched by mean square error (search_range), except that Q and
-    K keep their whole range, for the largest scores decide, and so do LayerNorm outputs that linear ops read:
-    what is rare on average is all there is in some windows. The recipe may say otherwise. Values with a zero
-    point take the quantisation that the model declares, if it does.
+    Input: int16, whole range (input_bits), or int8 (narrow_inputs), whole range or as declared. Residual
+    stream: int16, one scale per segment (residual_scales). Q and K: symmetric, per head. V and attention
+    output: symmetric. Outputs of LayerNorms and activations, inputs of activations: with a zero point.
+    Searched by mean square error (search_range), except that Q and K keep their whole range, for the largest
+    scores decide, and so do LayerNorm outputs that linear ops read: what is rare on average is all there is
+    in some windows. The recipe may say otherwise. Values with a zero point take the quantisation that the
+    model declares, if it does.
     Raises: QuantisationError if an op has no integer form, numbers of heads disagree, or the residual
     stream is too small for the epsilon of its LayerNorms.
     """
-    roles = value_roles(graph)
+    narrow = narrow_inputs(graph, recipe, declared)
+    roles = value_roles(graph, narrow)
     readers = uses(graph)
+    quants = {
+        name: declared.get(name, Quant((ranges.values[name].magnitude / 127,))) for name in sorted(narrow)
+    }
     ranges, declared = clip_scales(graph, ranges, declared)
-    quants: dict[str, Quant] = {}
     stream = residual_scales(graph, ranges, roles, recipe)
-    quants.update({name: stream[name] for name in graph.inputs})
+    quants.update({name: stream[name] for name in graph.inputs if name not in narrow})
 
     def symmetric(found: Range, method: RangeSearch = recipe.range_search) -> float:
         return search_range(found, True, method)[0]

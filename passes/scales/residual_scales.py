@@ -26,7 +26,7 @@ STREAM = frozenset({Role.RESIDUAL, Role.BRANCH})
 def residual_scales(
     graph: Graph, ranges: Ranges, roles: Mapping[str, Role], recipe: Recipe = DEFAULT
 ) -> dict[str, Quant]:
-    """Return the scale of every value of the residual stream, and of the inputs.
+    """Return the scale of every value of the residual stream, and of the inputs that are int16.
 
     A sum has the scale of its summands, so values joined by adds and reshapes form a segment with one scale:
     in a pre-norm network that is the whole stream, in a post-norm one each LayerNorm starts a segment. A
@@ -36,7 +36,8 @@ def residual_scales(
     Raises: QuantisationError where that is not enough.
     """
     segment = _segments(graph, roles)
-    bits = {name: input_bits(graph, name, roles, ranges, recipe) for name in graph.inputs}
+    wide = [name for name in graph.inputs if roles[name] is Role.INPUT]
+    bits = {name: input_bits(graph, name, roles, ranges, recipe) for name in wide}
     per_unit = recipe.residual_headroom / RESIDUAL_CODES[recipe.residual_bits]
     scales: dict[str, float] = {}
     largest: dict[str, float] = {}
@@ -82,8 +83,8 @@ def least_scale(graph: Graph, norm: Op) -> float:
 
 
 def _segments(graph: Graph, roles: Mapping[str, Role]) -> dict[str, str]:
-    """Return for every input and stream value the first value of its segment."""
-    segment = {name: name for name in graph.inputs}
+    """Return for every int16 input and stream value the first value of its segment."""
+    segment = {name: name for name in graph.inputs if roles[name] is Role.INPUT}
     for op in graph.ops:
         given = op.kind in SAME_AS_OPERAND and op.inputs[0] in segment
         if roles[op.output] not in STREAM and not given:

@@ -64,21 +64,25 @@ INT8_SUMMANDS = frozenset({Role.ACTIVATION, Role.ATTENDED})
 # Per value the (op, operand number) pairs that read it.
 Readers: TypeAlias = Mapping[str, list[tuple[Op, int]]]
 NOTE = "the integer form covers transformer blocks; docs/numerics.md lists what each op reads"
+NARROW_NOTE = (
+    "an input is int8 where --recipe input_bits=8, or the quantised model, says so and all that reads it can"
+)
 # Ops that read a LayerNorm or a linear as int16; of the others, most read int8.
 WIDE_READERS = frozenset({OpKind.ADD, OpKind.LAYERNORM, OpKind.INTERPOLATE_ROWS, OpKind.TRANSPOSE})
 _SEEN_THROUGH = frozenset({OpKind.RESHAPE, OpKind.PERMUTE_ROWS, OpKind.CLIP})
 
 
-def value_roles(graph: Graph) -> dict[str, Role]:
+def value_roles(graph: Graph, narrow: Collection[str] = ()) -> dict[str, Role]:
     """Return the role of every input and computed value of a canonical float graph.
 
+    narrow: the inputs that are int8 (narrow_inputs).
     Raises: QuantisationError naming the op that has no integer form, or reads a value in a form it cannot.
     """
     made_by = producers(graph)
     readers = _readers(graph)
-    roles = dict.fromkeys(graph.inputs, Role.INPUT)
+    roles = {name: Role.ACTIVATION if name in narrow else Role.INPUT for name in graph.inputs}
     fusable = _fusable(graph, made_by, readers)
-    sums = int8_sums(graph, fusable)
+    sums = int8_sums(graph, fusable, narrow)
     branches = _branches(graph, fusable, sums)
     readers = _told_apart(readers, sums)
     for op in graph.ops:
@@ -172,6 +176,7 @@ def _check_operands(
                 op.loc,
                 f"found operand %{name} as {roles[name].value}, allowed "
                 f"{' or '.join(sorted(role.value for role in allowed))}",
+                *((NARROW_NOTE,) if roles[name] is Role.INPUT and Role.ACTIVATION in allowed else ()),
                 NOTE,
             )
     if op.kind is OpKind.ADD and op.output not in sums and not branches & set(op.inputs):

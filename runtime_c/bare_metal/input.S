@@ -1,4 +1,4 @@
-/* The input of the run: the file that INPUT_FILE names. */
+/* The inputs of the run: the file that INPUT_FILE names. */
     .section .rodata
     .balign 16
     .globl network_input

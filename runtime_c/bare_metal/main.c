@@ -1,7 +1,7 @@
-/* Runs a network once on the input that is linked in and prints what came out, a line per fact:
+/* Runs a network once on the inputs that are linked in and prints what came out, a line per fact:
  *
  *   stage N            stage N begins (while it runs)
- *   output HEX         bytes of the output, up to 32 per line
+ *   output N HEX       bytes of output number N, up to 32 per line
  *   stage_cycles N C   stage N took C cycles
  *   cycles C           the whole run
  *   init_cycles C      what the network's init took, before it
@@ -15,6 +15,7 @@
 
 #include "bare_metal.h"
 #include "registers.h"
+#include "tmc_ports.h"
 
 #ifndef TMC_NETWORK
 #error "TMC_NETWORK is the name of a network's descriptor, such as mynet_network"
@@ -23,6 +24,7 @@
 #define LINE_BYTES 32u
 
 extern const tmc_network TMC_NETWORK;
+/* The inputs, as tmc_ports.h places them. */
 extern const uint8_t network_input[], network_input_end[];
 
 static int fail(const char *text)
@@ -33,11 +35,14 @@ static int fail(const char *text)
     return 1;
 }
 
-static void print_output(const uint8_t *output, uint32_t bytes)
+static void print_output(uint32_t number, const uint8_t *output, uint32_t bytes)
 {
     for (uint32_t i = 0; i < bytes; ++i) {
-        if (i % LINE_BYTES == 0u)
+        if (i % LINE_BYTES == 0u) {
             console_text(i == 0u ? "output " : "\noutput ");
+            console_decimal(number);
+            console_text(" ");
+        }
         console_hex(output[i], 2);
     }
     console_text("\n");
@@ -79,20 +84,27 @@ int main(void)
     const tmc_network *network = &TMC_NETWORK;
     tmc_session session;
     register_store(FABRIC_CACHE_ADDRESS, 0xFFFFFFFFu);
-    if ((uint32_t)(network_input_end - network_input) != network->input_bytes)
-        return fail("the size of the input is not that of the network's");
+    if ((uint32_t)(network_input_end - network_input) != tmc_port_offset(network->inputs, network->input_count))
+        return fail("the size of the inputs is not that of the network's");
     const int opened = tmc_open(&session, network, "weights.bin");
     if (opened == TMC_ERROR_WEIGHTS)
         return fail("the flash does not hold the weights of this network");
     if (opened != TMC_OK)
         return fail("the network does not fit the memories");
     const uint32_t init_cycles = session.cycles;
-    uint8_t *output = take_l2(network->output_bytes);
-    if (output == NULL)
-        return fail("no room for the output");
-    if (tmc_run(&session, network_input, output) != TMC_OK)
+    const uint8_t **inputs = (const uint8_t **)(void *)take_l2(network->input_count * sizeof *inputs);
+    uint8_t **outputs = (uint8_t **)(void *)take_l2(network->output_count * sizeof *outputs);
+    uint8_t *all_outputs = take_l2(tmc_port_offset(network->outputs, network->output_count));
+    if (inputs == NULL || outputs == NULL || all_outputs == NULL)
+        return fail("no room for the outputs");
+    for (uint32_t i = 0; i < network->input_count; ++i)
+        inputs[i] = network_input + tmc_port_offset(network->inputs, i);
+    for (uint32_t i = 0; i < network->output_count; ++i)
+        outputs[i] = all_outputs + tmc_port_offset(network->outputs, i);
+    if (tmc_run(&session, inputs, outputs) != TMC_OK)
         return fail("the run failed");
-    print_output(output, network->output_bytes);
+    for (uint32_t i = 0; i < network->output_count; ++i)
+        print_output(i, outputs[i], network->outputs[i].bytes);
     print_cycles(&session, init_cycles);
     print_traces(network);
     console_text("end\n");

@@ -17,11 +17,12 @@ uint8_t *take_l2(uint32_t bytes)
     return (uint8_t *)(uintptr_t)first;
 }
 
-/** Run an entry function of the network; input and output are NULL for init. */
-static int run_entry(tmc_session *session, void (*entry)(void *), const void *input, void *output)
+/** Run an entry function of the network; inputs and outputs are NULL for init. */
+static int run_entry(tmc_session *session, void (*entry)(void *), const uint8_t *const *inputs,
+                     uint8_t *const *outputs)
 {
     static tmc_context context;
-    context = (tmc_context){session->l1, session->l2, input, output};
+    context = (tmc_context){session->l1, session->l2, inputs, outputs};
     const int status = tmc_cluster_run(entry, &context);
     session->cycles = cluster_cycles();
     return status;
@@ -41,13 +42,13 @@ int tmc_open(tmc_session *session, const tmc_network *network, const char *weigh
     return network->init == NULL ? TMC_OK : run_entry(session, network->init, NULL, NULL);
 }
 
-int tmc_run(tmc_session *session, const void *input, void *output)
+int tmc_run(tmc_session *session, const uint8_t *const *inputs, uint8_t *const *outputs)
 {
 #ifdef TMC_TRACE
     if (trace_reset(session->network) != TMC_OK)
         return TMC_ERROR_MEMORY;
 #endif
-    return run_entry(session, session->network->entry, input, output);
+    return run_entry(session, session->network->entry, inputs, outputs);
 }
 
 void tmc_close(tmc_session *session)

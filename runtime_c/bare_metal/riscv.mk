@@ -1,8 +1,9 @@
 # Builds a generated network for the simulators of the cluster: make -f riscv.mk BARE_METAL=... [TRACE=1]
 #
 # Run from the folder with network.c, network.mk, kernels/ and include/. BARE_METAL is the folder of this file. INPUT
-# is the network's input: it is linked in. OBJECTS is where everything goes; TRACE=1 sums up every traced value.
-# ISA=scalar takes portable kernels. The build fails where the stacks cannot hold what was compiled.
+# holds the network's inputs, as tmc_ports.h places them: it is linked in. OBJECTS is where everything goes; TRACE=1
+# sums up every traced value. ISA=scalar takes portable kernels. The build fails where the stacks cannot hold what
+# was compiled.
 
 include network.mk
 

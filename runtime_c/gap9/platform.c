@@ -213,11 +213,12 @@ int tmc_cluster_run(void (*entry)(void *), void *argument)
     return pi_cluster_send_task_to_cl(&cluster, &task) == 0 ? TMC_OK : TMC_ERROR_DEVICE;
 }
 
-/** Run an entry function of the network; input and output are NULL for init. */
-static int run_entry(tmc_session *session, void (*entry)(void *), const void *input, void *output)
+/** Run an entry function of the network; inputs and outputs are NULL for init. */
+static int run_entry(tmc_session *session, void (*entry)(void *), const uint8_t *const *inputs,
+                     uint8_t *const *outputs)
 {
     static tmc_context context;
-    context = (tmc_context){session->l1, session->l2, input, output};
+    context = (tmc_context){session->l1, session->l2, inputs, outputs};
     gap9_l3_image = aligned_image(session);
     const int status = tmc_cluster_run(entry, &context);
     session->cycles = job.cycles;
@@ -275,7 +276,7 @@ void tmc_close(tmc_session *session)
     leave();
 }
 
-int tmc_run(tmc_session *session, const void *input, void *output)
+int tmc_run(tmc_session *session, const uint8_t *const *inputs, uint8_t *const *outputs)
 {
-    return run_entry(session, session->network->entry, input, output);
+    return run_entry(session, session->network->entry, inputs, outputs);
 }

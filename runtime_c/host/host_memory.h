@@ -9,11 +9,11 @@
 /* Content of memory that nobody wrote, and of a destination before its wait. */
 #define HOST_GARBAGE 0xA5
 
-/** The network that runs, and the buffers of its caller; session is NULL between runs. */
+/** The network that runs, and the buffers of its caller, NULL for init; session is NULL between runs. */
 typedef struct {
     const tmc_session *session;
-    const uint8_t *input;
-    uint8_t *output;
+    const uint8_t *const *inputs;
+    uint8_t *const *outputs;
 } host_run;
 
 extern host_run host_current;

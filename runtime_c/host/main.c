@@ -1,13 +1,15 @@
 /* network-host WEIGHTS.bin INPUT.bin OUTPUT.bin [TRACE.bin]
  *
- * Runs the network whose descriptor is TMC_NETWORK. INPUT.bin holds one or more inputs, one after the other;
- * OUTPUT.bin gets as many outputs. TRACE.bin gets all traced values of each run, one after the other, in the
- * order of the descriptor; the program must have been built with TMC_TRACE then.
+ * Runs the network whose descriptor is TMC_NETWORK. INPUT.bin holds the inputs of one or more runs, OUTPUT.bin
+ * gets the outputs of as many: of each run all ports as tmc_ports.h places them, padded with zeros. TRACE.bin gets
+ * all traced values of each run, one after the other, in the order of the descriptor; the program must have been
+ * built with TMC_TRACE then.
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "tmc_platform.h"
+#include "tmc_ports.h"
 
 #ifndef TMC_NETWORK
 #error "TMC_NETWORK is the name of a network's descriptor, such as mynet_network"
@@ -43,34 +45,76 @@ static size_t traced_bytes(const tmc_network *network)
     return bytes;
 }
 
-/** Run every input of a file; the files are open. */
+/** The inputs or the outputs of a run. */
+typedef struct {
+    const tmc_port *ports;
+    uint32_t count;
+    uint32_t bytes;
+    uint8_t *record;   /* all of them, as in files */
+    uint8_t **buffers; /* each on its own, so that sanitizers see the ends */
+} port_buffers;
+
+/** Take the memory of some ports; 0 where there is not enough. */
+static int take_buffers(port_buffers *taken, const tmc_port *ports, uint32_t count)
+{
+    const uint32_t bytes = tmc_port_offset(ports, count);
+    *taken = (port_buffers){ports, count, bytes, calloc(bytes, 1), calloc(count, sizeof(uint8_t *))};
+    int complete = taken->record != NULL && taken->buffers != NULL;
+    for (uint32_t i = 0; complete && i < count; ++i) {
+        taken->buffers[i] = malloc(ports[i].bytes);
+        complete = taken->buffers[i] != NULL;
+    }
+    return complete;
+}
+
+static void free_buffers(port_buffers *taken)
+{
+    for (uint32_t i = 0; taken->buffers != NULL && i < taken->count; ++i)
+        free(taken->buffers[i]);
+    free(taken->buffers);
+    free(taken->record);
+}
+
+/** Run the network on the record of its inputs and fill that of its outputs. */
+static int run_once(tmc_session *session, const port_buffers *in, const port_buffers *out)
+{
+    for (uint32_t i = 0; i < in->count; ++i)
+        memcpy(in->buffers[i], in->record + tmc_port_offset(in->ports, i), in->ports[i].bytes);
+    const int status = tmc_run(session, (const uint8_t *const *)in->buffers, out->buffers);
+    for (uint32_t i = 0; i < out->count; ++i)
+        memcpy(out->record + tmc_port_offset(out->ports, i), out->buffers[i], out->ports[i].bytes);
+    return status;
+}
+
+/** Run all inputs of a file; the files are open. */
 static int run_all(tmc_session *session, char **paths, FILE *input_file, FILE *output_file, FILE *trace_file)
 {
     const tmc_network *network = session->network;
-    uint8_t *input = malloc(network->input_bytes);
-    uint8_t *output = malloc(network->output_bytes);
-    int result = input != NULL && output != NULL ? EXIT_SUCCESS : complain("out of memory", paths[2]);
+    port_buffers in, out;
+    const int taken = take_buffers(&in, network->inputs, network->input_count) &
+                      take_buffers(&out, network->outputs, network->output_count);
+    int result = taken ? EXIT_SUCCESS : complain("out of memory", paths[2]);
     size_t runs = 0;
     while (result == EXIT_SUCCESS) {
-        const size_t count = fread(input, 1, network->input_bytes, input_file);
+        const size_t count = fread(in.record, 1, in.bytes, input_file);
         if (count == 0 && runs > 0)
             break;
-        if (count != network->input_bytes) {
-            result = complain("size is not a multiple of the network's input", paths[2]);
+        if (count != in.bytes) {
+            result = complain("size is not a multiple of the network's inputs", paths[2]);
             break;
         }
-        const int status = tmc_run(session, input, output);
+        const int status = run_once(session, &in, &out);
         if (status != TMC_OK)
             result = complain(status_text(status), network->name);
-        else if (fwrite(output, 1, network->output_bytes, output_file) != network->output_bytes)
+        else if (fwrite(out.record, 1, out.bytes, output_file) != out.bytes)
             result = complain("cannot write", paths[3]);
         else if (trace_file != NULL &&
                  fwrite(session->traced, 1, traced_bytes(network), trace_file) != traced_bytes(network))
             result = complain("cannot write", paths[4]);
         ++runs;
     }
-    free(input);
-    free(output);
+    free_buffers(&in);
+    free_buffers(&out);
     return result;
 }
 

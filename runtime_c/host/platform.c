@@ -110,11 +110,12 @@ static void fill_with_garbage(tmc_session *session)
     memset(session->l2, HOST_GARBAGE, session->network->l2_bytes);
 }
 
-/** Run an entry function of the network; input and output are NULL for init. */
-static int run_entry(tmc_session *session, void (*entry)(void *), const void *input, void *output)
+/** Run an entry function of the network; inputs and outputs are NULL for init. */
+static int run_entry(tmc_session *session, void (*entry)(void *), const uint8_t *const *inputs,
+                     uint8_t *const *outputs)
 {
-    host_current = (host_run){session, input, output};
-    tmc_context context = {session->l1, session->l2, input, output};
+    host_current = (host_run){session, inputs, outputs};
+    tmc_context context = {session->l1, session->l2, inputs, outputs};
     const int status = tmc_cluster_run(entry, &context);
     host_current = (host_run){NULL, NULL, NULL};
     return status;
@@ -167,7 +168,7 @@ int tmc_open(tmc_session *session, const tmc_network *network, const char *weigh
     return status;
 }
 
-int tmc_run(tmc_session *session, const void *input, void *output)
+int tmc_run(tmc_session *session, const uint8_t *const *inputs, uint8_t *const *outputs)
 {
     const tmc_network *network = session->network;
     if (host_current.session != NULL)
@@ -177,7 +178,7 @@ int tmc_run(tmc_session *session, const void *input, void *output)
     memcpy(session->l2, session->kept, network->l2_bytes);
     if (session->traced != NULL)
         memset(session->traced, HOST_GARBAGE, traced_bytes(network));
-    const int status = run_entry(session, network->entry, input, output);
+    const int status = run_entry(session, network->entry, inputs, outputs);
     expect_kept(session);
     return status;
 }

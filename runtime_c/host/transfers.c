@@ -42,13 +42,16 @@ static int lies_in_l1(const void *address, uint64_t bytes)
     return lies_in(address, bytes, session->l1, session->network->l1_bytes);
 }
 
-/** Tell whether a span lies in the L2 arena or in the output; `also_input` allows the input. */
-static int lies_in_l2(const void *address, uint64_t bytes, int also_input)
+/** Tell whether a span lies in the L2 arena or in an output; `also_inputs` allows the inputs. */
+static int lies_in_l2(const void *address, uint64_t bytes, int also_inputs)
 {
     const tmc_network *network = host_current.session->network;
-    return lies_in(address, bytes, host_current.session->l2, network->l2_bytes) ||
-           lies_in(address, bytes, host_current.output, network->output_bytes) ||
-           (also_input && lies_in(address, bytes, host_current.input, network->input_bytes));
+    int found = lies_in(address, bytes, host_current.session->l2, network->l2_bytes);
+    for (uint32_t i = 0; host_current.outputs != NULL && i < network->output_count; ++i)
+        found |= lies_in(address, bytes, host_current.outputs[i], network->outputs[i].bytes);
+    for (uint32_t i = 0; also_inputs && host_current.inputs != NULL && i < network->input_count; ++i)
+        found |= lies_in(address, bytes, host_current.inputs[i], network->inputs[i].bytes);
+    return found;
 }
 
 static void copy_lines(const tmc_transfer *transfer)

@@ -1,7 +1,7 @@
 /* What generated code and main programs need from a platform: cores, transfers, memories, runs, tracing.
  *
  * Memories: L1 (the cluster's), L2 (the chip's), L3 (external, holds the image `weights.bin`). L1 and L2 are
- * one arena each, of the sizes that the network's descriptor states; input and output are buffers of the
+ * one arena each, of the sizes that the network's descriptor states; inputs and outputs are buffers of the
  * caller, in L2.
  *
  * Transfers are asynchronous. Between its start and its wait the destination of a transfer must not be
@@ -46,20 +46,28 @@ typedef struct {
     uint32_t row_bytes;
 } tmc_traced_value;
 
-/** What the entry functions of a network get: the two arenas and, in a run, the caller's buffers; all 4-byte
- *  aligned. */
+/** One input or output of a network: a buffer of the caller of `bytes` bytes, dense, row by row. */
+typedef struct {
+    const char *name;
+    uint32_t bytes;
+} tmc_port;
+
+/** What the entry functions of a network get: the two arenas and, in a run, the caller's buffers, one for each
+ *  input and output in the order of the descriptor; all 4-byte aligned. */
 typedef struct {
     uint8_t *l1;
     uint8_t *l2;
-    const uint8_t *input;
-    uint8_t *output;
+    const uint8_t *const *inputs;
+    uint8_t *const *outputs;
 } tmc_context;
 
 /** A network, as generated code describes it. */
 typedef struct {
     const char *name;
-    uint32_t input_bytes;
-    uint32_t output_bytes;
+    const tmc_port *inputs;
+    uint32_t input_count;
+    const tmc_port *outputs;
+    uint32_t output_count;
     uint32_t l1_bytes;
     uint32_t l2_bytes;
     uint32_t l3_bytes;              /* size of weights.bin, a multiple of 4 */
@@ -93,9 +101,10 @@ typedef enum {
  *  Return TMC_OK or a tmc_status below 0, with nothing left allocated. */
 int tmc_open(tmc_session *session, const tmc_network *network, const char *weights);
 
-/** Run the network once: input and output hold input_bytes and output_bytes, in L2, 4-byte aligned. One run
- *  at a time. Return TMC_OK or a tmc_status below 0. */
-int tmc_run(tmc_session *session, const void *input, void *output);
+/** Run the network once: inputs[i] and outputs[i] are what the descriptor's port i says, in L2, 4-byte aligned,
+ *  and the two lists of addresses lie where the cores reach them, in L2 too. One run at a time. Return TMC_OK or a
+ *  tmc_status below 0. */
+int tmc_run(tmc_session *session, const uint8_t *const *inputs, uint8_t *const *outputs);
 
 /** Give back what tmc_open took. */
 void tmc_close(tmc_session *session);

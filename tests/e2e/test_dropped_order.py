@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.e2e.test_host import NETWORKS, small_network
-from tests.networks.emitted_network import emitted, some_input
+from tests.networks.emitted_network import emitted, some_inputs
 from tmc.backend_gap9.emit.machine import read_machine
 from tmc.backend_gap9.emit.output_directory import write_directory
 from tmc.backend_gap9.run.build import build_iss, build_riscv
@@ -22,6 +22,7 @@ from tmc.backend_gap9.run.result import load_golden
 from tmc.backend_gap9.run.simulators import iss_command, simulate
 from tmc.ir.errors import PlatformError
 from tmc.ir.interpret import interpret
+from tmc.ir.ports import each_run
 
 ORDER = re.compile(r"^\s*(?P<call>tmc_(?:barrier|dma_wait|l3_wait)\([^;]*\);)$", re.MULTILINE)
 INSTRUCTIONS_MAX = 200_000_000
@@ -79,8 +80,9 @@ class Subject:
         self.text = self.source.read_text(encoding="utf-8")
         self.iss = build_iss(folder)
         golden = load_golden(self.directory)
-        (self.expected,) = interpret(graph, {graph.inputs[0]: golden.inputs[0]}).values()
-        assert np.array_equal(golden.inputs[0], some_input(graph))
+        (inputs,) = each_run(golden.inputs)
+        (self.expected,) = interpret(graph, inputs).values()
+        assert np.array_equal(inputs["input"], some_inputs(graph)["input"])
 
     def survives(self, text: str) -> bool:
         """Tell whether a changed source runs to its end and gives the right output."""
@@ -91,10 +93,10 @@ class Subject:
             self.iss, read_machine(self.directory), program, self.directory / "weights.bin", INSTRUCTIONS_MAX
         )
         try:
-            output = parse_console("iss", simulate("iss", command, SECONDS)).output
+            outputs = parse_console("iss", simulate("iss", command, SECONDS)).outputs
         except PlatformError:
             return False
-        return output == self.expected.tobytes()
+        return outputs == {0: self.expected.tobytes()}
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.networks.emitted_network import ORIGIN, emitted, some_input
+from tests.networks.emitted_network import ORIGIN, emitted, some_inputs
 from tests.networks.integer_networks import integer_network
 from tests.networks.simple_plan import Tiles
 from tmc.backend_gap9.emit.emit import emit
@@ -49,7 +49,7 @@ def planned(graph: Graph) -> dict[str, bytes]:
     program, contents = build_program(plan), plan.staged.contents
     check_cycles(plan, program, check_program(program, graph, plan, contents, target), target)
     report = build_report(plan, program, target, ORIGIN)
-    files = emit(graph, program, contents, captions(report), target, some_input(graph))
+    files = emit(graph, program, contents, captions(report), target, some_inputs(graph))
     return files | report_files(report)
 
 
@@ -59,10 +59,11 @@ def test_every_op_is_bit_exact(
 ) -> None:
     graph = small_network(tokens, layers, channels, samples, period)
     write_directory(emitted(graph, tiles), tmp_path / "out")
-    result = run_host(tmp_path / "out", np.stack([some_input(graph, seed) for seed in range(2)]))
+    given = [some_inputs(graph, seed)["input"] for seed in range(2)]
+    result = run_host(tmp_path / "out", {"input": np.stack(given)})
     assert result.first_wrong is None and result.bit_exact
     assert [op.name for op in result.ops] == [op.output for op in graph.ops if op.kind.value != "reshape"]
-    assert all(np.unique(result.outputs[run]).size > 1 for run in range(2))
+    assert all(np.unique(run).size > 1 for run in result.outputs["logits"])
 
 
 @pytest.mark.parametrize("number", range(len(NETWORKS)))

@@ -60,7 +60,8 @@ def test_every_op_is_bit_exact(tmp_path: Path, config: Config) -> None:
         assert [layer["name"] for layer in ran["layers"]] == [op["name"] for op in facts["ops"]]
     header = (tmp_path / "out" / "network.h").read_text()
     # The caller gets a wide result, pooled or not, and what it stands for.
-    assert "_OUTPUT_SCALE" in header and "_OUTPUT_ZERO_POINT (0)" in header and "int16_t [" in header
+    assert "_OUTPUT_EMBEDDING_SCALE" in header and "_OUTPUT_EMBEDDING_ZERO_POINT (0)" in header
+    assert "int16_t [" in header
 
 
 def test_wordpieces_are_the_longest() -> None:

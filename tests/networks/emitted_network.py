@@ -11,6 +11,7 @@ from tmc.backend_gap9.emit.emit import emit
 from tmc.backend_gap9.prove.check_program import check_program
 from tmc.backend_gap9.target.targets import target_named
 from tmc.ir.graph import Graph
+from tmc.ir.ports import ports_of
 from tmc.ir.types import Array
 from tmc.report.captions import captions
 from tmc.report.facts import Origin, Report, build_report
@@ -19,10 +20,14 @@ from tmc.report.page import report_files
 ORIGIN = Origin("network.onnx", "0123456789abcdef" * 4, "tmc 0")
 
 
-def some_input(graph: Graph, seed: int = 0) -> Array:
-    """Return an input of 13 bits."""
-    tensor = graph.types[graph.inputs[0]]
-    return np.random.default_rng(seed).integers(-4096, 4096, tensor.shape).astype(tensor.dtype.numpy)
+def some_inputs(graph: Graph, seed: int = 0) -> dict[str, Array]:
+    """Return codes of at most 13 bits for every input."""
+    random = np.random.default_rng(seed)
+    codes: dict[str, Array] = {}
+    for port in ports_of(graph).inputs:
+        least, most = (min(max(end, -4096), 4095) for end in port.type.code_limits)
+        codes[port.name] = random.integers(least, most + 1, port.type.shape).astype(port.type.dtype.numpy)
+    return codes
 
 
 def report_of(planned: Planned) -> Report:
@@ -37,6 +42,6 @@ def emitted(graph: Graph, tiles: Tiles, name: str = "network") -> dict[str, byte
     check_program(planned.program, named, planned.plan, planned.contents, target_named("gap9"))
     report = report_of(planned)
     files = emit(
-        named, planned.program, planned.contents, captions(report), target_named("gap9"), some_input(named)
+        named, planned.program, planned.contents, captions(report), target_named("gap9"), some_inputs(named)
     )
     return files | report_files(report)

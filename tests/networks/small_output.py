@@ -80,4 +80,4 @@ def output(name: str = "small") -> dict[str, bytes]:
 
 def emitted(graph: Graph, program: Program, facts: Report) -> dict[str, bytes]:
     """Return the C of a graph and a program that differ a little from the small ones."""
-    return emit(graph, program, contents(), captions(facts), target_named("gap9"), golden_input())
+    return emit(graph, program, contents(), captions(facts), target_named("gap9"), {"x": golden_input()})

@@ -68,19 +68,19 @@ def test_nothing_says_which_integers_come(model: Path, verb: str) -> None:
 def test_stated_integers(model: Path, stated: str, limits: tuple[int, int]) -> None:
     folder, (low, high) = model.parent / "out", (int(end) for end in stated.split(":"))
     declared = succeeded("compile", model, "-o", folder, "--input-range", stated)["declared"]
-    assert declared["inputs"] == list(limits)
-    said = f"every code is that of the quantised model, for inputs from {limits[0]} to {limits[1]}; "
+    assert declared["inputs"] == {"x": list(limits)}
+    said = f"every code is that of the quantised model, for x from {limits[0]} to {limits[1]}; "
     assert KeptDeclarations(**declared).summary().startswith(said)
     x = np.random.default_rng(1).integers(low, high + 1, (4, *SHAPE))
     x[0, 0, :2] = low, high
     facts, codes = run(folder, x)
     assert np.array_equal(codes, np.stack([of_layers(one, layers(3)) for one in x]))
-    assert facts["input_clipped"]["elements"] == 0
-    assert facts["input_clipped"]["allowed"] == list(limits)
+    assert facts["inputs_clipped"]["x"]["elements"] == 0
+    assert facts["inputs_clipped"]["x"]["allowed"] == list(limits)
     least, most = load_golden(folder).graph.types["x"].code_limits
     header = (folder / "network.h").read_text()
-    assert f"INPUT_ZERO_POINT ({least - limits[0]})" in header
-    assert f"INPUT_MIN ({least})" in header and f"INPUT_MAX {most}" in header
+    assert f"INPUT_X_ZERO_POINT ({least - limits[0]})" in header
+    assert f"INPUT_X_MIN ({least})" in header and f"INPUT_X_MAX {most}" in header
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_integers_as_in_the_samples(model: Path, low: int, high: int, limits: li
     x[:, 0, :2] = low, high
     calibration = save(model.parent / "c.npz", x)
     facts = succeeded("check", model, "--calibration", calibration)
-    assert facts["declared"]["inputs"] == limits and facts["declared"]["file_db"] == 200.0
+    assert facts["declared"]["inputs"] == {"x": limits} and facts["declared"]["file_db"] == 200.0
 
 
 def test_integers_beyond_the_port_are_counted(model: Path) -> None:
@@ -101,7 +101,7 @@ def test_integers_beyond_the_port_are_counted(model: Path) -> None:
     x = np.full(SHAPE, 100)
     x[0, :3] = 128, 200, -129
     facts, codes = run(folder, x)
-    assert facts["input_clipped"] == {
+    assert facts["inputs_clipped"]["x"] == {
         "elements": 3,
         "of_elements": 80,
         "largest": 200.0,
@@ -110,7 +110,7 @@ def test_integers_beyond_the_port_are_counted(model: Path) -> None:
     }
     assert np.array_equal(codes[0], of_layers(np.clip(x, -128, 127), layers(3)))
     text = call("run", folder, "--on", "host", "--input", folder.parent / "x.npy").out
-    said = "input: 3 of 80 numbers (3.75%) were clipped: codes stand for -128 to 127, "
+    said = "input x: 3 of 80 numbers (3.75%) were clipped: codes stand for -128 to 127, "
     said += "the largest input is 200; compile with the --input-range of all that may come"
     assert f"{said}\n" in text
 
@@ -118,9 +118,9 @@ def test_integers_beyond_the_port_are_counted(model: Path) -> None:
 @pytest.mark.parametrize(
     ("stated", "found"),
     [
-        ("", "found '', allowed LOW:HIGH"),
-        ("255", "found '255', allowed LOW:HIGH"),
-        ("0:1.5", "found '0:1.5', allowed LOW:HIGH"),
+        ("", "found '', allowed LOW:HIGH or INPUT=LOW:HIGH"),
+        ("255", "found '255', allowed LOW:HIGH or INPUT=LOW:HIGH"),
+        ("0:1.5", "found '0:1.5', allowed LOW:HIGH or INPUT=LOW:HIGH"),
         ("0:256", "found 0:256, allowed a part of -128:127 or of 0:255"),
         ("-1:255", "found -1:255, allowed a part"),
         ("-129:0", "found -129:0, allowed a part"),
@@ -173,7 +173,7 @@ def test_a_model_that_clips_its_input_says_it_itself(
         opset=13,
     )
     declared = succeeded("compile", path, "-o", tmp_path / "out")["declared"]
-    assert declared["inputs"] == limits
+    assert declared["inputs"] == {"x": limits}
     x = random.integers(-400, 700, (3, 1, *SHAPE))
     _, codes = run(tmp_path / "out", x)
     args = (np.array(mul), np.array(0), 16, 256)
@@ -193,3 +193,60 @@ def test_a_port_that_the_model_does_not_clip_is_not_proved(tmp_path: Path, mul: 
     constants = {"m": np.float32(mul), "zero": np.float32(0), "w": np.ones((16, 4), np.float32)}
     path = write(tmp_path / "m.onnx", nodes, {"x": SHAPE}, constants=constants, opset=13)
     assert refused("check", path).error.startswith("input %x: found nothing that says which integers come")
+
+
+def write_pair(path: Path) -> Path:
+    """Write two linear ops on two inputs, x and u."""
+    shift = {"n_levels": 256.0, "div": 16.0, "signed": 1.0}
+    nodes = [
+        node("MatMul", "x w", "s"),
+        node("RequantShift", "s m zero", "y", **shift),
+        node("MatMul", "u w", "t"),
+        node("RequantShift", "t m zero", "v", **shift),
+    ]
+    constants = {"m": np.float32(1), "zero": np.float32(0), "w": pair_weight().astype(np.float32)}
+    return write(path, nodes, {"x": SHAPE, "u": (3, 16)}, ("y", "v"), constants, opset=13)
+
+
+def pair_weight() -> Array:
+    return np.random.default_rng(0).integers(-9, 9, (16, 4))
+
+
+@pytest.mark.parametrize(
+    ("options", "limits"),
+    [
+        (("--input-range=x=0:255", "--input-range=u=-128:127"), {"x": [0, 255], "u": [-128, 127]}),
+        (("--input-range=-128:127", "--input-range=x=0:255"), {"x": [0, 255], "u": [-128, 127]}),
+        (("--input-range=0:255",), {"x": [0, 255], "u": [0, 255]}),
+    ],
+)
+def test_every_input_has_integers_of_its_own(
+    tmp_path: Path, options: tuple[str, ...], limits: dict[str, list[int]]
+) -> None:
+    path, folder = write_pair(tmp_path / "m.onnx"), tmp_path / "out"
+    declared = succeeded("compile", path, "-o", folder, *options)["declared"]
+    assert declared["inputs"] == limits
+    said = ", ".join(f"{name} from {low} to {high}" for name, (low, high) in limits.items())
+    assert (
+        f"every code is that of the quantised model, for {said}; " in KeptDeclarations(**declared).summary()
+    )
+    random, args = np.random.default_rng(1), (np.array(1), np.array(0), 16, 256)
+    given = {
+        name: random.integers(low, high + 1, (2, rows, 16)).astype(np.float32)
+        for (name, (low, high)), rows in zip(limits.items(), (5, 3), strict=True)
+    }
+    np.savez(tmp_path / "x.npz", **given)  # type: ignore[arg-type]
+    files = ("--input", tmp_path / "x.npz", "--output", tmp_path / "y.npz")
+    assert succeeded("run", folder, "--on", "host", *files)["bit_exact"] is True
+    found = np.load(tmp_path / "y.npz")
+    for name, output in (("x", "y"), ("u", "v")):
+        exact = requantised(given[name].astype(int) @ pair_weight(), *args, signed=True)
+        assert np.array_equal(found[output], exact)
+
+
+def test_ranges_of_inputs_that_are_not_there(tmp_path: Path) -> None:
+    path = write_pair(tmp_path / "m.onnx")
+    error = refused("check", path, "--input-range=z=0:255").error
+    assert error == "--input-range: found a range of input %z, allowed x, u"
+    error = refused("check", path, "--input-range=x=0:255").error
+    assert error.startswith("input %u: found nothing that says which integers come")

@@ -17,6 +17,7 @@ from tests.networks.transformers import Architecture, write_transformer
 from tests.quantised.qdq_models import quantise, samples
 from tests.tmc.command import call, succeeded
 from tmc.backend_gap9.run.host import run_host
+from tmc.backend_gap9.run.result import load_golden
 from tmc.backend_gap9.run.riscv import run_iss
 from tmc.backend_gap9.target.targets import target_named
 from tmc.driver import Compiled, Options, compile_model
@@ -24,6 +25,7 @@ from tmc.frontend.onnx_import import load_model
 from tmc.frontend.oracle.onnxruntime import run_unfused
 from tmc.frontend.oracle.session import open_session, run_session
 from tmc.ir.graph import OpKind
+from tmc.ir.types import DType
 from tmc.passes.accuracy.agreement import integer_outputs, output_agreement
 from tmc.passes.declared.kept_declarations import KeptDeclarations
 from tmc.passes.integer_ops.declared_weights import declared_weights
@@ -167,3 +169,22 @@ def test_declared_ranges_stand_in_for_samples(tmp_path: Path) -> None:
     inputs = [{value.name: array} for array in windows]
     expected = [run_session(open_session(source, optimised=True), source, each) for each in inputs]
     assert output_agreement(expected, integer_outputs(compiled.graph, inputs)) > 20
+
+
+def test_an_input_that_the_model_rounds_is_int8(tmp_path: Path) -> None:
+    """No bias differs from token to token here, so every op that reads the input reads int8."""
+    shape = Architecture(channels=2, patches=4, dim=16, heads=2, hidden=24, classes=4, channel_bias=False)
+    quant_pre_process(write_transformer(tmp_path / "float.onnx", shape), tmp_path / "ready.onnx")
+    arrays = samples(shape.input_shape, 8, 1)
+    np.savez(tmp_path / "q.calibration.npz", emg=np.stack(arrays))
+    path = quantise(tmp_path / "ready.onnx", tmp_path / "q.onnx", True, "int8", arrays)
+    succeeded("compile", path, "-o", tmp_path / "out")
+    held = {each.name: numpy_helper.to_array(each) for each in onnx.load(path).graph.initializer}
+    port = load_golden(tmp_path / "out").graph.types["emg"]
+    assert port.dtype is DType.S8 and port.quant is not None
+    first = next(each.output[0] for each in onnx.load(path).graph.node if each.op_type == "QuantizeLinear")
+    tensor = first.removesuffix("_QuantizeLinear_Output")
+    assert port.quant.scale == (float(held[f"{tensor}_scale"]),)
+    assert port.quant.zero_point == int(held[f"{tensor}_zero_point"])
+    for run in (run_host, run_iss):
+        assert run(tmp_path / "out").bit_exact

@@ -110,7 +110,7 @@ def test_compiled_network(tmp_path: Path) -> None:
     assert facts["declared"] == {
         "exact": True,
         **{"scales": 8, "of_scales": 8, "weights": 4, "of_weights": 4},
-        **{"ranges": 0, "clips": 0, "cutting": 0, "lost": 0, "reason": "", "inputs": None},
+        **{"ranges": 0, "clips": 0, "cutting": 0, "lost": 0, "reason": "", "inputs": {}},
         **{"file_db": db, "file_float_db": None, "file_windows": 2},
     }
     said = f"every code is that of the quantised model; outputs {db:.1f} dB from those of the file itself on "
@@ -122,9 +122,9 @@ def test_compiled_network(tmp_path: Path) -> None:
     inputs = np.stack([quantise_inputs(graph, {"x": x})["x"] for x in samples((5, 20), 3, 5)])
     expected = np.stack([interpret(graph, {"x": codes})["y"] for codes in inputs])
     for run in (run_host, run_iss):
-        result = run(tmp_path / "out", inputs)
+        result = run(tmp_path / "out", {"x": inputs})
         assert result.bit_exact
-        assert np.array_equal(result.outputs.reshape(expected.shape), expected)
+        assert np.array_equal(result.outputs["y"].reshape(expected.shape), expected)
 
 
 def test_no_samples_are_needed(tmp_path: Path) -> None:

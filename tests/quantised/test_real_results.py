@@ -216,15 +216,15 @@ def test_results_in_another_order_are_refused(tmp_path: Path, form: str) -> None
 def by_header(header: str, name: str, codes: Array) -> Array:
     """Return the real numbers of one result, as a C programmer who reads network.h would compute them."""
     text = " ".join(header.replace(" *", " ").split())
-    zero_point = int(re.findall(rf"#define {name}_OUTPUT_ZERO_POINT \((-?\d+)\)", text)[0])
-    several = re.findall(rf"#define {name}_OUTPUT_SCALES {{(.*?)}}", text)
+    zero_point = int(re.findall(rf"#define {name}_OUTPUT_Y_ZERO_POINT \((-?\d+)\)", text)[0])
+    several = re.findall(rf"#define {name}_OUTPUT_Y_SCALES {{(.*?)}}", text)
     scales = [float(each) for each in several[0].split(",")] if several else []
-    count = re.findall(rf"that of element i, from 0, is entry i % (\d+) of {name}_OUTPUT_SCALES", text)
+    count = re.findall(rf"that of element i, from 0, is entry i % (\d+) of {name}_OUTPUT_Y_SCALES", text)
     assert bool(count) == bool(several)
     if several:
         assert int(count[0]) == len(scales)
     else:
-        scales = [float(re.findall(rf"#define {name}_OUTPUT_SCALE (\S+)", text)[0])]
+        scales = [float(re.findall(rf"#define {name}_OUTPUT_Y_SCALE (\S+)", text)[0])]
     flat = [int(code) - zero_point for code in codes.reshape(-1)]
     return np.array([scales[i % len(scales)] * step for i, step in enumerate(flat)]).reshape(codes.shape)
 
@@ -239,7 +239,7 @@ def check_run(folder: Path, inputs: list[Array], platform: str) -> Array:
     for runs in (len(inputs),) if platform == "iss" else (1, len(inputs)):
         np.save(given_at, np.stack(inputs[:runs]))
         facts = succeeded("run", folder, "--on", platform, "--input", given_at, "--output", found_at)
-        assert facts["bit_exact"] is True and facts["input_clipped"]["elements"] == 0
+        assert facts["bit_exact"] is True and facts["inputs_clipped"][x]["elements"] == 0
         found = np.load(found_at)
         assert found.shape == (runs, *graph.types[y].shape) and found.dtype == np.float32
         assert np.array_equal(found, wanted[:runs])

@@ -96,7 +96,7 @@ def write_network(
 
 def lowered(path: Path, unsigned: bool = False) -> Graph:
     """Return the integer graph of a file."""
-    return lower_declared(prepare_declared(load_model(path).graph), (), unsigned)
+    return lower_declared(prepare_declared(load_model(path).graph), (), {"x"} if unsigned else ())
 
 
 def stored(values: Array, layer: Layer) -> Array:
@@ -191,9 +191,9 @@ def test_compiled_network(tmp_path: Path, size: int) -> None:
     for layer in made:
         expected = layer.of(expected)
     for run in (run_host, run_iss):
-        result = run(tmp_path / "out", inputs.astype(np.int8))
+        result = run(tmp_path / "out", {"x": inputs.astype(np.int8)})
         assert result.bit_exact
-        assert np.array_equal(result.outputs.reshape(expected.shape), stored(expected, made[-1]))
+        assert np.array_equal(result.outputs["y"].reshape(expected.shape), stored(expected, made[-1]))
 
 
 def test_pointwise_convolution_with_parameters_per_channel(tmp_path: Path) -> None:
@@ -376,9 +376,9 @@ def test_results_of_every_rank_are_exact(tmp_path: Path, shape: tuple[int, ...],
         return
     succeeded("compile", path, "--input-range=-128:127", "-o", tmp_path / "out")
     for run in (run_host, run_iss):
-        result = run(tmp_path / "out", inputs.astype(np.int8))
+        result = run(tmp_path / "out", {"x": inputs.astype(np.int8)})
         assert result.bit_exact
-        assert np.array_equal(result.outputs.reshape(expected.shape), expected)
+        assert np.array_equal(result.outputs["y"].reshape(expected.shape), expected)
 
 
 @pytest.mark.parametrize("widths", [(8, 1, 1), (1, 1), (3, 1, 5), (1, 8, 3)], ids=str)

@@ -8,12 +8,14 @@ extern const tmc_network small_network;
 
 static tmc_session session;
 static uint8_t input[4096], output[4096];
+static const uint8_t *const inputs[] = {input};
+static uint8_t *const outputs[] = {output};
 
 static void run_again(void *argument)
 {
     (void)argument;
     if (tmc_core_id() == 0u)
-        tmc_run(&session, input, output);
+        tmc_run(&session, inputs, outputs);
 }
 
 static void open_another(void *argument)
@@ -51,7 +53,7 @@ static int run_instead(void (*entry)(void *), const char *weights)
     tmc_session other;
     int status = tmc_open(&other, &network, weights);
     for (int i = 0; i < 3; ++i)
-        status |= tmc_run(&other, input, output);
+        status |= tmc_run(&other, inputs, outputs);
     tmc_close(&other);
     return status;
 }
@@ -60,14 +62,15 @@ static int run_instead(void (*entry)(void *), const char *weights)
 static int run_two(const char *weights)
 {
     static uint8_t other_output[4096];
+    static uint8_t *const other_outputs[] = {other_output};
     tmc_session other;
     if (tmc_open(&other, &small_network, weights) != TMC_OK)
         return 1;
-    for (uint32_t i = 0; i < small_network.input_bytes - 4u; ++i)
+    for (uint32_t i = 0; i < small_network.inputs[0].bytes - 4u; ++i)
         input[i] = (uint8_t)(i * 37u);
-    const int status = tmc_run(&session, input, output) | tmc_run(&other, input, other_output);
+    const int status = tmc_run(&session, inputs, outputs) | tmc_run(&other, inputs, other_outputs);
     tmc_close(&other);
-    return status != TMC_OK || memcmp(output, other_output, small_network.output_bytes) != 0;
+    return status != TMC_OK || memcmp(output, other_output, small_network.outputs[0].bytes) != 0;
 }
 
 int main(int count, char **arguments)

@@ -71,7 +71,7 @@ static void misuse(const tmc_context *context, uint32_t fault)
         tmc_dma_out(&slot, l2, l1 - 4, 1, 8, 0);
         break;
     case OUT_TO_INPUT:
-        tmc_dma_out(&slot, (uint8_t *)(uintptr_t)context->input, l1, 1, 4, 0);
+        tmc_dma_out(&slot, (uint8_t *)(uintptr_t)context->inputs[0], l1, 1, 4, 0);
         break;
     case TOO_LONG:
         tmc_dma_in(&slot, l1, l2, 8192, 16, 16);
@@ -107,7 +107,7 @@ static void linear(const tmc_context *context, uint32_t fault)
     uint8_t *l2_y = context->l2 + WEIGHTS_BYTES;
     if (tmc_core_id() == 0u) {
         tmc_l3_fetch(&slot_l3, context->l2 + KEPT_BYTES, KEPT_BYTES, WEIGHTS_BYTES - KEPT_BYTES);
-        tmc_dma_in(&slot_x[0], x, context->input, TILE, DEPTH, X_PITCH);
+        tmc_dma_in(&slot_x[0], x, context->inputs[0], TILE, DEPTH, X_PITCH);
         tmc_l3_wait(&slot_l3);
         tmc_dma_in(&slot_weights, weights, context->l2, 1, WEIGHTS_BYTES, 0);
         tmc_dma_wait(&slot_weights);
@@ -119,7 +119,7 @@ static void linear(const tmc_context *context, uint32_t fault)
                 tmc_dma_wait(&slot_x[b]);
             if (tile + 1u < TILES)
                 tmc_dma_in(&slot_x[1u - b], x + (1u - b) * X_BYTES,
-                           context->input + (tile + 1u) * TILE * X_PITCH, TILE, DEPTH, X_PITCH);
+                           context->inputs[0] + (tile + 1u) * TILE * X_PITCH, TILE, DEPTH, X_PITCH);
             if (tile >= 2u)
                 tmc_dma_wait(&slot_y[b]);
         }
@@ -177,7 +177,7 @@ static void copy(const tmc_context *context)
         tmc_barrier();
         tmc_trace(1, tile, ROWS, CHANNELS / 2, CHANNELS / 2, 0, column);
         if (tmc_core_id() == 0u) {
-            tmc_dma_out(&slot_y[0], context->output + column, tile, ROWS, CHANNELS / 2, CHANNELS);
+            tmc_dma_out(&slot_y[0], context->outputs[0] + column, tile, ROWS, CHANNELS / 2, CHANNELS);
             tmc_dma_wait(&slot_y[0]);
         }
     }
@@ -195,7 +195,7 @@ static void init(void *argument)
 static void entry(void *argument)
 {
     const tmc_context *context = argument;
-    const uint32_t fault = context->input[ROWS * X_PITCH];
+    const uint32_t fault = context->inputs[0][ROWS * X_PITCH];
     if (tmc_core_id() == 0u)
         misuse(context, fault);
     linear(context, fault);
@@ -204,11 +204,16 @@ static void entry(void *argument)
 
 static const tmc_traced_value values[] = {{"linear", ROWS, CHANNELS}, {"copy", ROWS, CHANNELS}};
 
+static const tmc_port inputs[] = {{"in", INPUT_BYTES}};
+static const tmc_port outputs[] = {{"out", ROWS * CHANNELS}};
+
 extern const tmc_network small_network;
 const tmc_network small_network = {
     .name = "small",
-    .input_bytes = INPUT_BYTES,
-    .output_bytes = ROWS * CHANNELS,
+    .inputs = inputs,
+    .input_count = 1,
+    .outputs = outputs,
+    .output_count = 1,
     .l1_bytes = L1_BYTES,
     .l2_bytes = L2_BYTES,
     .l3_bytes = WEIGHTS_BYTES,

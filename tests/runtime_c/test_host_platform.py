@@ -230,7 +230,7 @@ def test_other_weights(programs: dict[str, Path], tmp_path: Path, weights: bytes
 @pytest.mark.parametrize("network_input", [b"", some_input()[0][:-1], some_input()[0] + b"\0"])
 def test_input_of_wrong_size(programs: dict[str, Path], tmp_path: Path, network_input: bytes) -> None:
     result = run(programs["address"], tmp_path, network_input)
-    message = f"error: {tmp_path / 'input.bin'}: size is not a multiple of the network's input\n"
+    message = f"error: {tmp_path / 'input.bin'}: size is not a multiple of the network's inputs\n"
     assert (result.status, result.errors) == (1, message)
 
 

@@ -16,7 +16,7 @@ from tmc.backend_gap9.target.targets import target_named
 from tmc.cli.value_text import accuracy_lines, beyond_text, print_value
 from tmc.compile_stages import compile_stages
 from tmc.driver import Compiled, Options, Value, compile_model
-from tmc.integer_input import Limits
+from tmc.integer_inputs import Limits
 from tmc.ir.errors import TmcError
 from tmc.ir.graph import Graph
 from tmc.passes.canonical.canonicalise import CANONICALISE
@@ -47,9 +47,11 @@ def add_compile_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--input-range",
-        metavar="LOW:HIGH",
-        help="the integers that a network of integers (RequantShift) reads, for example 0:255; default: what "
-        "the samples show",
+        metavar="[INPUT=]LOW:HIGH",
+        action="append",
+        default=[],
+        help="the integers that a network of integers (RequantShift) reads, for example 0:255, of one input "
+        "or from all; default: what the samples show",
     )
     parser.add_argument(
         "--name", help="name of the network and of its C symbols; default: from the file name"
@@ -122,7 +124,7 @@ def _run(options: argparse.Namespace, output: Path | None) -> int:
                 output,
                 options.calibration,
                 options.name,
-                _input_range(options.input_range),
+                dict(map(_input_range, options.input_range)),
                 resident_weights=not options.stream_weights,
                 judge_shapes=_is_planned(options.stop_after),
                 recipe=recipe,
@@ -168,16 +170,16 @@ def _run(options: argparse.Namespace, output: Path | None) -> int:
     return 0
 
 
-def _input_range(text: str | None) -> Limits | None:
-    """Return the ends of a range LOW:HIGH. Raises: TmcError for another form."""
-    if text is None:
-        return None
-    match = re.fullmatch(r"(-?\d{1,9}):(-?\d{1,9})", text)
+def _input_range(text: str) -> tuple[str | None, Limits]:
+    """Return the input, if one is named, and the ends of a range. Raises: TmcError for another form."""
+    match = re.fullmatch(r"(?:(.+)=)?(-?\d{1,9}):(-?\d{1,9})", text)
     if match is None:
         raise TmcError(
-            "--input-range", f"found {text!r}, allowed LOW:HIGH, two integers", "such as --input-range=0:255"
+            "--input-range",
+            f"found {text!r}, allowed LOW:HIGH or INPUT=LOW:HIGH, two integers",
+            "such as --input-range=0:255",
         )
-    return int(match[1]), int(match[2])
+    return match[1], (int(match[2]), int(match[3]))
 
 
 def _is_planned(stop_after: str | None) -> bool:

@@ -9,22 +9,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tmc.backend_gap9.emit.output_directory import MARKER, is_output
 from tmc.backend_gap9.run.host import run_host
-from tmc.backend_gap9.run.result import RunResult, check_codes, load_golden
+from tmc.backend_gap9.run.result import Mismatch, RunResult, load_golden
 from tmc.backend_gap9.run.riscv import run_gvsoc, run_iss
+from tmc.cli.port_files import check_output_name, read_inputs, write_outputs
 from tmc.ir.errors import PlatformError
-from tmc.ir.graph import Graph
+from tmc.ir.ports import ports_of
 from tmc.ir.types import Array
-from tmc.passes.calibrate.codes import Clipped, clipped_inputs, dequantise, quantise_inputs
+from tmc.passes.calibrate.codes import Clipped
 from tmc.passes.declared.kept_declarations import KeptDeclarations
 
-Run = Callable[[argparse.Namespace, Array | None], RunResult]
+Codes = Mapping[str, Array]
+Run = Callable[[argparse.Namespace, Codes | None], RunResult]
 
 
-def _gvsoc(options: argparse.Namespace, codes: Array | None) -> RunResult:
+def _gvsoc(options: argparse.Namespace, codes: Codes | None) -> RunResult:
     return run_gvsoc(
         options.directory,
         codes,
@@ -47,15 +47,17 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--on", required=True, choices=tuple(PLATFORMS), help="where to run it")
     parser.add_argument(
         "--input",
-        metavar="X.npy",
+        metavar="X.npz",
         type=Path,
-        help="one input or a stack of them, real numbers or codes; default: the golden input",
+        help="an array for each input, one or a stack, real numbers or codes (of a single input an npy will "
+        "do); default: the golden inputs",
     )
     parser.add_argument(
         "--output",
-        metavar="Y.npy",
+        metavar="Y.npz",
         type=Path,
-        help="write the outputs: real numbers for a real input, codes for codes",
+        help="write the outputs: real numbers for real inputs, codes for codes; a name that does not end in "
+        ".npz gets the npy of a single output",
     )
     parser.add_argument("--no-trace", action="store_true", help="compare the outputs only, not every op")
     parser.add_argument("--gvsoc", metavar="PROGRAM", type=Path, help="GVSoC, if it is not on the path")
@@ -70,55 +72,24 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run a compiled directory and compare; return 1 where a single element is wrong."""
-    codes, clipped = None, None
-    graph = load_golden(options.directory).graph
+    graph, given = load_golden(options.directory).graph, None
+    if options.output is not None:
+        check_output_name(options.output, ports_of(graph).outputs)
     if options.input is not None:
-        codes, clipped = _read_input(options.input, graph)
-    result = PLATFORMS[options.on](options, codes)
+        given = read_inputs(options.input, graph)
+    clipped = None if given is None else given.clipped
+    result = PLATFORMS[options.on](options, None if given is None else given.codes)
     facts = json.loads((options.directory / MARKER).read_text(encoding="utf-8"))
     stages = _stages(facts, result)
     if options.output is not None:
-        kind = graph.types[graph.outputs[0]]
-        outputs = result.outputs if clipped is None else dequantise(kind, result.outputs).astype(np.float32)
-        _write_output(options.output, outputs)
+        write_outputs(options.output, graph, result.outputs, real=clipped is not None)
     if options.json:
         print(json.dumps(_as_json(result, stages, clipped)))
     else:
-        if clipped is not None:
-            print(_clipped_text(clipped, facts.get("declared")))
+        for name, found in (clipped or {}).items():
+            print(_clipped_text(name, found, facts.get("declared")))
         _summarise(result, stages)
     return 0 if result.bit_exact else 1
-
-
-def _read_input(path: Path, graph: Graph) -> tuple[Array, Clipped | None]:
-    """Return the codes [runs, *shape] in a file and, if it held real numbers, what of these was clipped.
-
-    Raises: PlatformError for an unreadable file, another shape, or codes beyond the limits.
-    """
-    try:
-        with path.open("rb") as file:
-            array = np.lib.format.read_array(file, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise PlatformError(str(path), f"found no readable npy file ({error})") from error
-    name = graph.inputs[0]
-    shape = graph.types[name].shape
-    shorter = shape[1:] if shape[:1] == (1,) else shape
-    if array.shape in (shape, shorter):
-        array = array[None]
-    if array.shape[1:] not in (shape, shorter) or len(array) == 0:
-        raise PlatformError(
-            str(path),
-            f"found shape {array.shape}, allowed {shape} or a stack of these",
-            "the batch axis of 1 may be left out",
-        )
-    array = array.reshape(len(array), *shape)
-    if np.issubdtype(array.dtype, np.integer):
-        check_codes(str(path), graph.types[name], array, "give floats, and they are quantised here")
-        return array, None
-    if not np.issubdtype(array.dtype, np.floating):
-        raise PlatformError(str(path), f"found elements of type {array.dtype}, allowed floats or integers")
-    codes = np.stack([quantise_inputs(graph, {name: sample})[name] for sample in array])
-    return codes, clipped_inputs(graph, array)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,17 +117,9 @@ def _stages(facts: Mapping[str, Any], result: RunResult) -> tuple[_StageCycles, 
     )
 
 
-def _write_output(path: Path, outputs: Array) -> None:
-    try:
-        with path.open("wb") as file:  # numpy would add .npy to a name without it
-            np.save(file, outputs, allow_pickle=False)
-    except OSError as error:
-        raise PlatformError(
-            str(path), f"cannot be written: {error.strerror}", "name another file with --output"
-        ) from error
-
-
-def _as_json(result: RunResult, stages: tuple[_StageCycles, ...], clipped: Clipped | None) -> dict[str, Any]:
+def _as_json(
+    result: RunResult, stages: tuple[_StageCycles, ...], clipped: Mapping[str, Clipped] | None
+) -> dict[str, Any]:
     ops = [
         {"name": op.name, "op": op.op, "node": op.node, "elements": op.elements, "mismatches": op.mismatches}
         for op in result.ops
@@ -166,29 +129,35 @@ def _as_json(result: RunResult, stages: tuple[_StageCycles, ...], clipped: Clipp
         "bit_exact": result.bit_exact,
         "platform": result.platform,
         "mismatches": result.mismatches,
-        "runs": len(result.outputs),
-        "input_clipped": None if clipped is None else asdict(clipped) | {"share": clipped.share},
+        "runs": result.runs,
+        "inputs_clipped": None
+        if clipped is None
+        else {name: asdict(found) | {"share": found.share} for name, found in clipped.items()},
         "cycles": result.cycles,
         "seconds": round(result.seconds, 3),
+        "outputs": [
+            {"name": each.name, "elements": each.elements, "mismatches": each.mismatches}
+            for each in result.compared
+        ],
         "layers": ops,
         "stages": [asdict(stage) for stage in stages],
     }
 
 
-def _clipped_text(clipped: Clipped, declared: Mapping[str, Any] | None) -> str:
-    """Return what became of real inputs; declared: what the report says of a quantised model."""
+def _clipped_text(name: str, clipped: Clipped, declared: Mapping[str, Any] | None) -> str:
+    """Return what became of a real input; declared: what the report says of a quantised model."""
     least, most = clipped.allowed
     reach = f"codes stand for {least:.4g} to {most:.4g}, the largest input is {clipped.largest:.4g}"
     if clipped.elements == 0:
-        return f"input: none of {clipped.of_elements:,} numbers was clipped: {reach}"
+        return f"input {name}: none of {clipped.of_elements:,} numbers was clipped: {reach}"
     remedy = "calibrate on windows as loud as these"
     if declared is not None and declared["exact"]:
         remedy = "the quantised model clips them too"
-        if declared.get("inputs") is not None:
+        if name in declared["inputs"]:
             remedy = "compile with the --input-range of all that may come"
     return (
-        f"input: {clipped.elements:,} of {clipped.of_elements:,} numbers ({clipped.share:.2%}) were clipped: "
-        f"{reach}; {remedy}"
+        f"input {name}: {clipped.elements:,} of {clipped.of_elements:,} numbers ({clipped.share:.2%}) "
+        f"were clipped: {reach}; {remedy}"
     )
 
 
@@ -204,7 +173,7 @@ def _summarise(result: RunResult, stages: tuple[_StageCycles, ...]) -> None:
     if result.cycles is not None:
         print(f"cycles: {result.cycles:,}")
     elements = sum(op.elements for op in result.ops)
-    print(f"{result.platform}: {len(result.outputs)} runs in {result.seconds:.2f} s")
+    print(f"{result.platform}: {result.runs} runs in {result.seconds:.2f} s")
     if result.bit_exact and not result.ops:
         print("bit-exact: the outputs equal the interpreter's; ops were not compared")
         return
@@ -212,13 +181,19 @@ def _summarise(result: RunResult, stages: tuple[_StageCycles, ...]) -> None:
         print(f"bit-exact: {elements:,} elements of {len(result.ops)} ops equal the interpreter's")
         return
     print(f"NOT bit-exact: {result.mismatches:,} elements differ")
+    for output in result.compared:
+        if output.first is not None:
+            print(
+                f"output {output.name}: {output.mismatches:,} of {output.elements:,} elements differ, "
+                f"the first in {_place_text(output.first)}"
+            )
     wrong = result.first_wrong
     if wrong is not None and wrong.first is not None:
-        first = wrong.first
-        print(
-            f"first: {wrong.name} ({wrong.op}, from {wrong.node}), run {first.run}, index {first.index}: "
-            f"found {first.found}, expected {first.expected}"
-        )
+        print(f"first: {wrong.name} ({wrong.op}, from {wrong.node}), {_place_text(wrong.first)}")
+
+
+def _place_text(first: Mismatch) -> str:
+    return f"run {first.run}, index {first.index}: found {first.found}, expected {first.expected}"
 
 
 def report(options: argparse.Namespace) -> int:

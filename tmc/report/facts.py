@@ -14,6 +14,7 @@ from tmc.backend_gap9.program.program import Program, calls
 from tmc.backend_gap9.target.target import Memory, Stacks, Target
 from tmc.ir.graph import Graph
 from tmc.ir.ops import VIEWS
+from tmc.ir.ports import Port, ports_of
 from tmc.passes.accuracy.record import Accuracy, OpAccuracy
 from tmc.passes.declared.kept_declarations import KeptDeclarations
 
@@ -29,6 +30,21 @@ class Origin:
     model_sha256: str
     compiler: str  # name and version
     recipe: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PortRow:
+    """One input or output: value = scale * (code - zero point), codes from limits[0] to limits[1].
+
+    scales: one, or several as network.h says which element has which; none where the model states none.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    scales: tuple[float, ...]
+    zero_point: int
+    limits: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +119,8 @@ class Report:
     target: str
     cores: int
     cluster_hz: int
+    inputs: tuple[PortRow, ...]
+    outputs: tuple[PortRow, ...]
     macs: int
     weights_bytes: int
     l1: MemoryRow
@@ -156,12 +174,15 @@ def build_report(
         for number, (stage, planned) in enumerate(zip(program.stages, plan.stages, strict=True))
     )
     ranges = {live.name: live for live in plan.l2_ranges}
+    ports = ports_of(graph)
     return Report(
         network=graph.name,
         origin=origin,
         target=target.name,
         cores=target.cores,
         cluster_hz=target.cluster_hz,
+        inputs=tuple(map(_port_row, ports.inputs)),
+        outputs=tuple(map(_port_row, ports.outputs)),
         macs=sum(row.macs for row in ops),
         weights_bytes=sum(block.size_bytes for block in plan.staged.blocks),
         l1=MemoryRow(plan.l1_peak_bytes, plan.l1_peak_bytes, target.l1_usable_bytes),
@@ -186,6 +207,12 @@ def build_report(
         accuracy=accuracy,
         declared=declared,
     )
+
+
+def _port_row(port: Port) -> PortRow:
+    kind, quant = port.type, port.type.quant
+    scales, zero_point = ((), 0) if quant is None else (quant.scale, quant.zero_point)
+    return PortRow(port.name, kind.dtype.value, kind.shape, scales, zero_point, kind.code_limits)
 
 
 def _memory(peak_bytes: int, bound_bytes: int, memory: Memory) -> MemoryRow:

@@ -128,13 +128,34 @@ def page_text(report: Report) -> PageText:
         tuple(rectangles),
         tuple(Label(across(n), HEIGHT - 8, HEIGHT - 8, str(n)) for n in range(columns)),
         tuple(_byte_label(up(value), name, value) for name, value in marks),
-        (*_accuracy_tables(report.accuracy), _memory_table(report), _stage_table(report), _op_table(report)),
+        (
+            _interface_table(report),
+            *_accuracy_tables(report.accuracy),
+            _memory_table(report),
+            _stage_table(report),
+            _op_table(report),
+        ),
     )
 
 
 def _byte_label(y: int, name: str, size_bytes: int) -> Label:
     """Return a line of the map; its text stays inside the picture."""
     return Label(0, y, max(10, y + 3), f"{name} {size_bytes:,}")
+
+
+def _interface_table(report: Report) -> Table:
+    rows = tuple(
+        (
+            f"{what} {port.name}",
+            f"{port.dtype} {'x'.join(map(str, port.shape))}",
+            f"{len(port.scales)} scales" if len(port.scales) > 1 else "".join(map(repr, port.scales)),
+            str(port.zero_point),
+            f"{port.limits[0]:,} to {port.limits[1]:,}",
+        )
+        for what, ports in (("input", report.inputs), ("output", report.outputs))
+        for port in ports
+    )
+    return Table("Interface", ("port", "type", "scale", "zero point", "codes"), rows)
 
 
 def _memory_table(report: Report) -> Table:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.networks import small_output
-from tests.networks.emitted_network import emitted, some_input
+from tests.networks.emitted_network import emitted, some_inputs
 from tests.networks.integer_networks import integer_network
 from tests.networks.simple_plan import Tiles
 from tests.runtime_c.building import TESTS, WARNINGS
@@ -33,10 +33,10 @@ MAIN = """
 #include "left/network.h"
 #include "right/network.h"
 
-static LEFT_IN left_input[LEFT_INPUT_ELEMENTS];
-static LEFT_OUT left_output[LEFT_OUTPUT_ELEMENTS];
-static RIGHT_IN right_input[RIGHT_INPUT_ELEMENTS];
-static RIGHT_OUT right_output[RIGHT_OUTPUT_ELEMENTS];
+static LEFT_IN left_input[LEFT_INPUT_X_ELEMENTS];
+static LEFT_OUT left_output[LEFT_OUTPUT_Y_ELEMENTS];
+static RIGHT_IN right_input[RIGHT_INPUT_INPUT_ELEMENTS];
+static RIGHT_OUT right_output[RIGHT_OUTPUT_LOGITS_ELEMENTS];
 
 static int read_all(const char *path, void *data, size_t bytes)
 {
@@ -169,9 +169,9 @@ def test_no_library_arithmetic_on_the_target(directory: Path, tmp_path: Path) ->
         assert WIDE_CALL.search(undefined) is None, undefined
 
 
-def golden_output(graph: Graph, network_input: Array) -> bytes:
+def golden_output(graph: Graph, inputs: dict[str, Array]) -> bytes:
     """Return the bytes of a graph's output."""
-    (output,) = interpret(graph, {graph.inputs[0]: network_input}).values()
+    (output,) = interpret(graph, inputs).values()
     return output.tobytes()
 
 
@@ -222,9 +222,9 @@ def test_two_networks_in_one_program(tmp_path: Path) -> None:
         tmp_path,
     )
     result = subprocess.run([tmp_path / "both"], cwd=tmp_path, capture_output=True)
-    left_output = golden_output(small_output.graph(), small_output.golden_input())
+    left_output = golden_output(small_output.graph(), {"x": small_output.golden_input()})
     assert (result.returncode, result.stderr) == (0, b"")
-    assert result.stdout == left_output + golden_output(right, some_input(right))
+    assert result.stdout == left_output + golden_output(right, some_inputs(right))
 
 
 def test_odd_names_compile(tmp_path: Path) -> None:

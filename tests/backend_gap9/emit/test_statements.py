@@ -150,7 +150,7 @@ def test_ends_of_transfers() -> None:
     )
     assert printed(inwards, outwards) == [
         "if (core == 0u) {",
-        "    tmc_dma_in(&small_dma_x[1u], &context->l1[L1_X], &context->input[t], 2u, 8u, 16u);",
+        "    tmc_dma_in(&small_dma_x[1u], &context->l1[L1_X], &context->inputs[0][t], 2u, 8u, 16u);",
         "    tmc_dma_out(&small_dma_x[1u], &context->l2[L2_N + 32u], &context->l1[L1_X + 4u], 1u, 8u, 0u);",
         "}",
     ]

@@ -48,16 +48,18 @@ def test_golden_input(directory: Path) -> None:
 @pytest.mark.parametrize("trace", [True, False])
 def test_several_inputs(directory: Path, trace: bool) -> None:
     inputs = np.stack([small_output.golden_input(seed) for seed in range(3)])
-    result = run_host(directory, inputs, trace=trace)
+    result = run_host(directory, {"x": inputs}, trace=trace)
     graph = small_output.graph()
     expected = np.stack([interpret(graph, {"x": each})["y"] for each in inputs])
-    assert result.bit_exact and (result.outputs == expected).all() and result.outputs.dtype == np.int16
+    assert (
+        result.bit_exact and (result.outputs["y"] == expected).all() and result.outputs["y"].dtype == np.int16
+    )
     assert len(result.ops) == (2 if trace else 0)
 
 
 def test_wider_integers_are_taken(directory: Path) -> None:
     wide = small_output.golden_input().astype(np.int64)
-    assert run_host(directory, wide).bit_exact
+    assert run_host(directory, {"x": wide}).bit_exact
 
 
 def test_a_wrong_kernel_is_found(directory: Path) -> None:
@@ -85,7 +87,9 @@ def test_a_wrong_kernel_is_found(directory: Path) -> None:
         1,
     )
     assert wrong.first == Mismatch(0, (9, 7), expected ^ 1, expected)
-    assert result.ops[1].mismatches == result.output_mismatches > 0
+    (compared,) = result.compared
+    assert result.ops[1].mismatches == compared.mismatches > 0
+    assert (compared.name, compared.elements, compared.first) == ("y", 160, result.ops[1].first)
 
 
 def test_resident_weights_are_watched(directory: Path) -> None:
@@ -138,7 +142,7 @@ def test_missing_tools(
 )
 def test_inputs_that_do_not_fit(directory: Path, inputs: np.ndarray, message: str) -> None:
     with pytest.raises(PlatformError, match=f"input %x: {message}"):
-        run_host(directory, inputs)
+        run_host(directory, {"x": inputs})
 
 
 def test_no_output_directory(tmp_path: Path) -> None:
@@ -148,7 +152,7 @@ def test_no_output_directory(tmp_path: Path) -> None:
 
 def test_damaged_golden_data(directory: Path) -> None:
     (directory / "golden" / "input.bin").write_bytes(b"12")
-    with pytest.raises(PlatformError, match=r"input\.bin: found 2 bytes, allowed 320"):
+    with pytest.raises(PlatformError, match=r"input\.bin: found 2 bytes, allowed 320 of x"):
         load_golden(directory)
     (directory / "golden" / "input.bin").unlink()
     with pytest.raises(PlatformError, match=r"input\.bin: cannot be read: No such file"):

@@ -58,9 +58,9 @@ def test_golden_input_on_iss(directory: Path, iss: Path, isa: Isa) -> None:
 
 def test_several_inputs_on_iss(directory: Path, iss: Path) -> None:
     inputs = np.stack([golden_input(seed) for seed in range(3)])
-    result = run_iss(directory, inputs, trace=False, simulator=iss)
+    result = run_iss(directory, {"x": inputs}, trace=False, simulator=iss)
     expected = [interpret(graph(), {"x": one})["y"] for one in inputs]
-    assert np.array_equal(result.outputs, np.stack(expected))
+    assert np.array_equal(result.outputs["y"], np.stack(expected))
     assert (result.bit_exact, result.ops) == (True, ())
 
 
@@ -123,7 +123,7 @@ def script(path: Path, text: str) -> Path:
         ("echo stage 7; exit 3", "failed with status 3; the last stage seen to begin is 7$"),
         ("echo error: it broke; exit 1", "it broke"),
         ("echo cycles 5", "did not print its end"),
-        ("echo output 00; echo cycles 5; echo end", "found an output of 1 bytes, allowed 320"),
+        ("echo output 0 00; echo cycles 5; echo end", "found output y of 1 bytes, allowed 320"),
     ],
 )
 def test_what_a_simulator_does_wrong_is_told(
@@ -243,10 +243,11 @@ def test_a_kernel_that_needs_more_stack_than_there_is_fails_the_build(
 
 
 def test_console() -> None:
-    text = "noise\nstage 3\noutput 00ff\noutput 80\n"
+    text = "noise\nstage 3\noutput 0 00ff\noutput 0 80\noutput 1 07\n"
     text += "stage_cycles 3 17\ncycles 21\ninit_cycles 9\ntrace 0000002a a name\nend"
     facts = parse_console("iss", text)
-    assert (facts.output, facts.cycles, facts.stages) == (b"\x00\xff\x80", 21, (StageCycles(3, 17),))
+    assert facts.outputs == {0: b"\x00\xff\x80", 1: b"\x07"}
+    assert (facts.cycles, facts.stages) == (21, (StageCycles(3, 17),))
     assert (facts.init_cycles, facts.sums) == (9, {"a name": 42})
     assert last_stage(text) == 3
     assert last_stage("stage 12\nstage") == 12
@@ -275,7 +276,7 @@ def test_any_wrong_byte_changes_the_sum() -> None:
 
 
 def test_missing_sums_are_wrong() -> None:
-    (*_, op) = compare_sums(graph(), golden_input()[None], [{}])
+    (*_, op) = compare_sums(graph(), {"x": golden_input()[None]}, [{}])
     assert (op.name, op.mismatches, op.first) == ("y", 1, None)
 
 

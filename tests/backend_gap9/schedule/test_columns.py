@@ -7,12 +7,11 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tests.backend_gap9.prove.damage import Subject, shrunk
 from tests.backend_gap9.prove.test_relations import uncaught
-from tests.networks.emitted_network import emitted, some_input
+from tests.networks.emitted_network import emitted, some_inputs
 from tests.networks.integer_networks import column_network, integer_network
 from tests.networks.simple_plan import Tiles, simple_plan
 from tests.networks.small_program import edited, statements, with_stage
@@ -67,10 +66,11 @@ def iss(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_op_is_bit_exact(tmp_path: Path, iss: Path, seed: int, tiles: Tiles) -> None:
     graph = column_network(seed)
     write_directory(emitted(graph, tiles), tmp_path / "out")
-    inputs = np.stack([some_input(graph, each) for each in range(2)])
-    assert run_host(tmp_path / "out", inputs).bit_exact
-    if seed < 3:
-        assert run_iss(tmp_path / "out", inputs[:1], simulator=iss).bit_exact
+    for number in range(2):
+        inputs = some_inputs(graph, number)
+        assert run_host(tmp_path / "out", inputs).bit_exact
+        if seed < 3 and number == 0:
+            assert run_iss(tmp_path / "out", inputs, simulator=iss).bit_exact
 
 
 @pytest.mark.parametrize("head", ["curves", "signal"])

@@ -36,7 +36,7 @@ def transfers(tmp_path: Path) -> Network:
 def right_output(text: str) -> ConsoleFacts:
     """Check that no stage of the transfers network found a wrong byte."""
     facts = parse_console("test", text)
-    assert np.frombuffer(facts.output, "<u4").tolist() == [0] * STAGES
+    assert np.frombuffer(facts.outputs[0], "<u4").tolist() == [0] * STAGES
     assert [stage.number for stage in facts.stages] == list(range(STAGES))
     assert sum(stage.cycles for stage in facts.stages) <= facts.cycles
     return facts
@@ -90,7 +90,7 @@ def test_wrong_weights_are_told(transfers: Network, simulators: Simulators) -> N
 @pytest.mark.parametrize(
     ("network_input", "definition", "message"),
     [
-        (INPUT[:-1], "FAULT=0", "the size of the input"),
+        (INPUT[:-1], "FAULT=0", "the size of the inputs"),
         (INPUT, "EXTRA_L2_BYTES=400000", "does not fit the memories"),
     ],
 )
@@ -115,7 +115,7 @@ def traced_sums(folder: Path, simulators: Simulators, platform: str, *definition
 def test_traced_sums(tmp_path: Path, simulators: Simulators, platform: str) -> None:
     lines = np.frombuffer(image(ROWS * PITCH), np.uint8).reshape(ROWS, PITCH)
     facts = traced_sums(tmp_path, simulators, platform)
-    assert facts.output == b"\xa5"
+    assert facts.outputs == {0: b"\xa5"}
     assert [stage.number for stage in facts.stages] == [5]
     assert facts.sums == {
         "first value": value_sum(lines[:, :ROW_BYTES].copy()),

@@ -11,7 +11,7 @@ enum { ROWS = 37, ROW_BYTES = 50, PITCH = 61, INPUT_BYTES = ROWS * PITCH + 3 };
 static void trace_entry(void *argument)
 {
     const tmc_context *context = argument;
-    const uint8_t *value = context->input;
+    const uint8_t *value = context->inputs[0];
     tmc_stage(5);
     if (tmc_core_id() == 0u) {
         for (uint32_t i = 0; i < INPUT_BYTES; ++i)
@@ -25,16 +25,21 @@ static void trace_entry(void *argument)
     tmc_trace(0, context->l1, 17, 13, PITCH, 0, 0);
     tmc_trace(1, context->l1 + 1, 1, 3, PITCH, 0, 0);
     if (tmc_core_id() == 0u)
-        context->output[0] = 0xA5;
+        context->outputs[0][0] = 0xA5;
 }
 
 static const tmc_traced_value values[] = {{"first value", ROWS, ROW_BYTES}, {"second", 1, 3}, {"never", 2, 2}};
 
+static const tmc_port inputs[] = {{"in", INPUT_BYTES}};
+static const tmc_port outputs[] = {{"out", 1}};
+
 extern const tmc_network trace_network;
 const tmc_network trace_network = {
     .name = "trace",
-    .input_bytes = INPUT_BYTES,
-    .output_bytes = 1,
+    .inputs = inputs,
+    .input_count = 1,
+    .outputs = outputs,
+    .output_count = 1,
     .l1_bytes = INPUT_BYTES,
     .l2_bytes = 16,
     .l3_bytes = 4,

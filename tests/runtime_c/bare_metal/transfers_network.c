@@ -120,7 +120,7 @@ static void mixed(const tmc_context *context)
     if (tmc_core_id() == 0u) {
         for (uint32_t i = 0; i < FETCHES; ++i)
             tmc_l3_fetch(&slots[i], area + 512u * i, 40000u + 8192u * i, 512u - 4u * i);
-        tmc_dma_in(&slots[FETCHES], context->l1, context->input, 1, INPUT_BYTES, 0);
+        tmc_dma_in(&slots[FETCHES], context->l1, context->inputs[0], 1, INPUT_BYTES, 0);
         tmc_dma_wait(&slots[FETCHES]);
         for (uint32_t i = FETCHES; i-- > 0u;)
             tmc_l3_wait(&slots[i]);
@@ -129,7 +129,7 @@ static void mixed(const tmc_context *context)
     for (uint32_t i = 0; i < FETCHES; ++i)
         compare(4, area + 512u * i, 512u - 4u * i, 40000u + 8192u * i);
     for (uint32_t i = tmc_core_id(); i < INPUT_BYTES; i += TMC_CORES)
-        wrong[4][tmc_core_id()] += context->l1[i] != context->input[i];
+        wrong[4][tmc_core_id()] += context->l1[i] != context->inputs[0][i];
 }
 
 /** Stage 5: a value goes around all cores, one step a barrier, while transfers complete. */
@@ -216,7 +216,7 @@ static void transfers_entry(void *argument)
     CHECK(5, barriers(context));
     for (uint32_t stage = 6; stage < STAGES; ++stage)
         CHECK(stage, overlap(context, stage));
-    uint32_t *output = (uint32_t *)(void *)context->output;
+    uint32_t *output = (uint32_t *)(void *)context->outputs[0];
     for (uint32_t stage = 0; tmc_core_id() == 0u && stage < STAGES; ++stage) {
         output[stage] = 0;
         for (uint32_t core = 0; core < TMC_CORES; ++core)
@@ -224,11 +224,16 @@ static void transfers_entry(void *argument)
     }
 }
 
+static const tmc_port inputs[] = {{"in", INPUT_BYTES}};
+static const tmc_port outputs[] = {{"out", 4 * STAGES}};
+
 extern const tmc_network transfers_network;
 const tmc_network transfers_network = {
     .name = "transfers",
-    .input_bytes = INPUT_BYTES,
-    .output_bytes = 4 * STAGES,
+    .inputs = inputs,
+    .input_count = 1,
+    .outputs = outputs,
+    .output_count = 1,
     .l1_bytes = L1_BYTES,
     .l2_bytes = EXTRA_L2_BYTES + L2_BYTES,
     .l3_bytes = IMAGE_BYTES,

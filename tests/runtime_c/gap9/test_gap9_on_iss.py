@@ -11,6 +11,8 @@ import pytest
 
 from tests.networks.emitted_network import emitted
 from tests.networks.integer_networks import integer_network
+from tests.networks.port_types import TILES as PORT_TILES
+from tests.networks.port_types import port_types_network
 from tests.networks.simple_plan import Tiles
 from tests.runtime_c.bare_metal import programs
 from tests.runtime_c.gap9.small_sdk import HERE, RUNTIME, SmallSdk
@@ -194,8 +196,8 @@ FAULTS: dict[str, tuple[Callable[[Path], None], tuple[str, ...], str]] = {
     "other weights": (spoiled("weights.bin"), (), "no weights.bin, or that of another network"),
     "other size": (described("l3_bytes", 400), (), "no weights.bin, or that of another network"),
     "too fast": (lambda _: None, ("TMC_FREQUENCY_HZ=400000000u",), "a device did not open"),
-    "no input": (left_out("golden/input.bin"), (), "no golden input and output of this network"),
-    "no output": (left_out("golden/output.bin"), (), "no golden input and output of this network"),
+    "no input": (left_out("golden/input.bin"), (), "no golden inputs and outputs of this network"),
+    "no output": (left_out("golden/output.bin"), (), "no golden inputs and outputs of this network"),
 }
 
 
@@ -215,6 +217,22 @@ def test_a_wrong_result_is_told(sdk: SmallSdk, directory: Path) -> None:
     status, lines = run(sdk, directory)
     assert (status, lines[-1]) == (1, "FAIL")
     assert "1 of 20 output bytes differ" in lines[-2]
+    assert lines[-3] == "output logits: 1 of 20 bytes differ"
+
+
+def test_several_inputs_and_outputs(sdk: SmallSdk, tmp_path: Path) -> None:
+    directory = tmp_path / "types"
+    write_directory(emitted(port_types_network(), PORT_TILES, "types"), directory)
+    status, lines = run(sdk, directory)
+    assert (status, matches(lines, CLOCKS + right("types", 10 + 20 + 7))) == (0, True), lines
+    golden = directory / "golden" / "output.bin"
+    content = bytearray(golden.read_bytes())
+    content[12 + 3] ^= 1
+    content[12 + 20] ^= 1
+    golden.write_bytes(content)
+    status, lines = run(sdk, directory)
+    assert (status, lines[-1]) == (1, "FAIL")
+    assert lines[-4:-2] == ["output to_s32: 1 of 20 bytes differ", "output to_s8: 1 of 7 bytes differ"]
 
 
 def test_every_plan_fits_the_heap_of_l1(sdk: SmallSdk, directory: Path) -> None:

@@ -115,18 +115,6 @@ def test_input_that_is_not_float(tmp_path: Path) -> None:
     assert error == "input x: found element type INT64, allowed FLOAT"
 
 
-def test_several_outputs(tmp_path: Path) -> None:
-    nodes = node("MatMul", "x w", "y"), node("MatMul", "y w", "z")
-    path = write_nodes(tmp_path / "m.onnx", *nodes, outputs=("y", "z"))
-    assert "found 2 outputs (y, z), allowed 1" in refused_untouched(tmp_path, "compile", path).error
-
-
-def test_several_inputs(tmp_path: Path) -> None:
-    nodes = node("MatMul", "x w", "a"), node("Add", "a u", "y")
-    path = write_nodes(tmp_path / "m.onnx", *nodes, inputs=("x", "u"))
-    assert "found 2 inputs (x, u), allowed 1" in refused_untouched(tmp_path, "compile", path).error
-
-
 def test_positions_behind_which_nothing_comes(tmp_path: Path) -> None:
     nodes = node("MatMul", "x w", "a"), node("Add", "a p", "y")
     path = write_nodes(
@@ -142,14 +130,13 @@ def test_more_than_l2_holds(tmp_path: Path, ends: tuple[int, int], where: str) -
     shape, weight = (2_400_000 // 8, ends[0]), np.ones(ends, np.float32)
     path = write_nodes(tmp_path / "m.onnx", node("MatMul", "x v", "y"), shape=shape, v=weight)
     error = refused_untouched(tmp_path, "compile", path).error
-    assert error.startswith(f"{where}: found 2,400,000 elements, allowed 1,572,864: it lies in L2")
+    assert error.startswith(f"{where}: found 2,400,000 elements, allowed 1,572,864: in L2 each takes")
 
 
 def test_nothing_to_compute(tmp_path: Path) -> None:
     path = write_nodes(tmp_path / "m.onnx", node("Reshape", "x s", "y"), s=np.array([8, 4]))
-    answer = refused_untouched(tmp_path, "compile", path)
-    assert answer.error == "graph @m: found nothing to compute, allowed one op or more"
-    assert _before_calibration(answer)
+    error = refused_untouched(tmp_path, "compile", path).error
+    assert error == "output y: found the elements of input x again, allowed values of its own"
 
 
 def _before_calibration(answer: Answer) -> bool:

@@ -33,7 +33,7 @@ def test_golden_input(built: Built) -> None:
     before = tree(built.output)
     facts = succeeded("run", built.output, "--on", "host")
     assert (facts["bit_exact"], facts["mismatches"], facts["runs"], facts["platform"]) == (True, 0, 1, "host")
-    assert facts["cycles"] is None and facts["input_clipped"] is None
+    assert facts["cycles"] is None and facts["inputs_clipped"] is None
     golden = load_golden(built.output).graph
     assert [layer["name"] for layer in facts["layers"]] == [
         op.output for op in golden.ops if op.kind.value != "reshape"
@@ -90,7 +90,7 @@ def test_codes_beyond_the_proved_ones_are_refused_on_every_platform(
     tmp_path: Path, built: Built, run_on: Callable[..., object], code: int
 ) -> None:
     with pytest.raises(PlatformError) as found:
-        run_on(built.output, np.full(SHAPE, code, dtype=np.int16))
+        run_on(built.output, {"emg": np.full(SHAPE, code, dtype=np.int16)})
     said = f"found codes from {code} to {code}, allowed -16384 to 16383"
     assert str(found.value).startswith(f"input %emg: {said}")
     shutil.copytree(built.output, tmp_path / "out")
@@ -98,7 +98,7 @@ def test_codes_beyond_the_proved_ones_are_refused_on_every_platform(
     golden.write_bytes(np.full(SHAPE, code, dtype="<i2").tobytes())
     with pytest.raises(PlatformError) as found:
         run_on(tmp_path / "out")
-    assert str(found.value).startswith(f"{golden}: {said}")
+    assert str(found.value).startswith(f"{golden}: input emg: {said}")
 
 
 @pytest.mark.parametrize("loudness", [1.0, 6.0])
@@ -115,11 +115,13 @@ def test_clipped_inputs_are_counted(tmp_path: Path, built: Built, loudness: floa
     least, most = (code * quant.scale[0] for code in (least, most))
     reach = f"codes stand for {least:.4g} to {most:.4g}, the largest input is {largest:.4g}"
     if not beyond:
-        assert f"input: none of 360 numbers was clipped: {reach}\n" in text
+        assert f"input emg: none of 360 numbers was clipped: {reach}\n" in text
         return
     share = f"{beyond} of 360 numbers ({beyond / 360:.2%})"
-    assert f"input: {share} were clipped: {reach}; calibrate on windows as loud as these\n" in text
-    facts = succeeded("run", built.output, "--on", "host", "--input", tmp_path / "x.npy")["input_clipped"]
+    assert f"input emg: {share} were clipped: {reach}; calibrate on windows as loud as these\n" in text
+    facts = succeeded("run", built.output, "--on", "host", "--input", tmp_path / "x.npy")["inputs_clipped"][
+        "emg"
+    ]
     counted = {"elements": beyond, "of_elements": 360, "share": beyond / 360}
     assert facts == {**counted, "largest": largest, "allowed": [least, most]}
 
@@ -156,7 +158,7 @@ def test_input_file_that_cannot_be_read(tmp_path: Path, built: Built, content: b
     if content is not None:
         path.write_bytes(content)
     answer = refused("run", built.output, "--on", "host", "--input", path)
-    assert answer.error.startswith(f"{path}: found no readable npy file (")
+    assert answer.error.startswith(f"{path}: found no readable npy or npz file (")
 
 
 def test_output_file_that_cannot_be_written(tmp_path: Path, built: Built) -> None:

@@ -6,6 +6,7 @@ comes, and the codes would be another network's: so it is never guessed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -15,43 +16,63 @@ from tmc.ir.attrs import RequantShiftAttrs
 from tmc.ir.errors import CalibrationError
 from tmc.ir.graph import Graph, Op, OpKind, uses, values_through
 from tmc.ir.ops import MOVES
+from tmc.ir.types import Array
 from tmc.passes.calibrate.calibration import Calibration
 
 Limits: TypeAlias = tuple[int, int]
+# The smallest and the largest integer by input; under None: of all that have none of their own.
+StatedRanges: TypeAlias = Mapping[str | None, Limits]
 SIGNED: Limits = (-128, 127)
 UNSIGNED: Limits = (0, 255)
 # Where integers have to come from noise: three deviations of it on each side span the range.
 NOISE_DEVIATIONS = 6
 
 
-def integer_input(
-    graph: Graph, calibration: Calibration, stated: Limits | None
-) -> tuple[Calibration, Limits | None]:
-    """Return samples that fit, and the integers that the input's port holds: SIGNED or UNSIGNED.
+def integer_inputs(
+    graph: Graph, calibration: Calibration, stated: StatedRanges
+) -> tuple[Calibration, dict[str, Limits]]:
+    """Return samples that fit, and the integers that ports hold: SIGNED or UNSIGNED, by input.
 
-    stated: the smallest and the largest integer by the user. Noise becomes integers of the range. A network
-    that rounds its input itself, or is calibrated, has no such port: None, and its samples stay as they are.
-    Raises: CalibrationError for a range that is no 8 bits or of another network, for samples that are no
+    stated: the smallest and the largest integer by the user. Noise becomes integers of the range. An input
+    that the network rounds itself, or that is calibrated, has no such port, and its samples stay as they are.
+    Raises: CalibrationError for a range that is no 8 bits or of no such input, for samples that are no
     integers in it, and where nothing says which integers come.
     """
-    (name,) = graph.inputs
-    readers = _readers(graph, name)
-    if not _reads_integers(graph, readers):
-        if stated is not None:
+    readers = {name: _readers(graph, name) for name in graph.inputs}
+    reading = [name for name in graph.inputs if _reads_integers(graph, readers[name])]
+    _check_stated(graph, reading, stated)
+    samples, ports = dict(calibration.samples), dict[str, Limits]()
+    for name in reading:
+        own = stated.get(name, stated.get(None))
+        ports[name] = _port(graph, name, readers[name], calibration, own)
+        samples[name] = _samples(name, calibration, ports[name], own)
+    return replace(calibration, samples=samples), ports
+
+
+def _check_stated(graph: Graph, reading: Sequence[str], stated: StatedRanges) -> None:
+    """Refuse ranges of inputs that are not there, or that no integers are read from."""
+    for name in stated:
+        if name is not None and name not in graph.inputs:
+            raise CalibrationError(
+                "--input-range", f"found a range of input %{name}, allowed {', '.join(graph.inputs)}"
+            )
+        if name not in reading if name is not None else not reading:
+            where = f"%{name}" if name is not None else ", ".join(f"%{each}" for each in graph.inputs)
             raise CalibrationError(
                 "--input-range",
-                f"found a range of integers for input %{name}, which the network does not read as integers, "
+                f"found a range of integers for input {where}, which the network does not read as integers, "
                 "allowed for networks of integers (RequantShift)",
                 "leave it out: the range of this input is that of --calibration, or the model's own",
             )
-        return calibration, None
-    port = _port(graph, name, readers, calibration, stated)
+
+
+def _samples(name: str, calibration: Calibration, port: Limits, stated: Limits | None) -> Array:
+    """Return the samples of an input as integers in its range; noise is brought into it."""
     least, most = port if stated is None else stated
+    array = calibration.samples[name]
     if not calibration.meaningful:
         middle, step = (least + most) / 2, (most - least) / NOISE_DEVIATIONS
-        integers = np.clip(np.rint(middle + step * calibration.samples[name]), least, most)
-        return replace(calibration, samples={name: integers.astype(np.float32)}), port
-    array = calibration.samples[name]
+        return np.clip(np.rint(middle + step * array), least, most).astype(np.float32)
     low, high = float(array.min()), float(array.max())
     if (array != np.rint(array)).any() or low < least or high > most:
         ranges = (SIGNED, UNSIGNED) if stated is None else (stated,)
@@ -62,7 +83,7 @@ def integer_input(
             "the network is one of integers (RequantShift): give integers"
             + ("" if stated is None else " inside --input-range, or a wider range"),
         )
-    return calibration, port
+    return array
 
 
 def _reads_integers(graph: Graph, readers: list[Op]) -> bool:

@@ -1,0 +1,150 @@
+"""The files of `tmc run`: an npz with one array for each port, by name; for a single port an npy too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tmc.backend_gap9.run.result import check_codes, check_runs
+from tmc.ir.errors import PlatformError
+from tmc.ir.graph import Graph
+from tmc.ir.ports import Port, each_run, port_names, ports_of
+from tmc.ir.types import Array
+from tmc.passes.calibrate.codes import Clipped, clipped_inputs, dequantise, quantise_inputs
+
+_ZIP = b"PK"  # what an npz begins with, and no npy
+
+
+@dataclass(frozen=True, slots=True)
+class GivenInputs:
+    """Codes [runs, *shape] by input; of real numbers, what of these was clipped, by input, else None."""
+
+    codes: Mapping[str, Array]
+    clipped: Mapping[str, Clipped] | None
+
+
+def read_inputs(path: Path, graph: Graph) -> GivenInputs:
+    """Return the inputs in a file: one or a stack for each port, all real numbers or all codes.
+
+    Raises: PlatformError for an unreadable file, arrays that are not one for each input, another shape, or
+    codes beyond the limits.
+    """
+    ports = ports_of(graph).inputs
+    arrays = {port.name: _stacked(path, port, array) for port, array in _read(path, ports)}
+    check_runs(str(path), arrays)
+    kinds = {name: _is_real(path, name, array) for name, array in arrays.items()}
+    if len(set(kinds.values())) > 1:
+        real, codes = (", ".join(name for name in kinds if kinds[name] is kind) for kind in (True, False))
+        raise PlatformError(
+            str(path),
+            f"found real numbers in {real} and codes in {codes}, allowed one of the two in all",
+            "give floats for all inputs, and they are quantised here",
+        )
+    if not all(kinds.values()):
+        for port in ports:
+            where = f"{path}: array {port.name}"
+            check_codes(where, port.type, arrays[port.name], "give floats, and they are quantised here")
+        return GivenInputs(arrays, None)
+    runs = [quantise_inputs(graph, one_run) for one_run in each_run(arrays)]
+    codes_of = {port.name: np.stack([run[port.name] for run in runs]) for port in ports}
+    return GivenInputs(codes_of, clipped_inputs(graph, arrays))
+
+
+def write_outputs(path: Path, graph: Graph, outputs: Mapping[str, Array], real: bool) -> None:
+    """Write outputs [runs, *shape] by name, as codes or as the real numbers they stand for.
+
+    A name that ends in .npz gets an array for each port, any other the array of the only one.
+    Raises: PlatformError where the file cannot be written, or cannot hold all outputs.
+    """
+    ports = ports_of(graph).outputs
+    check_output_name(path, ports)
+    arrays = {
+        port.name: dequantise(port.type, outputs[port.name]).astype(np.float32)
+        if real
+        else outputs[port.name]
+        for port in ports
+    }
+    try:
+        with path.open("wb") as file:  # numpy would add .npy to a name without it
+            if path.suffix == ".npz":
+                np.savez(file, **arrays)  # type: ignore[arg-type]
+            else:
+                (array,) = arrays.values()
+                np.save(file, array, allow_pickle=False)
+    except OSError as error:
+        raise PlatformError(
+            str(path), f"cannot be written: {error.strerror}", "name another file with --output"
+        ) from error
+
+
+def check_output_name(path: Path, ports: tuple[Port, ...]) -> None:
+    """Refuse a name that asks for one array where there are several. Raises: PlatformError."""
+    if path.suffix != ".npz" and len(ports) > 1:
+        raise PlatformError(
+            str(path),
+            f"found a file for one array, allowed NAME.npz: the network has {len(ports)} outputs "
+            f"({port_names(ports)})",
+        )
+
+
+def _read(path: Path, ports: tuple[Port, ...]) -> list[tuple[Port, Array]]:
+    """Return the array of each port."""
+    try:
+        found = _load(path)
+    except Exception as error:  # a damaged archive raises whatever its member provokes in zipfile or numpy
+        raise PlatformError(str(path), f"found no readable npy or npz file ({error})") from error
+    if not isinstance(found, dict):
+        if len(ports) > 1:
+            raise PlatformError(
+                str(path),
+                f"found one array, allowed an npz with one for each of {len(ports)} inputs "
+                f"({port_names(ports)})",
+                "write it with numpy.savez, each array under the name of its input",
+            )
+        found = {ports[0].name: found}
+    if set(found) != {port.name for port in ports}:
+        raise PlatformError(
+            str(path),
+            f"found arrays {', '.join(sorted(found)) or 'none'}, allowed {port_names(ports)}",
+            "name each array after an input",
+        )
+    return [(port, found[port.name]) for port in ports]
+
+
+def _load(path: Path) -> Array | dict[str, Array]:
+    """Return the array of an npy, or those of an npz."""
+    with path.open("rb") as file:
+        is_npz = file.read(len(_ZIP)) == _ZIP
+        file.seek(0)
+        if not is_npz:
+            return np.lib.format.read_array(file, allow_pickle=False)
+        with np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
+            return {name: np.asarray(archive[name]) for name in archive.files}
+
+
+def _stacked(path: Path, port: Port, array: Array) -> Array:
+    """Return an array as [runs, *shape]; a batch axis of 1 may be missing."""
+    shape = port.type.shape
+    shorter = shape[1:] if shape[:1] == (1,) else shape
+    if array.shape in (shape, shorter):
+        array = array[None]
+    if array.shape[1:] not in (shape, shorter) or array.ndim == 0 or len(array) == 0:
+        raise PlatformError(
+            f"{path}: array {port.name}",
+            f"found shape {array.shape}, allowed {shape} or a stack of these",
+            "the batch axis of 1 may be left out",
+        )
+    return array.reshape(len(array), *shape)
+
+
+def _is_real(path: Path, name: str, array: Array) -> bool:
+    """Tell real numbers from codes."""
+    if np.issubdtype(array.dtype, np.integer):
+        return False
+    if not np.issubdtype(array.dtype, np.floating):
+        found = f"found elements of type {array.dtype}, allowed floats or integers"
+        raise PlatformError(f"{path}: array {name}", found)
+    return True
