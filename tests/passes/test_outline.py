@@ -14,6 +14,7 @@ from tests.passes.pass_checks import graph_of
 from tests.quantised.relu_models import PLACES, write_network
 from tmc.backend_gap9.plan.fits import check_fits
 from tmc.backend_gap9.plan.planning import make_plan
+from tmc.backend_gap9.stages.stage_graph import stage_graph
 from tmc.backend_gap9.target.target import Target
 from tmc.backend_gap9.target.targets import TARGETS
 from tmc.frontend.onnx_import import load
@@ -105,7 +106,7 @@ def test_what_is_refused_has_no_plan(tmp_path: Path, memory: str, name: str) -> 
     with pytest.raises(PlanError) as early:
         check_fits(shapes, _with(memory, low))
     with pytest.raises(PlanError) as late:
-        make_plan(real, _with(memory, low))
+        make_plan(stage_graph(real, _with(memory, low)), _with(memory, low))
     assert early.value.where == late.value.where and early.value.notes[-1] == late.value.notes[-1]
 
 
