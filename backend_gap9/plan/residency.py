@@ -16,6 +16,7 @@ from tmc.backend_gap9.kernels.weight_rows import word_up
 from tmc.backend_gap9.plan.l3_timeline import waits_for_l3
 from tmc.backend_gap9.plan.place import live_bytes, misfit
 from tmc.backend_gap9.plan.plan import LiveRange, Residency
+from tmc.backend_gap9.plan.stream_blocks import stream_blocks
 from tmc.backend_gap9.stages.staged import ConstantBlock
 from tmc.backend_gap9.target.cost import fetch_cycles
 from tmc.backend_gap9.target.target import Target
@@ -23,6 +24,8 @@ from tmc.backend_gap9.target.target import Target
 # No block is fetched more than this many stages ahead: two layers.
 MAX_STAGES_AHEAD = 6
 MAX_DETERMINISTIC_TIME = 0.4
+# Of more, the solver's own preparations alone take longer than a compile should.
+MAX_SOLVED_BLOCKS = 300
 # Fewer bytes from L3 by less than this are not worth the time to prove them.
 BYTES_GAP = 0.01
 # One byte weighs as much as this many stages of earliness.
@@ -49,13 +52,15 @@ def choose_residency(
     check_live(blocks, activations, budget_bytes, steps)
     live = live_bytes(activations)
     free = [budget_bytes - live.get(stage, 0) for stage in range(len(stage_cycles))]
-    chosen = _Model(blocks, stage_cycles, free, target, 0, resident).fewest_bytes()
+    chosen: tuple[Residency, ...] | None = None
+    if len(blocks) <= MAX_SOLVED_BLOCKS:
+        chosen = _Model(blocks, stage_cycles, free, target, 0, resident).fewest_bytes()
+        if chosen is None:
+            least = _Model(blocks, stage_cycles, free, target, None, resident).least_exposed()
+            chosen = _Model(blocks, stage_cycles, free, target, least, resident).fewest_bytes()
     if chosen is None:
-        least = _Model(blocks, stage_cycles, free, target, None, resident).least_exposed()
-        chosen = _Model(blocks, stage_cycles, free, target, least, resident).fewest_bytes()
-    if chosen is None:
-        # The solver ran out of time without any answer; this one is always possible.
-        chosen = tuple(Residency(block, False, block.stage) for block in blocks)
+        # Too many for the solver, or it ran out of time without any answer.
+        chosen = stream_blocks(blocks, free, MAX_STAGES_AHEAD, resident=resident)
     return chosen, sum(waits_for_l3(chosen, stage_cycles, target))
 
 

@@ -267,6 +267,7 @@ def _summarise(compiled: Compiled, output: Path | None) -> None:
             f"{report.l2.peak_bytes:,} of {report.l2.budget_bytes:,} bytes; no plan needs less than "
             f"{report.l2.bound_bytes:,}",
         ),
+        *((("stages", f"in {report.order.text}"),) if report.order else ()),
         (
             "stack",
             f"at most {report.worker_stack.need_bytes:,} of {report.stacks.worker_bytes:,} bytes each core",

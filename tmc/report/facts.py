@@ -11,6 +11,7 @@ from tmc.backend_gap9.kernels.table import record_of
 from tmc.backend_gap9.plan.l3_timeline import waits_for_l3
 from tmc.backend_gap9.plan.plan import Plan, StagePlan
 from tmc.backend_gap9.program.program import Program, calls
+from tmc.backend_gap9.stages.order import Order
 from tmc.backend_gap9.target.target import Memory, Stacks, Target
 from tmc.ir.graph import Graph
 from tmc.ir.ops import VIEWS
@@ -108,10 +109,34 @@ class BufferRow:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderRow:
+    """The order of the stages: what values take of L2 at most in it, and what they take in any order.
+
+    changed: the order is another one than that of the graph.
+    """
+
+    changed: bool
+    peak_bytes: int
+    bound_bytes: int
+
+    @property
+    def text(self) -> str:
+        """Return the order in words, and what is proved about it."""
+        order = "another order than the graph's" if self.changed else "the order of the graph"
+        if self.peak_bytes == self.bound_bytes:
+            return f"{order}; proved: in none do values take less of L2 than {self.peak_bytes:,} bytes"
+        return (
+            f"{order}, in which values take at most {self.peak_bytes:,} bytes of L2; "
+            f"proved: in none less than {self.bound_bytes:,}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """All facts of a compile but its times. cycles_estimate is of one inference, on the modelled target.
 
-    declared: what was kept of a quantised model; None for one in float.
+    declared: what was kept of a quantised model; None for one in float. order: of the stages; None where
+    there is only one.
     """
 
     network: str
@@ -135,6 +160,7 @@ class Report:
     l2_buffers: tuple[BufferRow, ...]
     accuracy: Accuracy | None = None
     declared: KeptDeclarations | None = None
+    order: OrderRow | None = None
 
     @property
     def stack_text(self) -> str:
@@ -206,7 +232,15 @@ def build_report(
         ),
         accuracy=accuracy,
         declared=declared,
+        order=_order_row(plan.staged.order),
     )
+
+
+def _order_row(order: Order | None) -> OrderRow | None:
+    if order is None:
+        return None
+    changed = order.steps != tuple(range(len(order.steps)))
+    return OrderRow(changed, order.peak_bytes, order.bound_bytes)
 
 
 def _port_row(port: Port) -> PortRow:
