@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepCost:
     """One step with a given tile of its streamed operand, over all turns of a stage.
 
@@ -30,8 +30,8 @@ class StepCost:
     dma_cycles: int
     exposed_cycles: int
     hiding_cycles: int
-    operand_bytes: int
-    result_bytes: int
+    operand_bytes: int = 0
+    result_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class InputCost:
     buffers: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RowChoice:
     """A number of rows per tile, and what follows from it alone.
 
@@ -79,7 +79,7 @@ class TileChoice:
     buffers: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TileCost:
     """What a solution costs."""
 
@@ -103,10 +103,10 @@ def tile_cost(problem: TileProblem, solution: TileChoice) -> TileCost:
     l1_bytes = choice.fixed_bytes + sum(buffers * each.tile_bytes for each, buffers, _ in inputs)
     l1_bytes += 2 * max(step.operand_bytes for step in steps) + 2 * max(step.result_bytes for step in steps)
     return TileCost(
-        sum(step.compute_cycles for step in steps),
-        choice.dma_cycles + sum(step.dma_cycles for step in steps),
-        exposed,
-        l1_bytes,
+        compute_cycles=sum(step.compute_cycles for step in steps),
+        dma_cycles=choice.dma_cycles + sum(step.dma_cycles for step in steps),
+        exposed_cycles=exposed,
+        l1_bytes=l1_bytes,
     )
 
 

@@ -121,13 +121,13 @@ class AttentionTiles:
         # Q has two buffers even where there is one turn: the schedule knows no other form.
         query = InputCost(rows * self._pitch(0), sum(loads[1:]), (2,))
         return RowChoice(
-            rows,
-            fixed,
-            sum(loads) + sum(stores) + tables,
-            loads[0] + stores[-1] + tables,
-            sum(stores[:-1]),
-            (query,),
-            allowed,
+            rows=rows,
+            fixed_bytes=fixed,
+            dma_cycles=sum(loads) + sum(stores) + tables,
+            exposed_cycles=loads[0] + stores[-1] + tables,
+            ahead_cycles=sum(stores[:-1]),
+            inputs=(query,),
+            steps=allowed,
         )
 
     def _scores(self, rows: int, tile: int) -> StepCost:
@@ -178,13 +178,12 @@ class AttentionTiles:
             hiding += last_hiding
         first = dma_cycles(self.target, tile * pitch) if operand == 1 else 0
         return StepCost(
-            tile,
-            heads * compute,
-            heads * dma,
-            heads * exposed + first,
-            heads * hiding - last_hiding,
-            tile * pitch,
-            0,
+            tile=tile,
+            compute_cycles=heads * compute,
+            dma_cycles=heads * dma,
+            exposed_cycles=heads * exposed + first,
+            hiding_cycles=heads * hiding - last_hiding,
+            operand_bytes=tile * pitch,
         )
 
     def _call_cycles(self, kernel: Kernel, **numbers: int) -> int:

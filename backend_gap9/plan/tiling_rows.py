@@ -160,16 +160,16 @@ class RowTiles:
         tables = dma_cycles(target, self._tables_bytes()) if self._tables_bytes() else 0
         fixed = needed_bytes(tuple(each for each in smallest if each.role == "fixed"))
         return RowChoice(
-            rows,
-            fixed,
-            sum(map(sum, loads)) + sum(map(sum, stores)) + tables,
-            sum(load[0] for load in loads) + sum(store[-1] for store in stores) + tables,
-            sum(sum(store[:-1]) for store in stores),
-            tuple(
+            rows=rows,
+            fixed_bytes=fixed,
+            dma_cycles=sum(map(sum, loads)) + sum(map(sum, stores)) + tables,
+            exposed_cycles=sum(load[0] for load in loads) + sum(store[-1] for store in stores) + tables,
+            ahead_cycles=sum(sum(store[:-1]) for store in stores),
+            inputs=tuple(
                 InputCost(word_up(rows * self._pitch(name)), sum(load[1:]), self._buffers(name, rows))
                 for name, load in zip(names, loads, strict=True)
             ),
-            tuple(steps),
+            steps=tuple(steps),
         )
 
     def _step_cost(self, op: Op, rows: int, tile: int) -> StepCost:
@@ -178,8 +178,14 @@ class RowTiles:
         if form_of(op) == "rows":
             channels = self.graph.types[op.output].shape[1]
             compute = [self._call_cycles(op, count, channels) for count in turns]
-            return StepCost(0, sum(compute), 0, 0, sum(compute[:-1]), 0, 0)
-        first, rest, last = self._turn_cost(op, turns[0], tile), len(turns) - 1, None
+            return StepCost(
+                tile=0,
+                compute_cycles=sum(compute),
+                dma_cycles=0,
+                exposed_cycles=0,
+                hiding_cycles=sum(compute[:-1]),
+            )
+        first, rest = self._turn_cost(op, turns[0], tile), len(turns) - 1
         last = first if turns[-1] == turns[0] else self._turn_cost(op, turns[-1], tile)
         linears = [each for each in self.stage.ops if form_of(each) == "channels"]
         channels = self.graph.types[op.inputs[1]].shape[0]
@@ -190,13 +196,15 @@ class RowTiles:
             ends += self._store_cycles(op, turns[-1], channels - (tiles(channels, tile) - 1) * tile)
         follower = self._streamed(op)
         return StepCost(
-            tile,
-            rest * first.compute + last.compute,
-            rest * first.dma + last.dma,
-            rest * first.exposed + last.exposed + ends,
-            rest * first.slack,
-            tile * self._weight_pitch(op),
-            0 if follower is None else word_up(streamed_bytes(self.staged, follower, rows, tile)),
+            tile=tile,
+            compute_cycles=rest * first.compute + last.compute,
+            dma_cycles=rest * first.dma + last.dma,
+            exposed_cycles=rest * first.exposed + last.exposed + ends,
+            hiding_cycles=rest * first.slack,
+            operand_bytes=tile * self._weight_pitch(op),
+            result_bytes=0
+            if follower is None
+            else word_up(streamed_bytes(self.staged, follower, rows, tile)),
         )
 
     def _turn_cost(self, op: Op, rows: int, tile: int) -> _TurnCost:

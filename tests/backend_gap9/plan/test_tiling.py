@@ -84,7 +84,16 @@ def least_cycles(problem: TileProblem) -> int | None:
 
 
 NUMBER = st.integers(0, 60)
-STEP = st.builds(StepCost, st.integers(4, 64), NUMBER, NUMBER, NUMBER, NUMBER, NUMBER, NUMBER)
+STEP = st.builds(
+    StepCost,
+    tile=st.integers(4, 64),
+    compute_cycles=NUMBER,
+    dma_cycles=NUMBER,
+    exposed_cycles=NUMBER,
+    hiding_cycles=NUMBER,
+    operand_bytes=NUMBER,
+    result_bytes=NUMBER,
+)
 INPUT = st.builds(InputCost, NUMBER, NUMBER, st.sampled_from([(1,), (2,), (1, 2)]))
 
 
@@ -95,13 +104,13 @@ def problems(draw: st.DrawFn) -> TileProblem:
     tiles = st.lists(STEP, min_size=1, max_size=3).map(tuple)
     choice = st.builds(
         RowChoice,
-        st.integers(1, 400),
-        NUMBER,
-        NUMBER,
-        NUMBER,
-        NUMBER,
-        st.tuples(*[INPUT] * inputs),
-        st.tuples(*[tiles] * steps),
+        rows=st.integers(1, 400),
+        fixed_bytes=NUMBER,
+        dma_cycles=NUMBER,
+        exposed_cycles=NUMBER,
+        ahead_cycles=NUMBER,
+        inputs=st.tuples(*[INPUT] * inputs),
+        steps=st.tuples(*[tiles] * steps),
     )
     last_readers = draw(st.tuples(*[st.integers(0, steps - 1)] * inputs))
     return TileProblem(draw(st.lists(choice, max_size=3).map(tuple)), last_readers, draw(st.integers(0, 600)))
