@@ -115,7 +115,7 @@ class RowTiles:
             if form_of(op) != "channels":
                 continue
             channels = tiling.channels_of(op.output)
-            found.append((weight_block(op), channels * self._weight_pitch(op)))
+            found.append((weight_block(self.graph, op), channels * self._weight_pitch(op)))
             follower = self._streamed(op)
             if follower is not None:
                 size = streamed_bytes(self.staged, follower, tiling.rows, channels)

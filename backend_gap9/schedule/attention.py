@@ -24,6 +24,7 @@ from tmc.backend_gap9.program.program import (
     Lookup,
     Loop,
     Operand,
+    Part,
     Slot,
     Stmt,
     Var,
@@ -45,6 +46,7 @@ from tmc.backend_gap9.schedule.context import (
     when,
 )
 from tmc.backend_gap9.schedule.form import StageSchedule
+from tmc.backend_gap9.stages.pack import own_name
 from tmc.backend_gap9.stages.staged import GraphStage
 from tmc.ir.attrs import QAttentionAttrs
 from tmc.ir.graph import Graph, Op
@@ -65,10 +67,14 @@ def _scratch(graph: Graph, op: Op) -> dict[str, ValueShape]:
     heads, rows, _ = graph.types[op.inputs[0]].shape
     keys = graph.types[op.inputs[1]].shape[1]
     return {
-        f"{op.output}.scores": ValueShape(heads * rows, keys * 2),
-        f"{op.output}.p": ValueShape(heads * rows, keys),
-        f"{op.output}.norm": ValueShape(1, heads * rows * NORM_BYTES),
+        _scratch_name(graph, op, "scores"): ValueShape(heads * rows, keys * 2),
+        _scratch_name(graph, op, "p"): ValueShape(heads * rows, keys),
+        _scratch_name(graph, op, "norm"): ValueShape(1, heads * rows * NORM_BYTES),
     }
+
+
+def _scratch_name(graph: Graph, op: Op, field: str) -> str:
+    return own_name(graph, f"{op.output}.{field}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +244,9 @@ class _Attention:
         tables = Tables.of(self.context.staged.packed[self.stage.number])
         return kernel_call(self.context.graph, self.stage.op, kernel, given, numbers, tables)
 
+    def scratch(self, field: str, row: Number, column_bytes: Number = 0) -> Part:
+        return part(_scratch_name(self.context.graph, self.stage.op, field), row, column_bytes)
+
     def scores_call(self, head: Number, j: Number, turn: Expr, running: Expr, rows: Expr, row: Expr) -> Stmt:
         op, (_, keys, _) = self.stage.op, self.sizes()
         column_bytes = mul(j, self.tiling.keys * 2)
@@ -246,7 +255,7 @@ class _Attention:
             SCORES,
             operand("q", self.q_tile(turn), part(op.inputs[0], row)),
             operand("k", self.kv_tile(running), part(op.inputs[1], key)),
-            operand("scores", at("scores", column_bytes), part(f"{op.output}.scores", row, column_bytes)),
+            operand("scores", at("scores", column_bytes), self.scratch("scores", row, column_bytes)),
             rows=rows,
             keys=tile_size(j, self.tiling.keys, keys),
             q_pitch=self.pitch(0),
@@ -260,10 +269,10 @@ class _Attention:
         tables = Tables.of(self.context.staged.packed[self.stage.number])
         return self.call(
             SOFTMAX,
-            operand("scores", at("scores"), part(f"{op.output}.scores", row)),
+            operand("scores", at("scores"), self.scratch("scores", row)),
             tables.operand(op, "exp_table", mul(head, EXP_TABLE_BYTES)),
-            operand("p", at("scores"), part(f"{op.output}.p", row)),
-            operand("norm", at("norm"), part(f"{op.output}.norm", 0, mul(row, NORM_BYTES))),
+            operand("p", at("scores"), self.scratch("p", row)),
+            operand("norm", at("norm"), self.scratch("norm", 0, mul(row, NORM_BYTES))),
             rows=rows,
             scores_pitch=self.scores_pitch,
         )
@@ -277,9 +286,9 @@ class _Attention:
         made = part(op.output, mul(t, self.tiling.rows), add(mul(head, width), column))
         return self.call(
             VALUES,
-            operand("p", at("scores"), part(f"{op.output}.p", row)),
+            operand("p", at("scores"), self.scratch("p", row)),
             operand("vt", self.kv_tile(running), part(op.inputs[2], add(mul(head, width), column))),
-            operand("norm", at("norm"), part(f"{op.output}.norm", 0, mul(row, NORM_BYTES))),
+            operand("norm", at("norm"), self.scratch("norm", 0, mul(row, NORM_BYTES))),
             operand("y", at(out.buffer, add(out.offset_bytes, column)), made),
             rows=rows,
             channels=tile_size(j, self.tiling.channels, width),

@@ -115,7 +115,7 @@ def row_call(graph: Graph, op: Op, tile: Tile, tables: Tables, weight: Address |
         given[field] = operand(field, address, part(value, tile.row))
         numbers[f"{field}_pitch"] = pitch
     if weight is not None:
-        given["weight"] = operand("weight", weight, part(weight_block(op), tile.channel))
+        given["weight"] = operand("weight", weight, part(weight_block(graph, op), tile.channel))
     return kernel_call(graph, op, kernel, given, numbers, tables, tile.channel)
 
 

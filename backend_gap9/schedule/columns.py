@@ -118,7 +118,11 @@ class _Columns:
         return operand("y", self.y_tile(turn), part(self.op.output, row, column_bytes))
 
     def weight_operand(self, turn: Number) -> Operand:
-        return operand("weight", self.weight_tile(turn), part(weight_block(self.op), self.first(turn)))
+        return operand(
+            "weight",
+            self.weight_tile(turn),
+            part(weight_block(self.context.graph, self.op), self.first(turn)),
+        )
 
     def call(self, turn: Number) -> Call:
         """Return the kernel call of a turn."""
@@ -173,7 +177,7 @@ class _Columns:
             values = Dma(slot, "in", x_tile, source, Const(rows), self.x_pitch(turn), pitch)
         if not self.shape.weight_bytes:
             return (values,)
-        block = at(weight_block(self.op), mul(self.first(turn), self.shape.weight_bytes))
+        block = at(weight_block(self.context.graph, self.op), mul(self.first(turn), self.shape.weight_bytes))
         size = mul(self.taken(turn), self.shape.weight_bytes)
         return (values, load(Slot("weight", mod(turn, 2)), self.weight_tile(turn), block, size))
 

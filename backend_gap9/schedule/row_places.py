@@ -139,7 +139,7 @@ class RowPlaces:
         return load(
             Slot("weight", mod(running, 2)),
             self.weight_tile(running),
-            at(weight_block(op), mul(k, tile * pitch)),
+            at(weight_block(self.context.graph, op), mul(k, tile * pitch)),
             mul(tile_size(k, tile, channels), pitch),
         )
 

@@ -14,14 +14,24 @@ from tmc.ir.graph import Graph, Op
 from tmc.ir.types import Array
 
 
-def weight_block(op: Op) -> str:
+def own_name(graph: Graph, name: str) -> str:
+    """Return a name for something that the graph does not know, as near to this one as its values allow.
+
+    Constants of the graph have no place of their own: what is packed of them may bear their names.
+    """
+    while name in graph.types and name not in graph.constants:
+        name += "_"
+    return name
+
+
+def weight_block(graph: Graph, op: Op) -> str:
     """Return the name of the weight block of a linear."""
-    return f"{op.output}.weight"
+    return own_name(graph, f"{op.output}.weight")
 
 
-def table_block(stage: GraphStage) -> str:
+def table_block(graph: Graph, stage: GraphStage) -> str:
     """Return the name of the block of small tables of a stage."""
-    return f"stage_{stage.number}.tables"
+    return own_name(graph, f"stage_{stage.number}.tables")
 
 
 def line_block(graph: Graph, stage: GraphStage, op: Op) -> str | None:
@@ -30,7 +40,7 @@ def line_block(graph: Graph, stage: GraphStage, op: Op) -> str | None:
     Ops of a stage share it: the rotations of Q and K do.
     """
     table = record_of(op.kind).line_table(graph, op)
-    return None if table is None else f"stage_{stage.number}.{table}"
+    return None if table is None else own_name(graph, f"stage_{stage.number}.{table}")
 
 
 def pack_stage(graph: Graph, stage: GraphStage) -> PackedStage:
@@ -58,12 +68,12 @@ def pack_stage(graph: Graph, stage: GraphStage) -> PackedStage:
             add_table(op, field, array)
         if record.weight_rows is not None:
             packed = record.weight_rows(graph, op)
-            add_block(weight_block(op), packed.shape[0], packed.tobytes())
+            add_block(weight_block(graph, op), packed.shape[0], packed.tobytes())
         block, line_table = line_block(graph, stage, op), record.line_table(graph, op)
         if block is not None and line_table is not None and block not in contents:
             table = graph.constants[line_table]
             add_block(block, table.shape[0], table.tobytes())
     if tables:
-        blocks.insert(0, ConstantBlock(table_block(stage), stage.number, 1, len(tables)))
-        contents[table_block(stage)] = bytes(tables)
-    return PackedStage(tuple(blocks), contents, table_block(stage), offsets)
+        blocks.insert(0, ConstantBlock(table_block(graph, stage), stage.number, 1, len(tables)))
+        contents[table_block(graph, stage)] = bytes(tables)
+    return PackedStage(tuple(blocks), contents, table_block(graph, stage), offsets)

@@ -137,10 +137,24 @@ def test_an_output_may_have_a_name_that_the_back_end_gives(tmp_path: Path) -> No
     """Blocks of weights, and what lives in L1 alone, have names after the ops, beside the graph's values."""
     path = write_transformer(tmp_path / "m.onnx", SMALL)
     target, model = TARGETS["gap9"], onnx.load(path)
-    found = compile_model(Options(path, target)).program.values
-    own = [name for name in found if re.match(r"(linear|gelu|attention|add)_0\.", name)]
-    assert {name.rpartition(".")[2] for name in own} >= {"weight", "scores", "p", "norm"}
-    for name in own:
-        onnx.save(_renamed(model, {model.graph.output[0].name: name}), tmp_path / "r.onnx")
+    plain = compile_model(Options(path, target))
+    found, output = plain.program.values, model.graph.output[0].name
+    own = [name for name in found if name not in plain.graph.types]
+    own += [f"{output}.weight", "stage_0.tables"]
+    assert {name.rpartition(".")[2] for name in own} >= {"weight", "scores", "p", "norm", "tables"}
+    for name in own[::3]:
+        onnx.save(_renamed(model, {output: name}), tmp_path / "r.onnx")
         compiled = compile_model(Options(tmp_path / "r.onnx", target))
         assert compiled.graph.outputs == (name,) and compiled.program.values.keys() - found.keys()
+
+
+@pytest.mark.parametrize(
+    ("given", "result"), [("y.weight", "y"), ("stage_0.tables", "y"), ("x", "stage_0.tables"), ("in.x", "x")]
+)
+def test_ports_may_have_names_that_the_back_end_gives(tmp_path: Path, given: str, result: str) -> None:
+    path = NETWORKS["layers"](tmp_path / "m.onnx")
+    model = onnx.load(path)
+    names = {model.graph.input[0].name: given, model.graph.output[0].name: result}
+    onnx.save(_renamed(model, names), tmp_path / "r.onnx")
+    compiled = compile_model(Options(tmp_path / "r.onnx", TARGETS["gap9"]))
+    assert (compiled.graph.inputs, compiled.graph.outputs) == ((given,), (result,))

@@ -176,8 +176,5 @@ def test_a_kernel_of_another_op_is_refused() -> None:
 
 
 def test_a_tile_is_no_wider_than_the_value() -> None:
-    its, number = subject().planned, STAGES[0].number
-    wrong = replace(its.plan.stages[number], tiling=ColumnTiling(25))
-    plan = replace(its.plan, stages=(*its.plan.stages[:number], wrong, *its.plan.stages[number + 1 :]))
-    with pytest.raises(CheckError, match="found a tile of 25 columns, allowed 1 to 24"):
-        check_tiles(plan, its.graph, STAGES[0])
+    with pytest.raises(CheckError, match="plan, stage 3: found a tile of 25 columns, allowed 1 to 24"):
+        check_tiles("plan, stage 3", ColumnTiling(25), curves(), STAGES[0].ops)
