@@ -8,6 +8,7 @@ from functools import partial
 
 from tmc.backend_gap9.plan.planning import make_plan
 from tmc.backend_gap9.schedule.schedule import build_program
+from tmc.backend_gap9.stages.stage_graph import stage_graph
 from tmc.frontend.onnx_import import load_model
 from tmc.passes.accuracy.accuracy import accuracy
 from tmc.passes.calibrate.calibrate import calibrate
@@ -45,6 +46,7 @@ def compile_stages(canonicalise: Sequence[Pass | NamedPass] = CANONICALISE) -> t
         CompileStage("choose_scales", choose_scales),
         CompileStage("quantise", quantise),
         CompileStage("accuracy", accuracy),
+        CompileStage("stages", stage_graph, is_pass=False, planned=True),
         CompileStage("plan", make_plan, is_pass=False, planned=True),
         CompileStage("program", build_program, is_pass=False, planned=True),
     )

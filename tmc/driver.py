@@ -32,6 +32,7 @@ from tmc.backend_gap9.prove.check_plan import check_plan
 from tmc.backend_gap9.prove.check_program import CheckReport, check_program
 from tmc.backend_gap9.schedule.schedule import build_program
 from tmc.backend_gap9.stages.stage_graph import stage_graph
+from tmc.backend_gap9.stages.staged import Staged
 from tmc.backend_gap9.target.target import Target
 from tmc.calibration import choose_calibration
 from tmc.check_ports import check_ports
@@ -57,7 +58,7 @@ from tmc.report.captions import captions
 from tmc.report.facts import Origin, Report, build_report
 from tmc.report.page import report_files
 
-Value = Graph | Ranges | Scales | Accuracy | Plan | Program
+Value = Graph | Ranges | Scales | Accuracy | Staged | Plan | Program
 
 REFERENCE_SAMPLES = 2  # compared with onnxruntime, which takes as long as interpreting them
 
@@ -147,6 +148,7 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
 
     watch.stage("plan tiles and memories")
     staged = stage_graph(integer, options.target)
+    done("stages", staged)
     plan = make_plan(staged, options.target, resident_weights=options.resident_weights)
     done("plan", plan)
     check_plan(plan, integer, options.target)

@@ -138,7 +138,7 @@ def _is_whole(op: Op) -> bool:
 
 
 def _rows(graph: Graph, op: Op) -> int:
-    return graph.types[op.inputs[0]].shape[0]
+    return graph.types[op.inputs[0]].shape[-2]
 
 
 def _stage(graph: Graph, read_by: Mapping[str, Sequence[Op]], number: int, ops: tuple[Op, ...]) -> GraphStage:

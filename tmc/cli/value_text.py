@@ -6,6 +6,8 @@ from tmc.backend_gap9.plan.plan import Plan
 from tmc.backend_gap9.plan.text import print_plan
 from tmc.backend_gap9.program.program import Program
 from tmc.backend_gap9.program.text import print_program
+from tmc.backend_gap9.stages.staged import Staged
+from tmc.backend_gap9.stages.text import print_staged
 from tmc.driver import Value
 from tmc.ir.graph import Graph
 from tmc.ir.text import print_graph
@@ -15,7 +17,7 @@ from tmc.passes.scales.choose_scales import Scales
 
 
 def print_value(value: Value) -> str:
-    """Return a graph, ranges, scales, accuracy, a plan or a program as text."""
+    """Return what a compile made as text."""
     match value:
         case Graph():
             return print_graph(value)
@@ -25,6 +27,8 @@ def print_value(value: Value) -> str:
             return _print_scales(value)
         case Accuracy():
             return _print_accuracy(value)
+        case Staged():
+            return print_staged(value)
         case Plan():
             return print_plan(value)
         case Program():

@@ -32,7 +32,11 @@ def process(*arguments: str | Path, shell: str = "") -> subprocess.CompletedProc
     ("verb", "key", "names"),
     [
         ("ops", "op", [kind.value for kind in OPS]),
-        ("passes", "pass", [name for name in value_names() if name not in ("import", "plan", "program")]),
+        (
+            "passes",
+            "pass",
+            [name for name in value_names() if name not in ("import", "stages", "plan", "program")],
+        ),
         ("targets", "target", list(TARGETS)),
     ],
 )
