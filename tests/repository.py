@@ -24,9 +24,12 @@ def files_under(*folders: str) -> tuple[Path, ...]:
 
 
 def all_files() -> tuple[Path, ...]:
-    """List the files of every folder of the project and of its root, sorted, as paths from the root."""
+    """List the files of every folder of the project and of its root, sorted, as paths from the root.
+
+    In a worktree `.git` is a file; it is no file of the project.
+    """
     top = [path.relative_to(ROOT) for path in ROOT.iterdir() if path.is_file() and not path.is_symlink()]
-    return tuple(sorted((*top, *files_under(*FOLDERS))))
+    return tuple(sorted((*(path for path in top if path.name != ".git"), *files_under(*FOLDERS))))
 
 
 def module_name(path: Path) -> str:
