@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from tmc.backend_gap9.kernels.table import record_of
 from tmc.backend_gap9.plan.l3_timeline import waits_for_l3
 from tmc.backend_gap9.plan.plan import Plan, StagePlan
 from tmc.backend_gap9.program.program import Program, calls
+from tmc.backend_gap9.prove.clock import ReplayedCycles
 from tmc.backend_gap9.stages.order import Order
 from tmc.backend_gap9.target.target import Memory, Stacks, Target
 from tmc.ir.graph import Graph
@@ -81,7 +82,8 @@ class OpRow:
 class StageRow:
     """One stage: ops, tiles, memory and modelled cycles. bound_cycles: no tiling of it is modelled faster.
 
-    l3_wait_cycles come on top: what the stage waits for its weights before it begins.
+    l3_wait_cycles come on top: what the stage waits for its weights before it begins. replayed_cycles: what
+    the program of the stage takes by the same costs, replayed call by call and transfer by transfer.
     """
 
     name: str
@@ -95,6 +97,7 @@ class StageRow:
     exposed_cycles: int
     bound_cycles: int
     l3_wait_cycles: int
+    replayed_cycles: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,17 +189,25 @@ def build_report(
     origin: Origin,
     accuracy: Accuracy | None = None,
     declared: KeptDeclarations | None = None,
+    replayed: Sequence[ReplayedCycles] = (),
 ) -> Report:
     """Return the report of a planned and scheduled network.
 
     accuracy: its comparison to float, declared: what it keeps of a quantised model, if there is that.
+    replayed: the cycles of each stage as the proof found them, if it did.
     """
     graph = plan.staged.graph
     compared = {} if accuracy is None else {op.name: op for op in accuracy.ops}
     ops = _op_rows(graph, program, compared)
     waits = waits_for_l3(plan.residency, [stage.cycles.total for stage in plan.stages], target)
     stages = tuple(
-        _stage_row(stage.name, planned, tuple(row for row in ops if row.stage == number), waits[number])
+        _stage_row(
+            stage.name,
+            planned,
+            tuple(row for row in ops if row.stage == number),
+            waits[number],
+            replayed[number] if replayed else None,
+        )
         for number, (stage, planned) in enumerate(zip(program.stages, plan.stages, strict=True))
     )
     ranges = {live.name: live for live in plan.l2_ranges}
@@ -281,18 +292,25 @@ def _accuracy_columns(found: OpAccuracy | None) -> tuple[float | None, float | N
     return (None, None, None) if found is None else (found.sqnr_db, found.added_db, found.clipped)
 
 
-def _stage_row(name: str, planned: StagePlan, ops: tuple[OpRow, ...], l3_wait_cycles: int) -> StageRow:
+def _stage_row(
+    name: str,
+    planned: StagePlan,
+    ops: tuple[OpRow, ...],
+    l3_wait_cycles: int,
+    replayed: ReplayedCycles | None,
+) -> StageRow:
     cycles = planned.cycles
     return StageRow(
-        name,
-        tuple(row.name for row in ops),
-        planned.tiling.text(),
-        sum(row.macs for row in ops),
-        planned.l1_peak_bytes,
-        cycles.total,
-        cycles.compute,
-        cycles.dma,
-        cycles.exposed,
-        cycles.bound,
-        l3_wait_cycles,
+        name=name,
+        ops=tuple(row.name for row in ops),
+        tiles=planned.tiling.text(),
+        macs=sum(row.macs for row in ops),
+        l1_peak_bytes=planned.l1_peak_bytes,
+        cycles=cycles.total,
+        compute_cycles=cycles.compute,
+        dma_cycles=cycles.dma,
+        exposed_cycles=cycles.exposed,
+        bound_cycles=cycles.bound,
+        l3_wait_cycles=l3_wait_cycles,
+        replayed_cycles=None if replayed is None else replayed.compute + replayed.waited,
     )

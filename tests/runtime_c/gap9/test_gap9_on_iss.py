@@ -16,6 +16,7 @@ from tests.networks.port_types import port_types_network
 from tests.networks.simple_plan import Tiles
 from tests.runtime_c.bare_metal import programs
 from tests.runtime_c.gap9.small_sdk import HERE, RUNTIME, SmallSdk
+from tmc.backend_gap9.emit.machine import read_machine
 from tmc.backend_gap9.emit.output_directory import write_directory
 from tmc.backend_gap9.run.simulators import gvsoc_command, simulate
 from tmc.backend_gap9.target.targets import TARGETS
@@ -298,7 +299,8 @@ def test_a_fault_of_the_platform_is_found(
 def test_on_gvsoc(sdk: SmallSdk, directory: Path, gvsoc_program: Path, tmp_path: Path) -> None:
     assert sdk.make(directory, "all").returncode == 0
     build = directory / "BUILD"
-    command = gvsoc_command(gvsoc_program, build / "network", build / "flash.bin", tmp_path)
+    machine = read_machine(directory)
+    command = gvsoc_command(gvsoc_program, machine, build / "network", build / "flash.bin", tmp_path)
     lines = simulate("gvsoc", command, 120).splitlines()
     assert matches(lines, CLOCKS + right("network", 20)), lines
 
