@@ -50,7 +50,7 @@ def _kernel(stem: str, *, table: bool) -> Kernel:
             result(ROWS, CHANNELS),
         ),
         ("rows", "channels", "taps", "x_pitch", "weight_pitch", "y_pitch", "zero_point", "shift"),
-        frozenset({"shift"}),
+        frozenset({"zero_point", "shift"}),
         {"scalar": 16, "xpulp": 32},
         core_cycles,
     )

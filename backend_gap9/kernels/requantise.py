@@ -39,7 +39,7 @@ def _kernel(stem: str, x: DType) -> Kernel:
             result(ROWS, CHANNELS),
         ),
         ("rows", "channels", "x_pitch", "y_pitch", "zero_point", "ties_to_even"),
-        frozenset(),
+        frozenset({"zero_point"}),
         {"scalar": 48, "xpulp": 48},
         _core_cycles,
     )

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.networks.branching_networks import branching_network
 from tests.networks.integer_networks import integer_network
 from tests.networks.simple_plan import Tiles, simple_plan
 from tmc.backend_gap9.emit.names import names_of
@@ -25,6 +26,16 @@ def groups(program: Program) -> list[tuple[int, ...]]:
 def test_layers_are_alike() -> None:
     # patch; then norm-QKV, attention, projection-MLP of each layer, the last with one more norm; mean; logits
     assert groups(PROGRAM) == [(1, 4, 7, 10), (2, 5, 8, 11), (3, 6, 9)]
+
+
+def test_zero_points_of_convolutions_are_own() -> None:
+    graph = branching_network(3)
+    program = simple_plan(graph, TILES).program
+    alike = [shared.members for shared in shared_stages(program, names_of(program, graph))]
+    # Three convolutions in each block; the wide one has a shape of its own.
+    assert sorted(map(len, alike))[-1] >= 6
+    convolutions = [n for n, stage in enumerate(program.stages) if "qdepthwise_rows" in stage.title[0]]
+    assert all(any(number in members for members in alike) for number in convolutions)
 
 
 def test_other_tiles_are_not_alike() -> None:
