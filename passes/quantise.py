@@ -155,9 +155,7 @@ def _linear(builder: _Builder, op: Op, last: Op, limits: tuple[float, float] = A
         declared_weights(weight, builder.weight_scales),
         scales.rows.get(x),
     )
-    if builder.result.type_of(x).dtype is DType.S16 and (
-        role is Role.TABLE_INPUT or (role is Role.ACTIVATION and op is not last)
-    ):
+    if builder.result.type_of(x).dtype is DType.S16 and role in (Role.TABLE_INPUT, Role.ACTIVATION):
         _wide(builder, task, op, last, sums, table)
         return
     if role is Role.LOGITS:
@@ -201,10 +199,11 @@ def _int8_sum(builder: _Builder, op: Op) -> None:
 
 
 def _wide(builder: _Builder, task: LinearTask, op: Op, last: Op, sums: Quant, table: Array | None) -> None:
-    """Emit a linear of int16 values as one with int32 results, and its activation or clip as a
-    requantisation."""
+    """Emit a linear of int16 values as one with int32 results, and what makes int8 of them as a
+    requantisation: its activation, its clip, or nothing but the rounding."""
     codes = quantise_wide(task)
     name, result = op.output, builder.scales.quants[last.output]
+    sums_name = builder.result.fresh(f"{name}.sums") if op is last else name
     weight_quant = Quant(tuple(float(scale) for scale in codes.linear.weight_scale), per="output_channel")
     operands = (
         op.inputs[0],
@@ -212,9 +211,10 @@ def _wide(builder: _Builder, task: LinearTask, op: Op, last: Op, sums: Quant, ta
         builder.constant(f"{name}.multiplier", codes.linear.multiplier),
         builder.constant(f"{name}.bias", codes.linear.bias),
     )
-    builder.emit(op, OpKind.QLINEAR, operands, a.QLinearAttrs(codes.linear.shift, "s32"), codes.sums)
+    wide = replace(op, output=sums_name)
+    builder.emit(wide, OpKind.QLINEAR, operands, a.QLinearAttrs(codes.linear.shift, "s32"), codes.sums)
     inputs = (
-        name,
+        sums_name,
         builder.constant(f"{last.output}.factors", codes.factors),
         builder.constant(f"{last.output}.table", IDENTITY if table is None else table),
     )

@@ -45,13 +45,15 @@ def accuracy(
     samples: per graph input an array [S, *input shape], S at least 1; basis: what they are. ranges: of the
     calibration, recipe: of the quantisation; both only for the advice, and for telling what held-back windows
     drive beyond the ranges. calibrated: whether scales follow from these, and are not all the model's.
-    Every value is compared with the float value of its name. The noise that an op adds is that of its integer
+    Every value is compared with the float value of its name; one that float does not have is a step on the
+    way to one that it has. The noise that an op adds is that of its integer
     form against its float form on the same operands, those of the integer graph: what comes from before it
     does not count. The worst ops are those whose added noise, put into the float graph alone, disturbs the
     outputs most, in the window whose outputs are worst.
     """
     count = min(len(samples[name]) for name in graph.inputs)
-    names = (*integer.inputs, *(op.output for op in integer.ops if op.kind not in VIEWS))
+    computed = (op.output for op in integer.ops if op.kind not in VIEWS and op.output in graph.types)
+    names = (*integer.inputs, *computed)
     tallies = {name: _Tally() for name in names}
     outputs = {name: _Output() for name in graph.outputs}
     made_by = producers(integer)

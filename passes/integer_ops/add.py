@@ -30,16 +30,20 @@ def int8_sums(
 ) -> frozenset[str]:
     """Return the adds that are sums of two int8 values: none of them adds a linear to the residual stream.
 
-    fusable: for each add the linear results, clipped or not, that it alone reads. An add of one of them and
-    of a value that can be int16 is a part of that linear. narrow: the inputs that are int8.
+    fusable: for each add the linear results, clipped or not, that it alone reads. An add of one of them, made
+    of int8, and of a value that can be int16 is a part of that linear. narrow: the inputs that are int8.
     """
     int8 = set(narrow)
     int16 = set(graph.inputs) - int8
+    of_int16: set[str] = set()  # linear results that no kernel adds; a clip of one can be added
     sums: set[str] = set()
     for op in graph.ops:
+        if op.kind is OpKind.LINEAR and op.inputs[0] in int16 - int8:
+            of_int16.add(op.output)
         if op.kind is OpKind.ADD:
             pairs = (op.inputs, op.inputs[::-1])
-            if any(branch in fusable[op.output] and other in int16 for branch, other in pairs):
+            branches = set(fusable[op.output]) - of_int16
+            if any(branch in branches and other in int16 for branch, other in pairs):
                 int16.add(op.output)
             elif int8.issuperset(op.inputs):
                 sums.add(op.output)

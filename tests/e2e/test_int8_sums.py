@@ -71,6 +71,44 @@ def test_every_op_is_bit_exact(tmp_path: Path, iss: Path, rows: int, columns: in
     assert found.accuracy.outputs[0].sqnr_db > 25
 
 
+def test_linears_of_two_inputs_are_added(tmp_path: Path, iss: Path) -> None:
+    """Each is computed of int16 codes, requantised to int8 and added; a third one reads the sum."""
+    random = np.random.default_rng(3)
+    shapes = {"w0": (10, 24), "w1": (8, 24), "w2": (24, 12), "w3": (12, 5)}
+    weights = {name: random.standard_normal(shape) / shape[0] ** 0.5 for name, shape in shapes.items()}
+    nodes = [
+        helper.make_node("MatMul", ["x", "w0"], ["a"]),
+        helper.make_node("MatMul", ["u", "w1"], ["b"]),
+        helper.make_node("Add", ["a", "b"], ["both"]),
+        helper.make_node("MatMul", ["both", "w2"], ["narrow"]),
+        helper.make_node("MatMul", ["narrow", "w3"], ["y"]),
+    ]
+    inputs = {"x": (20, 10), "u": (20, 8)}
+    graph = helper.make_graph(
+        nodes,
+        "inputs",
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in inputs.items()],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, (20, 5))],
+        [numpy_helper.from_array(array.astype(np.float32), name) for name, array in weights.items()],
+    )
+    path = tmp_path / "inputs.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    windows = {
+        name: random.standard_normal((32, *shape)).astype(np.float32) for name, shape in inputs.items()
+    }
+    np.savez(path.with_suffix(".calibration.npz"), **windows)
+    found = compile_model(Options(path, TARGET, tmp_path / "out"))
+    kinds = [op.kind for op in found.graph.ops]
+    assert kinds.count(OpKind.QADD) == 1 and kinds.count(OpKind.QREQUANTISE) == 2
+    assert run_host(tmp_path / "out").bit_exact
+    assert run_iss(tmp_path / "out", simulator=iss).bit_exact
+    assert found.accuracy.outputs[0].sqnr_db > 25
+    # What is on the way to a value of float has no comparison of its own.
+    compared = {op.name for op in found.accuracy.ops}
+    made = {op.output for op in found.graph.ops}
+    assert made - compared == {"linear_0.sums", "linear_1.sums"}
+
+
 def test_every_change_of_a_call_is_caught(tmp_path: Path) -> None:
     found = compiled(tmp_path, 20, 24)
     program, contents = found.program, found.plan.staged.contents

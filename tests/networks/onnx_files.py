@@ -48,7 +48,12 @@ def write(
 
 
 def _with_output_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Declare the outputs' shapes: as ONNX infers them, else that of the first input."""
+    """Declare the outputs' shapes: as ONNX infers them, else that of the first input.
+
+    Where none are wanted ONNX is not asked: on some wrong models its inference ends the process.
+    """
+    if not model.graph.output:
+        return model
     inferred = {value.name: value for value in onnx.shape_inference.infer_shapes(model).graph.output}
     for output in model.graph.output:
         found = inferred[output.name].type.tensor_type
