@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tmc.backend_gap9.emit.captions import Captions
 from tmc.backend_gap9.emit.names import Names, c_string, comment_lines, filled, traced_ops
 from tmc.backend_gap9.emit.stages import Offset, StageText, init_text, offsets_of, stage_texts
+from tmc.backend_gap9.emit.statements import takes_smaller
 from tmc.backend_gap9.program.buffers import value_shape
 from tmc.backend_gap9.program.program import Program
 from tmc.ir.graph import Graph
@@ -62,7 +63,7 @@ def network_text(
             for op in traced_ops(graph)
             for shape in (value_shape(graph.types[op.output]),)
         ),
-        takes_smaller=any("smaller(" in line for stage in stages for line in stage.lines),
+        takes_smaller=any(takes_smaller(stage.body) for stage in program.stages),
         init=init_text(program, names),
         stages=stages,
         entry=tuple(f"{names.network}_{stage.name}" for stage in program.stages),

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from tmc.backend_gap9.emit.captions import Captions
 from tmc.backend_gap9.emit.names import INDENT, Names, comment_lines, filled, l1_names
 from tmc.backend_gap9.emit.shared import OWN, Constant, SharedStage, shared_stages, split_stage
-from tmc.backend_gap9.emit.statements import StagePrinter
+from tmc.backend_gap9.emit.statements import StagePrinter, has_transfers
 from tmc.backend_gap9.program.buffers import Buffer
-from tmc.backend_gap9.program.program import Program, Stage
+from tmc.backend_gap9.program.program import Program, Stage, Stmt
 
 # Parts of a record of constants, in order.
 RECORD_NOTES = (
@@ -75,7 +75,7 @@ def _plain_text(
     l1 = l1_names(buffer.name for buffer in stage.buffers)
     lines = StagePrinter(names, l1, program.slots, program.views).lines(stage.body, INDENT)
     tables = tuple(_table(name, entries) for name, entries in stage.tables.items())
-    declarations = (*tables, *_declarations(lines))
+    declarations = (*tables, *_declarations(stage.body))
     return _text(f"{names.network}_{name}", comment, lines, offsets_of(l1, stage.buffers), declarations)
 
 
@@ -85,7 +85,7 @@ def _common_text(shared: SharedStage, program: Program) -> StageText:
     name = _common_name(shared)
     listed = ", ".join(str(number) for number in shared.members)
     comment = (f"What stages {listed} do, each with constants of its own. See stage {shared.members[0]}.",)
-    text = _text(name, comment, lines, offsets_of(shared.l1, shared.buffers), _declarations(lines))
+    text = _text(name, comment, lines, offsets_of(shared.l1, shared.buffers), _declarations(shared.body))
     record = tuple(
         line
         for kind, note in RECORD_NOTES
@@ -99,8 +99,9 @@ def _member_text(
 ) -> StageText:
     """Return the function of one of several alike stages: what it fetches, and what is its own."""
     printer = StagePrinter(names, {}, program.slots, program.views)
-    lines = printer.lines(split_stage(stage)[0], INDENT)
-    declarations = _declarations(lines)
+    fetches = split_stage(stage)[0]
+    lines = printer.lines(fetches, INDENT)
+    declarations = _declarations(fetches)
     name = _common_name(shared)
     member = shared.members.index(number)
     entries = filled((_initialiser(each, member) for each in shared.constants), INDENT + INDENT)
@@ -124,10 +125,9 @@ def _common_name(shared: SharedStage) -> str:
     return f"{shared.names.network}_like_stage_{shared.members[0]}"
 
 
-def _declarations(lines: Iterable[str]) -> tuple[str, ...]:
-    """Return the declarations of the local names that some lines use."""
-    asks = any("core == 0u" in line for line in lines)
-    return ("const uint32_t core = tmc_core_id();",) if asks else ()
+def _declarations(body: tuple[Stmt, ...]) -> tuple[str, ...]:
+    """Return the declarations of local names that the C of a body uses: what moves is for core 0."""
+    return ("const uint32_t core = tmc_core_id();",) if has_transfers(body) else ()
 
 
 def _fields(note: str, constants: Sequence[Constant]) -> tuple[str, ...]:

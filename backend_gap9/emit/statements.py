@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 
 from tmc.backend_gap9.emit.names import INDENT, Names, filled, wrapped
 from tmc.backend_gap9.kernels.record import Size
@@ -212,6 +212,23 @@ def moves_only(statement: Stmt) -> bool:
     if isinstance(statement, Loop | If):
         return all(moves_only(inner) for inner in statement.body)
     return isinstance(statement, _TRANSFERS)
+
+
+def has_transfers(body: tuple[Stmt, ...]) -> bool:
+    """Tell whether a body moves anything, or waits for what moves."""
+    return any(
+        has_transfers(each.body) if isinstance(each, Loop | If) else isinstance(each, _TRANSFERS)
+        for each in body
+    )
+
+
+def takes_smaller(part: object) -> bool:
+    """Tell whether a body, a statement or an expression in one takes the smaller of two numbers."""
+    if isinstance(part, Binary) and part.operator == "min":
+        return True
+    if isinstance(part, tuple):
+        return any(map(takes_smaller, part))
+    return is_dataclass(part) and any(takes_smaller(getattr(part, each.name)) for each in fields(part))
 
 
 def _joined(body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.networks import small_output
+from tests.networks.integer_networks import integer_network
+from tests.networks.simple_plan import Tiles, simple_plan
 from tmc.backend_gap9.emit.names import names_of
-from tmc.backend_gap9.emit.statements import StagePrinter, expression
+from tmc.backend_gap9.emit.statements import StagePrinter, expression, has_transfers, takes_smaller
 from tmc.backend_gap9.program.program import (
     Address,
     Barrier,
@@ -154,3 +157,18 @@ def test_ends_of_transfers() -> None:
         "    tmc_dma_out(&small_dma_x[1u], &context->l2[L2_N + 32u], &context->l1[L1_X + 4u], 1u, 8u, 0u);",
         "}",
     ]
+
+
+@pytest.mark.parametrize("rows", [8, 7])
+def test_what_a_body_uses_is_what_its_text_has(rows: int) -> None:
+    graph = integer_network(20, 1, 4, 40, 5, seed=3, rope_period=5, dim=24, heads=3, hidden=32)
+    program = simple_plan(graph, Tiles(rows, 16, 2, rows, 12, 8)).program
+    names = names_of(program, graph)
+    uses = set()
+    for stage in (program.init, *program.stages):
+        l1 = {buffer.name: "L1" for buffer in stage.buffers}
+        text = "\n".join(StagePrinter(names, l1, program.slots, program.views).lines(stage.body, 4))
+        assert takes_smaller(stage.body) == ("smaller(" in text)
+        assert has_transfers(stage.body) == ("core == 0u" in text)
+        uses.add((takes_smaller(stage.body), has_transfers(stage.body)))
+    assert (True, True) in uses and (False, True) in uses
