@@ -5,7 +5,7 @@
   each, with a loop over tiles of columns.
 * All other ops work row by row. Consecutive ones form one stage, so that what only they use never leaves L1;
   a stage ends after a value that later stages need anyway (the residual stream between attention and MLP),
-  and where more weights would not leave L2 room to bring those of the next stage.
+  where more weights would not leave L2 room to bring those of the next stage, and after STAGE_OPS ops.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ WHOLE: Mapping[Form, StageForm] = {"attention": "attention", "columns": "columns
 # All weights of a stage take their part of L2 at once, and those of the next one travel meanwhile: less than
 # half of what a plan may use each.
 STAGE_WEIGHTS_SHARE = Fraction(5, 11)
+# A stage is one function in C, and its tiles are one problem for the solver: neither should grow without end.
+STAGE_OPS = 64
 NO_STORAGE = Storage({}, (), ())
 
 
@@ -120,7 +122,7 @@ class _Cutter:
 
         across: values that are also read behind an op of whole columns or heads; they are stored anyway.
         """
-        if _is_whole(run[0]) or _rows(self.graph, op) != _rows(self.graph, run[0]):
+        if len(run) == STAGE_OPS or _is_whole(run[0]) or _rows(self.graph, op) != _rows(self.graph, run[0]):
             return False
         made = {earlier.output for earlier in run}
         for name in op.inputs:

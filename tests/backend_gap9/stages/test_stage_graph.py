@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.networks.small_transformer import GraphBuilder
-from tmc.backend_gap9.stages.stage_graph import STAGE_WEIGHTS_SHARE, stage_graph
+from tmc.backend_gap9.stages.stage_graph import STAGE_OPS, STAGE_WEIGHTS_SHARE, stage_graph
 from tmc.backend_gap9.target.targets import target_named
 from tmc.passes.calibrate.calibrate import calibrate
 from tmc.passes.quantise import quantise
@@ -30,3 +30,16 @@ def test_a_stage_ends_before_too_many_weights(columns: int, stages: list[list[st
     staged = stage_graph(integer, target)
     assert [[op.output for op in stage.ops] for stage in staged.stages] == stages
     assert 2 * 640 * 512 == target.l2.usable_bytes * STAGE_WEIGHTS_SHARE
+
+
+def test_a_stage_ends_after_so_many_ops() -> None:
+    b = GraphBuilder.seeded(0)
+    value = b.layernorm("n", b.input("x", 4, 8))
+    for number in range(150):
+        value = b.linear(f"fc{number}", value, 8)
+    graph = b.graph(("x",), (value,))
+    x = np.random.default_rng(0).standard_normal((1, 4, 8)).astype(np.float32)
+    staged = stage_graph(
+        quantise(graph, choose_scales(graph, calibrate(graph, {"x": x}))), target_named("gap9")
+    )
+    assert [len(stage.ops) for stage in staged.stages] == [STAGE_OPS, STAGE_OPS, 151 - 2 * STAGE_OPS]
