@@ -64,13 +64,13 @@ class ExpandAttrs(Attrs):
 
 @dataclass(frozen=True, slots=True)
 class AxisAttrs(Attrs):
-    """One axis, counted from 0 (softmax)."""
+    """One axis, counted from 0 (softmax, argmax)."""
 
     axis: int
 
 
 @dataclass(frozen=True, slots=True)
-class ReduceMeanAttrs(Attrs):
+class ReduceAttrs(Attrs):
     """Axes counted from 0, sorted; keepdims keeps them as 1."""
 
     axes: tuple[int, ...]

@@ -87,6 +87,15 @@ OPS: Mapping[OpKind, OpDef] = {
     OpKind.POW: OpDef(XY, a.Attrs, s.binary, lambda x, _: np.power(x[0], x[1]), "x to the y", "pointwise"),
     OpKind.NEG: OpDef(("x",), a.Attrs, s.unary, lambda x, _: -x[0], "-x", "pointwise"),
     OpKind.SQRT: OpDef(("x",), a.Attrs, s.unary, lambda x, _: np.sqrt(x[0]), "square root", "pointwise"),
+    OpKind.EXP: OpDef(("x",), a.Attrs, s.unary, lambda x, _: np.exp(x[0]), "e to the x", "pointwise"),
+    OpKind.LOG: OpDef(("x",), a.Attrs, s.unary, lambda x, _: np.log(x[0]), "natural logarithm", "pointwise"),
+    OpKind.ABS: OpDef(("x",), a.Attrs, s.unary, lambda x, _: np.abs(x[0]), "magnitude", "pointwise"),
+    OpKind.MINIMUM: OpDef(
+        XY, a.Attrs, s.binary, lambda x, _: np.minimum(x[0], x[1]), "the smaller", "pointwise"
+    ),
+    OpKind.MAXIMUM: OpDef(
+        XY, a.Attrs, s.binary, lambda x, _: np.maximum(x[0], x[1]), "the larger", "pointwise"
+    ),
     OpKind.ERF: OpDef(("x",), a.Attrs, s.unary, lambda x, _: f.erf(x[0]), "error function", "pointwise"),
     OpKind.TANH: OpDef(
         ("x",), a.Attrs, s.unary, lambda x, _: np.tanh(x[0]), "hyperbolic tangent", "pointwise"
@@ -98,10 +107,24 @@ OPS: Mapping[OpKind, OpDef] = {
     OpKind.SOFTMAX: OpDef(("x",), a.AxisAttrs, s.softmax, lambda x, at: f.softmax(x[0], at.axis), "softmax"),
     OpKind.REDUCE_MEAN: OpDef(
         ("x",),
-        a.ReduceMeanAttrs,
-        s.reduce_mean,
+        a.ReduceAttrs,
+        s.reduce,
         lambda x, at: x[0].mean(axis=at.axes, keepdims=at.keepdims),
         "mean",
+    ),
+    OpKind.REDUCE_MAX: OpDef(
+        ("x",),
+        a.ReduceAttrs,
+        s.reduce,
+        lambda x, at: x[0].max(axis=at.axes, keepdims=at.keepdims),
+        "largest",
+    ),
+    OpKind.ARGMAX: OpDef(
+        ("x",),
+        a.AxisAttrs,
+        s.argmax,
+        lambda x, at: x[0].argmax(axis=at.axis).astype(np.int32),
+        "index of the largest, the first of equal ones",
     ),
     OpKind.CONV: OpDef(
         ("x", "weight", "bias"),

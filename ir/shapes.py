@@ -213,8 +213,8 @@ def softmax(types: Types, attrs: a.AxisAttrs) -> TensorType:
     return _f32(types[0].shape, types)
 
 
-def reduce_mean(types: Types, attrs: a.ReduceMeanAttrs) -> TensorType:
-    """Mean over some axes."""
+def reduce(types: Types, attrs: a.ReduceAttrs) -> TensorType:
+    """One number for what lies along some axes."""
     rank = len(types[0].shape)
     need(
         list(attrs.axes) == sorted(set(attrs.axes) & set(range(rank))),
@@ -222,6 +222,12 @@ def reduce_mean(types: Types, attrs: a.ReduceMeanAttrs) -> TensorType:
     )
     kept = [1 if axis in attrs.axes else size for axis, size in enumerate(types[0].shape)]
     return _f32([size for axis, size in enumerate(kept) if attrs.keepdims or axis not in attrs.axes], types)
+
+
+def argmax(types: Types, attrs: a.AxisAttrs) -> TensorType:
+    """Without the axis, whose indices the elements are: s32."""
+    shape = softmax(types, attrs).shape
+    return TensorType(DType.S32, (*shape[: attrs.axis], *shape[attrs.axis + 1 :]))
 
 
 def conv(types: Types, attrs: a.ConvAttrs) -> TensorType:

@@ -14,7 +14,7 @@ import numpy as np
 from tmc.frontend.importers import fused, quantised, views
 from tmc.frontend.importers.resize import resize
 from tmc.frontend.node import Node
-from tmc.ir.attrs import AxisAttrs, ConvAttrs, GeluAttrs, ReduceMeanAttrs
+from tmc.ir.attrs import AxisAttrs, ConvAttrs, GeluAttrs, ReduceAttrs
 from tmc.ir.float_semantics import UNLIMITED
 from tmc.ir.graph import OpKind
 from tmc.ir.types import Array
@@ -60,12 +60,12 @@ def _reduce_mean(node: Node) -> Sequence[str]:
             return [node.value(0)]
         axes = tuple(range(rank))
     counted = tuple(sorted(node.axis(axis, rank) for axis in axes))
-    attrs = ReduceMeanAttrs(counted, bool(node.attribute("keepdims", 1)))
+    attrs = ReduceAttrs(counted, bool(node.attribute("keepdims", 1)))
     return [node.emit(OpKind.REDUCE_MEAN, [node.value(0)], attrs)]
 
 
 def _global_average_pool(node: Node) -> Sequence[str]:
-    attrs = ReduceMeanAttrs(tuple(range(2, node.rank(0))), True)
+    attrs = ReduceAttrs(tuple(range(2, node.rank(0))), True)
     return [node.emit(OpKind.REDUCE_MEAN, [node.value(0)], attrs)]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tmc.ir.attrs import LayerNormAttrs, ReduceMeanAttrs
+from tmc.ir.attrs import LayerNormAttrs, ReduceAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
 from tmc.ir.types import Array
@@ -131,7 +131,7 @@ class _Parts:
     def _mean_of(self, value: str) -> str | None:
         """Return v if value is its mean over the last axis."""
         op = self._operation(value, OpKind.REDUCE_MEAN)
-        if op is None or not isinstance(op.attrs, ReduceMeanAttrs):
+        if op is None or not isinstance(op.attrs, ReduceAttrs):
             return None
         last = len(self._graph.types[op.inputs[0]].shape) - 1
         return op.inputs[0] if op.attrs.axes == (last,) and op.attrs.keepdims else None

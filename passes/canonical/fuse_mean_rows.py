@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tmc.ir.attrs import MeanRowsAttrs, ReduceMeanAttrs
+from tmc.ir.attrs import MeanRowsAttrs, ReduceAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.types import Array
@@ -34,7 +34,7 @@ def fuse_mean_rows(graph: Graph, declined: list[Declined] | None = None) -> Grap
 
 def _fuse(builder: GraphBuilder, tracer: Tracer, graph: Graph, op: Op) -> str | None:
     """Emit the mean_rows, or return why not."""
-    assert isinstance(op.attrs, ReduceMeanAttrs), "checked by the verifier"
+    assert isinstance(op.attrs, ReduceAttrs), "checked by the verifier"
     traced = tracer.trace(op.inputs[0])
     width = graph.types[traced.source].shape[-1]
     rows = graph.types[traced.source].elements // width

@@ -40,7 +40,8 @@ def onnx_result(name: str, operands: list[Array], opset: int = 17, **attributes:
         helper.make_tensor_value_info(key, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
         for key, array in feed.items()
     ]
-    output = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)
+    element = onnx.TensorProto.INT64 if name == "ArgMax" else onnx.TensorProto.FLOAT
+    output = helper.make_tensor_value_info("y", element, None)
     model = helper.make_model(
         helper.make_graph([node], "g", inputs, [output]),
         opset_imports=[helper.make_opsetid("", opset)],
@@ -88,6 +89,9 @@ ELEMENTWISE: list[tuple[K, str, Callable[[Array], Array]]] = [
     (K.SQRT, "Sqrt", np.abs),
     (K.TANH, "Tanh", lambda x: x),
     (K.ERF, "Erf", lambda x: x),
+    (K.EXP, "Exp", lambda x: x),
+    (K.LOG, "Log", lambda x: np.abs(x) + np.float32(1e-3)),
+    (K.ABS, "Abs", lambda x: x),
     (K.SIGMOID, "Sigmoid", lambda x: x),
     (K.RELU, "Relu", lambda x: x),
 ]
@@ -99,9 +103,18 @@ def test_unary_ops(kind: K, name: str, prepare: Callable[[Array], Array]) -> Non
     assert_close(evaluate(kind, [x], a.Attrs()), onnx_result(name, [x]))
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"), [(K.ADD, "Add"), (K.SUB, "Sub"), (K.MUL, "Mul"), (K.DIV, "Div"), (K.POW, "Pow")]
-)
+BINARY = [
+    (K.ADD, "Add"),
+    (K.SUB, "Sub"),
+    (K.MUL, "Mul"),
+    (K.DIV, "Div"),
+    (K.POW, "Pow"),
+    (K.MINIMUM, "Min"),
+    (K.MAXIMUM, "Max"),
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), BINARY)
 def test_binary_ops_broadcast(kind: K, name: str) -> None:
     x, y = np.abs(normal(2, 1, 5)) + np.float32(0.5), normal(3, 1)
     assert_close(evaluate(kind, [x, y], a.Attrs()), onnx_result(name, [x, y]))
@@ -146,10 +159,20 @@ def test_softmax(axis: int) -> None:
 
 
 @pytest.mark.parametrize(("axes", "keepdims"), [((0,), True), ((1, 2), False), ((0, 1, 2), True)])
-def test_reduce_mean(axes: tuple[int, ...], keepdims: bool) -> None:
+def test_reductions(axes: tuple[int, ...], keepdims: bool) -> None:
     x = normal(4, 5, 6) + np.float32(3)
     expected = onnx_result("ReduceMean", [x], axes=list(axes), keepdims=int(keepdims))
-    assert_close(evaluate(K.REDUCE_MEAN, [x], a.ReduceMeanAttrs(axes, keepdims)), expected)
+    assert_close(evaluate(K.REDUCE_MEAN, [x], a.ReduceAttrs(axes, keepdims)), expected)
+    largest = onnx_result("ReduceMax", [x], axes=list(axes), keepdims=int(keepdims))
+    assert np.array_equal(evaluate(K.REDUCE_MAX, [x], a.ReduceAttrs(axes, keepdims)), largest)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_argmax_takes_the_first_of_equal_ones(axis: int) -> None:
+    x = np.round(normal(4, 5, 6))
+    assert len(np.unique(x)) < 10
+    found = evaluate(K.ARGMAX, [x], a.AxisAttrs(axis))
+    assert np.array_equal(found, onnx_result("ArgMax", [x], axis=axis, keepdims=0))
 
 
 @pytest.mark.parametrize(
