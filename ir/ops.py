@@ -2,46 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from tmc.ir import attrs as a
 from tmc.ir import float_semantics as f
-from tmc.ir import integer_semantics as q
-from tmc.ir import integer_shapes as i
 from tmc.ir import shapes as s
 from tmc.ir.graph import OpKind
-from tmc.ir.types import Array, TensorType
-
-Trait = Literal["view", "move", "pointwise"]
-
-
-@dataclass(frozen=True, slots=True)
-class OpDef:
-    """One row of the table.
-
-    operands: names, outermost first; "*" after the last means one or more of it, "?" an optional one.
-    attrs: the record type. infer(types, attrs) -> result type. evaluate(arrays, attrs) -> result.
-    trait: a view has elements of its operand and no code of its own; a move has them in other places; what is
-    pointwise is a function of one element of each operand.
-    Rules and meanings are checked against their record type by the verifier, hence Any.
-    """
-
-    operands: tuple[str, ...]
-    attrs: type[a.Attrs]
-    infer: Callable[[Sequence[TensorType], Any], TensorType]
-    evaluate: Callable[[Sequence[Array], Any], Array]
-    summary: str
-    trait: Trait | None = None
-
-
-def _qlinear(x: Sequence[Array], attrs: a.QLinearAttrs) -> Array:
-    return q.qlinear(
-        x[0], x[1], x[2], x[3], attrs, x[4] if attrs.table else None, x[-1] if attrs.residual else None
-    )
+from tmc.ir.integer import (
+    qadd,
+    qattention,
+    qclip,
+    qdepthwise_rows,
+    qinterpolate_rows,
+    qlayernorm,
+    qlinear,
+    qmean_rows,
+    qrequantise,
+    qrope,
+)
+from tmc.ir.op_def import OpDef, Trait
+from tmc.ir.types import Array
 
 
 def _slice(x: Sequence[Array], attrs: a.SliceAttrs) -> Array:
@@ -212,76 +194,16 @@ OPS: Mapping[OpKind, OpDef] = {
     OpKind.PERMUTE_ROWS: OpDef(
         ("x",), a.PermuteRowsAttrs, s.permute_rows, _permute_rows, "interleave runs of rows", "move"
     ),
-    OpKind.QLINEAR: OpDef(
-        ("x", "weight", "multiplier", "bias", "table?", "residual?"),
-        a.QLinearAttrs,
-        i.qlinear,
-        _qlinear,
-        "integer linear, requantised",
-    ),
-    OpKind.QREQUANTISE: OpDef(
-        ("x", "factors", "table"),
-        a.QRequantiseAttrs,
-        i.qrequantise,
-        lambda x, at: q.qrequantise(x[0], x[1], x[2], at),
-        "requantise by a 64-bit product, then a table",
-    ),
-    OpKind.QCLIP: OpDef(
-        ("x", "low", "high", "residual?"),
-        a.QClipAttrs,
-        i.qclip,
-        lambda x, at: q.qclip(x[0], x[1], x[2], x[3] if at.residual else None),
-        "integer clip, or that added to a residual",
-    ),
-    OpKind.QADD: OpDef(
-        ("x", "z"),
-        a.QAddAttrs,
-        i.qadd,
-        lambda x, at: q.qadd(x[0], x[1], at),
-        "sum of two int8 values, requantised",
-    ),
-    OpKind.QLAYERNORM: OpDef(
-        ("x", "gamma", "beta"),
-        a.QLayerNormAttrs,
-        i.qlayernorm,
-        lambda x, at: q.qlayernorm(x[0], x[1], x[2], at),
-        "integer LayerNorm",
-    ),
-    OpKind.QROPE: OpDef(
-        ("x", "table"),
-        a.QRopeAttrs,
-        i.qrope,
-        lambda x, at: q.qrope(x[0], x[1], at),
-        "integer rotary embedding",
-    ),
-    OpKind.QATTENTION: OpDef(
-        ("q", "k", "vt", "exp_table"),
-        a.QAttentionAttrs,
-        i.qattention,
-        lambda x, at: q.qattention(x[0], x[1], x[2], x[3], at),
-        "integer attention",
-    ),
-    OpKind.QMEAN_ROWS: OpDef(
-        ("x",),
-        a.QMeanRowsAttrs,
-        i.qmean_rows,
-        lambda x, at: q.qmean_rows(x[0], at),
-        "integer mean over runs of rows",
-    ),
-    OpKind.QDEPTHWISE_ROWS: OpDef(
-        ("x", "weight", "multiplier", "bias", "table?"),
-        a.QDepthwiseRowsAttrs,
-        i.qdepthwise_rows,
-        lambda x, at: q.qdepthwise_rows(x[0], x[1], x[2], x[3], at, x[4] if at.table else None),
-        "integer convolution over rows, column by column",
-    ),
-    OpKind.QINTERPOLATE_ROWS: OpDef(
-        ("x", "table"),
-        a.QInterpolateRowsAttrs,
-        i.qinterpolate_rows,
-        lambda x, at: q.qinterpolate_rows(x[0], x[1], at),
-        "integer linear interpolation over rows",
-    ),
+    OpKind.QLINEAR: qlinear.OP,
+    OpKind.QREQUANTISE: qrequantise.OP,
+    OpKind.QCLIP: qclip.OP,
+    OpKind.QADD: qadd.OP,
+    OpKind.QLAYERNORM: qlayernorm.OP,
+    OpKind.QROPE: qrope.OP,
+    OpKind.QATTENTION: qattention.OP,
+    OpKind.QMEAN_ROWS: qmean_rows.OP,
+    OpKind.QDEPTHWISE_ROWS: qdepthwise_rows.OP,
+    OpKind.QINTERPOLATE_ROWS: qinterpolate_rows.OP,
 }
 
 

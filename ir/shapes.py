@@ -32,6 +32,11 @@ def operand_shape(name: str, operand: TensorType, rank: int, *allowed: DType) ->
     return operand.shape
 
 
+def shift_fits(shift: int) -> None:
+    """Refuse a right shift that int32 does not have."""
+    need(0 <= shift <= 31, f"found shift {shift}, allowed 0 to 31")
+
+
 def divides(part: int, whole: int, what: str) -> None:
     """Require `part` to divide `whole`."""
     need(part >= 1 and whole % part == 0, f"found {part} {what}, allowed a divisor of {whole}")

@@ -12,6 +12,12 @@ from tmc.ir import attrs as a
 from tmc.ir.build import GraphBuilder
 from tmc.ir.errors import NoIntegerForm
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
+from tmc.ir.integer.qclip import QClipAttrs
+from tmc.ir.integer.qdepthwise_rows import QDepthwiseRowsAttrs
+from tmc.ir.integer.qinterpolate_rows import QInterpolateRowsAttrs
+from tmc.ir.integer.qlinear import QLinearAttrs
+from tmc.ir.integer.qrequantise import QRequantiseAttrs
+from tmc.ir.integer.qrope import QRopeAttrs
 from tmc.ir.types import Array, DType, Quant, TensorType
 from tmc.passes.integer_ops.activation_table import ACTIVATIONS, ANY, activation_table
 from tmc.passes.integer_ops.add import quantise_add
@@ -180,7 +186,7 @@ def _linear(builder: _Builder, op: Op, last: Op, limits: tuple[float, float] = A
     if role is Role.BRANCH:
         inputs.append(next(operand for operand in last.inputs if operand != op.output))
     heads = len(sums.scale) if role is Role.QUERY_KEY else 1
-    attrs = a.QLinearAttrs(
+    attrs = QLinearAttrs(
         codes.shift,
         RESULTS.get(role, "s8"),
         LAYOUTS.get(role, "rows"),
@@ -212,13 +218,13 @@ def _wide(builder: _Builder, task: LinearTask, op: Op, last: Op, sums: Quant, ta
         builder.constant(f"{name}.bias", codes.linear.bias),
     )
     wide = replace(op, output=sums_name)
-    builder.emit(wide, OpKind.QLINEAR, operands, a.QLinearAttrs(codes.linear.shift, "s32"), codes.sums)
+    builder.emit(wide, OpKind.QLINEAR, operands, QLinearAttrs(codes.linear.shift, "s32"), codes.sums)
     inputs = (
         sums_name,
         builder.constant(f"{last.output}.factors", codes.factors),
         builder.constant(f"{last.output}.table", IDENTITY if table is None else table),
     )
-    attrs = a.QRequantiseAttrs(sums.zero_point, "up")
+    attrs = QRequantiseAttrs(sums.zero_point, "up")
     builder.emit(last, OpKind.QREQUANTISE, inputs, attrs, result)
 
 
@@ -260,11 +266,11 @@ def _clip(builder: _Builder, op: Op, last: Op) -> None:
     limits = builder.constant(f"{op.output}.low", low), builder.constant(f"{op.output}.high", high)
     if op is not last:
         residual = next(operand for operand in last.inputs if operand != op.output)
-        builder.emit(last, OpKind.QCLIP, (x, *limits, residual), a.QClipAttrs(True), builder.quant(residual))
+        builder.emit(last, OpKind.QCLIP, (x, *limits, residual), QClipAttrs(True), builder.quant(residual))
         return
     before = builder.codes[x]
     codes = CodeRange(*(int(min(max(end, low.min()), high.max())) for end in (before.low, before.high)))
-    builder.emit(op, OpKind.QCLIP, (x, *limits), a.QClipAttrs(), quant, codes)
+    builder.emit(op, OpKind.QCLIP, (x, *limits), QClipAttrs(), quant, codes)
 
 
 def _depthwise(builder: _Builder, op: Op, last: Op, limits: tuple[float, float] = ANY) -> None:
@@ -286,7 +292,7 @@ def _depthwise(builder: _Builder, op: Op, last: Op, limits: tuple[float, float] 
     ]
     if table is not None:
         inputs.append(builder.constant(f"{name}.table", table))
-    attrs = a.QDepthwiseRowsAttrs(codes.shift, x_quant.zero_point, table is not None)
+    attrs = QDepthwiseRowsAttrs(codes.shift, x_quant.zero_point, table is not None)
     builder.emit(last, OpKind.QDEPTHWISE_ROWS, tuple(inputs), attrs, quant, loc=op.loc)
 
 
@@ -304,7 +310,7 @@ def _is_transposed(graph: Graph, op: Op) -> bool:
 
 def _interpolate(builder: _Builder, op: Op) -> None:
     assert isinstance(op.attrs, a.InterpolateRowsAttrs)
-    _emit_interpolation(builder, op, op.inputs[0], a.QInterpolateRowsAttrs(op.attrs.rows), op.loc)
+    _emit_interpolation(builder, op, op.inputs[0], QInterpolateRowsAttrs(op.attrs.rows), op.loc)
 
 
 def _transpose(builder: _Builder, op: Op) -> None:
@@ -316,10 +322,10 @@ def _transpose(builder: _Builder, op: Op) -> None:
     else:
         x, loc = op.inputs[0], op.loc
         rows = builder.result.type_of(x).shape[0]
-    _emit_interpolation(builder, op, x, a.QInterpolateRowsAttrs(rows, "transposed"), loc)
+    _emit_interpolation(builder, op, x, QInterpolateRowsAttrs(rows, "transposed"), loc)
 
 
-def _emit_interpolation(builder: _Builder, op: Op, x: str, attrs: a.QInterpolateRowsAttrs, loc: str) -> None:
+def _emit_interpolation(builder: _Builder, op: Op, x: str, attrs: QInterpolateRowsAttrs, loc: str) -> None:
     table = interpolation_table(loc, builder.result.type_of(x).shape[0], attrs.rows)
     inputs = (x, builder.constant(f"{op.output}.table", table))
     builder.emit(op, OpKind.QINTERPOLATE_ROWS, inputs, attrs, builder.quant(x), builder.codes[x], loc)
@@ -347,7 +353,7 @@ def _rope(builder: _Builder, op: Op) -> None:
         cosine, sine = (builder.graph.constants[operand] for operand in tables)
         table = rotation_table(op.loc, cosine, sine)
         builder.rotations[tables] = builder.constant(f"{op.output}.table", table)
-    attrs = a.QRopeAttrs(op.attrs.heads, COSINE_BITS + ROTATION_BITS)
+    attrs = QRopeAttrs(op.attrs.heads, COSINE_BITS + ROTATION_BITS)
     inputs = (op.inputs[0], builder.rotations[tables])
     builder.emit(op, OpKind.QROPE, inputs, attrs, builder.scales.quants[op.output])
 

@@ -10,8 +10,8 @@ from tmc.backend_gap9.kernels.operands import CHANNELS, ROWS, result, rows_of
 from tmc.backend_gap9.kernels.record import Arguments, Kernel, KernelRecord
 from tmc.backend_gap9.program.program import Var
 from tmc.backend_gap9.target.target import Target
-from tmc.ir.attrs import QAddAttrs
 from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.integer.qadd import QAddAttrs
 
 
 @dataclass(frozen=True, slots=True)

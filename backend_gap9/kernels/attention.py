@@ -11,8 +11,8 @@ from tmc.backend_gap9.kernels.record import Arguments, Kernel, KernelRecord, Ope
 from tmc.backend_gap9.program.expressions import mul
 from tmc.backend_gap9.program.program import Const, Var
 from tmc.backend_gap9.target.target import Target
-from tmc.ir.attrs import QAttentionAttrs
 from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.integer.qattention import QAttentionAttrs
 from tmc.ir.types import Array
 
 EXP_TABLE_BYTES = 1024  # of one head

@@ -14,8 +14,8 @@ from tmc.backend_gap9.kernels.weight_rows import word_up
 from tmc.backend_gap9.program.expressions import mul
 from tmc.backend_gap9.program.program import Var
 from tmc.backend_gap9.target.target import Target
-from tmc.ir.attrs import QClipAttrs
 from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.integer.qclip import QClipAttrs
 from tmc.ir.types import Array, DType
 
 

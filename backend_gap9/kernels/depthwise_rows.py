@@ -19,8 +19,8 @@ from tmc.backend_gap9.kernels.record import Arguments, Kernel, KernelRecord
 from tmc.backend_gap9.kernels.weight_rows import packed_rows, weight_pitch
 from tmc.backend_gap9.program.program import Var
 from tmc.backend_gap9.target.target import Target
-from tmc.ir.attrs import QDepthwiseRowsAttrs
 from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.integer.qdepthwise_rows import QDepthwiseRowsAttrs
 from tmc.ir.types import Array
 
 

@@ -23,9 +23,9 @@ from tmc.backend_gap9.kernels.weight_rows import packed_rows, weight_pitch
 from tmc.backend_gap9.program.expressions import mul
 from tmc.backend_gap9.program.program import Var
 from tmc.backend_gap9.target.target import Target
-from tmc.ir.attrs import QLinearAttrs
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.integer.qlinear import QLinearAttrs
 from tmc.ir.types import Array, DType
 
 # How a core walks its share: rows in blocks; the same with stores by channels; blocks that begin again where

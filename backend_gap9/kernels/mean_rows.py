@@ -11,8 +11,8 @@ from tmc.backend_gap9.kernels.record import Arguments, ColumnNeeds, Kernel, Kern
 from tmc.backend_gap9.program.expressions import div, mul
 from tmc.backend_gap9.program.program import Var
 from tmc.backend_gap9.target.target import Target
-from tmc.ir.attrs import QMeanRowsAttrs
 from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.integer.qmean_rows import QMeanRowsAttrs
 
 
 @dataclass(frozen=True, slots=True)

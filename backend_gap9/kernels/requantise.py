@@ -11,8 +11,8 @@ from tmc.backend_gap9.kernels.record import Arguments, Kernel, KernelRecord
 from tmc.backend_gap9.program.expressions import mul
 from tmc.backend_gap9.program.program import Var
 from tmc.backend_gap9.target.target import Target
-from tmc.ir.attrs import QRequantiseAttrs
 from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.integer.qrequantise import QRequantiseAttrs
 from tmc.ir.types import Array, DType
 
 

@@ -13,8 +13,8 @@ from tmc.backend_gap9.stages.column_shape import column_shape
 from tmc.backend_gap9.stages.layout import residual_operand
 from tmc.backend_gap9.stages.pack import line_block
 from tmc.backend_gap9.stages.staged import GraphStage, Staged
-from tmc.ir.attrs import QLinearAttrs
 from tmc.ir.graph import Op
+from tmc.ir.integer.qlinear import QLinearAttrs
 
 
 @dataclass(frozen=True, slots=True)

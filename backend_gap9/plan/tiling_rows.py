@@ -32,8 +32,8 @@ from tmc.backend_gap9.stages.pack import line_block, weight_block
 from tmc.backend_gap9.stages.staged import GraphStage, Staged, Storage
 from tmc.backend_gap9.target.cost import dma_cycles
 from tmc.backend_gap9.target.target import Target
-from tmc.ir.attrs import QLinearAttrs
 from tmc.ir.graph import Graph, Op
+from tmc.ir.integer.qlinear import QLinearAttrs
 
 CHANNEL_STEP = 4  # what a block of the kernels takes at once
 

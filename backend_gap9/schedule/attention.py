@@ -48,8 +48,8 @@ from tmc.backend_gap9.schedule.context import (
 from tmc.backend_gap9.schedule.form import StageSchedule
 from tmc.backend_gap9.stages.pack import own_name
 from tmc.backend_gap9.stages.staged import GraphStage
-from tmc.ir.attrs import QAttentionAttrs
 from tmc.ir.graph import Graph, Op
+from tmc.ir.integer.qattention import QAttentionAttrs
 
 HEAD, T, J = Var("head"), Var("t"), Var("j")
 

@@ -12,8 +12,8 @@ from tmc.backend_gap9.program.program import Address, Argument, Call, Expr, Oper
 from tmc.backend_gap9.schedule.context import at, operand, part
 from tmc.backend_gap9.stages.pack import weight_block
 from tmc.backend_gap9.stages.staged import PackedStage
-from tmc.ir.attrs import QLinearAttrs
 from tmc.ir.graph import Graph, Op
+from tmc.ir.integer.qlinear import QLinearAttrs
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,9 +39,9 @@ from tmc.backend_gap9.schedule.form import StageSchedule
 from tmc.backend_gap9.schedule.row_places import K, RowPlaces
 from tmc.backend_gap9.stages.pack import line_block
 from tmc.backend_gap9.stages.staged import GraphStage
-from tmc.ir.attrs import QLinearAttrs
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Op
+from tmc.ir.integer.qlinear import QLinearAttrs
 
 
 def schedule_rows(context: Context, stage: GraphStage) -> StageSchedule:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tmc.backend_gap9.stages.staged import Rows
-from tmc.ir.attrs import QAttentionAttrs, QLinearAttrs
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph, Op, OpKind, producers
+from tmc.ir.integer.qattention import QAttentionAttrs
+from tmc.ir.integer.qlinear import QLinearAttrs
 from tmc.ir.ops import VIEWS
 from tmc.ir.types import DType
 

@@ -8,9 +8,10 @@ from tmc.backend_gap9.kernels.table import form_of
 from tmc.backend_gap9.kernels.weight_rows import odd_pitch
 from tmc.backend_gap9.program.buffers import value_shape
 from tmc.backend_gap9.stages.staged import GraphStage, Rows, Storage
-from tmc.ir.attrs import QClipAttrs, QLinearAttrs
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.integer.qclip import QClipAttrs
+from tmc.ir.integer.qlinear import QLinearAttrs
 
 
 def l2_layouts(graph: Graph, roots: Mapping[str, str]) -> dict[str, Rows]:

@@ -19,8 +19,8 @@ from examples.tinymyo.errors import TinyMyoError
 from examples.tinymyo.export import INPUT, export_onnx
 from examples.tinymyo.model import TinyMyo
 from tmc.frontend.onnx_import import load
-from tmc.ir.attrs import QLinearAttrs
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
+from tmc.ir.integer.qlinear import QLinearAttrs
 from tmc.ir.interpret import interpret
 from tmc.ir.types import Array
 from tmc.passes.calibrate.calibrate import Ranges, calibrate

@@ -8,8 +8,8 @@ from math import inf, log10
 
 import numpy as np
 
-from tmc.ir.attrs import QLinearAttrs
 from tmc.ir.graph import Graph, Op, OpKind, producers
+from tmc.ir.integer.qlinear import QLinearAttrs
 from tmc.ir.interpret import interpret
 from tmc.ir.ops import OPS, VIEWS
 from tmc.ir.types import Array, DType

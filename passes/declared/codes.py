@@ -13,6 +13,8 @@ from tmc.ir import attrs as a
 from tmc.ir.build import GraphBuilder
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.integer.qlinear import QLinearAttrs
+from tmc.ir.integer.qrequantise import QRequantiseAttrs
 from tmc.ir.types import Array, DType, Quant, TensorType
 from tmc.passes.declared.values import Coded, Root, Rounding
 from tmc.passes.integer_ops.declared_weights import DeclaredWeights
@@ -126,7 +128,7 @@ class DeclaredCodes:
             same = len(set(scales)) == 1
             quant = Quant(scales[:1]) if same else Quant(scales, per="channel")
             operands = self._linear_operands(name, root, linear)
-            attrs = a.QLinearAttrs(0, "s32")
+            attrs = QLinearAttrs(0, "s32")
             self._stored[key] = self._emit(OpKind.QLINEAR, operands, attrs, name, op.loc, quant)
         return self._stored[key]
 
@@ -136,7 +138,7 @@ class DeclaredCodes:
         rows = self.rows(source.root.value, (prod(shape[:-1]), shape[-1]))
         name, one, none = grid.op.output, [Fraction(1)] * shape[-1], [Fraction(0)] * shape[-1]
         factors = requantise_factors(grid.op.loc, [INT8] * shape[-1], one, none)
-        self._emit_requantise(rows, factors, table, a.QRequantiseAttrs(), grid, name)
+        self._emit_requantise(rows, factors, table, QRequantiseAttrs(), grid, name)
 
     def _requantise(self, source: Rounding, grid: Rounding, table: Array) -> None:
         """Emit the rounding of integers to codes, and what follows from the codes alone."""
@@ -155,11 +157,11 @@ class DeclaredCodes:
         exact = isinstance(attrs, a.FakeQuantiseAttrs) or int(factors[:, 1].min()) >= attrs.shift
         assert exact, "a RequantShift whose results fit 32 bits fits 64 bits before its shift"
         self._emit_requantise(
-            x, factors, table, a.QRequantiseAttrs(source.zero_point, ties), grid, grid.op.output
+            x, factors, table, QRequantiseAttrs(source.zero_point, ties), grid, grid.op.output
         )
 
     def _emit_requantise(
-        self, x: str, factors: Array, table: Array, attrs: a.QRequantiseAttrs, grid: Rounding, name: str
+        self, x: str, factors: Array, table: Array, attrs: QRequantiseAttrs, grid: Rounding, name: str
     ) -> None:
         operands = (
             x,
@@ -194,7 +196,7 @@ class DeclaredCodes:
         plain_table = np.array_equal(table, IDENTITY)
         if not plain_table:
             operands = (*operands, self._builder.constant(table, f"{name}.table"))
-        out = a.QLinearAttrs(attrs.shift, table=not plain_table)
+        out = QLinearAttrs(attrs.shift, table=not plain_table)
         assert root.op is not None
         self._emit(OpKind.QLINEAR, operands, out, name, root.op.loc, _quant(grid))
         return True

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from math import frexp
 
-from tmc.ir.attrs import QAddAttrs
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, OpKind
+from tmc.ir.integer.qadd import QAddAttrs
 from tmc.ir.types import Quant
 from tmc.passes.integer_ops.activation_table import ACTIVATIONS
 

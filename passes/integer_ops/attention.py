@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tmc.ir.attrs import QAttentionAttrs
 from tmc.ir.errors import NoIntegerForm, QuantisationError
-from tmc.ir.integer_semantics import EXP_ENTRIES
+from tmc.ir.integer.qattention import EXP_ENTRIES, QAttentionAttrs
 from tmc.ir.types import Array, Quant
 from tmc.passes.recipe import DEFAULT, Recipe
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from tmc.ir.errors import NoIntegerForm
 from tmc.ir.float_semantics import interpolation
-from tmc.ir.integer_semantics import INTERPOLATION_BITS
+from tmc.ir.integer.qinterpolate_rows import INTERPOLATION_BITS
 from tmc.ir.types import Array
 
 INT16_ROWS = 2**15

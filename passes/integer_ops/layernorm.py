@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from tmc.ir.attrs import QLayerNormAttrs
 from tmc.ir.errors import NoIntegerForm, QuantisationError
+from tmc.ir.integer.qlayernorm import QLayerNormAttrs
 from tmc.ir.types import Array, Quant
 
 INT32 = 2**31

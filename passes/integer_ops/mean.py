@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import log2
 
-from tmc.ir.attrs import QMeanRowsAttrs
+from tmc.ir.integer.qmean_rows import QMeanRowsAttrs
 from tmc.ir.types import Quant
 from tmc.passes.integer_ops.linear import CodeRange
 

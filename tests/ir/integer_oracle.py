@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from math import isqrt
 
-from tmc.ir.attrs import (
-    QAddAttrs,
-    QAttentionAttrs,
-    QDepthwiseRowsAttrs,
-    QLayerNormAttrs,
-    QLinearAttrs,
-    QMeanRowsAttrs,
-    QRequantiseAttrs,
-    QRopeAttrs,
-)
+from tmc.ir.integer.qadd import QAddAttrs
+from tmc.ir.integer.qattention import QAttentionAttrs
+from tmc.ir.integer.qdepthwise_rows import QDepthwiseRowsAttrs
+from tmc.ir.integer.qlayernorm import QLayerNormAttrs
+from tmc.ir.integer.qlinear import QLinearAttrs
+from tmc.ir.integer.qmean_rows import QMeanRowsAttrs
+from tmc.ir.integer.qrequantise import QRequantiseAttrs
+from tmc.ir.integer.qrope import QRopeAttrs
 
 Matrix = list[list[int]]
 

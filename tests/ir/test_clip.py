@@ -8,6 +8,7 @@ import pytest
 from tests.ir import integer_oracle as oracle
 from tmc.ir import attrs as a
 from tmc.ir.graph import OpKind as K
+from tmc.ir.integer.qclip import QClipAttrs
 from tmc.ir.ops import OPS
 
 
@@ -20,7 +21,7 @@ def test_qclip(seed: int, dtype: type) -> None:
     x, *residual = (random.integers(least, most + 1, (6, 5)).astype(dtype) for _ in range(2))
     ends = np.sort(random.integers(least, most + 1, (2, groups, 5)).astype(dtype), axis=0)
     added = residual if seed % 2 and dtype is np.int16 else []
-    found = OPS[K.QCLIP].evaluate([x, *ends, *added], a.QClipAttrs(bool(added)))
+    found = OPS[K.QCLIP].evaluate([x, *ends, *added], QClipAttrs(bool(added)))
     lists = [array.tolist() for array in (x, *ends)]
     assert found.dtype == dtype
     assert found.tolist() == oracle.qclip(*lists, added[0].tolist() if added else None)

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from tests.ir import integer_oracle as oracle
 from tests.ir.test_integer_semantics import KINDS, SEEDS, SETTINGS, evaluate, matrix
-from tmc.ir import attrs as a
 from tmc.ir.graph import OpKind as K
+from tmc.ir.integer.qlayernorm import QLayerNormAttrs
 from tmc.ir.types import Array
 
 
-def layernorm_attrs(channels: int, epsilon: float, scale: float, gamma_shift: int) -> a.QLayerNormAttrs:
+def layernorm_attrs(channels: int, epsilon: float, scale: float, gamma_shift: int) -> QLayerNormAttrs:
     """Return the parameters of the contract for a width, epsilon and residual scale."""
     center_bits = (31 - math.ceil(math.log2(channels))) // 2
     if channels * 4**center_bits >= 2**31:
@@ -25,7 +25,7 @@ def layernorm_attrs(channels: int, epsilon: float, scale: float, gamma_shift: in
     room = 2**31 - 1 - channels * 4**center_bits
     whole = epsilon * channels**3 / scale**2
     entries = max(0, (channels * 65535).bit_length() - center_bits) + 1
-    return a.QLayerNormAttrs(
+    return QLayerNormAttrs(
         epsilon_by_shift=tuple(min(room, round(whole / 4**h)) for h in range(entries)),
         center_bits=center_bits,
         norm_bits=min(11, 15 - math.ceil(math.log2(channels) / 2)),
@@ -35,7 +35,7 @@ def layernorm_attrs(channels: int, epsilon: float, scale: float, gamma_shift: in
 
 
 @st.composite
-def layernorm_cases(draw: st.DrawFn) -> tuple[list[Array], a.QLayerNormAttrs]:
+def layernorm_cases(draw: st.DrawFn) -> tuple[list[Array], QLayerNormAttrs]:
     channels = draw(st.sampled_from([2, 3, 8, 20, 48, 128, 192, 512]))
     random = np.random.default_rng(draw(SEEDS))
     x = matrix(draw(SEEDS), 3, channels, np.int16, draw(KINDS))
@@ -50,7 +50,7 @@ def layernorm_cases(draw: st.DrawFn) -> tuple[list[Array], a.QLayerNormAttrs]:
 
 @SETTINGS
 @given(layernorm_cases())
-def test_qlayernorm(case: tuple[list[Array], a.QLayerNormAttrs]) -> None:
+def test_qlayernorm(case: tuple[list[Array], QLayerNormAttrs]) -> None:
     operands, attrs = case
     x, gamma, beta = (operand.tolist() for operand in operands)
     assert evaluate(K.QLAYERNORM, operands, attrs).tolist() == oracle.qlayernorm(x, gamma, beta, attrs)

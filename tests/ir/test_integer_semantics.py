@@ -12,8 +12,15 @@ from hypothesis import strategies as st
 
 from tests.ir import integer_oracle as oracle
 from tmc.ir import attrs as a
-from tmc.ir import integer_semantics as q
 from tmc.ir.graph import OpKind as K
+from tmc.ir.integer.arithmetic import bit_length, product, round_shift, shifted
+from tmc.ir.integer.qattention import QAttentionAttrs, divide_by_sum
+from tmc.ir.integer.qdepthwise_rows import QDepthwiseRowsAttrs
+from tmc.ir.integer.qinterpolate_rows import QInterpolateRowsAttrs
+from tmc.ir.integer.qlayernorm import RSQRT_TABLE
+from tmc.ir.integer.qlinear import QLinearAttrs
+from tmc.ir.integer.qmean_rows import QMeanRowsAttrs
+from tmc.ir.integer.qrope import QRopeAttrs
 from tmc.ir.ops import OPS
 from tmc.ir.types import Array, DType, TensorType
 
@@ -65,27 +72,27 @@ def test_round_shift(value: int, shift: int) -> None:
     half = (1 << shift) // 2
     if value + half >= 2**31:
         with pytest.raises(AssertionError, match="int32 overflow"):
-            q.round_shift(np.array([value]), shift)
+            round_shift(np.array([value]), shift)
         return
-    found = int(q.round_shift(np.array([value]), shift)[0])
+    found = int(round_shift(np.array([value]), shift)[0])
     assert found == oracle.rounded(value, shift)
     # to nearest, ties up
     assert -half <= value - (found << shift) < max(half, 1)
-    assert int(q.round_shift(np.array([value]), np.array([shift]))[0]) == found
+    assert int(round_shift(np.array([value]), np.array([shift]))[0]) == found
 
 
 def test_round_shift_takes_no_negative_shift() -> None:
     with pytest.raises(AssertionError, match="negative shift"):
-        q.round_shift(np.array([1]), -1)
+        round_shift(np.array([1]), -1)
 
 
 def test_bit_length() -> None:
     values = sorted({max(0, 2**bit + step) for bit in range(52) for step in (-1, 0, 1)})
-    assert q.bit_length(np.array(values)).tolist() == [value.bit_length() for value in values]
+    assert bit_length(np.array(values)).tolist() == [value.bit_length() for value in values]
 
 
 def test_reciprocal_roots() -> None:
-    assert q.RSQRT_TABLE.tolist() == oracle.ROOTS
+    assert RSQRT_TABLE.tolist() == oracle.ROOTS
     assert max(oracle.ROOTS) < 2**16
 
 
@@ -99,7 +106,7 @@ SIZES = st.tuples(
 
 
 @st.composite
-def linear_cases(draw: st.DrawFn) -> tuple[list[Array], a.QLinearAttrs]:
+def linear_cases(draw: st.DrawFn) -> tuple[list[Array], QLinearAttrs]:
     """Draw operands inside the contract: the sums fit int32 for the weights drawn, whatever the input."""
     rows, depth, channels, groups = draw(SIZES)
     random = np.random.default_rng(draw(SEEDS))
@@ -111,7 +118,7 @@ def linear_cases(draw: st.DrawFn) -> tuple[list[Array], a.QLinearAttrs]:
     room = 2**31 - 1 - bound * int(multiplier.max())
     bias = random.integers(-room, room, (groups, channels), endpoint=True)
     dtype = draw(st.sampled_from(DTYPES))
-    attrs = a.QLinearAttrs(
+    attrs = QLinearAttrs(
         shift=draw(st.integers(0, 31)),
         dtype=dtype,
         layout=draw(st.sampled_from(LAYOUTS)),
@@ -127,7 +134,7 @@ def linear_cases(draw: st.DrawFn) -> tuple[list[Array], a.QLinearAttrs]:
 
 @SETTINGS
 @given(linear_cases())
-def test_qlinear(case: tuple[list[Array], a.QLinearAttrs]) -> None:
+def test_qlinear(case: tuple[list[Array], QLinearAttrs]) -> None:
     operands, attrs = case
     x, weight, multiplier, bias, *_ = [operand.tolist() for operand in operands]
     expected = np.array(
@@ -157,9 +164,9 @@ def test_qlinear_notices_an_overflow() -> None:
     for depth, bias in ((66053, 0), (66052, 2**31 - 1)):
         operands: list[Array] = [x[:, :depth], weight[:, :depth], two, np.full((1, 1), bias, np.int32)]
         with pytest.raises(AssertionError, match="int32 overflow"):
-            evaluate(K.QLINEAR, operands, a.QLinearAttrs(7))
+            evaluate(K.QLINEAR, operands, QLinearAttrs(7))
     fits: list[Array] = [x[:, :66052], weight[:, :66052], two, np.zeros((1, 1), np.int32)]
-    assert evaluate(K.QLINEAR, fits, a.QLinearAttrs(0, "s32")).tolist() == [[128 * 127 * 66052 * 2]]
+    assert evaluate(K.QLINEAR, fits, QLinearAttrs(0, "s32")).tolist() == [[128 * 127 * 66052 * 2]]
 
 
 @SETTINGS
@@ -169,7 +176,7 @@ def test_qrope(seed: int, kind: str, heads: int, positions: int, shift: int) -> 
     angle = np.random.default_rng(seed).uniform(-4, 4, (positions, 3))
     table = np.stack([np.cos(angle), np.sin(angle)], axis=-1).reshape(positions, 6)
     table = np.round(2**14 * table).astype(np.int16)
-    attrs = a.QRopeAttrs(heads, shift)
+    attrs = QRopeAttrs(heads, shift)
     found = evaluate(K.QROPE, [x, table], attrs)
     assert found.tolist() == oracle.qrope(x.tolist(), table.tolist(), attrs)
 
@@ -181,7 +188,7 @@ def exp_table(step: float) -> Array:
 
 
 @st.composite
-def attention_cases(draw: st.DrawFn) -> tuple[list[Array], a.QAttentionAttrs]:
+def attention_cases(draw: st.DrawFn) -> tuple[list[Array], QAttentionAttrs]:
     sizes = [(1, 3, 1, 4), (2, 2, 9, 8), (1, 2, 700, 2), (3, 1, 40, 64)]
     heads, rows, keys, width = draw(st.sampled_from(sizes))
     stacked = [matrix(draw(SEEDS), heads * size, width, np.int8, draw(KINDS)) for size in (rows, keys)]
@@ -189,7 +196,7 @@ def attention_cases(draw: st.DrawFn) -> tuple[list[Array], a.QAttentionAttrs]:
     tables = np.stack([exp_table(draw(st.floats(0.001, 0.2))) for _ in range(heads)])
     # scores are at most 64 * 2^14 = 2^20, and have to fit int16 once shifted
     shifts = tuple(draw(st.integers(6, 12)) for _ in range(heads))
-    attrs = a.QAttentionAttrs(
+    attrs = QAttentionAttrs(
         heads, shifts, draw(st.integers(2**14, 2**15 - 1)), draw(st.integers(10, 18)), draw(st.booleans())
     )
     q_, k = stacked
@@ -198,7 +205,7 @@ def attention_cases(draw: st.DrawFn) -> tuple[list[Array], a.QAttentionAttrs]:
 
 @SETTINGS
 @given(attention_cases())
-def test_qattention(case: tuple[list[Array], a.QAttentionAttrs]) -> None:
+def test_qattention(case: tuple[list[Array], QAttentionAttrs]) -> None:
     operands, attrs = case
     q_, k, vt, tables = [operand.tolist() for operand in operands]
     expected = oracle.qattention(q_, k, vt, tables, attrs)
@@ -210,7 +217,7 @@ def test_equal_scores_average_the_values() -> None:
     q_, k = np.full((1, 2, 64), -128, np.int8), np.full((1, 800, 64), -128, np.int8)
     vt = np.repeat(np.array([[-128], [127], [-7], [0]], np.int8), 800, axis=1)
     vt = np.tile(vt, (16, 1))
-    attrs = a.QAttentionAttrs(1, (7,), 2**14, 14)
+    attrs = QAttentionAttrs(1, (7,), 2**14, 14)
     table = exp_table(0.02)[None]
     assert evaluate(K.QATTENTION, [q_, k, vt, table], attrs).tolist() == [[-128, 127, -7, 0] * 16] * 2
     k[0, 1:] = 127
@@ -224,7 +231,7 @@ def test_scores_have_to_fit_int16() -> None:
         evaluate(
             K.QATTENTION,
             [q_, q_, np.zeros((64, 1), np.int8), exp_table(0.1)[None]],
-            a.QAttentionAttrs(1, (5,), 2**14, 14),
+            QAttentionAttrs(1, (5,), 2**14, 14),
         )
 
 
@@ -234,7 +241,7 @@ def test_exp_table_has_to_start_at_255() -> None:
         evaluate(
             K.QATTENTION,
             [q_, q_, np.zeros((4, 1), np.int8), exp_table(0.1)[None] // 2],
-            a.QAttentionAttrs(1, (5,), 2**14, 14),
+            QAttentionAttrs(1, (5,), 2**14, 14),
         )
 
 
@@ -248,7 +255,7 @@ def test_exp_table_has_to_start_at_255() -> None:
 @example(2**17 - 1, -128.0, 2**15 - 1, 14)
 def test_divide_by_sum(total: int, mean: float, multiplier: int, shift: int) -> None:
     acc = math.floor(mean * total)
-    found = q.divide_by_sum(np.array([[acc]]), np.array([[total]]), multiplier, shift)
+    found = divide_by_sum(np.array([[acc]]), np.array([[total]]), multiplier, shift)
     assert found.tolist() == [[oracle.divide_by_sum(acc, total, multiplier, shift)]]
 
 
@@ -259,7 +266,7 @@ def test_divide_by_sum_is_exact_to_half_a_step() -> None:
     acc = np.round(random.uniform(-128, 127, (count, 1)) * total).astype(np.int64)
     for multiplier, shift in ((2**14, 14), (20011, 14), (2**15 - 1, 15), (29000, 16)):
         exact = acc / total * multiplier / 2**shift
-        error = np.abs(q.divide_by_sum(acc, total, multiplier, shift) - np.clip(exact, -128, 127))
+        error = np.abs(divide_by_sum(acc, total, multiplier, shift) - np.clip(exact, -128, 127))
         assert float(error.max()) <= 0.51
 
 
@@ -267,7 +274,7 @@ def test_divide_by_sum_is_exact_to_half_a_step() -> None:
 @given(SEEDS, KINDS, st.sampled_from([1, 2, 50]), st.integers(0, 2**15 - 1), st.integers(0, 20))
 def test_qmean_rows(seed: int, kind: str, group_rows: int, multiplier: int, shift: int) -> None:
     x = matrix(seed, 100, 5, np.int8, kind)
-    attrs = a.QMeanRowsAttrs(group_rows, multiplier, (1 << shift) // 2 - 3 * multiplier, shift)
+    attrs = QMeanRowsAttrs(group_rows, multiplier, (1 << shift) // 2 - 3 * multiplier, shift)
     found = evaluate(K.QMEAN_ROWS, [x], attrs)
     assert found.tolist() == oracle.qmean_rows(x.tolist(), attrs)
 
@@ -292,7 +299,7 @@ def test_qdepthwise_rows(
     room = 2**31 - 1 - 255 * 128 * 128 * taps
     bias = random.integers(-room, room, 4, endpoint=True).astype(np.int32)
     table = random.integers(-128, 128, 256).astype(np.int8)
-    attrs = a.QDepthwiseRowsAttrs(shift, zero_point, has_table)
+    attrs = QDepthwiseRowsAttrs(shift, zero_point, has_table)
     found = evaluate(K.QDEPTHWISE_ROWS, [x, weight, multiplier, bias, *[table] * has_table], attrs)
     expected = oracle.qdepthwise_rows(
         x.tolist(),
@@ -310,7 +317,7 @@ def test_qdepthwise_rows_notices_an_overflow() -> None:
     for multiplier, bias in ((2**31 // (128 * 127) + 1, 0), (1, 2**31 - 1)):
         operands: list[Array] = [x, weight, one * multiplier, one * bias]
         with pytest.raises(AssertionError, match="int32 overflow"):
-            evaluate(K.QDEPTHWISE_ROWS, operands, a.QDepthwiseRowsAttrs(0, 0))
+            evaluate(K.QDEPTHWISE_ROWS, operands, QDepthwiseRowsAttrs(0, 0))
 
 
 @SETTINGS
@@ -328,7 +335,7 @@ def test_qinterpolate_rows(
     x = matrix(seed, rows, 5, np.int16, kind)
     weight = random.choice([0, 1, 2**13, 2**14 - 1, 2**14, int(random.integers(0, 2**14))], out_rows)
     table = np.stack([random.integers(0, rows - 1, out_rows), weight], axis=1).astype(np.int16)
-    found = evaluate(K.QINTERPOLATE_ROWS, [x, table], a.QInterpolateRowsAttrs(out_rows, layout))
+    found = evaluate(K.QINTERPOLATE_ROWS, [x, table], QInterpolateRowsAttrs(out_rows, layout))
     expected = np.array(oracle.qinterpolate_rows(x.tolist(), table.tolist()))
     assert found.tolist() == (expected.T if layout == "transposed" else expected).tolist()
     assert found.flags.c_contiguous
@@ -346,7 +353,7 @@ def test_qinterpolate_rows(
 def test_qinterpolate_rows_stays_inside(entry: tuple[int, int], message: str) -> None:
     x, table = np.zeros((3, 1), np.int16), np.array([(0, 0), entry], np.int16)
     with pytest.raises(AssertionError, match=message):
-        evaluate(K.QINTERPOLATE_ROWS, [x, table], a.QInterpolateRowsAttrs(2))
+        evaluate(K.QINTERPOLATE_ROWS, [x, table], QInterpolateRowsAttrs(2))
 
 
 @pytest.mark.parametrize("bound", [2**24 - 1, 2**24, 2**24 + 1, 2**31 - 1])
@@ -354,19 +361,19 @@ def test_products_are_exact_on_both_sides_of_float32(bound: int) -> None:
     """Sums that reach the bound, odd ones too, which float32 cannot hold from 2^24 on."""
     ones = np.ones((1, 2), np.int32)
     for sign in (1, -1):
-        assert q._product(sign * np.array([[bound - 1, 1]], np.int32), ones.T).tolist() == [[sign * bound]]
+        assert product(sign * np.array([[bound - 1, 1]], np.int32), ones.T).tolist() == [[sign * bound]]
     # magnitude by magnitude this could be twice as much; row by row it is not
-    assert q._product(np.array([[bound, 0]], np.int32), ones.T).tolist() == [[bound]]
-    assert q._product(np.zeros((0, 2), np.int8), ones.T).shape == (0, 1)
+    assert product(np.array([[bound, 0]], np.int32), ones.T).tolist() == [[bound]]
+    assert product(np.zeros((0, 2), np.int8), ones.T).shape == (0, 1)
 
 
 def test_products_have_to_fit_int32() -> None:
     x = np.array([[2**30, 2**30]], np.int32)
     with pytest.raises(AssertionError, match="int32 overflow"):
-        q._product(x, np.ones((2, 1), np.int8))
-    assert q._product(x, np.array([[1], [-1]], np.int8)).tolist() == [[0]]
+        product(x, np.ones((2, 1), np.int8))
+    assert product(x, np.array([[1], [-1]], np.int8)).tolist() == [[0]]
     with pytest.raises(AssertionError, match="too large for an exact float64 product"):
-        q._product(x, np.full((2, 1), 2**23, np.int32))
+        product(x, np.full((2, 1), 2**23, np.int32))
 
 
 @SETTINGS
@@ -378,12 +385,12 @@ def test_products(seed: int, kind: str, dtype: Narrow, depth: int) -> None:
         [sum(one * other for one, other in zip(row, column, strict=True)) for column in columns]
         for row in x.tolist()
     ]
-    assert q._product(x, weight.T).tolist() == expected
+    assert product(x, weight.T).tolist() == expected
 
 
 @pytest.mark.parametrize(("extreme", "shift"), [(2**31 - 1, 1), (2**31 - 64, 7)])
 def test_shifted_scores_have_to_fit_int32(extreme: int, shift: int) -> None:
     with pytest.raises(AssertionError, match="int32 overflow"):
-        q._shifted(np.array([[extreme]], np.int32), shift)
+        shifted(np.array([[extreme]], np.int32), shift)
     half = 1 << (shift - 1)
-    assert q._shifted(np.array([[extreme - half]], np.int32), shift).tolist() == [[extreme >> shift]]
+    assert shifted(np.array([[extreme - half]], np.int32), shift).tolist() == [[extreme >> shift]]

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.ir import integer_oracle as oracle
-from tmc.ir import attrs as a
 from tmc.ir.graph import OpKind as K
+from tmc.ir.integer.qrequantise import QRequantiseAttrs
 from tmc.ir.ops import OPS
 from tmc.ir.types import Array
 
 
-def evaluate(operands: list[Array], attrs: a.QRequantiseAttrs) -> Array:
+def evaluate(operands: list[Array], attrs: QRequantiseAttrs) -> Array:
     return OPS[K.QREQUANTISE].evaluate(operands, attrs)
 
 
@@ -44,7 +44,7 @@ def test_qrequantise(
     words = [(m, shift, a >> 32, a % 2**32) for m, a in zip(multiplier.tolist(), addend, strict=True)]
     factors = np.array(words).astype(np.uint32).astype(np.int32)
     table = random.integers(-128, 128, 256).astype(np.int8)
-    attrs = a.QRequantiseAttrs(zero_point, ties)
+    attrs = QRequantiseAttrs(zero_point, ties)
     found = evaluate([x, factors, table], attrs)
     assert found.tolist() == oracle.qrequantise(x.tolist(), factors.tolist(), table.tolist(), attrs)
 
@@ -54,9 +54,9 @@ def test_qrequantise_rounds_ties() -> None:
     factors = np.array([[1, 1, 0, 1]], dtype=np.int32)
     table = np.arange(-128, 128).astype(np.int8)
     for ties, expected in (("even", [-2, -2, 0, 0, 2, 2]), ("up", [-2, -1, 0, 1, 2, 3])):
-        found = evaluate([x, factors, table], a.QRequantiseAttrs(0, ties))
+        found = evaluate([x, factors, table], QRequantiseAttrs(0, ties))
         assert found.T.tolist() == [expected]
     with pytest.raises(AssertionError, match="64-bit overflow"):
-        evaluate([x, np.array([[2**30, 1, 2**30, 0]], dtype=np.int32), table], a.QRequantiseAttrs())
+        evaluate([x, np.array([[2**30, 1, 2**30, 0]], dtype=np.int32), table], QRequantiseAttrs())
     with pytest.raises(AssertionError, match="shift outside 1 to 62"):
-        evaluate([x, np.array([[1, 0, 0, 0]], dtype=np.int32), table], a.QRequantiseAttrs())
+        evaluate([x, np.array([[1, 0, 0, 0]], dtype=np.int32), table], QRequantiseAttrs())

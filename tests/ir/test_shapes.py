@@ -10,12 +10,22 @@ import pytest
 from tests.ir.types_in_short import tensor
 from tmc.ir import attrs as a
 from tmc.ir.graph import OpKind as K
+from tmc.ir.integer.qadd import QAddAttrs
+from tmc.ir.integer.qattention import QAttentionAttrs
+from tmc.ir.integer.qclip import QClipAttrs
+from tmc.ir.integer.qdepthwise_rows import QDepthwiseRowsAttrs
+from tmc.ir.integer.qinterpolate_rows import QInterpolateRowsAttrs
+from tmc.ir.integer.qlayernorm import QLayerNormAttrs
+from tmc.ir.integer.qlinear import QLinearAttrs
+from tmc.ir.integer.qmean_rows import QMeanRowsAttrs
+from tmc.ir.integer.qrequantise import QRequantiseAttrs
+from tmc.ir.integer.qrope import QRopeAttrs
 from tmc.ir.ops import OPS, arity_allowed
 
 NONE = a.Attrs()
 CONV = a.ConvAttrs((2, 3), (1, 0, 1, 2), 2)
-LAYERNORM = a.QLayerNormAttrs((3,) * 16, 11, 11, 28378, 14)
-ATTENTION = a.QAttentionAttrs(2, (7, 8), 20000, 14)
+LAYERNORM = QLayerNormAttrs((3,) * 16, 11, 11, 28378, 14)
+ATTENTION = QAttentionAttrs(2, (7, 8), 20000, 14)
 LINEAR = ("s8[6x8]", "s8[4x8]", "s32[4]", "s32[3x4]")
 DEPTHWISE = ("s8[6x8]", "s8[8x3]", "s32[8]", "s32[8]")
 SHIFT = a.RequantShiftAttrs(10, -128, 127)
@@ -49,30 +59,30 @@ RIGHT: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (K.DEPTHWISE_ROWS, ("f32[6x8]", "f32[8x3]", "f32[8]"), NONE, "f32[6x8]"),
     (K.INTERPOLATE_ROWS, ("f32[6x8]",), a.InterpolateRowsAttrs(50), "f32[50x8]"),
     (K.PERMUTE_ROWS, ("s8[6x8]",), a.PermuteRowsAttrs(3), "s8[6x8]"),
-    (K.QLINEAR, LINEAR, a.QLinearAttrs(7), "s8[6x4]"),
-    (K.QLINEAR, LINEAR, a.QLinearAttrs(7, layout="transposed"), "s8[4x6]"),
-    (K.QLINEAR, LINEAR, a.QLinearAttrs(7, layout="heads", heads=2), "s8[2x6x2]"),
-    (K.QLINEAR, (*LINEAR, "s8[256]"), a.QLinearAttrs(7, table=True), "s8[6x4]"),
-    (K.QLINEAR, ("s16[6x8]", *LINEAR[1:], "s16[6x4]"), a.QLinearAttrs(7, "s16", residual=True), "s16[6x4]"),
-    (K.QLINEAR, LINEAR, a.QLinearAttrs(0, "s32"), "s32[6x4]"),
+    (K.QLINEAR, LINEAR, QLinearAttrs(7), "s8[6x4]"),
+    (K.QLINEAR, LINEAR, QLinearAttrs(7, layout="transposed"), "s8[4x6]"),
+    (K.QLINEAR, LINEAR, QLinearAttrs(7, layout="heads", heads=2), "s8[2x6x2]"),
+    (K.QLINEAR, (*LINEAR, "s8[256]"), QLinearAttrs(7, table=True), "s8[6x4]"),
+    (K.QLINEAR, ("s16[6x8]", *LINEAR[1:], "s16[6x4]"), QLinearAttrs(7, "s16", residual=True), "s16[6x4]"),
+    (K.QLINEAR, LINEAR, QLinearAttrs(0, "s32"), "s32[6x4]"),
     (K.FAKE_QUANTISE, ("f32[2x3]",), a.FakeQuantiseAttrs(0.5, 3), "f32[2x3]"),
     (K.REQUANT_SHIFT, ("f32[1x4x3x3]", "s32[4x1x1]", "s32[]"), SHIFT, "f32[1x4x3x3]"),
-    (K.QREQUANTISE, ("s32[6x8]", "s32[8x4]", "s8[256]"), a.QRequantiseAttrs(), "s8[6x8]"),
-    (K.QREQUANTISE, ("s8[6x8]", "s32[8x4]", "s8[256]"), a.QRequantiseAttrs(3, "up"), "s8[6x8]"),
+    (K.QREQUANTISE, ("s32[6x8]", "s32[8x4]", "s8[256]"), QRequantiseAttrs(), "s8[6x8]"),
+    (K.QREQUANTISE, ("s8[6x8]", "s32[8x4]", "s8[256]"), QRequantiseAttrs(3, "up"), "s8[6x8]"),
     (K.CLIP, ("f32[2x3]", "f32[]", "f32[2x1]"), a.Attrs(), "f32[2x3]"),
-    (K.QCLIP, ("s8[6x8]", "s8[1x8]", "s8[1x8]"), a.QClipAttrs(), "s8[6x8]"),
-    (K.QADD, ("s8[6x8]", "s8[6x8]"), a.QAddAttrs(2**21, 2**21, 2**29, 20), "s8[6x8]"),
-    (K.QCLIP, ("s32[6x8]", "s32[3x8]", "s32[3x8]"), a.QClipAttrs(), "s32[6x8]"),
-    (K.QCLIP, ("s16[6x8]", "s16[1x8]", "s16[1x8]", "s16[6x8]"), a.QClipAttrs(True), "s16[6x8]"),
+    (K.QCLIP, ("s8[6x8]", "s8[1x8]", "s8[1x8]"), QClipAttrs(), "s8[6x8]"),
+    (K.QADD, ("s8[6x8]", "s8[6x8]"), QAddAttrs(2**21, 2**21, 2**29, 20), "s8[6x8]"),
+    (K.QCLIP, ("s32[6x8]", "s32[3x8]", "s32[3x8]"), QClipAttrs(), "s32[6x8]"),
+    (K.QCLIP, ("s16[6x8]", "s16[1x8]", "s16[1x8]", "s16[6x8]"), QClipAttrs(True), "s16[6x8]"),
     (K.QLAYERNORM, ("s16[6x192]", "s16[192]", "s32[192]"), LAYERNORM, "s8[6x192]"),
     (K.QLAYERNORM, ("s16[6x192]", "s16[192]", "s32[192]"), replace(LAYERNORM, dtype="s16"), "s16[6x192]"),
-    (K.QROPE, ("s16[6x12]", "s16[3x4]"), a.QRopeAttrs(3, 20), "s8[3x6x4]"),
+    (K.QROPE, ("s16[6x12]", "s16[3x4]"), QRopeAttrs(3, 20), "s8[3x6x4]"),
     (K.QATTENTION, QKV, ATTENTION, "s8[5x8]"),
-    (K.QMEAN_ROWS, ("s8[6x8]",), a.QMeanRowsAttrs(3, 100, 0, 10), "s16[2x8]"),
-    (K.QDEPTHWISE_ROWS, DEPTHWISE, a.QDepthwiseRowsAttrs(7, -3), "s8[6x8]"),
-    (K.QDEPTHWISE_ROWS, (*DEPTHWISE, "s8[256]"), a.QDepthwiseRowsAttrs(7, -3, table=True), "s8[6x8]"),
-    (K.QINTERPOLATE_ROWS, ("s16[6x8]", "s16[50x2]"), a.QInterpolateRowsAttrs(50), "s16[50x8]"),
-    (K.QINTERPOLATE_ROWS, ("s16[6x8]", "s16[4x2]"), a.QInterpolateRowsAttrs(4, "transposed"), "s16[8x4]"),
+    (K.QMEAN_ROWS, ("s8[6x8]",), QMeanRowsAttrs(3, 100, 0, 10), "s16[2x8]"),
+    (K.QDEPTHWISE_ROWS, DEPTHWISE, QDepthwiseRowsAttrs(7, -3), "s8[6x8]"),
+    (K.QDEPTHWISE_ROWS, (*DEPTHWISE, "s8[256]"), QDepthwiseRowsAttrs(7, -3, table=True), "s8[6x8]"),
+    (K.QINTERPOLATE_ROWS, ("s16[6x8]", "s16[50x2]"), QInterpolateRowsAttrs(50), "s16[50x8]"),
+    (K.QINTERPOLATE_ROWS, ("s16[6x8]", "s16[4x2]"), QInterpolateRowsAttrs(4, "transposed"), "s16[8x4]"),
 ]
 
 WRONG: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
@@ -137,16 +147,16 @@ WRONG: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (K.INTERPOLATE_ROWS, ("f32[1x8]",), a.InterpolateRowsAttrs(50), "found 1 rows to interpolate between"),
     (K.INTERPOLATE_ROWS, ("f32[6x8]",), a.InterpolateRowsAttrs(0), "found 0 rows of the result"),
     (K.PERMUTE_ROWS, ("s8[6x8]",), a.PermuteRowsAttrs(4), "found 4 groups, allowed a divisor of 6"),
-    (K.QLINEAR, ("f32[6x8]", *LINEAR[1:]), a.QLinearAttrs(7), "found x of f32, allowed s8 or s16"),
-    (K.QLINEAR, (*LINEAR[:2], "s32[5]", LINEAR[3]), a.QLinearAttrs(7), "found multiplier (5,), allowed (4,)"),
-    (K.QLINEAR, (*LINEAR[:2], "s8[4]", LINEAR[3]), a.QLinearAttrs(7), "found multiplier of s8, allowed s32"),
-    (K.QLINEAR, LINEAR, a.QLinearAttrs(7, table=True), "found 4 operands, allowed 5"),
-    (K.QLINEAR, (*LINEAR, "s8[255]"), a.QLinearAttrs(7, table=True), "found table (255,)"),
-    (K.QLINEAR, (*LINEAR, "s8[256]"), a.QLinearAttrs(7, "s16", table=True), "a table on a result of s16"),
-    (K.QLINEAR, (*LINEAR, "s16[6x5]"), a.QLinearAttrs(7, "s16", residual=True), "found residual (6, 5)"),
-    (K.QLINEAR, (*LINEAR, "s16[6x4]"), a.QLinearAttrs(7, residual=True), "a residual on a result of s8"),
-    (K.QLINEAR, LINEAR, a.QLinearAttrs(7, layout="heads", heads=3), "found 3 heads"),
-    (K.QLINEAR, LINEAR, a.QLinearAttrs(32), "found shift 32, allowed 0 to 31"),
+    (K.QLINEAR, ("f32[6x8]", *LINEAR[1:]), QLinearAttrs(7), "found x of f32, allowed s8 or s16"),
+    (K.QLINEAR, (*LINEAR[:2], "s32[5]", LINEAR[3]), QLinearAttrs(7), "found multiplier (5,), allowed (4,)"),
+    (K.QLINEAR, (*LINEAR[:2], "s8[4]", LINEAR[3]), QLinearAttrs(7), "found multiplier of s8, allowed s32"),
+    (K.QLINEAR, LINEAR, QLinearAttrs(7, table=True), "found 4 operands, allowed 5"),
+    (K.QLINEAR, (*LINEAR, "s8[255]"), QLinearAttrs(7, table=True), "found table (255,)"),
+    (K.QLINEAR, (*LINEAR, "s8[256]"), QLinearAttrs(7, "s16", table=True), "a table on a result of s16"),
+    (K.QLINEAR, (*LINEAR, "s16[6x5]"), QLinearAttrs(7, "s16", residual=True), "found residual (6, 5)"),
+    (K.QLINEAR, (*LINEAR, "s16[6x4]"), QLinearAttrs(7, residual=True), "a residual on a result of s8"),
+    (K.QLINEAR, LINEAR, QLinearAttrs(7, layout="heads", heads=3), "found 3 heads"),
+    (K.QLINEAR, LINEAR, QLinearAttrs(32), "found shift 32, allowed 0 to 31"),
     (K.REQUANT_SHIFT, ("f32[2x3]", "s32[2]", "s32[]"), SHIFT, "sizes that are equal or 1"),
     (K.REQUANT_SHIFT, ("f32[2x1]", "s32[]", "s32[3]"), SHIFT, "found add (3,) for x (2, 1)"),
     (K.REQUANT_SHIFT, ("f32[2x3]", "f32[]", "s32[]"), SHIFT, "found mul of f32, allowed s32"),
@@ -154,33 +164,33 @@ WRONG: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (K.REQUANT_SHIFT, ("f32[2x3]", "s32[]", "s32[]"), replace(SHIFT, low=128), "results from 128 to 127"),
     (K.FAKE_QUANTISE, ("f32[2x3]",), a.FakeQuantiseAttrs(0.0, 3), "found scale 0.0"),
     (K.FAKE_QUANTISE, ("f32[2x3]",), a.FakeQuantiseAttrs(1.0, 3, -129), "found codes from -129 to 127"),
-    (K.QREQUANTISE, ("s16[6x8]", "s32[8x4]", "s8[256]"), a.QRequantiseAttrs(), "found x of s16"),
-    (K.QREQUANTISE, ("s8[6x8]", "s32[8x3]", "s8[256]"), a.QRequantiseAttrs(), "found factors (8, 3)"),
-    (K.QREQUANTISE, ("s8[6x8]", "s32[8x4]", "s8[255]"), a.QRequantiseAttrs(), "found table (255,)"),
-    (K.QREQUANTISE, ("s8[6x8]", "s32[8x4]", "s8[256]"), a.QRequantiseAttrs(128), "found zero point 128"),
+    (K.QREQUANTISE, ("s16[6x8]", "s32[8x4]", "s8[256]"), QRequantiseAttrs(), "found x of s16"),
+    (K.QREQUANTISE, ("s8[6x8]", "s32[8x3]", "s8[256]"), QRequantiseAttrs(), "found factors (8, 3)"),
+    (K.QREQUANTISE, ("s8[6x8]", "s32[8x4]", "s8[255]"), QRequantiseAttrs(), "found table (255,)"),
+    (K.QREQUANTISE, ("s8[6x8]", "s32[8x4]", "s8[256]"), QRequantiseAttrs(128), "found zero point 128"),
     (K.CLIP, ("f32[2x1]", "f32[2x3]", "f32[]"), a.Attrs(), "found low (2, 3) for x (2, 1)"),
-    (K.QADD, ("s8[6x8]", "s8[6x7]"), a.QAddAttrs(1, 1, 0, 0), "found z (6, 7), allowed (6, 8)"),
-    (K.QADD, ("s8[6x8]", "s16[6x8]"), a.QAddAttrs(1, 1, 0, 0), "found z of s16"),
-    (K.QADD, ("s8[6x8]", "s8[6x8]"), a.QAddAttrs(1, 1, 0, 32), "found shift 32, allowed 0 to 31"),
+    (K.QADD, ("s8[6x8]", "s8[6x7]"), QAddAttrs(1, 1, 0, 0), "found z (6, 7), allowed (6, 8)"),
+    (K.QADD, ("s8[6x8]", "s16[6x8]"), QAddAttrs(1, 1, 0, 0), "found z of s16"),
+    (K.QADD, ("s8[6x8]", "s8[6x8]"), QAddAttrs(1, 1, 0, 32), "found shift 32, allowed 0 to 31"),
     (
         K.QADD,
         ("s8[6x8]", "s8[6x8]"),
-        a.QAddAttrs(-1, 1, 0, 0),
+        QAddAttrs(-1, 1, 0, 0),
         "found multipliers (-1, 1)",
     ),
     (
         K.QADD,
         ("s8[6x8]", "s8[6x8]"),
-        a.QAddAttrs(2**23, 2**23, 2**31 - 1, 0),
+        QAddAttrs(2**23, 2**23, 2**31 - 1, 0),
         "found sums of up to 4294967295",
     ),
-    (K.QCLIP, ("f32[6x8]", "s8[1x8]", "s8[1x8]"), a.QClipAttrs(), "found x of f32"),
-    (K.QCLIP, ("s8[6x8]", "s8[4x8]", "s8[4x8]"), a.QClipAttrs(), "found 4 lines of limits"),
-    (K.QCLIP, ("s8[6x8]", "s8[2x8]", "s8[1x8]"), a.QClipAttrs(), "found high (1, 8), allowed (2, 8)"),
-    (K.QCLIP, ("s8[6x8]", "s16[2x8]", "s8[2x8]"), a.QClipAttrs(), "found low of s16"),
-    (K.QCLIP, ("s8[6x8]", "s8[1x8]", "s8[1x8]"), a.QClipAttrs(True), "found 3 operands, allowed 4"),
-    (K.QCLIP, ("s8[6x8]", "s8[1x8]", "s8[1x8]", "s16[6x8]"), a.QClipAttrs(True), "a residual on x of s8"),
-    (K.QCLIP, ("s16[6x8]", "s16[1x8]", "s16[1x8]", "s16[6x7]"), a.QClipAttrs(True), "found residual (6, 7)"),
+    (K.QCLIP, ("f32[6x8]", "s8[1x8]", "s8[1x8]"), QClipAttrs(), "found x of f32"),
+    (K.QCLIP, ("s8[6x8]", "s8[4x8]", "s8[4x8]"), QClipAttrs(), "found 4 lines of limits"),
+    (K.QCLIP, ("s8[6x8]", "s8[2x8]", "s8[1x8]"), QClipAttrs(), "found high (1, 8), allowed (2, 8)"),
+    (K.QCLIP, ("s8[6x8]", "s16[2x8]", "s8[2x8]"), QClipAttrs(), "found low of s16"),
+    (K.QCLIP, ("s8[6x8]", "s8[1x8]", "s8[1x8]"), QClipAttrs(True), "found 3 operands, allowed 4"),
+    (K.QCLIP, ("s8[6x8]", "s8[1x8]", "s8[1x8]", "s16[6x8]"), QClipAttrs(True), "a residual on x of s8"),
+    (K.QCLIP, ("s16[6x8]", "s16[1x8]", "s16[1x8]", "s16[6x7]"), QClipAttrs(True), "found residual (6, 7)"),
     (K.QLAYERNORM, ("s16[6x192]", "s16[192]", "s32[191]"), LAYERNORM, "found beta (191,), allowed (192,)"),
     (K.QLAYERNORM, ("s16[6x192]", "s16[192]", "s16[192]"), LAYERNORM, "found beta of s16, allowed s32"),
     (
@@ -209,8 +219,8 @@ WRONG: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
         replace(LAYERNORM, dtype="s32"),
         "found a result of s32, allowed s8 or s16",
     ),
-    (K.QROPE, ("s16[6x12]", "s16[3x6]"), a.QRopeAttrs(3, 20), "found table (3, 6)"),
-    (K.QROPE, ("s16[6x12]", "s16[4x4]"), a.QRopeAttrs(3, 20), "found 4 positions"),
+    (K.QROPE, ("s16[6x12]", "s16[3x6]"), QRopeAttrs(3, 20), "found table (3, 6)"),
+    (K.QROPE, ("s16[6x12]", "s16[4x4]"), QRopeAttrs(3, 20), "found 4 positions"),
     (K.QATTENTION, QKV, replace(ATTENTION, score_shift=(7,)), "found q of 2 heads and 1 score shifts"),
     (K.QATTENTION, (QKV[0], "s8[2x7x5]", *QKV[2:]), ATTENTION, "found k (2, 7, 5), allowed (2, N, 4)"),
     (K.QATTENTION, (*QKV[:2], "s8[7x8]", QKV[3]), ATTENTION, "found vt (7, 8), allowed (8, 7)"),
@@ -218,21 +228,21 @@ WRONG: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (K.QATTENTION, QKV, replace(ATTENTION, score_shift=(7, -1)), "found shift -1"),
     (K.QATTENTION, QKV, replace(ATTENTION, out_multiplier=2**15), "found out_multiplier 32768"),
     (K.QATTENTION, QKV, replace(ATTENTION, out_shift=25), "found out_shift 25"),
-    (K.QMEAN_ROWS, ("s8[6x8]",), a.QMeanRowsAttrs(4, 1, 0, 0), "found 4 rows in a group"),
-    (K.QMEAN_ROWS, ("s16[6x8]",), a.QMeanRowsAttrs(3, 1, 0, 0), "found x of s16, allowed s8"),
+    (K.QMEAN_ROWS, ("s8[6x8]",), QMeanRowsAttrs(4, 1, 0, 0), "found 4 rows in a group"),
+    (K.QMEAN_ROWS, ("s16[6x8]",), QMeanRowsAttrs(3, 1, 0, 0), "found x of s16, allowed s8"),
     (
         K.QDEPTHWISE_ROWS,
         (DEPTHWISE[0], "s8[8x2]", *DEPTHWISE[2:]),
-        a.QDepthwiseRowsAttrs(7, 0),
+        QDepthwiseRowsAttrs(7, 0),
         "found weight (8, 2)",
     ),
-    (K.QDEPTHWISE_ROWS, (*DEPTHWISE[:3], "s32[1]"), a.QDepthwiseRowsAttrs(7, 0), "found bias (1,), allowed"),
-    (K.QDEPTHWISE_ROWS, DEPTHWISE, a.QDepthwiseRowsAttrs(7, 0, table=True), "found 4 operands, allowed 5"),
-    (K.QDEPTHWISE_ROWS, (*DEPTHWISE, "s8[255]"), a.QDepthwiseRowsAttrs(7, 0, True), "found table (255,)"),
-    (K.QDEPTHWISE_ROWS, DEPTHWISE, a.QDepthwiseRowsAttrs(7, 128), "found zero_point 128, allowed -128"),
-    (K.QDEPTHWISE_ROWS, DEPTHWISE, a.QDepthwiseRowsAttrs(-1, 0), "found shift -1"),
-    (K.QINTERPOLATE_ROWS, ("s16[1x8]", "s16[50x2]"), a.QInterpolateRowsAttrs(50), "found 1 rows to"),
-    (K.QINTERPOLATE_ROWS, ("s16[6x8]", "s16[49x2]"), a.QInterpolateRowsAttrs(50), "found table (49, 2)"),
+    (K.QDEPTHWISE_ROWS, (*DEPTHWISE[:3], "s32[1]"), QDepthwiseRowsAttrs(7, 0), "found bias (1,), allowed"),
+    (K.QDEPTHWISE_ROWS, DEPTHWISE, QDepthwiseRowsAttrs(7, 0, table=True), "found 4 operands, allowed 5"),
+    (K.QDEPTHWISE_ROWS, (*DEPTHWISE, "s8[255]"), QDepthwiseRowsAttrs(7, 0, True), "found table (255,)"),
+    (K.QDEPTHWISE_ROWS, DEPTHWISE, QDepthwiseRowsAttrs(7, 128), "found zero_point 128, allowed -128"),
+    (K.QDEPTHWISE_ROWS, DEPTHWISE, QDepthwiseRowsAttrs(-1, 0), "found shift -1"),
+    (K.QINTERPOLATE_ROWS, ("s16[1x8]", "s16[50x2]"), QInterpolateRowsAttrs(50), "found 1 rows to"),
+    (K.QINTERPOLATE_ROWS, ("s16[6x8]", "s16[49x2]"), QInterpolateRowsAttrs(50), "found table (49, 2)"),
 ]
 
 

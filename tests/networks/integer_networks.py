@@ -12,20 +12,17 @@ from typing import Literal
 
 import numpy as np
 
-from tmc.ir.attrs import (
-    Layout,
-    PermuteRowsAttrs,
-    QAttentionAttrs,
-    QDepthwiseRowsAttrs,
-    QInterpolateRowsAttrs,
-    QLayerNormAttrs,
-    QLinearAttrs,
-    QMeanRowsAttrs,
-    QRopeAttrs,
-)
+from tmc.ir.attrs import Layout, PermuteRowsAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.float_semantics import interpolation
 from tmc.ir.graph import Graph, OpKind
+from tmc.ir.integer.qattention import QAttentionAttrs
+from tmc.ir.integer.qdepthwise_rows import QDepthwiseRowsAttrs
+from tmc.ir.integer.qinterpolate_rows import QInterpolateRowsAttrs
+from tmc.ir.integer.qlayernorm import QLayerNormAttrs
+from tmc.ir.integer.qlinear import QLinearAttrs
+from tmc.ir.integer.qmean_rows import QMeanRowsAttrs
+from tmc.ir.integer.qrope import QRopeAttrs
 from tmc.ir.types import Array, DType, TensorType
 from tmc.ir.verify import verify
 

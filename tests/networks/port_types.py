@@ -7,9 +7,10 @@ from fractions import Fraction
 import numpy as np
 
 from tests.networks.simple_plan import Tiles
-from tmc.ir.attrs import QLinearAttrs, QRequantiseAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, OpKind
+from tmc.ir.integer.qlinear import QLinearAttrs
+from tmc.ir.integer.qrequantise import QRequantiseAttrs
 from tmc.ir.types import DType, TensorType
 from tmc.ir.verify import verify
 from tmc.passes.integer_ops.linear import CodeRange

@@ -40,9 +40,9 @@ from tmc.backend_gap9.program.program import (
 )
 from tmc.backend_gap9.stages.stage_graph import NO_STORAGE, view_roots
 from tmc.backend_gap9.stages.staged import ConstantBlock, GraphStage, PackedStage, Staged
-from tmc.ir.attrs import QLayerNormAttrs, QLinearAttrs
 from tmc.ir.graph import Graph, Op, OpKind
-from tmc.ir.integer_semantics import RSQRT_TABLE
+from tmc.ir.integer.qlayernorm import RSQRT_TABLE, QLayerNormAttrs
+from tmc.ir.integer.qlinear import QLinearAttrs
 from tmc.ir.types import DType, TensorType
 
 ROWS, CHANNELS, TILE = 10, 16, 4

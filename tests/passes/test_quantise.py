@@ -11,6 +11,7 @@ from tests.networks.small_transformer import GraphBuilder, Size, transformer, wi
 from tmc.ir import attrs as a
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, OpKind, producers
+from tmc.ir.integer.qlinear import QLinearAttrs
 from tmc.ir.interpret import interpret
 from tmc.ir.types import Array, DType, Quant
 from tmc.ir.verify import verify
@@ -47,7 +48,7 @@ def noise_ratios(
 def rows(graph: Graph, name: str, array: np.ndarray) -> np.ndarray:
     """Undo the layout in which a value is stored."""
     op = producers(graph)[name]
-    layout = op.attrs.layout if isinstance(op.attrs, a.QLinearAttrs) else "rows"
+    layout = op.attrs.layout if isinstance(op.attrs, QLinearAttrs) else "rows"
     if layout == "heads" or op.kind is OpKind.QROPE:
         return array.transpose(1, 0, 2).reshape(array.shape[1], -1)
     return array.T if layout == "transposed" else array
@@ -133,7 +134,7 @@ def test_fusions_and_layouts() -> None:
     found = {
         name: (op.attrs.dtype, op.attrs.layout, op.attrs.heads, op.attrs.table, op.attrs.residual)
         for name, op in ops.items()
-        if isinstance(op.attrs, a.QLinearAttrs)
+        if isinstance(op.attrs, QLinearAttrs)
     }
     assert found == {
         "embedded": ("s16", "rows", 1, False, False),
@@ -154,7 +155,7 @@ def test_without_rotation_queries_are_stored_by_head() -> None:
     graph = transformer(Size(layers=1, rotary=False))
     integer = quantise(graph, scales_of(graph))
     attrs = producers(integer)["0.q"].attrs
-    assert isinstance(attrs, a.QLinearAttrs)
+    assert isinstance(attrs, QLinearAttrs)
     assert (attrs.dtype, attrs.layout, attrs.heads) == ("s8", "heads", 3)
     assert integer.types["0.q"].shape == (3, 40, 16)
 
@@ -163,7 +164,7 @@ def test_classifier_has_one_scale_and_plain_sums() -> None:
     graph = transformer(Size(layers=1))
     integer = quantise(graph, scales_of(graph))
     assert (integer.constants["logits.multiplier"] == 1).all()
-    assert producers(integer)["logits"].attrs == a.QLinearAttrs(0, "s32")
+    assert producers(integer)["logits"].attrs == QLinearAttrs(0, "s32")
     weight = integer.types["logits.weight"].quant
     assert weight is not None and len(weight.scale) == 1 and weight.per is None
     features = integer.types["features"].quant

@@ -9,9 +9,9 @@ import pytest
 from tests.networks.small_transformer import Size, transformer, windows
 from tests.passes.test_quantise import noise_ratios
 from tmc.backend_gap9.stages.kernel_limits import check_kernel_limits
-from tmc.ir.attrs import QAttentionAttrs
 from tmc.ir.errors import PlanError, QuantisationError
 from tmc.ir.graph import Graph, OpKind
+from tmc.ir.integer.qattention import QAttentionAttrs
 from tmc.ir.types import Array
 from tmc.passes.calibrate.calibrate import Ranges, calibrate
 from tmc.passes.quantise_calibrated import quantise_calibrated

@@ -19,9 +19,9 @@ from tmc.backend_gap9.target.targets import target_named
 from tmc.driver import Compiled, Options, compile_model
 from tmc.frontend.onnx_import import load_model
 from tmc.frontend.oracle.onnxruntime import run_unfused
-from tmc.ir.attrs import QClipAttrs
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import OpKind
+from tmc.ir.integer.qclip import QClipAttrs
 from tmc.passes.accuracy.agreement import integer_outputs, output_agreement
 from tmc.passes.declared import keep_ranges
 

@@ -16,9 +16,9 @@ from tmc.backend_gap9.run.host import run_host
 from tmc.backend_gap9.run.riscv import run_iss
 from tmc.frontend.onnx_import import load_model
 from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime
-from tmc.ir.attrs import QLinearAttrs
 from tmc.ir.errors import QuantisationError, UnsupportedModel
 from tmc.ir.graph import Graph, OpKind
+from tmc.ir.integer.qlinear import QLinearAttrs
 from tmc.ir.interpret import interpret
 from tmc.ir.verify import verify
 from tmc.passes.declared.lower_declared import lower_declared, prepare_declared

@@ -6,8 +6,8 @@ import numpy as np
 
 from tests.runtime_c.kernel_interface import Kernels, Rows, blank
 from tests.runtime_c.random_operands import Integers, cores_in_some_order, integers
-from tmc.ir.attrs import QAttentionAttrs
-from tmc.ir.integer_semantics import divide_by_sum, qattention, round_shift
+from tmc.ir.integer.arithmetic import round_shift
+from tmc.ir.integer.qattention import QAttentionAttrs, divide_by_sum, qattention
 
 
 def score_shift(rng: np.random.Generator, width: int) -> int:

@@ -8,18 +8,11 @@ import numpy as np
 
 from tests.runtime_c.kernel_interface import Case, Kernels, Rows, blank, packed_weights
 from tests.runtime_c.random_operands import cores_in_some_order, integers
-from tmc.ir.attrs import (
-    PermuteRowsAttrs,
-    QDepthwiseRowsAttrs,
-    QInterpolateRowsAttrs,
-    QMeanRowsAttrs,
-)
+from tmc.ir.attrs import PermuteRowsAttrs
 from tmc.ir.graph import OpKind
-from tmc.ir.integer_semantics import (
-    qdepthwise_rows,
-    qinterpolate_rows,
-    qmean_rows,
-)
+from tmc.ir.integer.qdepthwise_rows import QDepthwiseRowsAttrs, qdepthwise_rows
+from tmc.ir.integer.qinterpolate_rows import QInterpolateRowsAttrs, qinterpolate_rows
+from tmc.ir.integer.qmean_rows import QMeanRowsAttrs, qmean_rows
 from tmc.ir.ops import OPS
 
 

@@ -27,22 +27,12 @@ from tests.runtime_c.column_kernel_cases import (
 )
 from tests.runtime_c.kernel_interface import Case, Kernels, Rows, blank, packed_weights
 from tests.runtime_c.random_operands import Integers, cores_in_some_order, integers
-from tmc.ir.attrs import (
-    QAddAttrs,
-    QLayerNormAttrs,
-    QLinearAttrs,
-    QRequantiseAttrs,
-    QRopeAttrs,
-)
-from tmc.ir.integer_semantics import (
-    RSQRT_TABLE,
-    qadd,
-    qclip,
-    qlayernorm,
-    qlinear,
-    qrequantise,
-    qrope,
-)
+from tmc.ir.integer.qadd import QAddAttrs, qadd
+from tmc.ir.integer.qclip import qclip
+from tmc.ir.integer.qlayernorm import RSQRT_TABLE, QLayerNormAttrs, qlayernorm
+from tmc.ir.integer.qlinear import QLinearAttrs, qlinear
+from tmc.ir.integer.qrequantise import QRequantiseAttrs, qrequantise
+from tmc.ir.integer.qrope import QRopeAttrs, qrope
 
 SIZES = (1, 3, 4, 5, 31, 32, 33)
 

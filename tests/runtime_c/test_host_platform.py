@@ -21,8 +21,7 @@ from tests.runtime_c.building import (
     run_program,
 )
 from tests.runtime_c.kernel_interface import packed_weights
-from tmc.ir.attrs import QLinearAttrs
-from tmc.ir.integer_semantics import qlinear
+from tmc.ir.integer.qlinear import QLinearAttrs, qlinear
 
 # Sizes of small_network.c.
 ROWS, DEPTH, CHANNELS, SHIFT, X_PITCH = 64, 16, 8, 6, 20

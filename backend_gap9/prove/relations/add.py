@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tmc.backend_gap9.prove.claims import CheckedCall
 from tmc.backend_gap9.prove.relations.wanted import Wanted
-from tmc.ir.attrs import QAddAttrs
 from tmc.ir.graph import Graph
+from tmc.ir.integer.qadd import QAddAttrs
 
 
 def relate_add(call: CheckedCall, graph: Graph) -> Wanted:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tmc.backend_gap9.prove.claims import CheckedCall
 from tmc.backend_gap9.prove.relations.wanted import Wanted, one_line, within
-from tmc.ir.attrs import QAttentionAttrs
 from tmc.ir.graph import Graph
+from tmc.ir.integer.qattention import QAttentionAttrs
 
 NORM_BYTES = 8
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from tmc.backend_gap9.prove.claims import CheckedCall
 from tmc.backend_gap9.prove.relations.wanted import Wanted, all_lines
-from tmc.ir.attrs import QClipAttrs
 from tmc.ir.graph import Graph
+from tmc.ir.integer.qclip import QClipAttrs
 from tmc.ir.types import DType
 
 # By element type and residual.

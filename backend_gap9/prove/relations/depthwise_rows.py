@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from tmc.backend_gap9.prove.claims import CheckedCall
 from tmc.backend_gap9.prove.relations.wanted import Wanted, one_line, weight_lines
-from tmc.ir.attrs import QDepthwiseRowsAttrs
 from tmc.ir.graph import Graph
+from tmc.ir.integer.qdepthwise_rows import QDepthwiseRowsAttrs
 
 # By whether a table follows.
 _KERNELS: Mapping[bool, str] = {

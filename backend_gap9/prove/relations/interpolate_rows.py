@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from tmc.backend_gap9.prove.claims import CheckedCall
 from tmc.backend_gap9.prove.relations.wanted import Wanted, one_line
-from tmc.ir.attrs import QInterpolateRowsAttrs
 from tmc.ir.graph import Graph
+from tmc.ir.integer.qinterpolate_rows import QInterpolateRowsAttrs
 
 # By whether the result is transposed.
 _KERNELS: Mapping[bool, str] = {

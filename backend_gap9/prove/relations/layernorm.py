@@ -8,9 +8,8 @@ import numpy as np
 
 from tmc.backend_gap9.prove.claims import CheckedCall
 from tmc.backend_gap9.prove.relations.wanted import Wanted, one_line
-from tmc.ir.attrs import QLayerNormAttrs
 from tmc.ir.graph import Graph
-from tmc.ir.integer_semantics import RSQRT_TABLE
+from tmc.ir.integer.qlayernorm import RSQRT_TABLE, QLayerNormAttrs
 from tmc.ir.types import DType
 
 _KERNELS: Mapping[tuple[DType, DType], str] = {

@@ -8,8 +8,8 @@ import numpy as np
 
 from tmc.backend_gap9.prove.claims import CheckedCall
 from tmc.backend_gap9.prove.relations.wanted import Wanted, all_lines, one_line, weight_lines, within
-from tmc.ir.attrs import QLinearAttrs
 from tmc.ir.graph import Graph
+from tmc.ir.integer.qlinear import QLinearAttrs
 from tmc.ir.types import DType
 
 _S8, _S16, _S32 = DType.S8, DType.S16, DType.S32

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tmc.backend_gap9.prove.claims import CheckedCall
 from tmc.backend_gap9.prove.relations.wanted import Wanted
-from tmc.ir.attrs import QMeanRowsAttrs
 from tmc.ir.graph import Graph
+from tmc.ir.integer.qmean_rows import QMeanRowsAttrs
 
 
 def relate_mean_rows(call: CheckedCall, graph: Graph) -> Wanted:

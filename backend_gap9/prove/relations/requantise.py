@@ -8,8 +8,8 @@ import numpy as np
 
 from tmc.backend_gap9.prove.claims import CheckedCall
 from tmc.backend_gap9.prove.relations.wanted import Wanted, one_line
-from tmc.ir.attrs import QRequantiseAttrs
 from tmc.ir.graph import Graph
+from tmc.ir.integer.qrequantise import QRequantiseAttrs
 from tmc.ir.types import DType
 
 _KERNELS: Mapping[DType, str] = {DType.S32: "tmc_requantise_s32s8", DType.S8: "tmc_requantise_s8s8"}

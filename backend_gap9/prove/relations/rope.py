@@ -6,8 +6,8 @@ import numpy as np
 
 from tmc.backend_gap9.prove.claims import CheckedCall
 from tmc.backend_gap9.prove.relations.wanted import ConstantLines, Wanted, row_bytes, within
-from tmc.ir.attrs import QRopeAttrs
 from tmc.ir.graph import Graph
+from tmc.ir.integer.qrope import QRopeAttrs
 
 
 def relate_rope(call: CheckedCall, graph: Graph) -> Wanted:

@@ -14,9 +14,9 @@ from tmc.backend_gap9.program.program import Binary, Const, Expr, Var
 from tmc.backend_gap9.prove.relations.table import RELATIONS
 from tmc.backend_gap9.target.target import Target
 from tmc.backend_gap9.target.targets import TARGETS
-from tmc.ir.attrs import QLinearAttrs
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.integer.qlinear import QLinearAttrs
 from tmc.ir.types import DType, TensorType
 
 

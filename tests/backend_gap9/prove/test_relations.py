@@ -14,8 +14,8 @@ from tests.networks.small_program import edited, statements, with_stage
 from tmc.backend_gap9.program.expressions import add
 from tmc.backend_gap9.program.program import Call, Expr, Part, Program
 from tmc.backend_gap9.prove.check_program import prove_program
-from tmc.ir.attrs import QLayerNormAttrs
 from tmc.ir.errors import CheckError
+from tmc.ir.integer.qlayernorm import QLayerNormAttrs
 from tmc.ir.types import DType
 
 ROW_STAGES = [0, 1, 3]

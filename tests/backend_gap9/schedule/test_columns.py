@@ -29,9 +29,10 @@ from tmc.backend_gap9.schedule.schedule import build_program
 from tmc.backend_gap9.stages.stage_graph import stage_graph
 from tmc.backend_gap9.stages.staged import GraphStage
 from tmc.backend_gap9.target.targets import target_named
-from tmc.ir.attrs import QDepthwiseRowsAttrs, QInterpolateRowsAttrs
 from tmc.ir.errors import CheckError
 from tmc.ir.graph import Graph, OpKind
+from tmc.ir.integer.qdepthwise_rows import QDepthwiseRowsAttrs
+from tmc.ir.integer.qinterpolate_rows import QInterpolateRowsAttrs
 
 TARGET = target_named("gap9")
 SMALL = Tiles(rows=8, channels=12, buffers=2, queries=8, keys=12, values=8)

@@ -12,6 +12,7 @@ from tests.networks.small_transformer import GraphBuilder
 from tmc.ir import attrs as a
 from tmc.ir.graph import Op, producers
 from tmc.ir.graph import OpKind as K
+from tmc.ir.integer.qlinear import QLinearAttrs
 from tmc.ir.interpret import interpret
 from tmc.ir.ops import OPS
 from tmc.ir.types import Quant
@@ -72,7 +73,7 @@ def test_linear_takes_its_activation_in(kind: K, attrs: a.Attrs) -> None:
     verify(integer)
     assert [op.output for op in integer.ops] == ["stream", "norm", "active", "out"]
     fused = producers(integer)["active"]
-    assert fused.loc == "/hidden" and isinstance(fused.attrs, a.QLinearAttrs)
+    assert fused.loc == "/hidden" and isinstance(fused.attrs, QLinearAttrs)
     # Codes saturate at the zero point of a ReLU's result: no table.
     assert fused.attrs.table is (kind is not K.RELU)
     real: dict[str, np.ndarray] = {}

@@ -11,7 +11,7 @@ from tests.ir import integer_oracle as oracle
 from tests.networks.small_transformer import GraphBuilder
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, OpKind
-from tmc.ir.integer_semantics import qadd
+from tmc.ir.integer.qadd import qadd
 from tmc.ir.interpret import interpret
 from tmc.ir.ops import OPS
 from tmc.ir.types import DType, Quant, TensorType

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tmc.ir.attrs import QAttentionAttrs, QRopeAttrs
 from tmc.ir.errors import QuantisationError
-from tmc.ir.integer_semantics import qattention, qrope
+from tmc.ir.integer.qattention import QAttentionAttrs, qattention
+from tmc.ir.integer.qrope import QRopeAttrs, qrope
 from tmc.ir.types import Quant
 from tmc.passes.integer_ops.attention import (
     MAX_SCORE_SHIFT,

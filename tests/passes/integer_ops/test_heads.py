@@ -15,6 +15,9 @@ from tests.networks.small_transformer import GraphBuilder
 from tmc.ir import attrs as a
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, OpKind, producers
+from tmc.ir.integer.qdepthwise_rows import QDepthwiseRowsAttrs
+from tmc.ir.integer.qinterpolate_rows import QInterpolateRowsAttrs
+from tmc.ir.integer.qlinear import QLinearAttrs
 from tmc.ir.interpret import interpret
 from tmc.ir.types import DType
 from tmc.ir.verify import verify
@@ -96,8 +99,8 @@ def test_regression_head() -> None:
     first, y = integer.types["first"].quant, integer.types["y"]
     assert first is not None
     conv = made["second"].attrs
-    assert isinstance(conv, a.QDepthwiseRowsAttrs) and conv.table and conv.zero_point == first.zero_point
-    assert made["y"].attrs == a.QInterpolateRowsAttrs(20, "transposed")
+    assert isinstance(conv, QDepthwiseRowsAttrs) and conv.table and conv.zero_point == first.zero_point
+    assert made["y"].attrs == QInterpolateRowsAttrs(20, "transposed")
     assert (y.dtype, y.shape) == (DType.S16, (4, 20)) and y.quant == integer.types["track"].quant
     # One scale for the whole range with headroom, and not that of the residual stream before.
     assert y.quant is not None and y.quant.scale != scales.quants["embedded"].scale
@@ -119,7 +122,7 @@ def test_convolution_with_any_activation_or_none(activation: OpKind | None) -> N
     graph = b.graph(("x",), ("y",))
     scales, integer = quantised(graph)
     attrs = producers(integer)[active].attrs
-    assert isinstance(attrs, a.QDepthwiseRowsAttrs) and attrs.table is (activation is OpKind.TANH)
+    assert isinstance(attrs, QDepthwiseRowsAttrs) and attrs.table is (activation is OpKind.TANH)
     assert scales.roles["conv"] is (Role.TABLE_INPUT if activation else Role.ACTIVATION)
     real, found = both(graph, integer)
     assert noise_db(real["y"], found["y"]) > 28
@@ -134,7 +137,7 @@ def test_relu_needs_a_table_where_its_result_is_symmetric() -> None:
     for recipe, table in ((DEFAULT, False), (replace(DEFAULT, zero_points=False), True)):
         _, integer = quantised(graph, recipe)
         attrs = producers(integer)["active"].attrs
-        assert isinstance(attrs, a.QLinearAttrs) and attrs.table is table
+        assert isinstance(attrs, QLinearAttrs) and attrs.table is table
         real, found = both(graph, integer)
         noise.append(noise_db(real["active"], found["active"]))
     assert noise[0] > noise[1] + 1
@@ -149,8 +152,8 @@ def test_transposes_of_the_input_and_of_a_result() -> None:
     scales, integer = quantised(graph)
     assert scales.roles["rows"] is Role.INPUT and scales.quants["rows"] == scales.quants["x"]
     made = producers(integer)
-    assert made["rows"].attrs == a.QInterpolateRowsAttrs(8, "transposed")
-    assert made["y"].attrs == a.QInterpolateRowsAttrs(12, "transposed")
+    assert made["rows"].attrs == QInterpolateRowsAttrs(8, "transposed")
+    assert made["y"].attrs == QInterpolateRowsAttrs(12, "transposed")
     codes = {"x": np.random.default_rng(6).integers(-4096, 4096, (8, 12)).astype(np.int16)}
     seen: dict[str, NDArray[Any]] = {}
     interpret(integer, codes, seen.__setitem__)
@@ -170,8 +173,8 @@ def test_interpolation_read_by_others() -> None:
     joined = {scales.quants[name] for name in ("stream", "longer", "turned", "branch", "total")}
     assert len(joined) == 1
     made = producers(integer)
-    assert made["longer"].attrs == a.QInterpolateRowsAttrs(15)
-    assert made["turned"].attrs == a.QInterpolateRowsAttrs(15, "transposed")
+    assert made["longer"].attrs == QInterpolateRowsAttrs(15)
+    assert made["turned"].attrs == QInterpolateRowsAttrs(15, "transposed")
     real, found = both(graph, integer)
     assert noise_db(real["y"], found["y"]) > 30 and noise_db(real["turned"], found["turned"]) > 45
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tmc.ir.errors import QuantisationError
-from tmc.ir.integer_semantics import qlayernorm
+from tmc.ir.integer.qlayernorm import qlayernorm
 from tmc.ir.types import Quant
 from tmc.passes.integer_ops.layernorm import (
     MAX_CHANNELS,

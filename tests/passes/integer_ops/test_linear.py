@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tmc.ir.attrs import QLinearAttrs
 from tmc.ir.errors import QuantisationError
-from tmc.ir.integer_semantics import qlinear
+from tmc.ir.integer.qlinear import QLinearAttrs, qlinear
 from tmc.ir.types import Quant
 from tmc.passes.integer_ops.declared_weights import DeclaredWeights
 from tmc.passes.integer_ops.linear import CodeRange, LinearTask, overflow, quantise_linear, quantise_logits

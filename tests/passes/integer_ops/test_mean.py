@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tmc.ir.integer_semantics import qmean_rows
+from tmc.ir.integer.qmean_rows import qmean_rows
 from tmc.ir.types import Quant
 from tmc.passes.integer_ops.mean import mean_scale, quantise_mean
 

@@ -1,0 +1,94 @@
+"""Integer LayerNorm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from tmc.ir.attrs import Attrs
+from tmc.ir.integer.arithmetic import Int, bit_length, int32, round_shift, uint32
+from tmc.ir.op_def import OpDef
+from tmc.ir.shapes import Types, need, operand_shape, shift_fits
+from tmc.ir.types import Array, DType, TensorType
+
+RSQRT_ENTRIES = 96
+RSQRT_TABLE: Int = np.array(
+    [round(2**30 / (((i + 32.5) * 2**24) ** 0.5)) for i in range(RSQRT_ENTRIES)], dtype=np.int64
+)
+
+
+@dataclass(frozen=True, slots=True)
+class QLayerNormAttrs(Attrs):
+    """Integer LayerNorm of int16 rows; see docs/numerics.md for the formula.
+
+    epsilon_by_shift[h] is round(eps * C^3 / scale^2 / 4^h); center_bits is B, norm_bits is N, root is K,
+    gamma_shift is G. dtype is the element type of the result.
+    """
+
+    epsilon_by_shift: tuple[int, ...]
+    center_bits: int
+    norm_bits: int
+    root: int
+    gamma_shift: int
+    dtype: Literal["s8", "s16"] = "s8"
+
+
+def infer(types: Types, attrs: QLayerNormAttrs) -> TensorType:
+    """x s16 [M, C], gamma s16 [C], beta s32 [C]; the attributes keep every step inside 32 bits."""
+    rows, channels = operand_shape("x", types[0], 2, DType.S16)
+    for name, operand, dtype in (("gamma", types[1], DType.S16), ("beta", types[2], DType.S32)):
+        shape = operand_shape(name, operand, 1, dtype)
+        need(shape == (channels,), f"found {name} {shape}, allowed ({channels},)")
+    # the largest |C x - sum x| of int16 decides how far rows are ever shifted
+    largest_shift = max(0, ((channels - 1) * 65535).bit_length() - attrs.center_bits)
+    need(
+        len(attrs.epsilon_by_shift) > largest_shift,
+        f"found {len(attrs.epsilon_by_shift)} epsilons, allowed {largest_shift + 1} or more",
+    )
+    squares = channels * 4**attrs.center_bits + max(attrs.epsilon_by_shift)
+    need(
+        min(attrs.epsilon_by_shift) >= 0 and squares < 2**31,
+        f"found a sum of squares up to {squares} with {attrs.center_bits} bits, allowed below 2^31",
+    )
+    need(0 <= attrs.norm_bits <= 11, f"found norm_bits {attrs.norm_bits}, allowed 0 to 11")
+    need(0 < attrs.root < 2**16, f"found root {attrs.root}, allowed 1 to {2**16 - 1}")
+    shift_fits(attrs.gamma_shift)
+    need(attrs.dtype in ("s8", "s16"), f"found a result of {attrs.dtype}, allowed s8 or s16")
+    return TensorType(DType(attrs.dtype), (rows, channels))
+
+
+def qlayernorm(x: Array, gamma: Array, beta: Array, attrs: QLayerNormAttrs) -> Array:
+    """Return the int8 or int16 LayerNorm of int16 rows [M, C].
+
+    d = C x - sum x; h shifts d to center_bits bits: e = R(d, h); v = sum e^2 + epsilon_by_shift[h], at least
+    1, shifted up by an even k to [2^29, 2^31); r = 2^30 / sqrt(v) by table and one Newton step;
+    c = r K / 2^15; n = R(e c, 26 - N - k / 2) has N fraction bits; y = C8(R(n gamma + beta, G)), or C16.
+    """
+    x = x.astype(np.int64)
+    channels = x.shape[1]
+    d = int32(channels * x - x.sum(axis=1, keepdims=True))
+    h = np.maximum(0, bit_length(np.abs(d).max(axis=1, keepdims=True)) - attrs.center_bits)
+    e = round_shift(d, h)
+    epsilon = np.array(attrs.epsilon_by_shift, dtype=np.int64)[h]
+    v = int32(np.maximum(1, (e * e).sum(axis=1, keepdims=True) + epsilon))
+    k = (31 - bit_length(v)) // 2 * 2
+    v = v << k
+    r = RSQRT_TABLE[(v >> 24) - 32]
+    t = ((v >> 15) * ((r * r) >> 15)) >> 15
+    r = uint32(r * (3 * 2**15 - t) + 2**15) >> 16
+    c = uint32(r * attrs.root + 2**14) >> 15
+    n = round_shift(e * c, 26 - attrs.norm_bits - k // 2)
+    y = round_shift(int32(n * gamma.astype(np.int64)) + beta.astype(np.int64), attrs.gamma_shift)
+    dtype = DType(attrs.dtype).numpy
+    return np.clip(y, np.iinfo(dtype).min, np.iinfo(dtype).max).astype(dtype)
+
+
+OP = OpDef(
+    ("x", "gamma", "beta"),
+    QLayerNormAttrs,
+    infer,
+    lambda x, at: qlayernorm(x[0], x[1], x[2], at),
+    "integer LayerNorm",
+)

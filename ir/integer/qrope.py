@@ -1,0 +1,58 @@
+"""Integer rotary embedding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tmc.ir.attrs import Attrs
+from tmc.ir.integer.arithmetic import round_shift
+from tmc.ir.op_def import OpDef
+from tmc.ir.shapes import Types, divides, need, operand_shape, shift_fits
+from tmc.ir.types import Array, DType, TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class QRopeAttrs(Attrs):
+    """Rotate int16 pairs by a table of 2^14 cosines and sines, round by `shift`, saturate to int8."""
+
+    heads: int
+    shift: int
+
+
+def infer(types: Types, attrs: QRopeAttrs) -> TensorType:
+    """x s16 [M, H * d], table s16 [P, d] of (cos, sin) pairs; result s8 [H, M, d]."""
+    rows, columns = operand_shape("x", types[0], 2, DType.S16)
+    positions, pairs = operand_shape("table", types[1], 2, DType.S16)
+    divides(attrs.heads, columns, "heads")
+    width = columns // attrs.heads
+    need(
+        pairs == width and width % 2 == 0,
+        f"found table {types[1].shape}, allowed an even head width of {width} columns",
+    )
+    divides(positions, rows, "positions")
+    shift_fits(attrs.shift)
+    return TensorType(DType.S8, (attrs.heads, rows, width))
+
+
+def qrope(x: Array, table: Array, attrs: QRopeAttrs) -> Array:
+    """Rotate int16 [M, H * d] by table [P, d] = (cos, sin) pairs of 2^14; return int8 [H, M, d]."""
+    rows, columns = x.shape
+    width = columns // attrs.heads
+    pairs = x.astype(np.int64).reshape(rows, attrs.heads, width // 2, 2)
+    lines = table.astype(np.int64)[np.arange(rows) % table.shape[0]].reshape(rows, 1, width // 2, 2)
+    cosine, sine = lines[..., 0], lines[..., 1]
+    even = round_shift(pairs[..., 0] * cosine - pairs[..., 1] * sine, attrs.shift)
+    odd = round_shift(pairs[..., 0] * sine + pairs[..., 1] * cosine, attrs.shift)
+    rotated = np.stack([even, odd], axis=-1).reshape(rows, attrs.heads, width).transpose(1, 0, 2)
+    return np.ascontiguousarray(np.clip(rotated, -128, 127).astype(np.int8))
+
+
+OP = OpDef(
+    ("x", "table"),
+    QRopeAttrs,
+    infer,
+    lambda x, at: qrope(x[0], x[1], at),
+    "integer rotary embedding",
+)
