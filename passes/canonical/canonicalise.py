@@ -7,6 +7,7 @@ from functools import partial
 from tmc.passes.canonical.drop_shared_rotation import drop_shared_rotation
 from tmc.passes.canonical.fold_bias import fold_bias
 from tmc.passes.canonical.fold_constants import fold_constants
+from tmc.passes.canonical.fold_factors import fold_factors
 from tmc.passes.canonical.fold_gather import fold_gather
 from tmc.passes.canonical.fuse_attention import fuse_attention
 from tmc.passes.canonical.fuse_gelu import fuse_gelu
@@ -24,6 +25,7 @@ from tmc.passes.canonical.order_ops import order_ops
 from tmc.passes.canonical.relu_as_clip import relu_as_clip
 from tmc.passes.canonical.require_canonical import require_canonical
 from tmc.passes.canonical.sink_clips import sink_clips
+from tmc.passes.canonical.sink_factors import sink_factors
 from tmc.passes.canonical.sink_views import sink_views
 from tmc.passes.pipeline import NamedPass, Pass, recogniser
 from tmc.passes.scales.split_norms import split_norms
@@ -37,12 +39,14 @@ _RECOGNISE: tuple[Pass | NamedPass, ...] = (
     recogniser(fold_bias),  # so that a linear is the whole affine map
     recogniser(fuse_gelu),
     recogniser(fuse_silu),
+    recogniser(fold_factors),  # activations are recognised with their factors, attention without
     recogniser(fuse_attention),  # gives q, k and v as views, token by token
     recogniser(drop_shared_rotation),  # before fuse_rope, which cannot express one that depends on the head
     recogniser(fuse_rope),
     recogniser(gather_heads),  # the plumbing of q, k and v becomes one gather of columns each
     recogniser(fuse_mean_rows),
     recogniser(fuse_interpolation),  # late: the sums inside rotations, seen in vain, are gone
+    recogniser(sink_factors),  # what no op before it took in
     sink_views,  # leaves reshapes and gathers only
     fold_gather,  # a linear for each of q, k and v
     recogniser(lower_gather),  # what no linear took in
