@@ -49,7 +49,7 @@ _RECOGNISE: tuple[Pass | NamedPass, ...] = (
     recogniser(sink_factors),  # what no op before it took in
     sink_views,  # leaves reshapes and gathers only
     fold_gather,  # a linear for each of q, k and v
-    recogniser(lower_gather),  # what no linear took in
+    lower_gather,  # what no linear took in
     order_ops,
     name_values,
 )

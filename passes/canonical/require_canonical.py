@@ -24,6 +24,8 @@ CANONICAL = (
     OpKind.INTERPOLATE_ROWS,
     OpKind.PERMUTE_ROWS,
     OpKind.TRANSPOSE,
+    OpKind.GATHER,
+    OpKind.CONCAT,
     OpKind.ADD,
 )
 # How many operands, from the left, are computed; the others are constants.
@@ -53,12 +55,11 @@ def require_canonical(graph: Graph, passes: Sequence[Pass | NamedPass] = ()) -> 
 
 
 def _violation(op: Op, graph: Graph) -> str | None:
-    if op.kind is OpKind.GATHER:
-        return "gather (elements needed in an order in which no op before computes them)"
     if op.kind not in CANONICAL:
         return str(op.kind.value)
     computed = _COMPUTED.get(op.kind, 1)
-    for name, operand in zip(op.inputs, OPS[op.kind].operands, strict=True):
+    operands = () if op.kind is OpKind.CONCAT else OPS[op.kind].operands  # of a concat, any may be constant
+    for name, operand in zip(op.inputs, operands, strict=False):
         if (name in graph.constants) == (op.inputs.index(name) < computed):
             kind = "constant" if name in graph.constants else "computed"
             return f"{op.kind.value} with {kind} {operand}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
@@ -15,6 +16,17 @@ from tmc.ir.types import Array
 def is_in_order(index: Array, elements: int) -> bool:
     """Tell whether indices name all elements of a source in order."""
     return index.size == elements and bool((index.reshape(-1) == np.arange(elements)).all())
+
+
+def as_matrix(shape: Sequence[int]) -> tuple[int, int]:
+    """Return (rows, columns) of a shape of any rank: the last axis is the columns."""
+    return (prod(shape[:-1]), shape[-1]) if shape else (1, 1)
+
+
+def run_length(index: Array, elements: int) -> int:
+    """Return the largest L such that index [n] lists runs of L elements that start at multiples of L."""
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(index) != 1) + 1])
+    return int(np.gcd.reduce([index.size, elements, *starts, *index[starts]]))
 
 
 def columns_of(index: Array, width: int) -> Array | None:
@@ -38,7 +50,8 @@ def emit_columns(builder: GraphBuilder, source: str, rows: int, columns: Array, 
 def emit_view(builder: GraphBuilder, source: str, index: Array, shape: Sequence[int], loc: str) -> str:
     """Return a value of this shape whose elements are source.flat[index].
 
-    A reshape where that is enough; a gather of columns where each row stays a row; else a gather of elements.
+    A reshape where that is enough; a gather of columns where each row stays a row; else a gather of the
+    longest runs of adjacent elements, as rows.
     """
     elements = builder.type_of(source).elements
     if is_in_order(index, elements):
@@ -47,6 +60,9 @@ def emit_view(builder: GraphBuilder, source: str, index: Array, shape: Sequence[
         columns = columns_of(index.reshape(shape[0], -1), elements // shape[0])
         if columns is not None:
             return emit_columns(builder, source, shape[0], columns, loc)
-    flat = builder.reshape(source, (elements,), loc)
-    indices = tuple(int(element) for element in index.reshape(-1))
-    return builder.op(OpKind.GATHER, [flat], GatherAttrs(0, indices, tuple(shape)), loc)
+    index = index.reshape(-1)
+    run = run_length(index, elements)
+    rows = builder.reshape(source, (elements // run, run), loc)
+    indices = tuple((index[::run] // run).tolist())
+    moved = builder.op(OpKind.GATHER, [rows], GatherAttrs(0, indices, (len(indices),)), loc)
+    return builder.reshape(moved, shape, loc)

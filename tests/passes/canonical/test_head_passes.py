@@ -1,4 +1,4 @@
-"""fuse_silu, lower_depthwise, fuse_interpolation, lower_gather: what regression heads are made of."""
+"""fuse_silu, lower_depthwise, fuse_interpolation, exchanged axes: what regression heads are made of."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from tmc.passes.canonical.explain import explain
 from tmc.passes.canonical.fuse_interpolation import fuse_interpolation
 from tmc.passes.canonical.fuse_silu import fuse_silu
 from tmc.passes.canonical.lower_depthwise import lower_depthwise
-from tmc.passes.canonical.lower_gather import lower_gather
 from tmc.passes.pipeline import Declined, run_passes
 
 SCALARS = {"half": 0.5, "one": 1.0, "two": 2.0, "steep": 1.702}
@@ -220,24 +219,3 @@ def test_exchanged_axes(text: str, expected: list[str]) -> None:
     canonical = same_numbers(graph_of(text, shape), lambda graph: run_passes(graph, CANONICALISE))
     assert body(canonical) == expected
     assert explain(canonical, CANONICALISE) == ()
-
-
-@pytest.mark.parametrize(
-    "indices",
-    [
-        (0, 1, 2, 2),  # one element twice
-        (0, 1),  # a part
-        (1, 0, 2, 3),
-        (0, 2, 3, 1),
-        (1, 2, 3, 0),
-    ],
-)
-def test_other_orders_are_declined(indices: tuple[int, ...]) -> None:
-    graph = graph_of(f"y = gather(x) {{axis=0, indices={indices}, shape=({len(indices)},)}}", (4,))
-    declined: list[Declined] = []
-    assert body(lower_gather(graph, declined)) == body(graph)
-    assert [item.reason for item in declined] == [
-        "it takes elements of %x in an order that exchanges no two axes"
-    ]
-    with pytest.raises(UnsupportedModel, match="gather"):
-        run_passes(graph, CANONICALISE)
