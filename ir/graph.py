@@ -64,6 +64,7 @@ class OpKind(Enum):
     QLINEAR = "qlinear"
     QREQUANTISE = "qrequantise"
     QCLIP = "qclip"
+    QCONVERT = "qconvert"
     QADD = "qadd"
     QLAYERNORM = "qlayernorm"
     QROPE = "qrope"

@@ -37,6 +37,12 @@ def shift_fits(shift: int) -> None:
     need(0 <= shift <= 31, f"found shift {shift}, allowed 0 to 31")
 
 
+def fits_int32(what: str, *extremes: int) -> None:
+    """Refuse numbers on the way to a result that int32 does not have; extremes: the ends of their range."""
+    largest = max(extremes, key=lambda each: max(each, -1 - each))
+    need(-(2**31) <= largest < 2**31, f"found {what} of up to {abs(largest)}, allowed those of 32 bits")
+
+
 def divides(part: int, whole: int, what: str) -> None:
     """Require `part` to divide `whole`."""
     need(part >= 1 and whole % part == 0, f"found {part} {what}, allowed a divisor of {whole}")

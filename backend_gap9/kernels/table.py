@@ -12,6 +12,7 @@ from typing import Any
 from tmc.backend_gap9.kernels.add import ADD
 from tmc.backend_gap9.kernels.attention import ATTENTION
 from tmc.backend_gap9.kernels.clip import CLIP
+from tmc.backend_gap9.kernels.convert import CONVERT
 from tmc.backend_gap9.kernels.depthwise_rows import DEPTHWISE_ROWS
 from tmc.backend_gap9.kernels.interpolate_rows import INTERPOLATE_ROWS
 from tmc.backend_gap9.kernels.layernorm import LAYERNORM
@@ -29,6 +30,7 @@ RECORDS: Mapping[tuple[OpKind, Engine], KernelRecord] = {
         LINEAR,
         REQUANTISE,
         CLIP,
+        CONVERT,
         ADD,
         LAYERNORM,
         ROPE,

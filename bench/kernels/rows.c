@@ -64,6 +64,25 @@ static void measure_clip(void)
     end_cases();
 }
 
+static void measure_convert(void)
+{
+    tmc_convert_args args = {
+        .x = x, .y = y, .x_pitch = X_PITCH, .y_pitch = Y_PITCH, .rows = ROWS, .channels = CHANNELS,
+        .multiplier = 20000, .bias = 1 << 22, .shift = 23,
+    };
+    begin_case("convert_narrow", "192", ROWS * CHANNELS, 0);
+    tmc_convert_s16s8_xpulp(&args);
+    end_cases();
+    args.x = y, args.x_pitch = Y_PITCH, args.y = wide_y, args.y_pitch = X_PITCH;
+    begin_case("convert_wide", "192", ROWS * CHANNELS, 0);
+    tmc_convert_s8s16_xpulp(&args);
+    end_cases();
+    args.y = x;
+    begin_case("convert", "192", ROWS * CHANNELS, 0);
+    tmc_convert_s8s8_xpulp(&args);
+    end_cases();
+}
+
 static void measure_add(void)
 {
     const tmc_add_args args = {
@@ -164,6 +183,7 @@ void measure(void)
         measure_layernorm();
         measure_requantise();
         measure_clip();
+        measure_convert();
         measure_add();
         measure_rope();
         measure_mean();

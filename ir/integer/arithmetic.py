@@ -6,6 +6,8 @@ int32 (uint32 in a Newton step).
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,6 +47,12 @@ def int32(a: Int) -> Int:
 def uint32(a: Int) -> Int:
     assert a.size == 0 or (a.min() >= 0 and a.max() < 2**32), "uint32 overflow in a proven op"
     return a
+
+
+def saturated(a: Int, dtype: Literal["s8", "s16"]) -> Array:
+    """Return C8(a) or C16(a) as the type that it fits."""
+    limits = np.iinfo(np.int8 if dtype == "s8" else np.int16)
+    return np.clip(a, limits.min, limits.max).astype(limits.dtype)
 
 
 def product(a: Array, b: Array) -> Int32:

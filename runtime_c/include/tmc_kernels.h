@@ -259,6 +259,30 @@ void tmc_clip_s32s32_xpulp(const tmc_clip_args *args);
 void tmc_clip_add_s16s16_scalar(const tmc_clip_args *args);
 void tmc_clip_add_s16s16_xpulp(const tmc_clip_args *args);
 
+/** Arguments of all tmc_convert kernels. */
+typedef struct {
+    const void *x; /* [rows][channels] */
+    void *y;       /* [rows][channels] */
+    uint32_t x_pitch;
+    uint32_t y_pitch;
+    uint32_t rows;
+    uint32_t channels;
+    int32_t multiplier;
+    int32_t bias;
+    uint32_t shift; /* 0 to 31 */
+} tmc_convert_args;
+
+/** From one scale to another: y[r][c] = C((x[r][c] * multiplier + bias) >> shift), C8 or C16 by the type of y.
+ *  Splits rows. */
+void tmc_convert_s8s8_scalar(const tmc_convert_args *args);
+void tmc_convert_s8s8_xpulp(const tmc_convert_args *args);
+void tmc_convert_s8s16_scalar(const tmc_convert_args *args);
+void tmc_convert_s8s16_xpulp(const tmc_convert_args *args);
+void tmc_convert_s16s8_scalar(const tmc_convert_args *args);
+void tmc_convert_s16s8_xpulp(const tmc_convert_args *args);
+void tmc_convert_s16s16_scalar(const tmc_convert_args *args);
+void tmc_convert_s16s16_xpulp(const tmc_convert_args *args);
+
 /** Arguments of tmc_add. */
 typedef struct {
     const int8_t *x; /* [rows][channels] */

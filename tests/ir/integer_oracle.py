@@ -10,6 +10,7 @@ from math import isqrt
 
 from tmc.ir.integer.qadd import QAddAttrs
 from tmc.ir.integer.qattention import QAttentionAttrs
+from tmc.ir.integer.qconvert import QConvertAttrs
 from tmc.ir.integer.qdepthwise_rows import QDepthwiseRowsAttrs
 from tmc.ir.integer.qlayernorm import QLayerNormAttrs
 from tmc.ir.integer.qlinear import QLinearAttrs
@@ -177,6 +178,14 @@ def qclip(x: Matrix, low: Matrix, high: Matrix, residual: Matrix | None) -> Matr
     return [
         [min(max(a + b, -32768), 32767) for a, b in zip(*rows, strict=True)]
         for rows in zip(clipped, residual, strict=True)
+    ]
+
+
+def qconvert(x: Matrix, attrs: QConvertAttrs) -> Matrix:
+    bits = 8 if attrs.dtype == "s8" else 16
+    return [
+        [clipped(i32(i32(a * attrs.multiplier) + attrs.bias) // 2**attrs.shift, bits) for a in row]
+        for row in x
     ]
 
 

@@ -13,6 +13,7 @@ from tmc.ir.graph import OpKind as K
 from tmc.ir.integer.qadd import QAddAttrs
 from tmc.ir.integer.qattention import QAttentionAttrs
 from tmc.ir.integer.qclip import QClipAttrs
+from tmc.ir.integer.qconvert import QConvertAttrs
 from tmc.ir.integer.qdepthwise_rows import QDepthwiseRowsAttrs
 from tmc.ir.integer.qinterpolate_rows import QInterpolateRowsAttrs
 from tmc.ir.integer.qlayernorm import QLayerNormAttrs
@@ -71,6 +72,8 @@ RIGHT: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (K.QREQUANTISE, ("s8[6x8]", "s32[8x4]", "s8[256]"), QRequantiseAttrs(3, "up"), "s8[6x8]"),
     (K.CLIP, ("f32[2x3]", "f32[]", "f32[2x1]"), a.Attrs(), "f32[2x3]"),
     (K.QCLIP, ("s8[6x8]", "s8[1x8]", "s8[1x8]"), QClipAttrs(), "s8[6x8]"),
+    (K.QCONVERT, ("s8[6x8]",), QConvertAttrs(-(2**23), 2**30 - 1, 20, "s16"), "s16[6x8]"),
+    (K.QCONVERT, ("s16[6x8]",), QConvertAttrs(2**15, 2**30, 23), "s8[6x8]"),
     (K.QADD, ("s8[6x8]", "s8[6x8]"), QAddAttrs(2**21, 2**21, 2**29, 20), "s8[6x8]"),
     (K.QCLIP, ("s32[6x8]", "s32[3x8]", "s32[3x8]"), QClipAttrs(), "s32[6x8]"),
     (K.QCLIP, ("s16[6x8]", "s16[1x8]", "s16[1x8]", "s16[6x8]"), QClipAttrs(True), "s16[6x8]"),
@@ -169,6 +172,10 @@ WRONG: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (K.QREQUANTISE, ("s8[6x8]", "s32[8x4]", "s8[255]"), QRequantiseAttrs(), "found table (255,)"),
     (K.QREQUANTISE, ("s8[6x8]", "s32[8x4]", "s8[256]"), QRequantiseAttrs(128), "found zero point 128"),
     (K.CLIP, ("f32[2x1]", "f32[2x3]", "f32[]"), a.Attrs(), "found low (2, 3) for x (2, 1)"),
+    (K.QCONVERT, ("s32[6x8]",), QConvertAttrs(1, 0, 0), "found x of s32, allowed s8 or s16"),
+    (K.QCONVERT, ("s8[6x8]",), QConvertAttrs(1, 0, 32), "found shift 32, allowed 0 to 31"),
+    (K.QCONVERT, ("s8[6x8]",), QConvertAttrs(-(2**24), 0, 0), "found products of up to 2147483648"),
+    (K.QCONVERT, ("s16[6x8]",), QConvertAttrs(2**15, -(2**30) - 1, 0), "found sums of up to 2147483649"),
     (K.QADD, ("s8[6x8]", "s8[6x7]"), QAddAttrs(1, 1, 0, 0), "found z (6, 7), allowed (6, 8)"),
     (K.QADD, ("s8[6x8]", "s16[6x8]"), QAddAttrs(1, 1, 0, 0), "found z of s16"),
     (K.QADD, ("s8[6x8]", "s8[6x8]"), QAddAttrs(1, 1, 0, 32), "found shift 32, allowed 0 to 31"),

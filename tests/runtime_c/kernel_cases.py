@@ -25,10 +25,9 @@ from tests.runtime_c.column_kernel_cases import (
     check_mean_rows,
     check_permute,
 )
+from tests.runtime_c.element_kernel_cases import check_add, check_clip, check_convert
 from tests.runtime_c.kernel_interface import Case, Kernels, Rows, blank, packed_weights
 from tests.runtime_c.random_operands import Integers, cores_in_some_order, integers
-from tmc.ir.integer.qadd import QAddAttrs, qadd
-from tmc.ir.integer.qclip import qclip
 from tmc.ir.integer.qlayernorm import RSQRT_TABLE, QLayerNormAttrs, qlayernorm
 from tmc.ir.integer.qlinear import QLinearAttrs, qlinear
 from tmc.ir.integer.qrequantise import QRequantiseAttrs, qrequantise
@@ -237,68 +236,6 @@ def check_requantise(name: str, dtype: Any) -> Case:
     return check
 
 
-def check_clip(name: str, dtype: Any, *, residual: bool = False) -> Case:
-    """Return the case of one kernel of a clip, with a line of limits for all rows or for each run."""
-
-    def case(kernels: Kernels, rng: np.random.Generator, rows: int, run: int, channels: int) -> None:
-        groups = -(-rows // max(1, run % 8))
-        run, total = -(-rows // groups), -(-rows // groups) * groups
-        x = integers(rng, (total, channels), dtype)
-        low, high = np.sort(integers(rng, (2, groups, channels), dtype), axis=0)
-        before = integers(rng, (total, channels), np.int16) if residual else None
-        expected = qclip(x, low, high, before)
-        row0 = int(rng.integers(total))  # a block of rows in the middle, as a tile is
-        x_rows, pad = Rows(x[row0:], int(rng.integers(3))), int(rng.integers(3))
-        rows = total - row0
-        y = blank(rows, channels, dtype, pad) if before is None else Rows(before[row0:], pad)
-        low_rows, high_rows = Rows(low, 0), Rows(high, 0)
-        kernels(
-            name,
-            cores_in_some_order(rng),
-            x=x_rows.memory,
-            x_pitch=x_rows.pitch,
-            y=y.memory,
-            y_pitch=y.pitch,
-            low=low_rows.memory,
-            high=high_rows.memory,
-            limit_pitch=low_rows.pitch,
-            rows=rows,
-            channels=channels,
-            row0=row0,
-            group_rows=run,
-        )
-        np.testing.assert_array_equal(y.read(), expected[row0:])
-
-    return case
-
-
-def check_add(kernels: Kernels, rng: np.random.Generator, rows: int, channels: int, spread: int) -> None:
-    """Sums of int8 of two scales; the largest multipliers and shifts that may be are among them."""
-    shift = int(rng.integers(23))
-    multipliers = (int(rng.integers(2**21)), 2**21 - 1 if spread % 5 == 0 else int(rng.integers(2**21)))
-    attrs = QAddAttrs(*multipliers, int(rng.integers(-(2**30), 2**30)), shift)
-    x, z = integers(rng, (2, rows, channels), np.int8)
-    x_rows, z_rows = Rows(x, int(rng.integers(3))), Rows(z, int(rng.integers(3)))
-    y = blank(rows, channels, np.int8, int(rng.integers(3)))
-    kernels(
-        "tmc_add_s8s8s8",
-        cores_in_some_order(rng),
-        x=x_rows.memory,
-        x_pitch=x_rows.pitch,
-        z=z_rows.memory,
-        z_pitch=z_rows.pitch,
-        y=y.memory,
-        y_pitch=y.pitch,
-        rows=rows,
-        channels=channels,
-        x_multiplier=attrs.x_multiplier,
-        z_multiplier=attrs.z_multiplier,
-        bias=attrs.bias,
-        shift=attrs.shift,
-    )
-    np.testing.assert_array_equal(y.read(), qadd(x, z, attrs))
-
-
 # Kernel without its isa -> case of three sizes.
 CASES: dict[str, Case] = {
     "tmc_linear_s8s8s8": check_linear("tmc_linear_s8s8s8", np.int8, "s8"),
@@ -316,6 +253,10 @@ CASES: dict[str, Case] = {
     "tmc_linear_s16s8s32": check_linear("tmc_linear_s16s8s32", np.int16, "s32"),
     "tmc_requantise_s32s8": check_requantise("tmc_requantise_s32s8", np.int32),
     "tmc_requantise_s8s8": check_requantise("tmc_requantise_s8s8", np.int8),
+    "tmc_convert_s8s8": check_convert(np.int8, "s8"),
+    "tmc_convert_s8s16": check_convert(np.int8, "s16"),
+    "tmc_convert_s16s8": check_convert(np.int16, "s8"),
+    "tmc_convert_s16s16": check_convert(np.int16, "s16"),
     "tmc_add_s8s8s8": check_add,
     "tmc_clip_s8s8": check_clip("tmc_clip_s8s8", np.int8),
     "tmc_clip_s16s16": check_clip("tmc_clip_s16s16", np.int16),

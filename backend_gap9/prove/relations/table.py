@@ -8,6 +8,7 @@ from tmc.backend_gap9.prove.claims import CheckedCall
 from tmc.backend_gap9.prove.relations.add import relate_add
 from tmc.backend_gap9.prove.relations.attention import relate_scores, relate_softmax, relate_values
 from tmc.backend_gap9.prove.relations.clip import relate_clip
+from tmc.backend_gap9.prove.relations.convert import relate_convert
 from tmc.backend_gap9.prove.relations.depthwise_rows import relate_depthwise_rows
 from tmc.backend_gap9.prove.relations.interpolate_rows import relate_interpolate_rows
 from tmc.backend_gap9.prove.relations.layernorm import relate_layernorm
@@ -26,6 +27,7 @@ RELATIONS: Mapping[OpKind, Relation | Mapping[str, Relation]] = {
     OpKind.QLINEAR: relate_linear,
     OpKind.QREQUANTISE: relate_requantise,
     OpKind.QCLIP: relate_clip,
+    OpKind.QCONVERT: relate_convert,
     OpKind.QADD: relate_add,
     OpKind.QLAYERNORM: relate_layernorm,
     OpKind.QROPE: relate_rope,

@@ -250,6 +250,33 @@ static void clip_case(uint32_t rows, uint32_t channels, uint32_t run, uint32_t b
     case_compare(expected, result, rows, bytes * channels, args.y_pitch);
 }
 
+/** Return a multiplier of `bits` bits, of either sign. */
+static int32_t multiplier_of(uint32_t bits)
+{
+    return (int32_t)case_number(2u << bits) - (1 << bits);
+}
+
+static void convert_case(uint32_t rows, uint32_t channels, uint32_t shift, uint32_t x_bytes, uint32_t y_bytes)
+{
+    static void (*const kernels[2][2][2])(const tmc_convert_args *) = {
+        {{tmc_convert_s8s8_scalar, tmc_convert_s8s8_xpulp}, {tmc_convert_s8s16_scalar, tmc_convert_s8s16_xpulp}},
+        {{tmc_convert_s16s8_scalar, tmc_convert_s16s8_xpulp}, {tmc_convert_s16s16_scalar, tmc_convert_s16s16_xpulp}},
+    };
+    case_begin(x_bytes == 1u ? "tmc_convert_s8" : "tmc_convert_s16", rows, channels, shift);
+    tmc_convert_args args = {
+        .x_pitch = case_pitch(x_bytes * channels), .y_pitch = case_pitch(y_bytes * channels), .rows = rows,
+        .channels = channels, .shift = shift, .multiplier = multiplier_of(x_bytes == 1u ? 22u : 14u),
+        .bias = multiplier_of(30),
+    };
+    args.x = x_bytes == 1u ? case_random(rows * args.x_pitch) : case_random_halves(rows * args.x_pitch / 2u);
+    uint8_t *expected = case_take(rows * args.y_pitch), *result = case_take(rows * args.y_pitch);
+    args.y = expected;
+    kernels[x_bytes - 1u][y_bytes - 1u][0](&args);
+    args.y = result;
+    kernels[x_bytes - 1u][y_bytes - 1u][1](&args);
+    case_compare(expected, result, rows, y_bytes * channels, args.y_pitch);
+}
+
 static void add_case(uint32_t rows, uint32_t channels, uint32_t shift)
 {
     case_begin("tmc_add_s8s8s8", rows, channels, shift);
@@ -286,6 +313,8 @@ void all_cases(void)
                 for (uint32_t bytes = 1; bytes <= 4u; bytes *= 2u)
                     clip_case(rows[r], sizes[s], 1u + 7u * third, bytes, false);
                 clip_case(rows[r], sizes[s], 1u + 7u * third, 2, true);
+                for (uint32_t types = 0; types < 4u; ++types)
+                    convert_case(rows[r], sizes[s], 6u + 6u * third, 1u + types / 2u, 1u + types % 2u);
                 add_case(rows[r], sizes[s], 14u + 3u * third);
                 depthwise_case(rows[r], 2u * third, sizes[s]);
                 interpolate_case(rows[r], 2u + 7u * third, sizes[s]);

@@ -1,0 +1,53 @@
+"""From one scale to another: int8 or int16 to int8 or int16."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from tmc.ir.attrs import Attrs
+from tmc.ir.integer.arithmetic import int32, saturated
+from tmc.ir.op_def import OpDef
+from tmc.ir.shapes import Types, fits_int32, operand_shape, shift_fits
+from tmc.ir.types import Array, DType, TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class QConvertAttrs(Attrs):
+    """C((x * multiplier + bias) >> shift), C8 or C16 by dtype: x in another scale.
+
+    bias holds both zero points, and half a step for rounding.
+    """
+
+    multiplier: int
+    bias: int
+    shift: int
+    dtype: Literal["s8", "s16"] = "s8"
+
+
+def infer(types: Types, attrs: QConvertAttrs) -> TensorType:
+    """x s8 or s16 [M, N]; result s8 or s16 [M, N]. No code of x may leave int32 on the way."""
+    shape = operand_shape("x", types[0], 2, DType.S8, DType.S16)
+    shift_fits(attrs.shift)
+    limits = np.iinfo(types[0].dtype.numpy)
+    products = [attrs.multiplier * int(end) for end in (limits.min, limits.max)]
+    fits_int32("products", *products)
+    fits_int32("sums", *(product + attrs.bias for product in products))
+    return TensorType(DType(attrs.dtype), shape)
+
+
+def qconvert(x: Array, attrs: QConvertAttrs) -> Array:
+    """Return int8 or int16 [M, N]: C((x * multiplier + bias) >> shift)."""
+    sums = int32(x.astype(np.int64) * attrs.multiplier + attrs.bias)
+    return saturated(sums >> attrs.shift, attrs.dtype)
+
+
+OP = OpDef(
+    ("x",),
+    QConvertAttrs,
+    infer,
+    lambda x, at: qconvert(x[0], at),
+    "int8 or int16 values in another scale",
+)

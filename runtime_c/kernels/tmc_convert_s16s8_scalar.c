@@ -1,0 +1,6 @@
+#include "tmc_convert.h"
+
+void tmc_convert_s16s8_scalar(const tmc_convert_args *args)
+{
+    tmc_convert(args, 2, 1);
+}

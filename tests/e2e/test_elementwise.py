@@ -1,0 +1,65 @@
+"""Ops that work element by element, from an integer graph to the cores: bit-exact, every change caught."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.backend_gap9.prove.test_relations import calls_with_changes
+from tests.networks.elementwise_network import elementwise_network
+from tests.networks.emitted_network import emitted
+from tests.networks.simple_plan import Tiles, simple_plan
+from tests.networks.small_program import edited, statements, with_stage
+from tmc.backend_gap9.emit.output_directory import write_directory
+from tmc.backend_gap9.program.program import Call, Program
+from tmc.backend_gap9.prove.check_program import check_program
+from tmc.backend_gap9.run.build import build_iss
+from tmc.backend_gap9.run.host import run_host
+from tmc.backend_gap9.run.riscv import run_gvsoc, run_iss
+from tmc.backend_gap9.target.targets import target_named
+from tmc.ir.errors import CheckError
+
+# Rows of a tile, channels of a linear, buffers of an input; the others are of attention.
+TILES = Tiles(5, 8, 2, 1, 1, 1)
+
+
+@pytest.fixture(scope="module")
+def iss(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the instruction-set simulator."""
+    return build_iss(tmp_path_factory.mktemp("iss"))
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 4), (7, 20), (40, 36)])
+def test_every_op_is_bit_exact(tmp_path: Path, iss: Path, rows: int, columns: int) -> None:
+    write_directory(emitted(elementwise_network(rows, columns), TILES), tmp_path / "out")
+    assert run_host(tmp_path / "out").bit_exact
+    assert run_iss(tmp_path / "out", simulator=iss).bit_exact
+
+
+def test_every_op_is_bit_exact_on_gvsoc(tmp_path: Path, gvsoc_program: Path) -> None:
+    write_directory(emitted(elementwise_network(19, 20), TILES), tmp_path / "out")
+    assert run_gvsoc(tmp_path / "out", gvsoc=gvsoc_program).bit_exact
+
+
+def test_every_change_of_a_call_is_caught() -> None:
+    planned = simple_plan(elementwise_network(20, 24), TILES)
+
+    def passes(changed: Program) -> bool:
+        try:
+            check_program(changed, planned.graph, planned.plan, planned.contents, target_named("gap9"))
+        except CheckError:
+            return False
+        return True
+
+    assert passes(planned.program)
+    uncaught = {
+        (call.op, what)
+        for number, stage in enumerate(planned.program.stages)
+        for path, call in statements(stage.body)
+        if isinstance(call, Call)
+        for what, changed in calls_with_changes(call)
+        if passes(with_stage(planned.program, number, replace(stage, body=edited(stage.body, path, changed))))
+    }
+    assert uncaught == set()
