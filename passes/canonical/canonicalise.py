@@ -25,6 +25,7 @@ from tmc.passes.canonical.order_ops import order_ops
 from tmc.passes.canonical.relu_as_clip import relu_as_clip
 from tmc.passes.canonical.require_canonical import require_canonical
 from tmc.passes.canonical.sink_clips import sink_clips
+from tmc.passes.canonical.sink_concats import sink_concats
 from tmc.passes.canonical.sink_factors import sink_factors
 from tmc.passes.canonical.sink_views import sink_views
 from tmc.passes.pipeline import NamedPass, Pass, recogniser
@@ -35,6 +36,7 @@ _RECOGNISE: tuple[Pass | NamedPass, ...] = (
     recogniser(fuse_layernorm),  # before anything else takes its sums and products for its own
     recogniser(lower_linear),  # the sources at which the analysis of views ends
     recogniser(lower_depthwise),
+    sink_concats,  # lets positions through to the linear behind the tokens beside a class token
     sink_clips,  # lets the sums behind clips through to their linears
     recogniser(fold_bias),  # so that a linear is the whole affine map
     recogniser(fuse_gelu),
