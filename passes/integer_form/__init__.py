@@ -1,0 +1,1 @@
+"""The integer form of canonical ops, emitted op by op."""
