@@ -16,8 +16,11 @@ from tmc.ir.attrs import Attrs, FakeQuantiseAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.errors import UnsupportedModel, VerifyError
 from tmc.ir.graph import OpKind
-from tmc.ir.types import Array
+from tmc.ir.ops import MOVES
+from tmc.ir.types import Array, DType
 
+# What stands for minus infinity, which no float32 arithmetic can be compared by: a softmax makes 0 of it too.
+MASKED = -1e30
 # Where quantisers put ops that ONNX does not define; some put them in ONNX's own domain.
 INTEGER_DOMAINS = ("PACTOps", "ai.onnx.contrib")
 
@@ -44,8 +47,13 @@ class ImportState:
     uploaded: dict[str, str] = field(default_factory=dict)
     # ONNX tensors that hold 8-bit codes: what they stand for, and what uint8 ones have more than int8 ones
     codes: dict[str, tuple[FakeQuantiseAttrs, int]] = field(default_factory=dict)
+    # ONNX tensors that are another value between zeros: that value, zeros before and behind for each axis
+    padded: dict[str, tuple[str, tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
     # the scales of constants that the file holds as integers
     weight_scales: set[float] = field(default_factory=set)
+    # nodes without an importer, and ONNX tensors that follow from them
+    unsupported: list[onnx.NodeProto] = field(default_factory=list)
+    out_of_reach: set[str] = field(default_factory=set)
 
 
 class Node:
@@ -82,9 +90,33 @@ class Node:
         """Note that an ONNX tensor holds codes: int8 ones, plus `shift`."""
         self._state.codes[name] = (attrs, shift)
 
+    def declare_padding(self, name: str, before: tuple[int, ...], after: tuple[int, ...]) -> None:
+        """Note that an ONNX tensor is input 0 with so many zeros around it, on each axis."""
+        if min(*before, *after) >= 0 and not any((*before[:2], *after[:2])):
+            self._state.padded[name] = (self.value(0), before[2:], after[2:])
+
+    def unpadded(
+        self, index: int, before: tuple[int, ...], after: tuple[int, ...]
+    ) -> tuple[str, tuple[int, ...], tuple[int, ...]]:
+        """Return an input [batch, channels, ...] and the zeros around its spatial axes.
+
+        Given are those that an op adds; returned with them are those that a Pad has put there.
+        """
+        name = self.proto.input[index]
+        if name not in self._state.padded:
+            return self.value(index), before, after
+        value, *zeros = self._state.padded[name]
+        both = (map(sum, zip(*pair, strict=True)) for pair in zip((before, after), zeros, strict=True))
+        low, high = (tuple(counts) for counts in both)
+        return value, low, high
+
     def has(self, index: int) -> bool:
         """Tell whether an optional input is given."""
         return index < len(self.proto.input) and self.proto.input[index] != ""
+
+    def is_integer(self, index: int) -> bool:
+        """Tell whether an input is computed, and holds integers: what an ArgMax gives."""
+        return not self.is_known(index) and self.builder.type_of(self.value(index)).dtype is DType.S32
 
     def is_known(self, index: int) -> bool:
         """Tell whether an input is known at compile time."""
@@ -126,15 +158,16 @@ class Node:
         return self._state.values[name]
 
     def constant(self, array: Array, name: str) -> str:
-        """Add a float32 constant to the graph."""
+        """Add a float32 constant to the graph; minus infinity, as masks hold it, becomes finite."""
         with np.errstate(over="ignore"):
             single = np.ascontiguousarray(array, dtype=np.float32).reshape(array.shape)
+        single = np.where(np.isneginf(single), np.float32(MASKED), single)
         wrong = int(np.count_nonzero(~np.isfinite(single)))
         if wrong:
             raise self.error(
                 f"found {wrong} of {single.size} elements of {name} NaN or beyond float32, "
                 "allowed finite float32 numbers",
-                "the network was not trained to the end, or a mask holds infinities",
+                "the network was not trained to the end",
             )
         return self.builder.constant(single, name)
 
@@ -148,6 +181,14 @@ class Node:
 
     def emit(self, kind: OpKind, inputs: Sequence[str], attrs: Attrs | None = None) -> str:
         """Add an op whose loc is this node; shapes that do not fit are the model's fault."""
+        computed = [name for name in inputs if self.builder.constant_of(name) is None]
+        indices = [name for name in computed if self.builder.type_of(name).dtype is DType.S32]
+        self.refuse(
+            bool(indices) and kind not in MOVES,
+            "arithmetic on the integers of an ArgMax",
+            "these as a result of the network",
+            "let the network end in the ArgMax, or in the values that it reads",
+        )
         try:
             value = self.builder.op(kind, inputs, attrs or Attrs(), self.loc)
         except (VerifyError, ValueError) as found:
@@ -155,6 +196,10 @@ class Node:
             raise self.error(what, "the file contradicts itself: export it again") from found
         check_elements(f"{self.loc} ({op_name(self.proto)})", self.builder.type_of(value).shape)
         return value
+
+    def apply(self, kind: OpKind, *operands: str | float) -> str:
+        """Add an op without attributes; numbers become constants of rank 0."""
+        return self.emit(kind, [self.scalar(x) if isinstance(x, float) else x for x in operands])
 
     def reshape(self, value: str, shape: Sequence[int]) -> str:
         """Add a reshape unless the value has that shape."""

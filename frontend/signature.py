@@ -11,7 +11,7 @@ from onnx import AttributeProto
 from tmc.frontend.node import node_name, op_name
 from tmc.ir.errors import UnsupportedModel
 
-_FLOAT, _INT = AttributeProto.FLOAT, AttributeProto.INT
+_FLOAT, _INT, _INTS = AttributeProto.FLOAT, AttributeProto.INT, AttributeProto.INTS
 _NUMBER = (_FLOAT, _INT, AttributeProto.FLOATS, AttributeProto.INTS, AttributeProto.TENSOR)
 _MANY = 2**31 - 1
 
@@ -32,6 +32,12 @@ class Signature:
 
 _REQUANT = dict.fromkeys(("div", "n_levels", "n_levels_out", "signed"), _NUMBER)
 _ROTARY = dict.fromkeys(("interleaved", "num_heads", "rotary_embedding_dim"), (_INT,)) | {"scale": (_FLOAT,)}
+_FUSED_MATMUL = dict.fromkeys(("transA", "transB", "transBatchA", "transBatchB"), (_INT,)) | {
+    "alpha": (_FLOAT,)
+}
+_ATTENTION = dict.fromkeys(("num_heads", "unidirectional", "do_rotary"), (_INT,)) | dict.fromkeys(
+    ("scale", "mask_filter_value"), (_FLOAT,)
+)
 # Ops of frontend/importers/table.py: those that the onnx package has no schema of, and Concat, of which its
 # checker lets operands without a name pass. All others it holds to their schemas.
 SIGNATURES: Mapping[str, Signature] = {
@@ -42,6 +48,12 @@ SIGNATURES: Mapping[str, Signature] = {
     "com.microsoft.BiasGelu": Signature(2, 2),
     "com.microsoft.SkipLayerNormalization": Signature(3, 5, {"epsilon": (_FLOAT,)}),
     "com.microsoft.RotaryEmbedding": Signature(4, 4, _ROTARY),
+    "com.microsoft.SkipSimplifiedLayerNormalization": Signature(3, 4, {"epsilon": (_FLOAT,)}),
+    "com.microsoft.QuickGelu": Signature(1, 1, {"alpha": (_FLOAT,)}),
+    "com.microsoft.FusedMatMul": Signature(2, 2, _FUSED_MATMUL),
+    "com.microsoft.Attention": Signature(2, 7, _ATTENTION | {"qkv_hidden_sizes": (_INTS,)}),
+    "com.microsoft.MultiHeadAttention": Signature(1, 10, _ATTENTION),
+    "SimplifiedLayerNormalization": Signature(2, 2, {"epsilon": (_FLOAT,), "axis": (_INT,)}),
 }
 
 

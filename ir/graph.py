@@ -32,6 +32,7 @@ class OpKind(Enum):
     EXP = "exp"
     LOG = "log"
     ABS = "abs"
+    STEP = "step"
     MINIMUM = "minimum"
     MAXIMUM = "maximum"
     ERF = "erf"

@@ -73,6 +73,14 @@ OPS: Mapping[OpKind, OpDef] = {
     OpKind.EXP: OpDef(("x",), a.Attrs, s.unary, lambda x, _: np.exp(x[0]), "e to the x", "pointwise"),
     OpKind.LOG: OpDef(("x",), a.Attrs, s.unary, lambda x, _: np.log(x[0]), "natural logarithm", "pointwise"),
     OpKind.ABS: OpDef(("x",), a.Attrs, s.unary, lambda x, _: np.abs(x[0]), "magnitude", "pointwise"),
+    OpKind.STEP: OpDef(
+        ("x",),
+        a.Attrs,
+        s.unary,
+        lambda x, _: (x[0] > 0).astype(np.float32),
+        "1 where x > 0, else 0",
+        "pointwise",
+    ),
     OpKind.MINIMUM: OpDef(
         XY, a.Attrs, s.binary, lambda x, _: np.minimum(x[0], x[1]), "the smaller", "pointwise"
     ),

@@ -10,10 +10,14 @@ from typing import Any
 
 @dataclass(slots=True)
 class Watch:
-    """Look on: `stage` before each stage, `after` with what it made (if that prints) and its seconds."""
+    """Look on: `stage` before each stage, `after` with what it made (if that prints) and its seconds.
+
+    note: what was assumed of the model, in words.
+    """
 
     stage: Callable[[str], None] = lambda text: None
     after: Callable[[str, Any, float], None] = lambda name, value, seconds: None
+    note: Callable[[str], None] = lambda text: None
     _since: float = field(default_factory=time.perf_counter, init=False, repr=False)
 
     def done(self, name: str, value: object | None = None) -> None:

@@ -36,6 +36,7 @@ from tmc.backend_gap9.stages.staged import Staged
 from tmc.backend_gap9.target.target import Target
 from tmc.calibration import choose_calibration
 from tmc.check_ports import check_ports
+from tmc.frontend.input_types import Shapes
 from tmc.frontend.onnx_import import identifier, load_model
 from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime, oracle_of
 from tmc.integer_inputs import StatedRanges, integer_inputs
@@ -67,6 +68,7 @@ REFERENCE_SAMPLES = 2  # compared with onnxruntime, which takes as long as inter
 class Options:
     """What to compile, for what, and where to: without an output nothing is written.
 
+    shapes: of inputs whose sizes the file leaves open.
     input_ranges: the smallest and the largest integer that a network of integers reads.
     judge_shapes: hold shapes to the target before any sample is looked at; not where the plan is not wanted.
     canonicalise: the passes to canonical form; researchers hand in their own.
@@ -77,6 +79,7 @@ class Options:
     output: Path | None = None
     calibration: Path | None = None
     name: str | None = None
+    shapes: Shapes = field(default_factory=dict)
     input_ranges: StatedRanges = field(default_factory=dict)
     resident_weights: bool = True  # else every inference brings all weights from L3
     judge_shapes: bool = True
@@ -117,7 +120,9 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     _check_request(options)
 
     watch.stage(f"import {options.model.name}")
-    model = load_model(options.model, options.name)
+    model = load_model(options.model, options.name, options.shapes)
+    for text in model.notes:
+        watch.note(text)
     imported = model.graph
     _check_interface(options.model, imported, options.target)
     check_ports(imported)

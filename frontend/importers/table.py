@@ -1,177 +1,46 @@
-"""The table of ONNX ops the frontend takes, and one short function for each.
+"""The table of ONNX ops that the frontend takes: for each its importer, and what it does not take of it.
 
-A function receives the node and returns the names of the values for its outputs, first output first. Nodes
-whose inputs are all known never come here. Source: the ONNX operator specification, opsets 10 to 24.
+An importer receives the node and returns the names of the values for its outputs, first output first. Nodes
+whose inputs are all known never come here. Sources: the ONNX operator specification, opsets 7 to 28;
+onnxruntime's ContribOperators.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
-from tmc.frontend.importers import fused, quantised, views
+from tmc.frontend.importers import (
+    activations,
+    attention,
+    norms,
+    pointwise,
+    pools,
+    products,
+    quantised,
+    reductions,
+    rotary,
+    views,
+    windows,
+)
+from tmc.frontend.importers.einsum import einsum
 from tmc.frontend.importers.resize import resize
 from tmc.frontend.node import Node
-from tmc.ir.attrs import AxisAttrs, ConvAttrs, GeluAttrs, ReduceAttrs
-from tmc.ir.float_semantics import UNLIMITED
 from tmc.ir.graph import OpKind
 from tmc.ir.types import Array
 
 Importer = Callable[[Node], Sequence[str]]
 
 
-def _binary(kind: OpKind) -> Importer:
-    return lambda node: [node.emit(kind, [node.value(0), node.value(1)])]
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An importer, and in words what of the op it takes, where that is not all."""
 
-
-def _unary(kind: OpKind) -> Importer:
-    return lambda node: [node.emit(kind, [node.value(0)])]
-
-
-def _reciprocal(node: Node) -> Sequence[str]:
-    return [node.emit(OpKind.DIV, [node.scalar(1.0), node.value(0)])]
-
-
-def _where(node: Node) -> Sequence[str]:
-    """Choose by a constant condition: x * c + y * (1 - c), exact for finite numbers."""
-    condition = node.known(0, "condition").astype(np.float32)
-    chosen = []
-    for index, mask in ((1, condition), (2, 1 - condition)):
-        factor = node.constant(mask, f"{node.loc}.mask")
-        chosen.append(node.emit(OpKind.MUL, [node.value(index), factor]))
-    return [node.emit(OpKind.ADD, chosen)]
-
-
-def _softmax(node: Node) -> Sequence[str]:
-    rank = node.rank(0)
-    axis = node.axis(node.attribute("axis", 1 if node.opset < 13 else -1), rank)
-    # Before opset 13 softmax ran over the axis and all that follow it.
-    node.refuse(node.opset < 13 and axis != rank - 1, f"axis {axis} of rank {rank}", "the last axis")
-    return [node.emit(OpKind.SOFTMAX, [node.value(0)], AxisAttrs(axis))]
-
-
-def _reduce_mean(node: Node) -> Sequence[str]:
-    rank = node.rank(0)
-    axes = node.integers(1, "axes") if node.has(1) else tuple(node.attribute("axes", ()))
-    if not axes:
-        if node.attribute("noop_with_empty_axes", 0):
-            return [node.value(0)]
-        axes = tuple(range(rank))
-    counted = tuple(sorted(node.axis(axis, rank) for axis in axes))
-    attrs = ReduceAttrs(counted, bool(node.attribute("keepdims", 1)))
-    return [node.emit(OpKind.REDUCE_MEAN, [node.value(0)], attrs)]
-
-
-def _global_average_pool(node: Node) -> Sequence[str]:
-    attrs = ReduceAttrs(tuple(range(2, node.rank(0))), True)
-    return [node.emit(OpKind.REDUCE_MEAN, [node.value(0)], attrs)]
-
-
-def _matmul(node: Node) -> Sequence[str]:
-    """Multiply; an operand of rank 1 gets an axis of 1 that the result loses again."""
-    left, right = node.shape(0), node.shape(1)
-    node.refuse(not left or not right, "an operand of rank 0", "rank 1 or more")
-    x = node.value(0) if len(left) > 1 else node.reshape(node.value(0), (1, *left))
-    y = node.value(1) if len(right) > 1 else node.reshape(node.value(1), (*right, 1))
-    result = node.emit(OpKind.MATMUL, [x, y])
-    shape = list(node.builder.type_of(result).shape)
-    if len(right) == 1:
-        del shape[-1]
-    if len(left) == 1:
-        del shape[-1 if len(right) == 1 else -2]
-    return [node.reshape(result, shape)]
-
-
-def _gemm(node: Node) -> Sequence[str]:
-    """alpha * A' * B' + beta * C."""
-    operands = []
-    for index, flag in ((0, "transA"), (1, "transB")):
-        swap = bool(node.attribute(flag, 0))
-        if node.is_known(index):
-            array = node.known(index, "operand")
-            operands.append(node.constant(array.T if swap else array, node.proto.input[index]))
-        else:
-            operands.append(views.transposed(node, node.value(index), (1, 0)) if swap else node.value(index))
-    result = node.emit(OpKind.MATMUL, operands)
-    alpha, beta = float(node.attribute("alpha", 1.0)), float(node.attribute("beta", 1.0))
-    if alpha != 1.0:
-        result = node.emit(OpKind.MUL, [result, node.scalar(alpha)])
-    if not node.has(2) or beta == 0.0:
-        return [result]
-    bias = node.value(2)
-    if beta != 1.0:
-        bias = node.emit(OpKind.MUL, [bias, node.scalar(beta)])
-    return [node.emit(OpKind.ADD, [result, bias])]
-
-
-def _conv(node: Node) -> Sequence[str]:
-    """Convolve in 2-D; a 1-D convolution gets a height of 1."""
-    spatial = node.rank(0) - 2
-    node.refuse(spatial not in (1, 2), f"{spatial} spatial axes", "1 or 2")
-    weight = node.known(1, "weight")
-    node.refuse(weight.ndim != spatial + 2, f"a weight of rank {weight.ndim}", f"rank {spatial + 2}")
-    dilations = node.attribute("dilations", [1] * spatial)
-    node.refuse(any(step != 1 for step in dilations), f"dilations {dilations}", "1")
-    auto_pad = node.attribute("auto_pad", "NOTSET")
-    node.refuse(
-        auto_pad not in ("NOTSET", "VALID"),
-        f"auto_pad {auto_pad}",
-        "NOTSET or VALID",
-        "export with explicit pads",
-    )
-    strides = tuple(node.attribute("strides", [1] * spatial))
-    pads = (
-        tuple(node.attribute("pads", [0] * (2 * spatial))) if auto_pad == "NOTSET" else (0,) * (2 * spatial)
-    )
-    for name, found, count in (("strides", strides, spatial), ("pads", pads, 2 * spatial)):
-        node.refuse(len(found) != count, f"{len(found)} {name}", f"{count} for {spatial} spatial axes")
-    group = int(node.attribute("group", 1))
-    node.refuse(
-        min(strides) < 1 or min(pads) < 0 or group < 1,
-        f"strides {strides}, pads {pads}, group {group}",
-        "strides and group from 1 on, pads from 0 on",
-    )
-    batch, channels, *size = node.shape(0)
-    x = node.value(0)
-    if spatial == 1:
-        x = node.reshape(x, (batch, channels, 1, *size))
-        weight = weight.reshape(*weight.shape[:2], 1, weight.shape[2])
-        strides, pads = (1, *strides), (0, pads[0], 0, pads[1])
-    bias = node.known(2, "bias") if node.has(2) else np.zeros(weight.shape[0])
-    names = [node.constant(weight, node.proto.input[1]), node.constant(bias, f"{node.loc}.bias")]
-    attrs = ConvAttrs((strides[0], strides[1]), (pads[0], pads[1], pads[2], pads[3]), group)
-    result = node.emit(OpKind.CONV, [x, *names], attrs)
-    if spatial == 2:
-        return [result]
-    shape = node.builder.type_of(result).shape
-    return [node.reshape(result, (*shape[:2], shape[3]))]
-
-
-def _gelu(node: Node) -> Sequence[str]:
-    approximate = node.attribute("approximate", "none")
-    return [node.emit(OpKind.GELU, [node.value(0)], GeluAttrs("tanh" if approximate == "tanh" else "none"))]
-
-
-def _swish(node: Node) -> Sequence[str]:
-    """x * sigmoid(alpha x)."""
-    x = node.value(0)
-    alpha = float(node.attribute("alpha", 1.0))
-    inner = x if alpha == 1.0 else node.emit(OpKind.MUL, [x, node.scalar(alpha)])
-    return [node.emit(OpKind.MUL, [x, node.emit(OpKind.SIGMOID, [inner])])]
-
-
-def _clip(node: Node) -> Sequence[str]:
-    """Clip to known limits: attributes before opset 11, operands since."""
-    ends = []
-    for index, name, unlimited in ((1, "min", -UNLIMITED), (2, "max", UNLIMITED)):
-        known = node.known(index, name) if node.has(index) else np.array(node.attribute(name, unlimited))
-        node.refuse(known.size != 1, f"{known.size} numbers as {name}", "one")
-        ends.append(min(max(float(known.reshape(-1)[0]), -UNLIMITED), UNLIMITED))
-    if ends == [0.0, UNLIMITED]:
-        return [node.emit(OpKind.RELU, [node.value(0)])]
-    return [node.emit(OpKind.CLIP, [node.value(0), node.scalar(ends[0]), node.scalar(ends[1])])]
+    importer: Importer
+    limits: str = ""
 
 
 def _shape(node: Node) -> Array:
@@ -187,59 +56,130 @@ def _size(node: Node) -> Array:
 STATIC: Mapping[str, Callable[[Node], Array]] = {"Shape": _shape, "Size": _size}
 
 # Taken only where their inputs are known; named here so that an error does not list them as unknown.
-FOLDED_ONLY = frozenset(
-    {"Constant", "ConstantOfShape", "Range", "Equal", "Less", "Greater", "Not", "And", "Or", "Mod"}
-)
+FOLDED_ONLY = frozenset({"Constant", "ConstantOfShape", "Range", "Mod"})
 
-IMPORTERS: Mapping[str, Importer] = {
-    "Add": _binary(OpKind.ADD),
-    "Sub": _binary(OpKind.SUB),
-    "Mul": _binary(OpKind.MUL),
-    "Div": _binary(OpKind.DIV),
-    "Pow": _binary(OpKind.POW),
-    "Neg": _unary(OpKind.NEG),
-    "Sqrt": _unary(OpKind.SQRT),
-    "Erf": _unary(OpKind.ERF),
-    "Tanh": _unary(OpKind.TANH),
-    "Sigmoid": _unary(OpKind.SIGMOID),
-    "Relu": _unary(OpKind.RELU),
-    "Clip": _clip,
-    "Swish": _swish,
-    "Reciprocal": _reciprocal,
-    "Where": _where,
-    "Softmax": _softmax,
-    "ReduceMean": _reduce_mean,
-    "GlobalAveragePool": _global_average_pool,
-    "MatMul": _matmul,
-    "Gemm": _gemm,
-    "Conv": _conv,
-    "Resize": resize,
-    "Gelu": _gelu,
-    "LayerNormalization": fused.layer_normalization,
-    "Attention": fused.attention,
-    "RotaryEmbedding": fused.rotary_embedding,
-    "QuantizeLinear": quantised.quantize_linear,
-    "DequantizeLinear": quantised.dequantize_linear,
-    "RequantShift": quantised.requant_shift,
-    "Identity": views.same,
-    "Dropout": views.dropout,
-    "Cast": views.cast,
-    "CastLike": views.cast_like,
-    "Reshape": views.reshape,
-    "Flatten": views.flatten,
-    "Squeeze": views.squeeze,
-    "Unsqueeze": views.unsqueeze,
-    "Transpose": views.transpose,
-    "Slice": views.slice_,
-    "Split": views.split,
-    "Concat": views.concat,
-    "Gather": views.gather,
-    "GatherND": views.gather_nd,
-    "Expand": views.expand,
-    "Tile": views.tile,
-    "com.microsoft.Gelu": _gelu,
-    "com.microsoft.FastGelu": fused.fast_gelu,
-    "com.microsoft.BiasGelu": fused.bias_gelu,
-    "com.microsoft.SkipLayerNormalization": fused.skip_layer_normalization,
-    "com.microsoft.RotaryEmbedding": fused.microsoft_rotary_embedding,
+# Taken, though ONNX does not define them, in ONNX's own domain.
+FOREIGN = frozenset({"RequantShift", "SimplifiedLayerNormalization"})
+
+_GIVEN_SHAPE = "the shape is constant"
+_LEARNED = "scale and bias are constant"
+_WINDOW = "1 or 2 spatial axes"
+_CACHELESS = "no past keys and values"
+
+IMPORTERS: Mapping[str, Row] = {
+    "Abs": Row(pointwise.unary(OpKind.ABS)),
+    "Add": Row(pointwise.binary(OpKind.ADD)),
+    "And": Row(pointwise.binary(OpKind.MUL)),
+    "ArgMax": Row(reductions.argmax, "a result of the network; of equal elements the first"),
+    "ArgMin": Row(reductions.argmin, "a result of the network; of equal elements the first"),
+    "Attention": Row(attention.attention, f"{_CACHELESS}; one output"),
+    "AveragePool": Row(pools.average_pool, f"{_WINDOW}; whole windows"),
+    "BatchNormalization": Row(norms.batch_normalization, "as in inference; operands but the first constant"),
+    "Cast": Row(views.cast, "between types of floats"),
+    "CastLike": Row(views.cast_like, "between types of floats"),
+    "Celu": Row(activations.celu),
+    "Clip": Row(pointwise.clip, "constant limits"),
+    "Concat": Row(views.concat),
+    "Conv": Row(products.conv, f"{_WINDOW}; constant weight and bias"),
+    "DequantizeLinear": Row(quantised.dequantize_linear, "codes of 8 bits of a QuantizeLinear, or constant"),
+    "Div": Row(pointwise.binary(OpKind.DIV)),
+    "Dropout": Row(views.dropout, "switched off, or a ratio of 0"),
+    "Einsum": Row(einsum, "no letter twice in one part"),
+    "Elu": Row(activations.elu),
+    "Equal": Row(pointwise.equal, "of floats"),
+    "Erf": Row(pointwise.unary(OpKind.ERF)),
+    "Exp": Row(pointwise.unary(OpKind.EXP)),
+    "Expand": Row(views.expand, _GIVEN_SHAPE),
+    "Flatten": Row(views.flatten),
+    "Gather": Row(views.gather, "constant indices"),
+    "GatherND": Row(views.gather_nd, "constant indices; batch_dims 0"),
+    "Gelu": Row(activations.gelu),
+    "Gemm": Row(products.gemm),
+    "GlobalAveragePool": Row(pools.global_average_pool),
+    "GlobalMaxPool": Row(pools.global_max_pool),
+    "Greater": Row(pointwise.greater, "of floats"),
+    "GreaterOrEqual": Row(pointwise.greater_or_equal, "of floats"),
+    "GroupNormalization": Row(norms.group_normalization, _LEARNED),
+    "HardSigmoid": Row(activations.hard_sigmoid),
+    "HardSwish": Row(activations.hard_swish),
+    "Identity": Row(views.same),
+    "InstanceNormalization": Row(norms.instance_normalization, _LEARNED),
+    "LayerNormalization": Row(norms.layer_normalization, f"{_LEARNED}; one output"),
+    "LeakyRelu": Row(activations.leaky_relu),
+    "Less": Row(pointwise.less, "of floats"),
+    "LessOrEqual": Row(pointwise.less_or_equal, "of floats"),
+    "Log": Row(pointwise.unary(OpKind.LOG)),
+    "LogSoftmax": Row(reductions.log_softmax),
+    "LpNormalization": Row(reductions.lp_normalization),
+    "MatMul": Row(products.matmul),
+    "Max": Row(pointwise.joined(OpKind.MAXIMUM)),
+    "MaxPool": Row(pools.max_pool, "whole windows; one output"),
+    "Mean": Row(pointwise.mean),
+    "Min": Row(pointwise.joined(OpKind.MINIMUM)),
+    "Mish": Row(activations.mish),
+    "Mul": Row(pointwise.binary(OpKind.MUL)),
+    "Neg": Row(pointwise.unary(OpKind.NEG)),
+    "Not": Row(pointwise.not_),
+    "Or": Row(pointwise.binary(OpKind.MAXIMUM)),
+    "PRelu": Row(activations.prelu, "constant slope"),
+    "Pad": Row(windows.pad, "constant pads"),
+    "Pow": Row(pointwise.binary(OpKind.POW)),
+    "QuantizeLinear": Row(quantised.quantize_linear, "codes of 8 bits, one scale for an activation"),
+    "RMSNormalization": Row(norms.rms_normalization, "constant scale"),
+    "Reciprocal": Row(pointwise.reciprocal),
+    "ReduceL1": Row(reductions.reduce_l1),
+    "ReduceL2": Row(reductions.reduce_l2),
+    "ReduceLogSum": Row(reductions.reduce_log_sum),
+    "ReduceLogSumExp": Row(reductions.reduce_log_sum_exp),
+    "ReduceMax": Row(reductions.reduce_max),
+    "ReduceMean": Row(reductions.reduce_mean),
+    "ReduceMin": Row(reductions.reduce_min),
+    "ReduceSum": Row(reductions.reduce_sum),
+    "ReduceSumSquare": Row(reductions.reduce_sum_square),
+    "Relu": Row(pointwise.unary(OpKind.RELU)),
+    "RequantShift": Row(quantised.requant_shift, "div a power of two, up to 256 levels"),
+    "Reshape": Row(views.reshape, _GIVEN_SHAPE),
+    "Resize": Row(resize, "linear, along the last axis, pixels at half"),
+    "RotaryEmbedding": Row(rotary.rotary_embedding, "constant caches and positions"),
+    "Selu": Row(activations.selu),
+    "Sigmoid": Row(pointwise.unary(OpKind.SIGMOID)),
+    "Sign": Row(pointwise.sign),
+    "Slice": Row(views.slice_, "constant starts, ends, axes and steps"),
+    "Softmax": Row(reductions.softmax),
+    "Softplus": Row(activations.softplus),
+    "Softsign": Row(activations.softsign),
+    "Split": Row(views.split, "constant sizes"),
+    "Sqrt": Row(pointwise.unary(OpKind.SQRT)),
+    "Squeeze": Row(views.squeeze),
+    "Sub": Row(pointwise.binary(OpKind.SUB)),
+    "Sum": Row(pointwise.joined(OpKind.ADD)),
+    "Swish": Row(activations.swish),
+    "Tanh": Row(pointwise.unary(OpKind.TANH)),
+    "ThresholdedRelu": Row(activations.thresholded_relu),
+    "Tile": Row(views.tile, "constant repeats"),
+    "Transpose": Row(views.transpose),
+    "Unsqueeze": Row(views.unsqueeze),
+    "Where": Row(pointwise.where),
+    "SimplifiedLayerNormalization": Row(norms.rms_normalization, "constant scale"),
+    "com.microsoft.Attention": Row(
+        attention.microsoft_attention, f"{_CACHELESS}; a constant mask of ones and zeros"
+    ),
+    "com.microsoft.BiasGelu": Row(activations.bias_gelu),
+    "com.microsoft.FastGelu": Row(activations.fast_gelu),
+    "com.microsoft.FusedMatMul": Row(products.fused_matmul, "no transBatchA, no transBatchB"),
+    "com.microsoft.Gelu": Row(activations.gelu),
+    "com.microsoft.MultiHeadAttention": Row(
+        attention.multi_head_attention,
+        f"{_CACHELESS}; Q, K and V each of rank 3; a constant mask of ones and zeros",
+    ),
+    "com.microsoft.QuickGelu": Row(activations.quick_gelu),
+    "com.microsoft.RotaryEmbedding": Row(
+        rotary.microsoft_rotary_embedding, "constant caches and positions; scale 1"
+    ),
+    "com.microsoft.SkipLayerNormalization": Row(
+        norms.skip_layer_normalization, f"{_LEARNED}; the outputs 1 and 4"
+    ),
+    "com.microsoft.SkipSimplifiedLayerNormalization": Row(
+        norms.skip_simplified_layer_normalization, "constant scale; the outputs 1 and 4"
+    ),
 }

@@ -15,6 +15,7 @@ from tmc.frontend.structure import element_name
 from tmc.ir.attrs import ConcatAttrs, ExpandAttrs, GatherAttrs, SliceAttrs, TransposeAttrs
 from tmc.ir.graph import OpKind
 
+_INTEGERS = (TensorProto.INT32, TensorProto.INT64)
 # The network computes in float32 whatever the file says; the check against onnxruntime shows the difference.
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
 
@@ -25,8 +26,10 @@ def same(node: Node) -> Sequence[str]:
 
 
 def dropout(node: Node) -> Sequence[str]:
-    """Dropout, which is the identity outside training."""
+    """Dropout, which is the identity outside training, and where it drops nothing."""
     training = node.has(2) and bool(node.known(2, "training_mode").all())
+    if training and node.has(1) and not node.known(1, "ratio").any():
+        return [node.value(0)]
     node.refuse(training, "dropout in training mode", "inference", "call model.eval() before the export")
     return [node.value(0)]
 
@@ -35,7 +38,7 @@ def cast(node: Node) -> Sequence[str]:
     """Cast between float types, which is the identity here."""
     target = node.attribute("to", TensorProto.FLOAT)
     node.refuse(
-        target not in _FLOATS,
+        target not in (_INTEGERS if node.is_integer(0) else _FLOATS),
         f"a cast to {element_name(target)} at run time",
         "casts between float types",
     )
@@ -113,8 +116,12 @@ def transpose(node: Node) -> Sequence[str]:
 def slice_(node: Node) -> Sequence[str]:
     """Slice; a negative step becomes a gather."""
     shape = node.shape(0)
-    starts, ends = node.integers(1, "starts"), node.integers(2, "ends")
-    axes = node.integers(3, "axes") if node.has(3) else tuple(range(len(starts)))
+    if node.opset < 10:
+        starts, ends = tuple(node.attribute("starts", ())), tuple(node.attribute("ends", ()))
+        axes = tuple(node.attribute("axes", range(len(starts))))
+    else:
+        starts, ends = node.integers(1, "starts"), node.integers(2, "ends")
+        axes = node.integers(3, "axes") if node.has(3) else tuple(range(len(starts)))
     steps = node.integers(4, "steps") if node.has(4) else (1,) * len(starts)
     given = (starts, ends, axes, steps)
     node.refuse(

@@ -22,9 +22,9 @@ from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
 from tmc.frontend.node import INTEGER_DOMAINS, node_name
-from tmc.frontend.onnx_import import read_model
 from tmc.frontend.oracle.interpret_finite import interpret_finite
 from tmc.frontend.oracle.session import open_session, refused, run_session
+from tmc.frontend.read_model import read_model
 from tmc.ir.attrs import FakeQuantiseAttrs
 from tmc.ir.errors import UnsupportedModel
 from tmc.ir.graph import Graph, Op, OpKind

@@ -22,11 +22,15 @@ NAN, INF = float("nan"), float("inf")
     [
         (node("Conv", "x k", "y", strides=[1, 1]), {"k": KERNEL}, "found 2 strides, allowed 1 for 1 spatial"),
         (node("Conv", "x k", "y", pads=[0]), {"k": KERNEL}, "found 1 pads, allowed 2"),
-        (node("Conv", "x k", "y", strides=[0]), {"k": KERNEL}, "allowed strides and group from 1 on"),
+        (
+            node("Conv", "x k", "y", strides=[0]),
+            {"k": KERNEL},
+            "strides (0,), dilations (1,), pads (0, 0), a",
+        ),
         (
             node("Conv", "x k", "y", pads=[-1, 0]),
             {"k": KERNEL},
-            "allowed strides and group from 1 on, pads from 0",
+            "pads (-1, 0), allowed pads of 0 or more",
         ),
         (node("Conv", "x k", "y", group=0), {"k": KERNEL}, "group 0, allowed"),
         (node("Slice", "x a b", "y"), {"a": np.array([0, 0]), "b": np.array([1])}, "found 2, 1, 2, 2 starts"),

@@ -167,6 +167,11 @@ def test_reductions(axes: tuple[int, ...], keepdims: bool) -> None:
     assert np.array_equal(evaluate(K.REDUCE_MAX, [x], a.ReduceAttrs(axes, keepdims)), largest)
 
 
+def test_step_is_1_above_0_alone() -> None:
+    x = np.array([-1, -1e-45, -0.0, 0, 1e-45, 3], dtype=np.float32)
+    assert evaluate(K.STEP, [x], a.Attrs()).tolist() == [0, 0, 0, 0, 1, 1]
+
+
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_argmax_takes_the_first_of_equal_ones(axis: int) -> None:
     x = np.round(normal(4, 5, 6))

@@ -31,13 +31,14 @@ def write(
     constants: Arrays | None = None,
     opset: int = 17,
     element: int = TensorProto.FLOAT,
+    result: int = TensorProto.FLOAT,
 ) -> Path:
-    """Write a model with these float inputs, outputs of any shape, and initializers; return its path."""
+    """Write a model with these inputs, outputs of any shape, and initializers; return its path."""
     graph = helper.make_graph(
         nodes,
         "main_graph",
         [helper.make_tensor_value_info(name, element, shape) for name, shape in inputs.items()],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
+        [helper.make_tensor_value_info(name, result, None) for name in outputs],
         [numpy_helper.from_array(np.asarray(array), name) for name, array in (constants or {}).items()],
     )
     domains = sorted({n.domain for n in nodes if n.domain})

@@ -46,6 +46,13 @@ def add_compile_options(parser: argparse.ArgumentParser) -> None:
         help="one array per input, first axis = samples; default: MODEL.calibration.npz",
     )
     parser.add_argument(
+        "--shape",
+        metavar="INPUT=1x8x200",
+        action="append",
+        default=[],
+        help="the sizes of an input that the file leaves open; may be repeated; default: 1 for a first axis",
+    )
+    parser.add_argument(
         "--input-range",
         metavar="[INPUT=]LOW:HIGH",
         action="append",
@@ -124,6 +131,7 @@ def _run(options: argparse.Namespace, output: Path | None) -> int:
                 output,
                 options.calibration,
                 options.name,
+                dict(map(_shape, options.shape)),
                 dict(map(_input_range, options.input_range)),
                 resident_weights=not options.stream_weights,
                 judge_shapes=_is_planned(options.stop_after),
@@ -131,7 +139,7 @@ def _run(options: argparse.Namespace, output: Path | None) -> int:
                 floor=Floor(options.accuracy_floor, options.agreement_floor),
                 canonicalise=passes,
             ),
-            Watch(log.stage, log.after),
+            Watch(log.stage, log.after, log.note),
         )
     except _Stop:
         if options.json:
@@ -168,6 +176,16 @@ def _run(options: argparse.Namespace, output: Path | None) -> int:
     else:
         _summarise(compiled, output)
     return 0
+
+
+def _shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """Return an input and its shape. Raises: TmcError for another form."""
+    match = re.fullmatch(r"(.+)=([1-9]\d{0,8}(?:x[1-9]\d{0,8})*)", text)
+    if match is None:
+        raise TmcError(
+            "--shape", f"found {text!r}, allowed INPUT=SIZExSIZE...", "such as --shape emg=1x8x200"
+        )
+    return match[1], tuple(int(size) for size in match[2].split("x"))
 
 
 def _input_range(text: str) -> tuple[str | None, Limits]:
@@ -207,6 +225,9 @@ class _Log:
 
     def stage(self, text: str) -> None:
         print(f"[{time.perf_counter() - self._start:6.1f} s] {text}", file=sys.stderr, flush=True)
+
+    def note(self, text: str) -> None:
+        print(f"assumed: {text}", file=sys.stderr, flush=True)
 
     def after(self, name: str, value: Value | None, seconds: float) -> None:
         options = self._options

@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from numpy.typing import NDArray
 
+from tests.frontend.importers.case import Case, ints, normal
+from tests.frontend.importers.fused_cases import FUSED
+from tests.frontend.importers.pointwise_cases import POINTWISE
+from tests.frontend.importers.reduction_cases import REDUCTIONS
+from tests.frontend.importers.window_cases import WINDOWS
 from tests.networks.onnx_files import node, samples, write
 from tmc.frontend import load
 from tmc.frontend.importers.table import IMPORTERS, STATIC
 from tmc.frontend.node import op_name
 from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime
 from tmc.ir.verify import verify
-
-
-def normal(*shape: int) -> NDArray[np.float32]:
-    """Return seeded normal weights."""
-    return np.random.default_rng(sum(shape)).standard_normal(shape).astype(np.float32)
-
-
-def ints(*values: int) -> NDArray[np.int64]:
-    """Return an array of int64."""
-    return np.array(values, dtype=np.int64)
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A model: nodes from x (and z) to y, and its initializers."""
-
-    name: str
-    nodes: list[onnx.NodeProto]
-    x: tuple[int, ...]
-    constants: dict[str, NDArray[Any]] = field(default_factory=dict)
-    opset: int = 17
-    z: tuple[int, ...] | None = None
 
 
 def resized(
@@ -215,6 +195,10 @@ CASES = (
     ),
     Case("Shape", [node("Shape", "x", "s"), node("Cast", "s", "f", to=1), node("Mul", "x f", "y")], (2, 2)),
     Case("Shape part", [node("Shape", "x", "s", start=1), node("Expand", "z s", "y")], (2, 3, 4), z=(3, 1)),
+    *POINTWISE,
+    *REDUCTIONS,
+    *WINDOWS,
+    *FUSED,
     Case("Size", [node("Size", "x", "s"), node("Cast", "s", "f", to=1), node("Div", "x f", "y")], (2, 3)),
 )
 
@@ -225,7 +209,14 @@ def test_op_equals_onnxruntime(case: Case, tmp_path: Path) -> None:
         # "_" stands for an output that is left out.
         item.output[:] = ["" if name == "_" else name for name in item.output]
     inputs = {"x": case.x} if case.z is None else {"x": case.x, "z": case.z}
-    path = write(tmp_path / "m.onnx", case.nodes, inputs, constants=case.constants, opset=case.opset)
+    path = write(
+        tmp_path / "m.onnx",
+        case.nodes,
+        inputs,
+        constants=case.constants,
+        opset=case.opset,
+        result=case.result,
+    )
     graph = load(path)
     verify(graph)
     assert graph.outputs == ("y",) and set(graph.inputs) == set(inputs)

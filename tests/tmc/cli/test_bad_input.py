@@ -80,9 +80,8 @@ def test_not_onnx(tmp_path: Path, content: bytes) -> None:
 
 def test_unsupported_op(tmp_path: Path) -> None:
     path = write_nodes(tmp_path / "m.onnx", node("MatMul", "x w", "a"), node("Hardmax", "a", "y"))
-    assert (
-        "found 1 unsupported nodes: node_y (Hardmax); allowed "
-        in refused_untouched(tmp_path, "compile", path).error
+    assert refused_untouched(tmp_path, "compile", path).error == (
+        "node_y (Hardmax): found the op Hardmax on computed values, allowed ArgMax as a result of the network"
     )
 
 
@@ -94,10 +93,22 @@ def test_op_outside_of_the_canonical_form(tmp_path: Path) -> None:
 
 
 def test_dynamic_shape(tmp_path: Path) -> None:
-    path = write_nodes(tmp_path / "m.onnx", node("MatMul", "x w", "y"), shape=("batch", 8))
+    path = write_nodes(tmp_path / "m.onnx", node("MatMul", "x w", "y"), shape=(1, "time", 8))
     answer = refused_untouched(tmp_path, "compile", path)
-    assert answer.error == "input x: found shape [batch, 8], allowed static sizes, 1 or more"
-    assert answer.notes == ["export with static shapes, without dynamic axes"]
+    assert answer.error == "input x: found shape [1, time, 8], allowed known sizes, 1 or more"
+    assert answer.notes == ["give it as --shape x=1xNx8, a number for each N, or export with static shapes"]
+
+
+@pytest.mark.parametrize("text", ["x", "x=", "x=1xN", "x=0x8", "x=1,8"])
+def test_shape_of_another_form(tmp_path: Path, model: Path, text: str) -> None:
+    answer = refused_untouched(tmp_path, "compile", model, "--shape", text)
+    assert answer.error == f"--shape: found {text!r}, allowed INPUT=SIZExSIZE..."
+
+
+def test_shape_that_does_not_fit(tmp_path: Path, model: Path) -> None:
+    name = onnx.load(model).graph.input[0].name
+    answer = refused_untouched(tmp_path, "compile", model, "--shape", f"{name}=3x3")
+    assert answer.error.startswith(f"--shape: found 3x3 for input {name}, allowed [")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

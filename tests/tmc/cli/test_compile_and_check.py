@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from tests.networks.onnx_files import node, write
@@ -106,6 +107,25 @@ def test_noise_where_there_are_no_samples(model: Path) -> None:
     found = [line for line in lines if line.startswith(("accuracy", "worst"))]
     text = "means nothing: calibrated and compared on noise, for want of recorded windows"
     assert found == [f"accuracy  {text}"]
+
+
+def test_open_sizes(tmp_path: Path, model: Path) -> None:
+    opened = onnx.load(model)
+    first, second = opened.graph.input[0].type.tensor_type.shape.dim[:2]
+    name, batch = opened.graph.input[0].name, first.dim_value
+    assert batch == 1
+    first.dim_param, channels = "batch", second.dim_value
+    path = tmp_path / "open.onnx"
+    onnx.save(opened, path)
+    answer = call("check", path)
+    assert answer.status == 0
+    text = f"assumed: input {name}: its first axis, batch, is taken as 1; --shape {name}=... sets another"
+    assert text in answer.err.splitlines()
+    second.dim_param = "channels"
+    onnx.save(opened, path)
+    sizes = [1, channels, *(axis.dim_value for axis in opened.graph.input[0].type.tensor_type.shape.dim[2:])]
+    answer = call("check", path, "--shape", f"{name}={'x'.join(map(str, sizes))}")
+    assert answer.status == 0 and "assumed" not in answer.err
 
 
 def test_given_calibration_comes_first(tmp_path: Path, model: Path) -> None:
