@@ -57,6 +57,7 @@ class OpKind(Enum):
     SILU = "silu"
     RELU = "relu"
     CLIP = "clip"
+    FUNCTION = "function"
     DEPTHWISE_ROWS = "depthwise_rows"
     INTERPOLATE_ROWS = "interpolate_rows"
     # rows in another order, float or integer

@@ -8,6 +8,7 @@ import numpy as np
 
 from tmc.ir import attrs as a
 from tmc.ir import float_semantics as f
+from tmc.ir import function, pointwise
 from tmc.ir import shapes as s
 from tmc.ir.graph import OpKind
 from tmc.ir.integer import (
@@ -43,7 +44,6 @@ def _permute_rows(x: Sequence[Array], attrs: a.PermuteRowsAttrs) -> Array:
     return np.ascontiguousarray(grouped.transpose(1, 0, 2)).reshape(rows, columns)
 
 
-XY = ("x", "y")
 OPS: Mapping[OpKind, OpDef] = {
     OpKind.RESHAPE: OpDef(
         ("x",), a.ReshapeAttrs, s.reshape, lambda x, at: x[0].reshape(at.shape), "view", "view"
@@ -63,38 +63,8 @@ OPS: Mapping[OpKind, OpDef] = {
     OpKind.EXPAND: OpDef(
         ("x",), a.ExpandAttrs, s.expand, lambda x, at: np.broadcast_to(x[0], at.shape), "view", "view"
     ),
-    OpKind.ADD: OpDef(XY, a.Attrs, s.binary, lambda x, _: x[0] + x[1], "x + y", "pointwise"),
-    OpKind.SUB: OpDef(XY, a.Attrs, s.binary, lambda x, _: x[0] - x[1], "x - y", "pointwise"),
-    OpKind.MUL: OpDef(XY, a.Attrs, s.binary, lambda x, _: x[0] * x[1], "x * y", "pointwise"),
-    OpKind.DIV: OpDef(XY, a.Attrs, s.binary, lambda x, _: x[0] / x[1], "x / y", "pointwise"),
-    OpKind.POW: OpDef(XY, a.Attrs, s.binary, lambda x, _: np.power(x[0], x[1]), "x to the y", "pointwise"),
-    OpKind.NEG: OpDef(("x",), a.Attrs, s.unary, lambda x, _: -x[0], "-x", "pointwise"),
-    OpKind.SQRT: OpDef(("x",), a.Attrs, s.unary, lambda x, _: np.sqrt(x[0]), "square root", "pointwise"),
-    OpKind.EXP: OpDef(("x",), a.Attrs, s.unary, lambda x, _: np.exp(x[0]), "e to the x", "pointwise"),
-    OpKind.LOG: OpDef(("x",), a.Attrs, s.unary, lambda x, _: np.log(x[0]), "natural logarithm", "pointwise"),
-    OpKind.ABS: OpDef(("x",), a.Attrs, s.unary, lambda x, _: np.abs(x[0]), "magnitude", "pointwise"),
-    OpKind.STEP: OpDef(
-        ("x",),
-        a.Attrs,
-        s.unary,
-        lambda x, _: (x[0] > 0).astype(np.float32),
-        "1 where x > 0, else 0",
-        "pointwise",
-    ),
-    OpKind.MINIMUM: OpDef(
-        XY, a.Attrs, s.binary, lambda x, _: np.minimum(x[0], x[1]), "the smaller", "pointwise"
-    ),
-    OpKind.MAXIMUM: OpDef(
-        XY, a.Attrs, s.binary, lambda x, _: np.maximum(x[0], x[1]), "the larger", "pointwise"
-    ),
-    OpKind.ERF: OpDef(("x",), a.Attrs, s.unary, lambda x, _: f.erf(x[0]), "error function", "pointwise"),
-    OpKind.TANH: OpDef(
-        ("x",), a.Attrs, s.unary, lambda x, _: np.tanh(x[0]), "hyperbolic tangent", "pointwise"
-    ),
-    OpKind.SIGMOID: OpDef(
-        ("x",), a.Attrs, s.unary, lambda x, _: f.sigmoid(x[0]), "1 / (1 + exp(-x))", "pointwise"
-    ),
-    OpKind.MATMUL: OpDef(XY, a.Attrs, s.matmul, lambda x, _: x[0] @ x[1], "matrix product"),
+    **pointwise.PRIMITIVES,
+    OpKind.MATMUL: OpDef(("x", "y"), a.Attrs, s.matmul, lambda x, _: x[0] @ x[1], "matrix product"),
     OpKind.SOFTMAX: OpDef(("x",), a.AxisAttrs, s.softmax, lambda x, at: f.softmax(x[0], at.axis), "softmax"),
     OpKind.REDUCE_MEAN: OpDef(
         ("x",),
@@ -152,9 +122,8 @@ OPS: Mapping[OpKind, OpDef] = {
         lambda x, at: f.layernorm(x[0], x[1], x[2], at),
         "LayerNorm",
     ),
-    OpKind.GELU: OpDef(
-        ("x",), a.GeluAttrs, s.unary, lambda x, at: f.gelu(x[0], at.approximate), "GELU", "pointwise"
-    ),
+    **pointwise.ACTIVATIONS,
+    OpKind.FUNCTION: function.OP,
     OpKind.ROPE: OpDef(
         ("x", "cosine", "sine"),
         a.RopeAttrs,
@@ -171,20 +140,6 @@ OPS: Mapping[OpKind, OpDef] = {
     ),
     OpKind.MEAN_ROWS: OpDef(
         ("x",), a.MeanRowsAttrs, s.mean_rows, lambda x, at: f.mean_rows(x[0], at), "mean over runs of rows"
-    ),
-    OpKind.SILU: OpDef(
-        ("x",), a.Attrs, s.unary, lambda x, _: x[0] * f.sigmoid(x[0]), "x sigmoid(x)", "pointwise"
-    ),
-    OpKind.RELU: OpDef(
-        ("x",), a.Attrs, s.unary, lambda x, _: np.maximum(x[0], np.float32(0)), "max(x, 0)", "pointwise"
-    ),
-    OpKind.CLIP: OpDef(
-        ("x", "low", "high"),
-        a.Attrs,
-        s.clip,
-        lambda x, _: f.clip(x[0], x[1], x[2]),
-        "x between low and high",
-        "pointwise",
     ),
     OpKind.DEPTHWISE_ROWS: OpDef(
         ("x", "weight", "bias"),

@@ -10,6 +10,7 @@ from tmc.passes.canonical.fold_constants import fold_constants
 from tmc.passes.canonical.fold_factors import fold_factors
 from tmc.passes.canonical.fold_gather import fold_gather
 from tmc.passes.canonical.fuse_attention import fuse_attention
+from tmc.passes.canonical.fuse_function import fuse_function
 from tmc.passes.canonical.fuse_gelu import fuse_gelu
 from tmc.passes.canonical.fuse_interpolation import fuse_interpolation
 from tmc.passes.canonical.fuse_layernorm import fuse_layernorm
@@ -48,6 +49,7 @@ _RECOGNISE: tuple[Pass | NamedPass, ...] = (
     recogniser(gather_heads),  # the plumbing of q, k and v becomes one gather of columns each
     recogniser(fuse_mean_rows),
     recogniser(fuse_interpolation),  # late: the sums inside rotations, seen in vain, are gone
+    fuse_function,  # what is left of functions of one element, once all with names are recognised
     recogniser(sink_factors),  # what no op before it took in
     sink_views,  # leaves reshapes and gathers only
     fold_gather,  # a linear for each of q, k and v

@@ -9,6 +9,7 @@ import pytest
 
 from tests.ir.types_in_short import tensor
 from tmc.ir import attrs as a
+from tmc.ir.function import FunctionAttrs
 from tmc.ir.graph import OpKind as K
 from tmc.ir.integer.qadd import QAddAttrs
 from tmc.ir.integer.qattention import QAttentionAttrs
@@ -54,6 +55,7 @@ RIGHT: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (K.LINEAR, ("f32[6x8]", "f32[4x8]", "f32[3x4]"), NONE, "f32[6x4]"),
     (K.LAYERNORM, ("f32[2x3x4]", "f32[4]", "f32[4]"), a.LayerNormAttrs(1e-5), "f32[2x3x4]"),
     (K.GELU, ("f32[2x3]",), a.GeluAttrs("none"), "f32[2x3]"),
+    (K.FUNCTION, ("f32[2x3]",), FunctionAttrs(("x", 3.0, "add", "exp")), "f32[2x3]"),
     (K.ROPE, ("f32[6x12]", "f32[3x2]", "f32[3x2]"), a.RopeAttrs(3), "f32[6x12]"),
     (K.ATTENTION, ("f32[5x8]", "f32[7x8]", "f32[7x8]"), a.AttentionAttrs(2, 0.5), "f32[5x8]"),
     (K.MEAN_ROWS, ("f32[6x8]",), a.MeanRowsAttrs(3), "f32[2x8]"),
@@ -171,6 +173,7 @@ WRONG: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (K.QREQUANTISE, ("s8[6x8]", "s32[8x3]", "s8[256]"), QRequantiseAttrs(), "found factors (8, 3)"),
     (K.QREQUANTISE, ("s8[6x8]", "s32[8x4]", "s8[255]"), QRequantiseAttrs(), "found table (255,)"),
     (K.QREQUANTISE, ("s8[6x8]", "s32[8x4]", "s8[256]"), QRequantiseAttrs(128), "found zero point 128"),
+    (K.FUNCTION, ("f32[2x3]",), FunctionAttrs(("x", "add")), "found 1 operands for add in a program"),
     (K.CLIP, ("f32[2x1]", "f32[2x3]", "f32[]"), a.Attrs(), "found low (2, 3) for x (2, 1)"),
     (K.QCONVERT, ("s32[6x8]",), QConvertAttrs(1, 0, 0), "found x of s32, allowed s8 or s16"),
     (K.QCONVERT, ("s8[6x8]",), QConvertAttrs(1, 0, 32), "found shift 32, allowed 0 to 31"),

@@ -36,6 +36,8 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
     """Return a strategy for values of an annotated type."""
     if hint is bool:
         return st.booleans()
+    if hint is str:
+        return st.text(max_size=8)
     if hint is int:
         return st.integers(-(2**63), 2**63)
     if hint is float:

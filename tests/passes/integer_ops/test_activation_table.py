@@ -10,6 +10,7 @@ import pytest
 
 from tests.networks.small_transformer import GraphBuilder
 from tmc.ir import attrs as a
+from tmc.ir.function import FunctionAttrs
 from tmc.ir.graph import Op, producers
 from tmc.ir.graph import OpKind as K
 from tmc.ir.integer.qlinear import QLinearAttrs
@@ -31,6 +32,12 @@ FUNCTIONS: list[tuple[K, a.Attrs, Callable[[float], float]]] = [
     (K.RELU, a.Attrs(), lambda x: x if x > 0 else 0.0),
     (K.SIGMOID, a.Attrs(), lambda x: 1 / (1 + exp(-x))),
     (K.TANH, a.Attrs(), tanh),
+    (
+        K.FUNCTION,
+        FunctionAttrs(("x", "x", 1.702, "mul", "sigmoid", "mul")),
+        lambda x: x / (1 + exp(-1.702 * x)),
+    ),
+    (K.FUNCTION, FunctionAttrs(("x", "abs", 0.5, "pow")), lambda x: abs(x) ** 0.5),
 ]
 NAMES = [f"{kind.value} {getattr(attrs, 'approximate', '')}".strip() for kind, attrs, _ in FUNCTIONS]
 
@@ -50,6 +57,16 @@ def test_table_holds_every_code(
     for code, entry in zip(range(-128, 128), table.tolist(), strict=True):
         wanted = function((code - x.zero_point) * x.scale[0]) / 0.021 - 100
         assert entry == max(-128, min(127, round(wanted)))
+
+
+def test_codes_beyond_what_a_function_is_of_take_the_nearest_that_is() -> None:
+    root = Op(K.FUNCTION, ("x",), "y", FunctionAttrs(("x", "sqrt")), "")
+    table = activation_table(root, Quant((0.1,), -120), Quant((0.02,), -100))
+    assert (table[:9] == -100).all() and table[9] == round(0.1**0.5 / 0.02) - 100
+    pole = Op(K.FUNCTION, ("x",), "y", FunctionAttrs((1.0, "x", "div")), "")
+    assert activation_table(pole, Quant((0.1,)), Quant((0.1,)))[128] == 127
+    nowhere = Op(K.FUNCTION, ("x",), "y", FunctionAttrs(("x", "x", "mul", -1.0, "sub", "neg", "sqrt")), "")
+    assert (activation_table(nowhere, Quant((10.0,), 200), Quant((0.1,))) == 0).all()
 
 
 def test_no_power_overflows() -> None:
