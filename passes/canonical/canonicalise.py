@@ -18,6 +18,7 @@ from tmc.passes.canonical.fuse_mean_rows import fuse_mean_rows
 from tmc.passes.canonical.fuse_rope import fuse_rope
 from tmc.passes.canonical.fuse_silu import fuse_silu
 from tmc.passes.canonical.gather_heads import gather_heads
+from tmc.passes.canonical.lower_conv import lower_conv
 from tmc.passes.canonical.lower_depthwise import lower_depthwise
 from tmc.passes.canonical.lower_gather import lower_gather
 from tmc.passes.canonical.lower_linear import lower_linear
@@ -37,6 +38,7 @@ _RECOGNISE: tuple[Pass | NamedPass, ...] = (
     recogniser(fuse_layernorm),  # before anything else takes its sums and products for its own
     recogniser(lower_linear),  # the sources at which the analysis of views ends
     recogniser(lower_depthwise),
+    recogniser(lower_conv),  # after lower_depthwise, which computes less
     sink_concats,  # lets positions through to the linear behind the tokens beside a class token
     sink_clips,  # lets the sums behind clips through to their linears
     recogniser(fold_bias),  # so that a linear is the whole affine map

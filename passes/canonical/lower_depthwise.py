@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tmc.ir.attrs import Attrs, ConvAttrs, TransposeAttrs
+from tmc.ir.attrs import Attrs, ConvAttrs, GatherAttrs, TransposeAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.types import Array
@@ -12,10 +12,12 @@ from tmc.passes.pipeline import Declined
 
 
 def lower_depthwise(graph: Graph, declined: list[Declined] | None = None) -> Graph:
-    """Write depthwise convolutions along one axis as views around depthwise_rows on [samples, channels].
+    """Write depthwise convolutions along one axis as moves around depthwise_rows on [samples, channels].
 
-    One filter for each channel, stride 1, and as many samples after as before. Where the padding is not the
-    same on both sides (causal filters, even kernels) zero taps make it so.
+    One or more filters for each channel; whatever lies along the other axis, and each window of a batch, is a
+    channel of its own. Where the padding is not the same on both sides (causal filters, even kernels) zero
+    taps make it so; of what strides or missing padding leave out, the rows are computed and not taken.
+    Declined, for lower_conv: kernels along two axes, and more padding than a kernel reaches.
     Exact: the same products and sums.
     """
     builder = GraphBuilder.like(graph)
@@ -38,40 +40,54 @@ def _lower(builder: GraphBuilder, op: Op, attrs: ConvAttrs) -> str | None:
     if weight is None or bias is None:
         return "weight or bias is computed"
     batch, channels, height, width = builder.type_of(op.inputs[0]).shape
-    if (batch, attrs.groups, weight.shape[0]) != (1, channels, channels):
+    filters, _, *kernel = weight.shape
+    if attrs.groups != channels:
         return (
-            f"{weight.shape[0]} filters in {attrs.groups} groups for {channels} channels and batch {batch}: "
-            "a depthwise convolution has a group and a filter for each channel, and batch 1"
+            f"{filters} filters in {attrs.groups} groups for {channels} channels: "
+            "a depthwise convolution has a group for each channel"
         )
     top, left, bottom, right = attrs.pads
-    rows, columns = weight.shape[2:]
-    if (height, rows, top, bottom) == (1, 1, 0, 0):
-        samples, before, after, taps = width, left, right, columns
-    elif (width, columns, left, right) == (1, 1, 0, 0):
-        samples, before, after, taps = height, top, bottom, rows
+    # The order in which the axes become [samples, batch, other axis, channels].
+    if (kernel[0], top, bottom, attrs.strides[0]) == (1, 0, 0, 1):
+        order, samples, other = (3, 0, 2, 1), width, height
+        before, after, stride = left, right, attrs.strides[1]
+    elif (kernel[1], left, right, attrs.strides[1]) == (1, 0, 0, 1):
+        order, samples, other = (2, 0, 3, 1), height, width
+        before, after, stride = top, bottom, attrs.strides[0]
     else:
-        return (
-            f"kernel {rows} x {columns}, pads {attrs.pads} on {height} x {width}: it must run along one axis"
-        )
-    if attrs.strides != (1, 1) or before + after != taps - 1:
-        return (
-            f"{taps} taps, strides {attrs.strides}, pads {before} and {after}: "
-            "the stride must be 1, and padding must give as many samples as it reads"
-        )
-    x = builder.reshape(op.inputs[0], (channels, samples), op.loc)
-    x = builder.op(OpKind.TRANSPOSE, [x], TransposeAttrs((1, 0)), op.loc)
+        found = f"kernel {kernel[0]} x {kernel[1]}, pads {attrs.pads}, strides {attrs.strides}"
+        return f"{found}: it must run along one axis"
+    taps = kernel[0] * kernel[1]
+    rows = np.arange(0, samples + before + after - taps + 1, stride)
+    # Row r of depthwise_rows is the window around r; of the first window that is its middle, where possible.
+    shift = min(max((taps - 1) // 2 - before, 0), samples - 1 - int(rows[-1]))
+    if shift < 0:
+        return f"{taps} taps, pads {before} and {after}: more windows than the {samples} samples"
+    x = builder.op(OpKind.TRANSPOSE, [op.inputs[0]], TransposeAttrs(order), op.loc)
+    x = builder.reshape(x, (samples, batch * other * channels), op.loc)
+    if filters != channels:
+        columns = np.arange(batch * other * channels).repeat(filters // channels)
+        x = builder.op(OpKind.GATHER, [x], GatherAttrs(1, tuple(columns.tolist()), columns.shape), op.loc)
+    centred = _centred(weight.reshape(filters, taps), before + shift)
     operands = [
         x,
-        builder.constant(_centred(weight.reshape(channels, taps), before, after), f"{op.output}.weight"),
-        builder.constant(bias + np.float32(0), f"{op.output}.bias"),
+        builder.constant(np.tile(centred, (batch * other, 1)), f"{op.output}.weight"),
+        builder.constant(np.tile(bias, batch * other) + np.float32(0), f"{op.output}.bias"),
     ]
     result = builder.op(OpKind.DEPTHWISE_ROWS, operands, Attrs(), op.loc)
-    result = builder.op(OpKind.TRANSPOSE, [result], TransposeAttrs((1, 0)), op.loc)
-    builder.reshape(result, (1, channels, height, width), op.loc, op.output)
+    taken = rows + shift
+    if taken.size < samples:
+        result = builder.op(
+            OpKind.GATHER, [result], GatherAttrs(0, tuple(taken.tolist()), taken.shape), op.loc
+        )
+    result = builder.reshape(result, (taken.size, batch, other, filters), op.loc)
+    back = tuple(int(axis) for axis in np.argsort(order))
+    builder.op(OpKind.TRANSPOSE, [result], TransposeAttrs(back), op.loc, op.output)
     return None
 
 
-def _centred(weight: Array, before: int, after: int) -> Array:
-    """Return weight [C, taps] with zero taps added, so that as many lie before the middle as after it."""
+def _centred(weight: Array, before: int) -> Array:
+    """Return weight [C, taps] with zero taps added, so that the one at `before` is in the middle."""
+    after = weight.shape[1] - 1 - before
     half = max(before, after)
     return np.pad(weight, ((0, 0), (half - before, half - after)))

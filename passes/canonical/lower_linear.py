@@ -1,10 +1,12 @@
-"""Lower matrix products and convolutions with constant weights to `linear`."""
+"""Lower matrix products with constant weights to `linear`."""
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
-from tmc.ir.attrs import Attrs, ConvAttrs, SliceAttrs, TransposeAttrs
+from tmc.ir.attrs import Attrs, TransposeAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.types import Array
@@ -12,70 +14,65 @@ from tmc.passes.pipeline import Declined
 
 
 def lower_linear(graph: Graph, declined: list[Declined] | None = None) -> Graph:
-    """Write matmul(x, W) and patch convolutions as views around a 2-D linear.
+    """Write products with a constant matrix as views around a 2-D linear.
 
     1. matmul of x [..., K] and constant W [K, N]: linear of x [M, K] with weight W^T [N, K] and bias 0.
-    2. conv whose strides are its kernel, without padding and groups: each patch becomes a row of the input,
-       and each output position a row of the result.
+    2. matmul of constant W [N, K] and x [..., K, M]: the same of x with its last two axes exchanged, W as
+       the weight, and the last two axes of the result exchanged.
     3. Everything else is left alone, with the reason.
     Exact: the same products and sums.
     """
     builder = GraphBuilder.like(graph)
     for op in graph.ops:
-        reason = None
-        if op.kind is OpKind.MATMUL:
-            reason = _matmul(builder, op)
-        elif isinstance(op.attrs, ConvAttrs):
-            reason = _conv(builder, op, op.attrs)
-        else:
-            builder.keep(op)
+        reason = _matmul(builder, graph, op) if op.kind is OpKind.MATMUL else ""
         if reason is not None:
             builder.keep(op)
-            if declined is not None:
+            if reason and declined is not None:
                 declined.append(Declined(op.loc, op.kind.value, reason))
     return builder.graph()
 
 
-def _matmul(builder: GraphBuilder, op: Op) -> str | None:
+def _matmul(builder: GraphBuilder, graph: Graph, op: Op) -> str | None:
     """Emit the linear, or return why not."""
-    weight = builder.constant_of(op.inputs[1])
-    if weight is None or weight.ndim != 2:
-        constant = builder.constant_of(op.inputs[0]) is not None
-        return "the constant operand is the left one" if constant else "no constant matrix on the right"
-    shape = builder.type_of(op.inputs[0]).shape
-    rows = builder.reshape(op.inputs[0], (int(np.prod(shape[:-1])), shape[-1]), op.loc)
-    result = _linear(builder, rows, weight.T, np.zeros(weight.shape[1], dtype=np.float32), op)
-    builder.reshape(result, (*shape[:-1], weight.shape[1]), op.loc, op.output)
-    return None
+    left, right = (builder.constant_of(name) for name in op.inputs)
+    shape = graph.types[op.output].shape
+    if left is None and right is not None and _is_matrix(right):
+        result = _rows(builder, op.inputs[0], right.reshape(right.shape[-2:]).T, op)
+        builder.reshape(result, shape, op.loc, op.output)
+        return None
+    if left is not None and right is None and _is_matrix(left):
+        x = _exchanged(builder, op.inputs[1], op.loc)
+        result = _rows(builder, x, left.reshape(left.shape[-2:]), op)
+        result = builder.reshape(result, (*shape[:-2], shape[-1], shape[-2]), op.loc)
+        builder.forward(op.output, _exchanged(builder, result, op.loc))
+        return None
+    return (
+        "no constant matrix on one side"
+        if left is None and right is None
+        else "a matrix for each of several x"
+    )
 
 
-def _conv(builder: GraphBuilder, op: Op, attrs: ConvAttrs) -> str | None:
-    """Emit the linear over patches, or return why not."""
-    weight, bias = (builder.constant_of(name) for name in op.inputs[1:])
-    if weight is None or bias is None:
-        return "weight or bias is computed"
-    filters, channels, *kernel = weight.shape
-    if tuple(kernel) != attrs.strides or any(attrs.pads) or attrs.groups != 1:
-        return (
-            f"kernel {tuple(kernel)}, strides {attrs.strides}, pads {attrs.pads}, groups {attrs.groups}: "
-            "patches must not overlap, and there must be no padding and one group"
-        )
-    batch, _, height, width = builder.type_of(op.inputs[0]).shape
-    rows, columns = height // kernel[0], width // kernel[1]
-    ends = (batch, channels, rows * kernel[0], columns * kernel[1])
-    x = op.inputs[0]
-    if ends != builder.type_of(x).shape:
-        x = builder.op(OpKind.SLICE, [x], SliceAttrs((0,) * 4, ends, (1,) * 4), op.loc)
-    x = builder.reshape(x, (batch, channels, rows, kernel[0], columns, kernel[1]), op.loc)
-    x = builder.op(OpKind.TRANSPOSE, [x], TransposeAttrs((0, 2, 4, 1, 3, 5)), op.loc)
-    x = builder.reshape(x, (batch * rows * columns, channels * kernel[0] * kernel[1]), op.loc)
-    result = _linear(builder, x, weight.reshape(filters, -1), bias, op)
-    result = builder.reshape(result, (batch, rows, columns, filters), op.loc)
-    builder.op(OpKind.TRANSPOSE, [result], TransposeAttrs((0, 3, 1, 2)), op.loc, op.output)
-    return None
+def _is_matrix(constant: Array) -> bool:
+    return prod(constant.shape[:-2]) == 1
 
 
-def _linear(builder: GraphBuilder, x: str, weight: Array, bias: Array, op: Op) -> str:
+def _exchanged(builder: GraphBuilder, value: str, loc: str) -> str:
+    """Return a value with its last two axes exchanged."""
+    rank = len(builder.type_of(value).shape)
+    permutation = (*range(rank - 2), rank - 1, rank - 2)
+    return builder.op(OpKind.TRANSPOSE, [value], TransposeAttrs(permutation), loc)
+
+
+def _rows(builder: GraphBuilder, x: str, weight: Array, op: Op) -> str:
+    """Emit the linear of x [..., K] as rows, without bias."""
+    shape = builder.type_of(x).shape
+    rows = builder.reshape(x, (prod(shape[:-1]), shape[-1]), op.loc)
+    return emit_linear(builder, rows, weight, np.zeros(len(weight), dtype=np.float32), op)
+
+
+def emit_linear(builder: GraphBuilder, x: str, weight: Array, bias: Array, op: Op) -> str:
+    """Emit the linear of rows x [M, K] with constant weight [N, K] and bias [N]."""
     # Adding 0 turns -0 into 0: a bias left out and a bias of -0 become the same bits.
     operands = [
         x,

@@ -20,23 +20,33 @@ def emit_moves(builder: GraphBuilder, source: str, index: Array, shape: Sequence
     """Return a value whose elements are source.flat[index], in order; each op is one on a matrix.
 
     shape: in which the value is needed, a hint; it need not have it.
-
     In order of preference: nothing; an exchange of two axes (permute_rows, or transpose where single elements
     change places); one gather of rows or of columns; one gather of runs of elements as rows of that length;
-    a gather of rows and one of columns; a transpose, then what is left; single elements.
+    a gather of rows and one of columns; the rows that are used at all, a transpose, then such gathers; single
+    elements.
     """
-    index = index.reshape(-1)
+    index, matrix = index.reshape(-1), as_matrix(shape)
+    return (
+        _gathered(builder, source, index, matrix, loc)
+        or _used_rows(builder, source, index, matrix, loc)
+        or _turned(builder, source, index, matrix, loc)
+        or _elements(builder, source, index, loc)
+    )
+
+
+def _gathered(
+    builder: GraphBuilder, source: str, index: Array, shape: tuple[int, int], loc: str
+) -> str | None:
+    """Emit nothing, one op besides reshapes, or a gather of rows and one of columns, if that is enough."""
     if is_in_order(index, builder.type_of(source).elements):
         return builder.current(source)
     return (
         _exchange(builder, source, index, loc)
-        or _rows_and_columns(builder, source, index, as_matrix(shape), loc, both=False)
+        or _rows_and_columns(builder, source, index, shape, loc, both=False)
         or _same_columns(builder, source, index, loc)
         or _runs(builder, source, index, loc, _SHORT_RUN)
-        or _rows_and_columns(builder, source, index, as_matrix(shape), loc, both=True)
-        or _turned(builder, source, index, shape, loc)
+        or _rows_and_columns(builder, source, index, shape, loc, both=True)
         or _runs(builder, source, index, loc, 2)
-        or _elements(builder, source, index, loc)
     )
 
 
@@ -117,19 +127,34 @@ def _runs(builder: GraphBuilder, source: str, index: Array, loc: str, shortest: 
     return _gather(builder, matrix, 0, index[::run] // run, loc)
 
 
-def _turned(builder: GraphBuilder, source: str, index: Array, shape: Sequence[int], loc: str) -> str | None:
+def _used_rows(
+    builder: GraphBuilder, source: str, index: Array, shape: tuple[int, int], loc: str
+) -> str | None:
+    """Emit a gather of the rows of which anything is used, if that is not all, then what is left to do."""
+    rows, width = as_matrix(builder.type_of(source).shape)
+    row, column = np.divmod(index, width)
+    used, place = np.unique(row, return_inverse=True)
+    if used.size == rows or width == 1:
+        return None
+    matrix = _gather(builder, builder.reshape(source, (rows, width), loc), 0, used, loc)
+    return emit_moves(builder, matrix, place.reshape(-1) * width + column, shape, loc)
+
+
+def _turned(builder: GraphBuilder, source: str, index: Array, shape: tuple[int, int], loc: str) -> str | None:
     """Emit a transpose that makes neighbours of what lies a stride apart, then what is left to do."""
     elements = builder.type_of(source).elements
-    stride = int(index[1] - index[0]) if index.size > 1 else 0
-    if stride < 2 or elements % stride != 0:
-        return None
-    height = elements // stride
-    left = index % stride * height + index // stride
-    if run_length(left, elements) <= run_length(index, elements):
-        return None
-    matrix = builder.reshape(source, (height, stride), loc)
-    turned = builder.op(OpKind.TRANSPOSE, [matrix], TransposeAttrs((1, 0)), loc)
-    return emit_moves(builder, turned, left, shape, loc)
+    steps = np.diff(index[: shape[1]])
+    strides = [int(steps[steps > 0][0])] if (steps > 0).any() else []
+    for stride in dict.fromkeys((*strides, builder.type_of(source).shape[-1])):
+        if stride < 2 or stride == elements or elements % stride != 0:
+            continue
+        left = index % stride * (elements // stride) + index // stride
+        matrix = builder.reshape(source, (elements // stride, stride), loc)
+        turned = builder.op(OpKind.TRANSPOSE, [matrix], TransposeAttrs((1, 0)), loc)
+        moved = _gathered(builder, turned, left, shape, loc)
+        if moved is not None:
+            return moved
+    return None
 
 
 def _elements(builder: GraphBuilder, source: str, index: Array, loc: str) -> str:

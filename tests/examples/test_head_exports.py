@@ -14,7 +14,6 @@ from tests.examples.head_models import PATCH_SAMPLES, HeadKind, HeadSize, build_
 from tests.networks.onnx_files import samples
 from tmc.frontend import load
 from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime
-from tmc.ir.errors import UnsupportedModel
 from tmc.ir.graph import Graph
 from tmc.ir.text import print_graph
 from tmc.passes.canonical.canonicalise import CANONICALISE
@@ -102,20 +101,19 @@ class Convolution(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("settings", "reason"),
+    ("settings", "kinds"),
     [
-        ({"groups": 4, "padding": 2, "dilation": 2}, "dilations"),
-        ({"groups": 4, "padding": 1, "stride": 2}, "the stride must be 1"),
-        ({"groups": 4}, "as many samples as it reads"),
-        ({"groups": 2, "padding": 1}, "4 filters in 2 groups"),
-        ({"padding": 1}, "patches must not overlap"),
+        ({"groups": 4, "padding": 2, "dilation": 2}, ["transpose", "depthwise_rows", "transpose"]),
+        ({"groups": 4, "padding": 1, "stride": 2}, ["transpose", "depthwise_rows", "gather", "transpose"]),
+        ({"groups": 4}, ["transpose", "depthwise_rows", "gather", "transpose"]),
+        ({"groups": 2, "padding": 1}, ["concat", "transpose", "gather", "linear", "transpose"]),
+        ({"padding": 1}, ["concat", "transpose", "gather", "linear", "transpose"]),
+        ({"padding": 2, "stride": 3}, ["concat", "transpose", "gather", "linear", "transpose"]),
     ],
 )
-def test_other_convolutions_are_refused_by_name(
-    tmp_path: Path, settings: dict[str, int], reason: str
+def test_other_convolutions_become_rows_of_windows(
+    tmp_path: Path, settings: dict[str, int], kinds: list[str]
 ) -> None:
     export(Convolution(**settings), (1, 4, 9), tmp_path / "net.onnx", "torchscript", 17, True)
-    with pytest.raises(UnsupportedModel) as error:
-        run_passes(load(tmp_path / "net.onnx"), CANONICALISE)
-    assert "conv" in error.value.where.lower()
-    assert any(reason in text for text in (error.value.what, *error.value.notes))
+    graph = canonical(tmp_path / "net.onnx", (1, 4, 9))
+    assert [op.kind.value for op in graph.ops if op.kind.value != "reshape"] == kinds

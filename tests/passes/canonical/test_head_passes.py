@@ -1,18 +1,16 @@
-"""fuse_silu, lower_depthwise, fuse_interpolation, exchanged axes: what regression heads are made of."""
+"""fuse_silu, fuse_interpolation, exchanged axes: what regression heads are made of."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from tests.passes.pass_checks import body, graph_of, normal, same_numbers
-from tmc.ir.errors import UnsupportedModel
+from tests.passes.pass_checks import body, graph_of, same_numbers
 from tmc.ir.float_semantics import interpolation
 from tmc.passes.canonical.canonicalise import CANONICALISE
 from tmc.passes.canonical.explain import explain
 from tmc.passes.canonical.fuse_interpolation import fuse_interpolation
 from tmc.passes.canonical.fuse_silu import fuse_silu
-from tmc.passes.canonical.lower_depthwise import lower_depthwise
 from tmc.passes.pipeline import Declined, run_passes
 
 SCALARS = {"half": 0.5, "one": 1.0, "two": 2.0, "steep": 1.702}
@@ -51,71 +49,6 @@ def test_other_gates_are_declined(text: str) -> None:
 def test_a_sigmoid_by_itself_stays() -> None:
     graph = graph_of("s = sigmoid(x)\n y = mul(s, two)", (3, 4), SCALARS)
     assert body(fuse_silu(graph)) == body(graph)
-
-
-def convolution(
-    x: tuple[int, ...], kernel: tuple[int, int], pads: tuple[int, int, int, int], more: str = "groups=4"
-) -> str:
-    """Return the text of a convolution of 4 channels."""
-    return f"y = conv(x, w, b) {{strides=(1, 1), pads={pads}, {more}}}"
-
-
-@pytest.mark.parametrize(
-    ("shape", "kernel", "pads", "taps"),
-    [
-        ((1, 4, 1, 9), (1, 3), (0, 1, 0, 1), 3),
-        ((1, 4, 9, 1), (5, 1), (2, 0, 2, 0), 5),
-        ((1, 4, 1, 9), (1, 1), (0, 0, 0, 0), 1),
-        ((1, 4, 1, 9), (1, 3), (0, 2, 0, 0), 5),  # causal
-        ((1, 4, 1, 9), (1, 4), (0, 1, 0, 2), 5),  # even
-        ((1, 4, 1, 2), (1, 7), (0, 3, 0, 3), 7),  # more taps than samples
-    ],
-)
-def test_depthwise_convolutions(
-    shape: tuple[int, ...], kernel: tuple[int, int], pads: tuple[int, int, int, int], taps: int
-) -> None:
-    graph = graph_of(convolution(shape, kernel, pads), shape, {"w": normal(4, 1, *kernel), "b": normal(4)})
-    after = same_numbers(graph, lower_depthwise, 1e-6)
-    assert [op.kind.value for op in after.ops] == [
-        *("reshape", "transpose", "depthwise_rows", "transpose", "reshape")
-    ]
-    assert after.types[after.ops[2].inputs[1]].shape == (4, taps)
-
-
-@pytest.mark.parametrize(
-    ("text", "shape", "weight", "reason"),
-    [
-        ("pads=(0, 1, 0, 1), groups=2", (1, 4, 1, 9), (4, 2, 1, 3), "4 filters in 2 groups for 4 channels"),
-        ("pads=(0, 1, 0, 1), groups=4", (1, 4, 1, 9), (8, 1, 1, 3), "8 filters in 4 groups for 4 channels"),
-        ("pads=(0, 1, 0, 1), groups=4", (2, 4, 1, 9), (4, 1, 1, 3), "and batch 2"),
-        ("pads=(0, 0, 0, 0), groups=4", (1, 4, 1, 9), (4, 1, 1, 3), "as many samples as it reads"),
-        ("pads=(0, 1, 0, 2), groups=4", (1, 4, 1, 9), (4, 1, 1, 3), "as many samples as it reads"),
-        ("pads=(1, 1, 1, 1), groups=4", (1, 4, 3, 9), (4, 1, 3, 3), "must run along one axis"),
-        ("pads=(1, 0, 1, 0), groups=4", (1, 4, 1, 9), (4, 1, 3, 1), "must run along one axis"),
-        ("pads=(0, 1, 1, 1), groups=4", (1, 4, 1, 9), (4, 1, 2, 3), "must run along one axis"),
-    ],
-)
-def test_other_convolutions_are_declined(
-    text: str, shape: tuple[int, ...], weight: tuple[int, ...], reason: str
-) -> None:
-    constants = {"w": normal(*weight), "b": normal(weight[0])}
-    graph = graph_of(f"y = conv(x, w, b) {{strides=(1, 1), {text}}}", shape, constants)
-    declined: list[Declined] = []
-    assert body(lower_depthwise(graph, declined)) == body(graph)
-    assert len(declined) == 1 and reason in declined[0].reason
-
-
-def test_stride_and_computed_weights_are_declined_by_name() -> None:
-    constants = {"w": normal(4, 1, 1, 3), "b": normal(4)}
-    text = "y = conv(x, w, b) {strides=(1, 2), pads=(0, 1, 0, 1), groups=4}"
-    graph = graph_of(text, (1, 4, 1, 9), constants)
-    with pytest.raises(UnsupportedModel, match=r"^/y: found /y: conv") as error:
-        run_passes(graph, CANONICALISE)
-    assert any("strides (1, 2)" in note and "the stride must be 1" in note for note in error.value.notes)
-    text = "n = neg(w)\n y = conv(x, n, b) {strides=(1, 1), pads=(0, 1, 0, 1), groups=4}"
-    declined: list[Declined] = []
-    lower_depthwise(graph_of(text, (1, 4, 1, 9), constants), declined)
-    assert [item.reason for item in declined] == ["weight or bias is computed"]
 
 
 def blended(rows: int, out: int, axis: int) -> tuple[str, dict[str, np.ndarray]]:

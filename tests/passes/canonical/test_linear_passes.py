@@ -20,34 +20,28 @@ def test_matmul() -> None:
     assert np.array_equal(after.constants[after.ops[1].inputs[1]], normal(5, 4).T)
 
 
-@pytest.mark.parametrize(("shape", "weight"), [((1, 1, 6, 20), (3, 1, 1, 5)), ((1, 2, 7, 9), (3, 2, 2, 4))])
-def test_patch_convolution(shape: tuple[int, ...], weight: tuple[int, int, int, int]) -> None:
-    constants = {"w": normal(*weight), "b": normal(3)}
-    text = f"y = conv(x, w, b) {{strides=({weight[2]}, {weight[3]}), pads=(0, 0, 0, 0), groups=1}}"
-    after = same_numbers(graph_of(text, shape, constants), lower_linear, 1e-6)
-    assert [op.kind.value for op in after.ops].count("linear") == 1
+def test_matmul_with_one_matrix_of_a_higher_rank() -> None:
+    after = same_numbers(graph_of("y = matmul(x, w)", (3, 5), {"w": normal(1, 5, 4)}), lower_linear, 1e-6)
+    assert [op.kind.value for op in after.ops] == ["linear", "reshape"]
+
+
+@pytest.mark.parametrize(("shape", "weight"), [((5, 6), (4, 5)), ((2, 5, 6), (4, 5)), ((5, 6), (1, 4, 5))])
+def test_matmul_with_the_matrix_on_the_left(shape: tuple[int, ...], weight: tuple[int, ...]) -> None:
+    after = same_numbers(graph_of("y = matmul(w, x)", shape, {"w": normal(*weight)}), lower_linear, 1e-6)
+    kinds = [op.kind.value for op in after.ops if op.kind.value != "reshape"]
+    assert kinds == ["transpose", "linear", "transpose"]
 
 
 @pytest.mark.parametrize(
     ("text", "shape", "reason"),
     [
-        ("y = conv(x, k, b) {strides=(1, 1), pads=(0, 0, 0, 0), groups=1}", (1, 1, 4, 4), "must not overlap"),
-        (
-            "y = conv(x, k, b) {strides=(2, 2), pads=(1, 0, 0, 0), groups=1}",
-            (1, 1, 4, 4),
-            "pads (1, 0, 0, 0)",
-        ),
-        (
-            "n = neg(k)\n y = conv(x, n, b) {strides=(2, 2), pads=(0, 0, 0, 0), groups=1}",
-            (1, 1, 4, 4),
-            "computed",
-        ),
-        ("y = matmul(m, x)", (4, 4), "the left one"),
         ("y = matmul(x, x)", (4, 4), "no constant matrix"),
+        ("y = matmul(x, several)", (2, 4, 4), "a matrix for each of several x"),
+        ("y = matmul(several, x)", (2, 4, 4), "a matrix for each of several x"),
     ],
 )
 def test_not_linear(text: str, shape: tuple[int, ...], reason: str) -> None:
-    graph = graph_of(text, shape, {"k": normal(3, 1, 2, 2), "b": normal(3), "m": normal(4, 4)})
+    graph = graph_of(text, shape, {"several": normal(2, 4, 4)})
     declined: list[Declined] = []
     assert body(lower_linear(graph, declined)) == body(graph)
     assert reason in declined[0].reason
