@@ -9,7 +9,7 @@ from tmc.backend_gap9.kernels.costs import costs_of, share
 from tmc.backend_gap9.kernels.operands import CHANNELS, ROWS, flat, result, rows_of
 from tmc.backend_gap9.kernels.record import Arguments, ColumnNeeds, Kernel, KernelRecord, OperandRule
 from tmc.backend_gap9.program.expressions import mul
-from tmc.backend_gap9.program.program import Var
+from tmc.backend_gap9.program.program import Const, Var
 from tmc.backend_gap9.target.target import Target
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.integer.qinterpolate_rows import QInterpolateRowsAttrs
@@ -46,8 +46,10 @@ def _kernel(stem: str, y: OperandRule) -> Kernel:
 
 
 # They write halves of words: rows of results need not start at words.
-_PLAIN = _kernel("tmc_interpolate_rows_s16s16", result(ROWS, mul(CHANNELS, 2), pitch_unit=2))
-_TRANSPOSED = _kernel("tmc_interpolate_rows_transposed_s16s16", result(CHANNELS, mul(ROWS, 2), pitch_unit=2))
+_PLAIN = _kernel("tmc_interpolate_rows_s16s16", result(ROWS, mul(CHANNELS, 2), pitch_unit=Const(2)))
+_TRANSPOSED = _kernel(
+    "tmc_interpolate_rows_transposed_s16s16", result(CHANNELS, mul(ROWS, 2), pitch_unit=Const(2))
+)
 
 
 def _transposed(op: Op) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tmc.backend_gap9.kernels.record import OperandRule, Size
+from tmc.backend_gap9.kernels.record import WORD, OperandRule, Size
 from tmc.backend_gap9.program.expressions import Number, add, div, expr, mul, round_up_to_word
 from tmc.backend_gap9.program.program import Const, Expr, Var
 
@@ -13,25 +13,36 @@ TABLE_BYTES = 256  # one entry for each int8
 
 
 def rows_of(
-    field: str, rows: Number, row_bytes: Number, pitch_bytes: Number, *, channel_bytes: int = 0
+    field: str,
+    rows: Number,
+    row_bytes: Number,
+    pitch_bytes: Number,
+    *,
+    channel_bytes: int = 0,
+    pitch_unit: Expr = WORD,
+    start_unit: Expr = WORD,
 ) -> OperandRule:
     """Return an operand that is read by rows."""
-    return OperandRule(
-        field, "read", expr(rows), expr(row_bytes), expr(pitch_bytes), channel_bytes=channel_bytes
-    )
+    sizes = (expr(rows), expr(row_bytes), expr(pitch_bytes))
+    return OperandRule(field, "read", *sizes, pitch_unit, start_unit, channel_bytes)
 
 
 def result(
-    rows: Number, row_bytes: Number, *, access: Literal["write", "update"] = "write", pitch_unit: int = 4
+    rows: Number,
+    row_bytes: Number,
+    *,
+    access: Literal["write", "update"] = "write",
+    pitch_unit: Expr = WORD,
+    start_unit: Expr = WORD,
 ) -> OperandRule:
     """Return the result `y` of a kernel."""
-    return OperandRule("y", access, expr(rows), expr(row_bytes), Var("y_pitch"), pitch_unit)
+    return OperandRule("y", access, expr(rows), expr(row_bytes), Var("y_pitch"), pitch_unit, start_unit)
 
 
-def flat(field: str, size_bytes: Size | int) -> OperandRule:
+def flat(field: str, size_bytes: Size | int, *, start_unit: Expr = WORD) -> OperandRule:
     """Return a table that is read as one run of bytes."""
     size = Const(size_bytes) if isinstance(size_bytes, int) else size_bytes
-    return OperandRule(field, "read", Const(1), size, size)
+    return OperandRule(field, "read", Const(1), size, size, start_unit=start_unit)
 
 
 def weights_of(depth: Var) -> OperandRule:

@@ -6,13 +6,13 @@ takes one apart.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
 
 from tmc.backend_gap9.program.expressions import compiled
-from tmc.backend_gap9.program.program import Expr
+from tmc.backend_gap9.program.program import Const, Expr
 from tmc.backend_gap9.target.target import Target
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.types import Array
@@ -22,10 +22,12 @@ Isa = Literal["scalar", "xpulp"]
 ISAS: tuple[Isa, ...] = ("scalar", "xpulp")
 Arguments = Mapping[str, int]
 Size = Expr | Callable[[Arguments], int]
+WORD = Const(4)
 
 # How a stage loops over an op: tiles of rows and of channels; whole rows of a row tile; behind each channel
-# tile of the linear before it; tiles of columns with all their rows; tiles of queries, keys and values.
-Form = Literal["channels", "rows", "follower", "columns", "attention"]
+# tile of the linear before it; tiles of columns with all their rows; tiles of queries, keys and values; tiles
+# of runs of rows, from operands to consecutive rows of the result.
+Form = Literal["channels", "rows", "follower", "columns", "attention", "moves"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,9 @@ class Extent:
 class OperandRule:
     """One pointer argument: how it is accessed, and its extent as expressions in the number arguments.
 
-    An extent may be a function where it is more than sums and products, in what is only read. Its pitch has
-    to be a multiple of pitch_unit bytes. channel_bytes: of a table with an entry for each output channel,
+    An extent may be a function where it is more than sums and products, in what is only read. It has to start
+    at a multiple of start_unit bytes, and its pitch to be one of pitch_unit: numbers, or expressions in the
+    arguments. channel_bytes: of a table with an entry for each output channel,
     where a call for some channels starts at their first one. in_place: the operand at whose rows the kernel
     leaves the rows of this one, spoiling the rest of them; it is no argument in C.
     """
@@ -52,7 +55,8 @@ class OperandRule:
     rows: Size
     row_bytes: Size
     pitch_bytes: Size
-    pitch_unit: int = 4
+    pitch_unit: Expr = WORD
+    start_unit: Expr = WORD
     channel_bytes: int = 0
     in_place: str | None = None
 
@@ -60,6 +64,10 @@ class OperandRule:
         """Return the extent for number arguments."""
         rows, row_bytes, pitch_bytes = _functions(self)
         return Extent(rows(arguments), row_bytes(arguments), pitch_bytes(arguments))
+
+    def units(self, arguments: Arguments) -> tuple[int, int]:
+        """Return what the start of the extent and its pitch are multiples of, for number arguments."""
+        return compiled(self.start_unit)(arguments), compiled(self.pitch_unit)(arguments)
 
 
 @cache
@@ -112,29 +120,45 @@ def all_rows(graph: Graph, op: Op) -> ColumnNeeds:
     return ColumnNeeds(graph.types[op.inputs[0]].shape[0], graph.types[op.output].shape[0])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """Rows of an operand, by number, on their way to consecutive rows of the result.
+
+    target: the first of them in the result. indices: that of the operand for each. kernel: what moves them.
+    """
+
+    operand: int
+    target: int
+    indices: Sequence[int]
+    kernel: Kernel
+
+
 @dataclass(frozen=True, slots=True)
 class KernelRecord:
     """How an engine computes an op.
 
+    form: how a stage loops over it, or a function of the op where not all are alike.
     kernels: all C functions; chosen: those that compute a given op, in order (PlanError if none does).
     row_inputs: the fields of the computed values that an op takes by rows, in the order of its operands.
     numbers: the arguments that follow from the op; those of its tiles come from the schedule. costs: the
     table of constants in a target's file, and its record.
-    tables: small constants by the field of their argument, in target byte order; line_table: the constant
-    with a line for each row, which travels with them; weight_rows: packed rows, one for each output channel.
+    tables: small constants by the field of their argument, in target byte order; line_tables: the constants
+    with a line for each row, which travel with them; weight_rows: packed rows, one for each output channel.
+    runs: what moves from where to where, of an op that only moves.
     macs: multiply-accumulates of matrix products and convolutions.
     """
 
     op: OpKind
     engine: Engine
-    form: Form
+    form: Form | Callable[[Op], Form]
     kernels: tuple[Kernel, ...]
     chosen: Callable[[Graph, Op], tuple[Kernel, ...]]
     numbers: Callable[[Graph, Op], Mapping[str, int]]
     costs: tuple[str, type[Any]]
     tables: Callable[[Graph, Op], Mapping[str, Array]] = field(default=lambda graph, op: {})
-    line_table: Callable[[Graph, Op], str | None] = field(default=lambda graph, op: None)
+    line_tables: Callable[[Graph, Op], tuple[str, ...]] = field(default=lambda graph, op: ())
     weight_rows: Callable[[Graph, Op], Array] | None = None
     row_inputs: tuple[str, ...] = ("x",)
     columns: Callable[[Graph, Op], ColumnNeeds] = all_rows
+    runs: Callable[[Graph, Op], tuple[Run, ...]] = field(default=lambda graph, op: ())
     macs: Callable[[Graph, Op], int] = field(default=lambda graph, op: 0)

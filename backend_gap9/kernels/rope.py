@@ -54,14 +54,14 @@ def _numbers(graph: Graph, op: Op) -> Mapping[str, int]:
     return {"width": width, "table_pitch": 2 * width, "period": period, "shift": op.attrs.shift}
 
 
-def _line_table(graph: Graph, op: Op) -> str | None:
+def _line_tables(graph: Graph, op: Op) -> tuple[str, ...]:
     """Return the table if it has a line for each row; a shorter one, used again and again, stays in L1."""
     table = op.inputs[1]
-    return table if graph.types[table].shape[0] == graph.types[op.inputs[0]].shape[0] else None
+    return (table,) if graph.types[table].shape[0] == graph.types[op.inputs[0]].shape[0] else ()
 
 
 def _tables(graph: Graph, op: Op) -> Mapping[str, Array]:
-    return {} if _line_table(graph, op) else {"table": graph.constants[op.inputs[1]]}
+    return {} if _line_tables(graph, op) else {"table": graph.constants[op.inputs[1]]}
 
 
 ROPE = KernelRecord(
@@ -73,5 +73,5 @@ ROPE = KernelRecord(
     _numbers,
     ("rope", RopeCosts),
     _tables,
-    line_table=_line_table,
+    line_tables=_line_tables,
 )

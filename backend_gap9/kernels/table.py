@@ -12,8 +12,10 @@ from typing import Any
 from tmc.backend_gap9.kernels.add import ADD
 from tmc.backend_gap9.kernels.attention import ATTENTION
 from tmc.backend_gap9.kernels.clip import CLIP
+from tmc.backend_gap9.kernels.concat import CONCAT
 from tmc.backend_gap9.kernels.convert import CONVERT
 from tmc.backend_gap9.kernels.depthwise_rows import DEPTHWISE_ROWS
+from tmc.backend_gap9.kernels.gather import GATHER
 from tmc.backend_gap9.kernels.interpolate_rows import INTERPOLATE_ROWS
 from tmc.backend_gap9.kernels.layernorm import LAYERNORM
 from tmc.backend_gap9.kernels.linear import LINEAR
@@ -39,13 +41,12 @@ RECORDS: Mapping[tuple[OpKind, Engine], KernelRecord] = {
         DEPTHWISE_ROWS,
         INTERPOLATE_ROWS,
         PERMUTE_ROWS,
+        GATHER,
+        CONCAT,
     )
 }
 
-# By C name, without the suffix of the ISA: the record that a kernel belongs to, and the kernel itself.
-RECORD_OF: Mapping[str, KernelRecord] = {
-    kernel.stem: record for record in RECORDS.values() for kernel in record.kernels
-}
+# By C name, without the suffix of the ISA. Ops may share a kernel.
 KERNELS: Mapping[str, Kernel] = {
     kernel.stem: kernel for record in RECORDS.values() for kernel in record.kernels
 }
@@ -56,7 +57,8 @@ COSTS: Mapping[str, type[Any]] = dict(record.costs for record in RECORDS.values(
 
 def form_of(op: Op) -> Form:
     """Return how a stage loops over an op."""
-    return RECORDS[op.kind, "cores"].form
+    form = RECORDS[op.kind, "cores"].form
+    return form if isinstance(form, str) else form(op)
 
 
 def record_of(kind: OpKind, engine: Engine = "cores") -> KernelRecord:

@@ -8,10 +8,11 @@ from typing import Literal
 from tmc.backend_gap9.kernels.attention import NORM_BYTES
 from tmc.backend_gap9.kernels.table import form_of, record_of
 from tmc.backend_gap9.kernels.weight_rows import odd_pitch, word_up
-from tmc.backend_gap9.plan.plan import AttentionTiling, ColumnTiling, RowTiling
+from tmc.backend_gap9.plan.plan import AttentionTiling, ColumnTiling, MoveTiling, RowTiling
 from tmc.backend_gap9.stages.column_shape import column_shape
 from tmc.backend_gap9.stages.layout import residual_operand
-from tmc.backend_gap9.stages.pack import line_block
+from tmc.backend_gap9.stages.move_shape import move_shape
+from tmc.backend_gap9.stages.pack import line_blocks, line_pitch
 from tmc.backend_gap9.stages.staged import GraphStage, Staged
 from tmc.ir.graph import Op
 from tmc.ir.integer.qlinear import QLinearAttrs
@@ -40,19 +41,17 @@ def needed_bytes(needs: L1Needs) -> int:
 
 def row_inputs(staged: Staged, stage: GraphStage) -> tuple[str, ...]:
     """Return what a row stage loads tile by tile: inputs, and tables with a line per row."""
-    blocks = (line_block(staged.graph, stage, op) for op in stage.ops)
-    return (*stage.inputs, *dict.fromkeys(block for block in blocks if block is not None))
+    blocks = (block for op in stage.ops for block in line_blocks(staged.graph, stage, op).values())
+    return (*stage.inputs, *dict.fromkeys(blocks))
 
 
 def input_pitch(staged: Staged, stage: GraphStage, name: str) -> int:
     """Return the bytes from row to row of a stage input, in L2 and in L1."""
     if name in staged.layouts:
         return staged.layouts[name].pitch_bytes
-    op = next(op for op in stage.ops if line_block(staged.graph, stage, op) == name)
-    table = record_of(op.kind).line_table(staged.graph, op)
-    assert table is not None
-    kind = staged.graph.types[table]
-    return kind.shape[1] * kind.dtype.size_bytes
+    tables = ((op, table) for op in stage.ops for table in record_of(op.kind).line_tables(staged.graph, op))
+    table = next(table for op, table in tables if line_blocks(staged.graph, stage, op)[table] == name)
+    return line_pitch(staged.graph, table)
 
 
 def weight_pitch_of(staged: Staged, op: Op) -> int:
@@ -188,6 +187,18 @@ def column_buffers(staged: Staged, stage: GraphStage, tiling: ColumnTiling) -> L
     if shape.weight_bytes:
         needs.append(L1Need("weight", count * columns * shape.weight_bytes, "operand"))
     return (*needs, *_tables(staged, stage))
+
+
+def move_buffers(staged: Staged, stage: GraphStage, tiling: MoveTiling) -> L1Needs:
+    """Return every L1 buffer of a stage that moves rows; one turn needs no second ones."""
+    shape = move_shape(staged, stage)
+    sizes = tiling.rows, tiling.columns
+    count = min(2, shape.turns(*sizes))
+    return (
+        L1Need("in", count * shape.x_slot_bytes(*sizes), "input"),
+        L1Need("out", count * shape.y_slot_bytes(*sizes), "result"),
+        *_tables(staged, stage),
+    )
 
 
 def _tables(staged: Staged, stage: GraphStage) -> L1Needs:

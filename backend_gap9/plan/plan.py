@@ -92,7 +92,19 @@ class ColumnTiling:
         return f"{self.columns} columns"
 
 
-Tiling = RowTiling | AttentionTiling | ColumnTiling
+@dataclass(frozen=True, slots=True)
+class MoveTiling:
+    """Tiles of a stage that moves rows: rows of the result, at most, and columns."""
+
+    rows: int
+    columns: int
+
+    def text(self) -> str:
+        """Return the tiles in words."""
+        return f"{self.rows} rows of {self.columns} columns"
+
+
+Tiling = RowTiling | AttentionTiling | ColumnTiling | MoveTiling
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from tmc.backend_gap9.plan.l1_buffers import needed_bytes
 from tmc.backend_gap9.plan.stage_tiles import SmallestTiles, StageTiles, TiledStage
 from tmc.backend_gap9.plan.tiling_attention import AttentionTiles
 from tmc.backend_gap9.plan.tiling_columns import ColumnTiles
+from tmc.backend_gap9.plan.tiling_moves import MoveTiles
 from tmc.backend_gap9.plan.tiling_rows import RowTiles
 from tmc.backend_gap9.plan.tiling_solver import TileSolver
 from tmc.backend_gap9.stages.staged import GraphStage, Staged, StageForm
@@ -18,6 +19,7 @@ FORMS: Mapping[StageForm, Callable[[Staged, GraphStage, Target], StageTiles]] = 
     "rows": RowTiles,
     "attention": AttentionTiles,
     "columns": ColumnTiles,
+    "moves": MoveTiles,
 }
 
 

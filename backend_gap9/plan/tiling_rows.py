@@ -28,7 +28,7 @@ from tmc.backend_gap9.plan.tile_problem import InputCost, RowChoice, StepCost, T
 from tmc.backend_gap9.plan.tile_solution import solved
 from tmc.backend_gap9.plan.tiling_solver import TileSolver
 from tmc.backend_gap9.program.expressions import tiles
-from tmc.backend_gap9.stages.pack import line_block, weight_block
+from tmc.backend_gap9.stages.pack import line_blocks, weight_block
 from tmc.backend_gap9.stages.staged import GraphStage, Staged, Storage
 from tmc.backend_gap9.target.cost import dma_cycles
 from tmc.backend_gap9.target.target import Target
@@ -132,7 +132,7 @@ class RowTiles:
                 channel_source(self.stage, op)
                 for op in self.stage.ops
                 if any(self.storage.home.get(value) == name for value in (*op.inputs, op.output))
-                or line_block(self.graph, self.stage, op) == name
+                or name in line_blocks(self.graph, self.stage, op).values()
             ]
             last.append(max(steps.index(op) for op in readers))
         return tuple(last)

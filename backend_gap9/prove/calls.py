@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tmc.backend_gap9.kernels.record import Extent, OperandRule
-from tmc.backend_gap9.kernels.table import KERNELS, RECORD_OF
+from tmc.backend_gap9.kernels.table import KERNELS, RECORDS
 from tmc.backend_gap9.plan.plan import Plan
 from tmc.backend_gap9.program.program import Call, Operand, Program
 from tmc.backend_gap9.prove.claims import CheckedCall, Claim
@@ -41,7 +41,8 @@ class CallRules:
         Raises: CheckError where the call does not fit its kernel, its op or its values.
         """
         kernel, op = KERNELS.get(call.kernel), self._ops.get(call.op)
-        if kernel is None or op is None or RECORD_OF[call.kernel].op is not op.kind:
+        record = None if op is None else RECORDS.get((op.kind, "cores"))
+        if kernel is None or op is None or record is None or kernel not in record.kernels:
             what = "no op" if op is None else op.kind.value
             raise place.error(f"found {call.kernel} for {what}, allowed a kernel of the table for its op")
         fields = [operand.field for operand in call.operands], [rule.field for rule in kernel.operands]

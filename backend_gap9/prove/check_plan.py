@@ -12,7 +12,15 @@ from itertools import combinations
 
 from tmc.backend_gap9.kernels.record import Form
 from tmc.backend_gap9.kernels.table import form_of
-from tmc.backend_gap9.plan.plan import AttentionTiling, ColumnTiling, MemoryName, Plan, RowTiling, Tiling
+from tmc.backend_gap9.plan.plan import (
+    AttentionTiling,
+    ColumnTiling,
+    MemoryName,
+    MoveTiling,
+    Plan,
+    RowTiling,
+    Tiling,
+)
 from tmc.backend_gap9.program.buffers import Buffer
 from tmc.backend_gap9.target.target import Target
 from tmc.ir.errors import CheckError
@@ -21,7 +29,11 @@ from tmc.ir.graph import Graph, Op, OpKind, follow
 WORD_BYTES = 4
 Stages = Sequence[Sequence[Op]]
 # The tiles of stages that are one op; all others have rows.
-TILINGS: Mapping[Form, type[Tiling]] = {"attention": AttentionTiling, "columns": ColumnTiling}
+TILINGS: Mapping[Form, type[Tiling]] = {
+    "attention": AttentionTiling,
+    "columns": ColumnTiling,
+    "moves": MoveTiling,
+}
 
 
 def check_plan(plan: Plan, graph: Graph, target: Target) -> None:
@@ -233,6 +245,9 @@ def check_tiles(where: str, tiling: Tiling, graph: Graph, ops: Sequence[Op]) -> 
             (op.output, tiling.channels_of(op.output), graph.types[op.inputs[1]].shape[0]) for op in linears
         ]
         sizes += [(f"buffers of {name}", count, 2) for name, count in tiling.input_buffers]
+    elif isinstance(tiling, MoveTiling):
+        rows, columns = graph.types[ops[0].output].shape
+        sizes = [("rows", tiling.rows, rows), ("columns", tiling.columns, columns)]
     else:
         sizes = [("columns", tiling.columns, x[1])]
     for what, found, whole in sizes:

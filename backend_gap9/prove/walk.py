@@ -259,11 +259,11 @@ class ProgramWalk:
             region = self._region(
                 addresses[claim.field], claim.extent, "l1", place, f"operand {claim.field}: "
             )
-            unit = KERNELS[checked.kernel].operand(claim.field).pitch_unit
-            if region.start % WORD_BYTES or (region.rows > 1 and region.pitch_bytes % unit):
+            start, unit = KERNELS[checked.kernel].operand(claim.field).units(checked.arguments)
+            if region.start % start or (region.rows > 1 and region.pitch_bytes % unit):
                 raise place.error(
                     f"operand {claim.field}: found byte {region.start}, rows {region.pitch_bytes} "
-                    f"bytes apart, allowed multiples of {WORD_BYTES if region.start % WORD_BYTES else unit}"
+                    f"bytes apart, allowed multiples of {start if region.start % start else unit}"
                 )
             regions.append(region)
         self._clock.call(KERNELS[checked.kernel], checked.arguments)

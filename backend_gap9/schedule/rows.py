@@ -37,7 +37,7 @@ from tmc.backend_gap9.schedule.context import (
 )
 from tmc.backend_gap9.schedule.form import StageSchedule
 from tmc.backend_gap9.schedule.row_places import K, RowPlaces
-from tmc.backend_gap9.stages.pack import line_block
+from tmc.backend_gap9.stages.pack import line_blocks
 from tmc.backend_gap9.stages.staged import GraphStage
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Op
@@ -119,7 +119,7 @@ class _Rows(RowPlaces):
             op
             for op in self.stage.ops
             if any(self.storage.home.get(value) == name for value in (*op.inputs, op.output))
-            or line_block(self.context.graph, self.stage, op) == name
+            or name in line_blocks(self.context.graph, self.stage, op).values()
         ]
         last = readers[-1]
         return (
@@ -241,7 +241,7 @@ class _Rows(RowPlaces):
 
     def lines(self, op: Op) -> Operand | None:
         """Return the part of a follower's line table that has come with the row tile, if it has one."""
-        block = line_block(self.context.graph, self.stage, op)
+        block = next(iter(line_blocks(self.context.graph, self.stage, op).values()), None)
         if block is None:
             return None
         return operand("table", self.input_tile(block, self.t), part(block, self.row(self.t)))

@@ -11,6 +11,7 @@ from tmc.backend_gap9.schedule.attention import schedule_attention
 from tmc.backend_gap9.schedule.columns import schedule_columns
 from tmc.backend_gap9.schedule.context import Context, fetch, fetch_slot
 from tmc.backend_gap9.schedule.form import StageSchedule
+from tmc.backend_gap9.schedule.moves import schedule_moves
 from tmc.backend_gap9.schedule.rows import schedule_rows
 from tmc.backend_gap9.stages.staged import GraphStage, StageForm
 from tmc.ir.graph import Graph
@@ -19,6 +20,7 @@ FORMS: Mapping[StageForm, Callable[[Context, GraphStage], StageSchedule]] = {
     "rows": schedule_rows,
     "attention": schedule_attention,
     "columns": schedule_columns,
+    "moves": schedule_moves,
 }
 
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tmc.backend_gap9.kernels.gather import RUNS_MAX
+from tmc.backend_gap9.kernels.moves import GATHER_ROWS, ROWS_MAX
+from tmc.backend_gap9.kernels.table import RECORDS, record_of
+from tmc.backend_gap9.program.program import Const
 from tmc.backend_gap9.stages.staged import Rows
+from tmc.ir.attrs import ConcatAttrs, GatherAttrs
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph, Op, OpKind, producers
 from tmc.ir.integer.qattention import QAttentionAttrs
@@ -15,21 +20,37 @@ from tmc.ir.types import DType
 WORD_BYTES = 4
 
 
-def _rows_in_words(op: Op) -> tuple[str, ...]:
-    """Return the values whose rows the kernel of an op takes as whole words: interpolations write halves."""
-    return op.inputs if op.kind is OpKind.QINTERPOLATE_ROWS else (*op.inputs, op.output)
+def _pitch_units(graph: Graph, op: Op) -> dict[str, int]:
+    """Return what the rows of each value that an op reads or makes have to be multiples of bytes apart.
+
+    Whole words, but where kernels say less: those that move rows take them as they come.
+    """
+    record = RECORDS.get((op.kind, "cores"))
+    units = dict.fromkeys((*op.inputs, op.output), WORD_BYTES)
+    if record is None:
+        return units
+    said = {
+        rule.field: rule.pitch_unit.value if isinstance(rule.pitch_unit, Const) else 1
+        for kernel in record.chosen(graph, op)
+        for rule in kernel.operands
+    }
+    moved = len(op.inputs) if record.runs(graph, op) else 0
+    fields = zip((*record.row_inputs, *("x" for _ in range(moved))), op.inputs, strict=False)
+    return units | {name: said[field] for field, name in (*fields, ("y", op.output)) if field in said}
 
 
 def check_kernel_limits(graph: Graph, layouts: Mapping[str, Rows]) -> None:
-    """Refuse a graph that computes nothing, and rows that do not start at words.
+    """Refuse a graph that computes nothing, and rows that do not start where kernels can read and write them.
 
-    Kernels read and write four bytes at a time, with one exception. Raises: PlanError naming the ONNX node.
+    Most take four bytes at a time. Raises: PlanError naming the ONNX node.
     """
     if all(op.kind in VIEWS for op in graph.ops):
         raise PlanError(
             f"graph @{graph.name}", "found nothing to compute, allowed one op or more", "check the export"
         )
     for op in graph.ops:
+        if op.kind in (OpKind.GATHER, OpKind.CONCAT):
+            _check_move(graph, op)
         if op.kind is OpKind.QATTENTION:
             if isinstance(op.attrs, QAttentionAttrs) and op.attrs.normalised:
                 raise PlanError(
@@ -48,10 +69,12 @@ def check_kernel_limits(graph: Graph, layouts: Mapping[str, Rows]) -> None:
         if isinstance(op.attrs, QLinearAttrs):
             _check_bias(graph, op)
     made_by = producers(graph)
-    touched = (name for op in graph.ops if op.kind not in VIEWS for name in _rows_in_words(op))
-    for name in touched:
+    touched = (
+        each for op in graph.ops if op.kind is not OpKind.RESHAPE for each in _pitch_units(graph, op).items()
+    )
+    for name, unit in touched:
         rows = layouts.get(name)
-        if rows is not None and rows.rows > 1 and rows.pitch_bytes % WORD_BYTES:
+        if rows is not None and rows.rows > 1 and rows.pitch_bytes % unit:
             columns, dtype = graph.types[name].shape[-1], graph.types[name].dtype
             raise PlanError(
                 made_by[name].loc if name in made_by else f"input %{name}",
@@ -60,6 +83,25 @@ def check_kernel_limits(graph: Graph, layouts: Mapping[str, Rows]) -> None:
                 "nothing lies between the rows of what the caller gives and gets, or a Reshape reads: "
                 "choose another size, or pad the rows with zeros",
             )
+
+
+def _check_move(graph: Graph, op: Op) -> None:
+    """Refuse moves of anything but rows, and numbers of rows that a table of them cannot hold."""
+    assert isinstance(op.attrs, GatherAttrs | ConcatAttrs)
+    axes = len(graph.types[op.output].shape)
+    if axes != 2 or op.attrs.axis != 0:
+        raise PlanError(
+            op.loc,
+            f"found {op.kind.value} along axis {op.attrs.axis} of {axes} axes, allowed rows of 2 axes",
+            "reshape before it, so that what moves is rows",
+        )
+    rows = graph.types[op.inputs[0]].shape[0]
+    if rows > ROWS_MAX and GATHER_ROWS in record_of(op.kind).chosen(graph, op):
+        raise PlanError(
+            op.loc,
+            f"found {rows:,} rows to pick from, allowed {ROWS_MAX:,}",
+            f"pick {RUNS_MAX} runs of rows or fewer, or cut the recording into shorter windows",
+        )
 
 
 def _check_bias(graph: Graph, op: Op) -> None:

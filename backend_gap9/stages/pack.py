@@ -7,6 +7,10 @@ tile by tile.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
+
 from tmc.backend_gap9.kernels.table import record_of
 from tmc.backend_gap9.kernels.weight_rows import word_up
 from tmc.backend_gap9.stages.staged import ConstantBlock, GraphStage, PackedStage
@@ -34,13 +38,26 @@ def table_block(graph: Graph, stage: GraphStage) -> str:
     return own_name(graph, f"stage_{stage.number}.tables")
 
 
-def line_block(graph: Graph, stage: GraphStage, op: Op) -> str | None:
-    """Return the name of the block of a line table, which travels with the rows, if an op has one.
+def line_blocks(graph: Graph, stage: GraphStage, op: Op) -> Mapping[str, str]:
+    """Return the names of the blocks of an op's line tables, which travel with the rows, by constant.
 
-    Ops of a stage share it: the rotations of Q and K do.
+    Ops of a stage share them: the rotations of Q and K do.
     """
-    table = record_of(op.kind).line_table(graph, op)
-    return None if table is None else own_name(graph, f"stage_{stage.number}.{table}")
+    tables = record_of(op.kind).line_tables(graph, op)
+    return {table: own_name(graph, f"stage_{stage.number}.{table}") for table in tables}
+
+
+def line_pitch(graph: Graph, table: str) -> int:
+    """Return the bytes from line to line of a packed line table: whole words."""
+    kind = graph.types[table]
+    return word_up(kind.shape[1] * kind.dtype.size_bytes)
+
+
+def _packed_lines(graph: Graph, table: str) -> bytes:
+    lines = graph.constants[table]
+    data = np.ascontiguousarray(lines, lines.dtype.newbyteorder("<")).view(np.uint8)
+    more = line_pitch(graph, table) - data.shape[1]
+    return np.pad(data, ((0, 0), (0, more))).tobytes()
 
 
 def pack_stage(graph: Graph, stage: GraphStage) -> PackedStage:
@@ -69,10 +86,9 @@ def pack_stage(graph: Graph, stage: GraphStage) -> PackedStage:
         if record.weight_rows is not None:
             packed = record.weight_rows(graph, op)
             add_block(weight_block(graph, op), packed.shape[0], packed.tobytes())
-        block, line_table = line_block(graph, stage, op), record.line_table(graph, op)
-        if block is not None and line_table is not None and block not in contents:
-            table = graph.constants[line_table]
-            add_block(block, table.shape[0], table.tobytes())
+        for table, block in line_blocks(graph, stage, op).items():
+            if block not in contents:
+                add_block(block, graph.types[table].shape[0], _packed_lines(graph, table))
     if tables:
         blocks.insert(0, ConstantBlock(table_block(graph, stage), stage.number, 1, len(tables)))
         contents[table_block(graph, stage)] = bytes(tables)

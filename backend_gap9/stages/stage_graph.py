@@ -3,6 +3,8 @@
 * Attention needs many rows at once: a stage of its own.
 * So do means, convolutions, interpolations and permutations of rows. They work column by column: a stage
   each, with a loop over tiles of columns.
+* What only picks rows, or puts values one below the other, is a stage each too, with a loop over runs of
+  rows.
 * All other ops work row by row. Consecutive ones form one stage, so that what only they use never leaves L1;
   a stage ends after a value that later stages need anyway (the residual stream between attention and MLP),
   where more weights would not leave L2 room to bring those of the next stage, and after STAGE_OPS ops.
@@ -30,7 +32,7 @@ from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph, Op, OpKind
 
 # Ops of these forms are a stage each.
-WHOLE: Mapping[Form, StageForm] = {"attention": "attention", "columns": "columns"}
+WHOLE: Mapping[Form, StageForm] = {"attention": "attention", "columns": "columns", "moves": "moves"}
 # All weights of a stage take their part of L2 at once, and those of the next one travel meanwhile: less than
 # half of what a plan may use each.
 STAGE_WEIGHTS_SHARE = Fraction(5, 11)
@@ -154,4 +156,5 @@ def _stage(graph: Graph, read_by: Mapping[str, Sequence[Op]], number: int, ops: 
         if op.output in graph.outputs or any(each.output not in made for each in read_by.get(op.output, ()))
     )
     form = WHOLE.get(form_of(ops[0]), "rows")
-    return GraphStage(number, form, ops, _rows(graph, ops[0]), tuple(inputs), stored)
+    rows = graph.types[ops[0].output].shape[0] if form == "moves" else _rows(graph, ops[0])
+    return GraphStage(number, form, ops, rows, tuple(inputs), stored)

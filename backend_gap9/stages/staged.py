@@ -12,15 +12,15 @@ from typing import Literal
 from tmc.backend_gap9.stages.order import Order
 from tmc.ir.graph import Graph, Op
 
-StageForm = Literal["rows", "attention", "columns"]
+StageForm = Literal["rows", "attention", "columns", "moves"]
 
 
 @dataclass(frozen=True, slots=True)
 class GraphStage:
-    """Ops that share one loop: row-wise ops over the same rows, an attention, or an op of whole columns.
+    """Ops that share one loop: row-wise ops over the same rows; or an attention, whole columns, or moves.
 
-    rows: those that the loop runs over, of the first op's input. inputs come from L2 (as they are read:
-    perhaps views), `stored` values go there.
+    rows: those that the loop runs over, of the first op's input, or of the result of moves. inputs come from
+    L2 (as they are read: perhaps views), `stored` values go there.
     """
 
     number: int

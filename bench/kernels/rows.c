@@ -13,6 +13,7 @@ IN_L1 static int16_t table[ROWS * TABLE_PITCH / 2] __attribute__((aligned(4)));
 IN_L1 static tmc_factors factors[CHANNELS / 2];
 IN_L1 static int32_t epsilon[21];
 IN_L1 static uint16_t rsqrt[96];
+IN_L1 static uint16_t rows_of_x[400];
 IN_L1 static int16_t places[2 * PLACES] __attribute__((aligned(4)));
 
 static void measure_layernorm(void)
@@ -165,6 +166,44 @@ static void measure_permute(void)
     end_cases();
 }
 
+static void measure_moves(void)
+{
+    tmc_copy_rows_args copy = {
+        .x = (const int8_t *)x, .y = y, .x_pitch = Y_PITCH, .y_pitch = Y_PITCH, .rows = ROWS, .row_bytes = CHANNELS,
+        .step_bytes = 4,
+    };
+    begin_case("copy_rows", "80x192", ROWS * CHANNELS, 0);
+    tmc_copy_rows_s8s8_xpulp(&copy);
+    end_cases();
+    copy.step_bytes = 2;
+    begin_case("copy_rows", "80x192,halves", ROWS * CHANNELS, 0);
+    tmc_copy_rows_s8s8_xpulp(&copy);
+    end_cases();
+    copy.step_bytes = 1;
+    begin_case("copy_rows", "80x192,bytes", ROWS * CHANNELS, 0);
+    tmc_copy_rows_s8s8_xpulp(&copy);
+    end_cases();
+    copy.rows = 400, copy.row_bytes = 32, copy.x_pitch = copy.y_pitch = 36, copy.step_bytes = 4;
+    begin_case("copy_rows", "400x32", 400 * 32, 0);
+    tmc_copy_rows_s8s8_xpulp(&copy);
+    end_cases();
+    copy.rows = 1, copy.row_bytes = 768;
+    begin_case("copy_rows", "1x768", 768, 0);
+    tmc_copy_rows_s8s8_xpulp(&copy);
+    end_cases();
+    tmc_gather_rows_args gather = {
+        .x = (const int8_t *)x, .table = rows_of_x, .y = y, .x_pitch = Y_PITCH, .y_pitch = Y_PITCH, .x_rows = ROWS,
+        .rows = ROWS, .row_bytes = CHANNELS, .step_bytes = 4,
+    };
+    begin_case("gather_rows", "80x192", ROWS * CHANNELS, 0);
+    tmc_gather_rows_s8s8_xpulp(&gather);
+    end_cases();
+    gather.rows = 400, gather.row_bytes = 32, gather.x_pitch = gather.y_pitch = 36;
+    begin_case("gather_rows", "400x32", 400 * 32, 0);
+    tmc_gather_rows_s8s8_xpulp(&gather);
+    end_cases();
+}
+
 void measure(void)
 {
     fill_random(x, sizeof x);
@@ -177,6 +216,8 @@ void measure(void)
         epsilon[i] = 1;
     for (uint32_t i = tmc_core_id(); i < PLACES; i += TMC_CORES)
         places[2u * i] = (int16_t)(i / 11u), places[2u * i + 1u] = (int16_t)(i * 31u);
+    for (uint32_t i = tmc_core_id(); i < 400u; i += TMC_CORES)
+        rows_of_x[i] = (uint16_t)(37u * i % ROWS);
     for (uint32_t i = tmc_core_id(); i < ROWS * X_PITCH / 2; i += TMC_CORES)
         x[i] = (int16_t)(x[i] >> 3);
     for (uint32_t round = 0; round < 2u; ++round) {
@@ -190,5 +231,6 @@ void measure(void)
         measure_depthwise();
         measure_interpolate();
         measure_permute();
+        measure_moves();
     }
 }

@@ -41,5 +41,7 @@
 #define tmc_interpolate_rows_s16s16 TMC_KERNEL(tmc_interpolate_rows_s16s16)
 #define tmc_interpolate_rows_transposed_s16s16 TMC_KERNEL(tmc_interpolate_rows_transposed_s16s16)
 #define tmc_permute_rows_s8s8 TMC_KERNEL(tmc_permute_rows_s8s8)
+#define tmc_copy_rows_s8s8 TMC_KERNEL(tmc_copy_rows_s8s8)
+#define tmc_gather_rows_s8s8 TMC_KERNEL(tmc_gather_rows_s8s8)
 
 #endif

@@ -370,20 +370,6 @@ void tmc_interpolate_rows_s16s16_xpulp(const tmc_interpolate_rows_args *args);
 void tmc_interpolate_rows_transposed_s16s16_scalar(const tmc_interpolate_rows_args *args);
 void tmc_interpolate_rows_transposed_s16s16_xpulp(const tmc_interpolate_rows_args *args);
 
-/** Arguments of tmc_permute_rows. */
-typedef struct {
-    const int8_t *x;    /* [rows][row_bytes] */
-    int8_t *y;          /* [rows][row_bytes] */
-    uint32_t x_pitch;
-    uint32_t y_pitch;
-    uint32_t rows;      /* a multiple of groups */
-    uint32_t row_bytes;
-    uint32_t groups;
-} tmc_permute_rows_args;
-
-/** Interleave runs of rows, whatever their elements: row c P + p of x, P = rows / groups, is row p groups + c of y.
- *  x s8, y s8. Splits rows. */
-void tmc_permute_rows_s8s8_scalar(const tmc_permute_rows_args *args);
-void tmc_permute_rows_s8s8_xpulp(const tmc_permute_rows_args *args);
+#include "tmc_move_kernels.h"
 
 #endif

@@ -10,6 +10,7 @@ from tmc.backend_gap9.plan.l1_buffers import (
     L1Needs,
     attention_buffers,
     column_buffers,
+    move_buffers,
     row_buffers,
     row_inputs,
     stored_in_place,
@@ -18,6 +19,7 @@ from tmc.backend_gap9.plan.plan import (
     AttentionTiling,
     ColumnTiling,
     LiveRange,
+    MoveTiling,
     Plan,
     Residency,
     RowTiling,
@@ -29,6 +31,7 @@ from tmc.backend_gap9.program.buffers import Buffer
 from tmc.backend_gap9.program.program import Program
 from tmc.backend_gap9.schedule.schedule import build_program
 from tmc.backend_gap9.stages.column_shape import column_shape
+from tmc.backend_gap9.stages.move_shape import move_shape
 from tmc.backend_gap9.stages.stage_graph import stage_graph
 from tmc.backend_gap9.stages.staged import GraphStage, Staged
 from tmc.backend_gap9.target.targets import target_named
@@ -104,7 +107,7 @@ def simple_plan(graph: Graph, tiles: Tiles) -> Planned:
 
 def stage_plan(staged: Staged, stage: GraphStage, tiles: Tiles) -> StagePlan:
     """Return the plan of one stage."""
-    form = {"rows": rows, "attention": attention, "columns": columns}[stage.form]
+    form = {"rows": rows, "attention": attention, "columns": columns, "moves": moves}[stage.form]
     tiling, needs = form(staged, stage, tiles)
     l1, end = placed("l1", [(each.name, each.size_bytes) for each in needs])
     return StagePlan(tiling, l1, end, StageCycles(1, 1, 0, 1))
@@ -138,3 +141,12 @@ def columns(staged: Staged, stage: GraphStage, tiles: Tiles) -> tuple[Tiling, L1
     cuts = column_shape(staged.graph, stage.op).tile_columns()
     tiling = ColumnTiling(max([each for each in cuts if each <= tiles.channels], default=cuts[0]))
     return tiling, column_buffers(staged, stage, tiling)
+
+
+def moves(staged: Staged, stage: GraphStage, tiles: Tiles) -> tuple[Tiling, L1Needs]:
+    """Return the tiles of a stage that moves rows and their buffers."""
+    shape = move_shape(staged, stage)
+    cuts = shape.tile_columns()
+    columns = max([each for each in cuts if each <= tiles.channels], default=cuts[0])
+    tiling = MoveTiling(min(tiles.rows, max(run.rows for run in shape.runs)), columns)
+    return tiling, move_buffers(staged, stage, tiling)

@@ -27,6 +27,7 @@ from tests.runtime_c.column_kernel_cases import (
 )
 from tests.runtime_c.element_kernel_cases import check_add, check_clip, check_convert
 from tests.runtime_c.kernel_interface import Case, Kernels, Rows, blank, packed_weights
+from tests.runtime_c.move_kernel_cases import check_copy_rows, check_gather_rows
 from tests.runtime_c.random_operands import Integers, cores_in_some_order, integers
 from tmc.ir.integer.qlayernorm import RSQRT_TABLE, QLayerNormAttrs, qlayernorm
 from tmc.ir.integer.qlinear import QLinearAttrs, qlinear
@@ -276,6 +277,8 @@ CASES: dict[str, Case] = {
         "tmc_interpolate_rows_transposed_s16s16", "transposed"
     ),
     "tmc_permute_rows_s8s8": check_permute,
+    "tmc_copy_rows_s8s8": check_copy_rows,
+    "tmc_gather_rows_s8s8": check_gather_rows,
 }
 # Kernels that make up one op together.
 CHAINS: dict[str, Case] = {"attention": check_attention}
@@ -301,6 +304,8 @@ REAL_SIZES = (
     ("tmc_depthwise_rows_table_s8s8", (50, 3, 256)),
     ("tmc_interpolate_rows_transposed_s16s16", (1000, 49, 5)),
     ("tmc_permute_rows_s8s8", (50, 8, 192)),
+    ("tmc_copy_rows_s8s8", (50, 384, 2)),
+    ("tmc_gather_rows_s8s8", (200, 192, 400)),
     ("attention", (40, 64, 400)),
     ("attention", (40, 64, 800)),
 )

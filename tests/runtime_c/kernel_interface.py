@@ -1,6 +1,6 @@
-"""tmc_kernels.h as data, and kernels called through it on numpy arrays.
+"""The headers of the kernels as data, and kernels called through it on numpy arrays.
 
-The argument structures come from the header's own text, so that no second description can differ from it.
+The argument structures come from the headers' own text, so that no second description can differ from it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from tests.runtime_c.building import RUNTIME
 from tests.runtime_c.target_header import GAP9
 
-HEADER = (RUNTIME / "include" / "tmc_kernels.h").read_text()
+HEADERS = ("tmc_kernels.h", "tmc_move_kernels.h")
+HEADER = "".join((RUNTIME / "include" / name).read_text() for name in HEADERS)
 # Content of bytes that a kernel must not write.
 UNTOUCHED = 0x5C
 # Kernels may read to the next multiple of 4 elements: of halves, up to 3 more, and to the next word of them.

@@ -18,6 +18,7 @@ HEADERS = (
     "tmc_checksum.h",
     "tmc_cores.h",
     "tmc_kernels.h",
+    "tmc_move_kernels.h",
     "tmc_xpulp.h",
     "tmc_xpulp_linear.h",
 )

@@ -14,6 +14,7 @@ from tmc.backend_gap9.prove.relations.interpolate_rows import relate_interpolate
 from tmc.backend_gap9.prove.relations.layernorm import relate_layernorm
 from tmc.backend_gap9.prove.relations.linear import relate_linear
 from tmc.backend_gap9.prove.relations.mean_rows import relate_mean_rows
+from tmc.backend_gap9.prove.relations.moves import relate_copied_rows, relate_picked_rows
 from tmc.backend_gap9.prove.relations.permute_rows import relate_permute_rows
 from tmc.backend_gap9.prove.relations.requantise import relate_requantise
 from tmc.backend_gap9.prove.relations.rope import relate_rope
@@ -22,7 +23,8 @@ from tmc.ir.graph import Graph, OpKind
 
 Relation = Callable[[CheckedCall, Graph], Wanted]
 
-# A relation refuses the kernels of its op that do not compute this one. Attention takes three kernels.
+# A relation refuses the kernels of its op that do not compute this one. Attention takes three kernels, a move
+# one or two.
 RELATIONS: Mapping[OpKind, Relation | Mapping[str, Relation]] = {
     OpKind.QLINEAR: relate_linear,
     OpKind.QREQUANTISE: relate_requantise,
@@ -40,6 +42,11 @@ RELATIONS: Mapping[OpKind, Relation | Mapping[str, Relation]] = {
     OpKind.QDEPTHWISE_ROWS: relate_depthwise_rows,
     OpKind.QINTERPOLATE_ROWS: relate_interpolate_rows,
     OpKind.PERMUTE_ROWS: relate_permute_rows,
+    OpKind.GATHER: {
+        "tmc_copy_rows_s8s8": relate_copied_rows,
+        "tmc_gather_rows_s8s8": relate_picked_rows,
+    },
+    OpKind.CONCAT: {"tmc_copy_rows_s8s8": relate_copied_rows},
 }
 
 

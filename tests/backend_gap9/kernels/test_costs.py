@@ -24,8 +24,8 @@ BLOCK_ROWS = TARGET.cores * LINEAR.rows.rows
 
 
 def cycles_of(stem: str, rows: int, **numbers: int) -> int:
-    """Return the modelled cycles of a call; rows share one bias where nothing else is said."""
-    return call_cycles(TARGET, KERNELS[stem], {"rows": rows, "group_rows": rows, **numbers})
+    """Return the modelled cycles of a call; rows share one bias and move by words if nothing else is said."""
+    return call_cycles(TARGET, KERNELS[stem], {"rows": rows, "group_rows": rows, "step_bytes": 4, **numbers})
 
 
 # What `python bench/kernel_cycles.py` measured on tiles in L1: kernel, rows, channels, depth, cycles.
@@ -98,6 +98,11 @@ def test_attention_takes_what_was_measured(keys: int, scores: int, softmax: int,
         ("tmc_interpolate_rows_s16s16", 500, {"channels": 13}, 11_796),
         ("tmc_permute_rows_s8s8", 400, {"row_bytes": 32}, 7_132),
         ("tmc_permute_rows_s8s8", 80, {"row_bytes": 192}, 4_355),
+        ("tmc_copy_rows_s8s8", 80, {"row_bytes": 192}, 2_091),
+        ("tmc_copy_rows_s8s8", 80, {"row_bytes": 192, "step_bytes": 2}, 4_804),
+        ("tmc_copy_rows_s8s8", 80, {"row_bytes": 192, "step_bytes": 1}, 6_661),
+        ("tmc_copy_rows_s8s8", 400, {"row_bytes": 32}, 2_843),
+        ("tmc_gather_rows_s8s8", 400, {"row_bytes": 32}, 3_215),
     ],
 )
 def test_rows_and_columns_take_what_was_measured(

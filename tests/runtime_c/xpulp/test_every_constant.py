@@ -29,9 +29,15 @@ SOURCES = (
     "include/tmc_xpulp_layernorm.h",
     "include/tmc_xpulp_depthwise.h",
     "include/tmc_xpulp_interpolate.h",
+    "include/tmc_xpulp_copy.h",
 )
-FAMILIES = ("attention", "depthwise", "interpolate", "layernorm", "linear")
-PROGRAM_OF = {"linear": "linear_cases", "attention": "attention_cases"}
+FAMILIES = ("attention", "copy", "depthwise", "interpolate", "layernorm", "linear")
+PROGRAM_OF = {
+    "linear": "linear_cases",
+    "attention": "attention_cases",
+    "copy": "move_cases",
+    "gather": "move_cases",
+}
 
 OTHER_LOOP = "the other one of two hardware loops serves as well"
 REPEATED = "the instruction behind the loop may be repeated"

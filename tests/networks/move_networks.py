@@ -1,0 +1,83 @@
+"""Integer graphs that move rows and columns, of any width, between inputs, linears and outputs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tmc.ir.attrs import ConcatAttrs, GatherAttrs
+from tmc.ir.build import GraphBuilder
+from tmc.ir.graph import Graph, OpKind
+from tmc.ir.integer.qlinear import QLinearAttrs
+from tmc.ir.types import DType, TensorType
+from tmc.ir.verify import verify
+
+MOVED = (DType.S8, DType.S16, DType.S32)
+
+
+def gathered(builder: GraphBuilder, x: str, axis: int, indices: tuple[int, ...], name: str) -> str:
+    """Add a gather of rows or columns."""
+    attrs = GatherAttrs(axis, indices, (len(indices),))
+    return builder.op(OpKind.GATHER, [x], attrs, f"/{name}/Gather", name)
+
+
+def joined(builder: GraphBuilder, operands: list[str], axis: int, name: str) -> str:
+    """Add a concatenation."""
+    return builder.op(OpKind.CONCAT, operands, ConcatAttrs(axis), f"/{name}/Concat", name)
+
+
+def linear(builder: GraphBuilder, random: np.random.Generator, x: str, channels: int, name: str) -> str:
+    """Add a linear from int8 to int8."""
+    depth = builder.type_of(x).shape[1]
+    operands = [
+        x,
+        builder.constant(random.integers(-127, 128, (channels, depth)).astype(np.int8), f"{name}.weight"),
+        builder.constant(random.integers(64, 128, channels).astype(np.int32), f"{name}.multiplier"),
+        builder.constant(random.integers(-(2**18), 2**18, (1, channels)).astype(np.int32), f"{name}.bias"),
+    ]
+    return builder.op(OpKind.QLINEAR, operands, QLinearAttrs(16, "s8"), f"/{name}/MatMul", name)
+
+
+def picks(random: np.random.Generator, size: int) -> tuple[int, ...]:
+    """Return indices below size: a slice, two slices the other way round, or any, some of them again."""
+    kind = random.integers(3)
+    first = int(random.integers(size))
+    if kind == 0:
+        return tuple(range(first, int(random.integers(first, size)) + 1))
+    if kind == 1:
+        return (*range(first, size), *range(first))
+    return tuple(map(int, random.integers(size, size=random.integers(1, 2 * size + 1))))
+
+
+def row_moves(seed: int) -> Graph:
+    """Return a verified graph of gathers and concatenations of rows of one type, of any small shape."""
+    random = np.random.default_rng(seed)
+    dtype, columns = MOVED[seed % 3], int(random.integers(1, 20))
+    shapes = {name: (int(random.integers(1, 30)), columns) for name in ("x", "z")}
+    inputs = {name: TensorType(dtype, shape) for name, shape in shapes.items()}
+    builder = GraphBuilder("moves", inputs, ("y",))
+    limits = np.iinfo(dtype.numpy)
+    token = random.integers(limits.min, limits.max + 1, (int(random.integers(1, 12)), columns))
+    operands = ["x", "z", builder.constant(token.astype(dtype.numpy), "token")]
+    operands += ["x"] * int(random.integers(2))
+    value = joined(builder, [operands[at] for at in random.permutation(len(operands))], 0, "joined")
+    for number in range(int(random.integers(3))):
+        value = gathered(builder, value, 0, picks(random, builder.type_of(value).shape[0]), f"g{number}")
+    gathered(builder, value, 0, picks(random, builder.type_of(value).shape[0]), "y")
+    graph = builder.graph()
+    verify(graph)
+    return graph
+
+
+def class_token(rows: int, channels: int, *, seed: int = 0) -> Graph:
+    """Return a verified graph that puts a constant row before those of a linear, and reads it at the end."""
+    random = np.random.default_rng(seed)
+    builder = GraphBuilder("token", {"x": TensorType(DType.S8, (rows, 8))}, ("logits",))
+    value = linear(builder, random, "x", channels, "patch")
+    token = builder.constant(random.integers(-128, 128, (1, channels)).astype(np.int8), "token")
+    value = joined(builder, [token, value], 0, "with_token")
+    value = linear(builder, random, value, channels, "mixed")
+    value = gathered(builder, value, 0, (0,), "first")
+    linear(builder, random, value, 5, "logits")
+    graph = builder.graph()
+    verify(graph)
+    return graph
