@@ -20,6 +20,7 @@ from tmc.passes.canonical.fuse_silu import fuse_silu
 from tmc.passes.canonical.gather_heads import gather_heads
 from tmc.passes.canonical.lower_conv import lower_conv
 from tmc.passes.canonical.lower_depthwise import lower_depthwise
+from tmc.passes.canonical.lower_factors import lower_factors
 from tmc.passes.canonical.lower_gather import lower_gather
 from tmc.passes.canonical.lower_linear import lower_linear
 from tmc.passes.canonical.name_values import name_values
@@ -56,6 +57,7 @@ _RECOGNISE: tuple[Pass | NamedPass, ...] = (
     sink_views,  # leaves reshapes and gathers only
     fold_gather,  # a linear for each of q, k and v
     lower_gather,  # what no linear took in
+    recogniser(lower_factors),  # on matrices; what no weights took in
     order_ops,
     name_values,
 )

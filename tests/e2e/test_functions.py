@@ -140,3 +140,21 @@ def test_factors_and_offsets_leave_linears_alone(tmp_path: Path, iss: Path) -> N
     assert run_host(tmp_path / "out").bit_exact
     assert run_iss(tmp_path / "out", simulator=iss).bit_exact
     assert found.accuracy.outputs[0].sqnr_db > 35
+
+
+def test_factors_that_no_weights_take_in_are_convolutions_of_one_tap(tmp_path: Path, iss: Path) -> None:
+    nodes = [
+        *TO_INT8,
+        node("MatMul", "z wm", "a"),
+        node("Sigmoid", "a", "g"),
+        node("Mul", "g gain", "m"),
+        node("Add", "m shift", "b"),
+        node("Tanh", "b", "t"),
+        node("Mul", "gain t", "y"),
+    ]
+    found = compiled(tmp_path, nodes)
+    kinds = [op.kind for op in found.graph.ops]
+    assert kinds[-3:] == [OpKind.QLINEAR, OpKind.QDEPTHWISE_ROWS, OpKind.QDEPTHWISE_ROWS]
+    assert run_host(tmp_path / "out").bit_exact
+    assert run_iss(tmp_path / "out", simulator=iss).bit_exact
+    assert found.accuracy.outputs[0].sqnr_db > 30

@@ -1,4 +1,4 @@
-"""fold_factors and sink_factors: constants that multiply and add, taken in before them or behind them."""
+"""fold_factors, sink_factors, lower_factors: constants that multiply and add, taken in or convolved."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 
 from tests.passes.pass_checks import body, graph_of, normal, same_numbers
 from tmc.passes.canonical.fold_factors import fold_factors
+from tmc.passes.canonical.lower_factors import lower_factors
 from tmc.passes.canonical.sink_factors import sink_factors
 from tmc.passes.pipeline import Declined
 
@@ -206,3 +207,31 @@ def test_factors_with_nowhere_to_go(text: str) -> None:
     declined: list[Declined] = []
     assert body(same_numbers(graph, lambda graph: sink_factors(graph, declined), ROUNDING)) == body(graph)
     assert "no op with weights" in declined[0].reason
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("y = mul(x, g)", ["depthwise_rows"]),
+        ("y = sub(b1, x)", ["depthwise_rows"]),
+        ("y = div(x, s)", ["depthwise_rows"]),
+        ("m = mul(x, g)\n y = add(m, b1)", ["depthwise_rows"]),
+        ("m = mul(x, g)\n q = tanh(m)\n y = neg(q)", ["depthwise_rows", "tanh", "depthwise_rows"]),
+        ("m = mul(x, rows)\n y = add(m, rows)", ["transpose", "depthwise_rows", "transpose"]),
+    ],
+)
+def test_what_is_left_is_a_convolution_of_one_tap(text: str, kinds: list[str]) -> None:
+    graph = graph_of(text, (6, 4), {**WEIGHTS, "b1": normal(1, 4)})
+    after = same_numbers(graph, lower_factors, ROUNDING)
+    assert [op.kind.value for op in after.ops] == kinds
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "reason"),
+    [("y = add(x, p)", (6, 4), "neither one number"), ("y = mul(x, s)", (2, 3, 4), "(2, 3, 4) is no matrix")],
+)
+def test_what_is_no_convolution(text: str, shape: tuple[int, ...], reason: str) -> None:
+    graph = graph_of(text, shape, {**WEIGHTS, "p": normal(6, 4)})
+    declined: list[Declined] = []
+    assert body(lower_factors(graph, declined)) == body(graph)
+    assert [each.reason for each in declined if reason in each.reason]

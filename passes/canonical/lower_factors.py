@@ -1,0 +1,78 @@
+"""Lower factors and offsets that no op takes in to convolutions of a single tap."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tmc.ir.attrs import Attrs, TransposeAttrs
+from tmc.ir.build import GraphBuilder
+from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.types import Array
+from tmc.passes.canonical.affine import Affine, affine, per_column
+from tmc.passes.canonical.fold_factors import fold_factors
+from tmc.passes.pipeline import Declined
+
+
+def lower_factors(graph: Graph, declined: list[Declined] | None = None) -> Graph:
+    """Rewrite x [M, C] * a + c, with a constant a and c for each column, to depthwise_rows of one tap.
+
+    Where there is one of each per row, x is transposed before and the result behind. A factor and an offset
+    behind it become one op. Equal up to float32 rounding.
+    """
+    found: list[Declined] = []
+    left = True
+    while left:
+        builder, left = GraphBuilder.like(graph), False
+        found.clear()
+        for op in graph.ops:
+            what = None if left else affine(op, graph)
+            reason = None if what is None else _lower(builder, op, what)
+            if what is None or reason is not None:
+                builder.keep(op)
+            else:
+                left = True
+            if reason is not None:
+                found.append(Declined(op.loc, op.kind.value, reason))
+        if left:
+            graph = fold_factors(builder.graph())
+    if declined is not None:
+        declined += found
+    return graph
+
+
+def _lower(builder: GraphBuilder, op: Op, what: Affine) -> str | None:
+    """Emit the convolution, or return why not."""
+    shape = builder.type_of(what.x).shape
+    if len(shape) != 2:
+        return f"{shape} is no matrix"
+    rows, columns = shape
+    down = _columns(what, (rows, columns))
+    if down is not None:
+        _convolve(builder, what.x, down, op, op.output)
+        return None
+    turned = Affine(what.x, *(np.broadcast_to(each, shape).T for each in (what.factor, what.offset)))
+    across = _columns(turned, (columns, rows))
+    if across is None:
+        return "it is neither one number for each column nor one for each row"
+    x = builder.op(OpKind.TRANSPOSE, [what.x], TransposeAttrs((1, 0)), op.loc)
+    result = _convolve(builder, x, across, op)
+    builder.op(OpKind.TRANSPOSE, [result], TransposeAttrs((1, 0)), op.loc, op.output)
+    return None
+
+
+def _columns(what: Affine, shape: tuple[int, int]) -> tuple[Array, Array] | None:
+    """Return factor and offset of each column, if they are the same in all rows."""
+    factor, offset = per_column(what.factor, shape), per_column(what.offset, shape)
+    return None if factor is None or offset is None else (factor, offset)
+
+
+def _convolve(
+    builder: GraphBuilder, x: str, columns: tuple[Array, Array], op: Op, output: str | None = None
+) -> str:
+    factor, offset = columns
+    operands = [
+        x,
+        builder.constant(factor.astype(np.float32)[:, None], f"{op.output}.weight"),
+        builder.constant(offset.astype(np.float32), f"{op.output}.bias"),
+    ]
+    return builder.op(OpKind.DEPTHWISE_ROWS, operands, Attrs(), op.loc, output)
