@@ -9,6 +9,7 @@ from pathlib import Path
 from tmc.frontend.import_nodes import import_nodes
 from tmc.frontend.input_types import NO_SHAPES, Shapes, input_types
 from tmc.frontend.node import ImportState
+from tmc.frontend.qoperator import expand_qoperators
 from tmc.frontend.read_model import opset_of, read_model
 from tmc.frontend.structure import tensor_array
 from tmc.frontend.unsupported import unsupported_nodes
@@ -39,6 +40,7 @@ def load_model(path: Path, name: str | None = None, shapes: Shapes = NO_SHAPES) 
     Raises: UnsupportedModel naming the node, what was found, what is allowed and what to do.
     """
     model = read_model(path)
+    expand_qoperators(model)
     opset = opset_of(model, path)
     graph = model.graph
     known = {tensor.name: tensor_array(tensor, f"constant {tensor.name}") for tensor in graph.initializer}

@@ -11,6 +11,7 @@ from onnx import external_data_helper, inliner
 from tmc.frontend.importers import quantised
 from tmc.frontend.importers.table import FOREIGN
 from tmc.frontend.node import INTEGER_DOMAINS
+from tmc.frontend.qoperator import QOPERATORS
 from tmc.frontend.structure import check_structure
 from tmc.ir.errors import UnsupportedModel
 
@@ -48,7 +49,7 @@ def _name_domains(model: onnx.ModelProto) -> None:
     """
     moved = False
     for node in model.graph.node:
-        foreign = node.op_type in FOREIGN or node.op_type in quantised.REFUSED
+        foreign = node.op_type in (FOREIGN | QOPERATORS) or node.op_type in quantised.REFUSED
         if foreign and node.domain == "" and not onnx.defs.has(node.op_type):
             node.domain = INTEGER_DOMAINS[0]
             moved = True

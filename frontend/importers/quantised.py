@@ -23,26 +23,7 @@ _QDQ = "quantise with quant_format=QuantFormat.QDQ, which this compiler takes"
 _INTEGER = "export this op in floating point, quantised around it (QDQ)"
 # Ops of quantised models that are refused, by type in any domain, and what to do about each.
 REFUSED: Mapping[str, str] = {
-    **dict.fromkeys(
-        (
-            "QLinearMatMul",
-            "QLinearConv",
-            "QGemm",
-            "QLinearAdd",
-            "QLinearMul",
-            "QLinearConcat",
-            "QLinearSoftmax",
-            "QLinearSigmoid",
-            "QLinearLeakyRelu",
-            "QLinearReduceMean",
-            "QLinearAveragePool",
-            "QLinearGlobalAveragePool",
-            "QLinearWhere",
-            "QAttention",
-            "QOrderedMatMul",
-        ),
-        _QDQ,
-    ),
+    **dict.fromkeys(("QAttention", "QOrderedMatMul"), _QDQ),
     **dict.fromkeys(
         (
             "MatMulInteger",
@@ -81,7 +62,7 @@ REFUSED: Mapping[str, str] = {
     ),
 }
 _EIGHT_BITS = ("quantise with activation_type=QuantType.QInt8 or QUInt8",)
-# Ops that rearrange codes and leave them what they are.
+# Ops that rearrange codes, or choose some of them, and leave them what they are.
 KEEP_CODES = frozenset(
     {
         "Identity",
@@ -95,6 +76,8 @@ KEEP_CODES = frozenset(
         "Gather",
         "Expand",
         "Tile",
+        "MaxPool",
+        "GlobalMaxPool",
     }
 )
 

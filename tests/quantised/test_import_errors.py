@@ -9,10 +9,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 from onnx import TensorProto
-from onnxruntime.quantization import QuantFormat, quantize_dynamic
+from onnxruntime.quantization import quantize_dynamic
 
 from tests.networks.onnx_files import node, samples, write
-from tests.quantised.qdq_models import quantise, write_mlp
+from tests.quantised.qdq_models import write_mlp
 from tmc.frontend.onnx_import import load, load_model
 from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime
 from tmc.ir.errors import UnsupportedModel
@@ -154,23 +154,10 @@ def test_refused(tmp_path: Path, nodes: list[Any], found: str, monkeypatch: pyte
     assert found in error.value.what and error.value.notes
 
 
-def test_operator_format_is_refused_with_the_remedy(tmp_path: Path) -> None:
-    path = quantise(write_mlp(tmp_path / "m.onnx"), tmp_path / "q.onnx", quant_format=QuantFormat.QOperator)
-    with pytest.raises(UnsupportedModel) as error:
-        load(path)
-    assert "(com.microsoft.QGemm)" in error.value.where
-    assert any("quant_format=QuantFormat.QDQ" in note for note in error.value.notes)
-
-
 CONTRIB = "com.microsoft"
 STATIC, DYNAMIC = "quantise with quant_format=QuantFormat.QDQ", "quantise statically: quantise with"
 # One node of each kind by the type that its error names, its operands and the beginning of the remedy.
 OTHER_FORMATS = {
-    "QLinearMatMul": ("QLinearMatMul", "q s z c s i t z", STATIC),
-    "QLinearConv": ("QLinearConv", "q s z c s i t z", STATIC),
-    "com.microsoft.QGemm": (f"{CONTRIB}.QGemm", "q s z c s i", STATIC),
-    "com.microsoft.QLinearAdd": (f"{CONTRIB}.QLinearAdd", "q s z q s z t z", STATIC),
-    "com.microsoft.QLinearSoftmax": (f"{CONTRIB}.QLinearSoftmax", "q s z t z", STATIC),
     "com.microsoft.QAttention": (f"{CONTRIB}.QAttention", "q c s s s", STATIC),
     "MatMulInteger": ("MatMulInteger", "q c z", DYNAMIC),
     "ConvInteger": ("ConvInteger", "q c z", DYNAMIC),
