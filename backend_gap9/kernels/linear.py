@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Literal
 
 from tmc.backend_gap9.kernels.costs import BlockCosts, costs_of, share
+from tmc.backend_gap9.kernels.grid import SPLIT, GridPart, grid_parts
 from tmc.backend_gap9.kernels.operands import (
     CHANNELS,
     ROWS,
@@ -28,34 +29,60 @@ from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.integer.qlinear import QLinearAttrs
 from tmc.ir.types import Array, DType
 
-# How a core walks its share: rows in blocks; the same with stores by channels; blocks that begin again where
-# a run of rows with one bias ends; an output at a time, of int8 or of int16 rows.
-Walk = Literal["rows", "transposed", "grouped", "single", "single_wide"]
+# How results come: row by row, or transposed; with a bias beside the weights for each run of rows; of int16
+# rows, an output at a time.
+Walk = Literal["rows", "transposed", "grouped", "single_wide"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainCosts:
+    """A core computes up to `rows` rows times all its channels in one go, `channels` of them at a time.
+
+    The block of channels of n rows takes ceil(depth / 4) * (step_cycles + n * step_row_cycles) + block_cycles
+    + n * block_row_cycles: a step takes 4 bytes of each row of depth, then come requantisation and stores.
+    chain_cycles is what all blocks of some rows take together besides.
+    """
+
+    rows: int
+    channels: int
+    step_cycles: float
+    step_row_cycles: float
+    block_cycles: float
+    block_row_cycles: float
+    chain_cycles: float
+
+    def cycles(self, rows: int, channels: int, depth_bytes: int) -> float:
+        """Return the cycles of one core for whole blocks of channels of its rows."""
+        blocks, steps = channels // self.channels, -(-depth_bytes // 4)
+        if blocks == 0:
+            return 0.0
+        chains = -(-rows // self.rows)
+        each_block = steps * self.step_cycles + self.block_cycles
+        each_row = steps * self.step_row_cycles + self.block_row_cycles
+        return chains * self.chain_cycles + blocks * (chains * each_block + rows * each_row)
 
 
 @dataclass(frozen=True, slots=True)
 class LinearCosts:
-    """A block for each way to walk; `row` is one row of x that fills no block.
+    """Chains for each way results come; table_cycles and residual_cycles come on top, per output.
 
-    table_cycles and residual_cycles come on top, per output. Grouped: up to a depth of grouped_depth, with
-    grouped_run_cycles for every run of rows that share a bias and each block's channels.
+    call_cycles: of a call besides its chains, and what every call has. single, single_wide: one output of
+    int8 and of int16 rows, of a channel that fills no block.
     """
 
-    rows: BlockCosts
-    transposed: BlockCosts
-    row: BlockCosts
-    grouped: BlockCosts
+    rows: ChainCosts
+    transposed: ChainCosts
+    grouped: ChainCosts
     single: BlockCosts
     single_wide: BlockCosts
+    call_cycles: float
     table_cycles: float
     residual_cycles: float
-    grouped_run_cycles: float
-    grouped_depth: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Variant:
-    """What distinguishes one kernel: element types, what it does to a sum, how a core walks its share."""
+    """What distinguishes one kernel: element types, what it does to a sum, how results come."""
 
     x: DType
     y: DType
@@ -66,30 +93,25 @@ class _Variant:
     def core_cycles(self, target: Target, a: Arguments) -> float:
         """Return the cycles of the core with the largest share."""
         costs = costs_of(target, "linear", LinearCosts)
-        rows, channels, depth = a["rows"], a["channels"], a["depth"]
-        if self.walk == "grouped":
-            return _grouped_cycles(target, costs, rows, channels, depth, a["group_rows"])
-        if self.walk == "rows":
-            rows = share(target, rows)
-        else:
-            channels = share(target, channels)
-        block, depth_bytes = _block(costs, self.walk), depth * self.x.size_bytes
-        left = self._rows_left(rows, block)
-        cycles = block.cycles(rows - left, channels, depth_bytes)
-        cycles += costs.row.cycles(left, channels, depth_bytes)
+        rows, channels, depth_bytes = a["rows"], a["channels"], a["depth"] * self.x.size_bytes
+        if self.walk == "single_wide":
+            return costs.single_wide.cycles(rows, share(target, channels), depth_bytes)
+        parts = grid_parts(target, rows, channels, a["split"])
+        return costs.call_cycles + max(self._part_cycles(costs, part, depth_bytes, a) for part in parts)
+
+    def _part_cycles(self, costs: LinearCosts, part: GridPart, depth_bytes: int, a: Arguments) -> float:
+        chains = {"rows": costs.rows, "transposed": costs.transposed, "grouped": costs.grouped}[self.walk]
+        single = costs.single_wide if self.walk == "grouped" else costs.single
+        rest = part.channels % chains.channels
         each = costs.table_cycles * self.table + costs.residual_cycles * self.residual
-        return cycles + rows * channels * each
-
-    def _rows_left(self, rows: int, block: BlockCosts) -> int:
-        """Return how many of a core's rows are computed one by one.
-
-        Where there are fewer than a block has, and where none may be computed again: sums in place are
-        computed once only, and columns of a transposed result have no neighbour's.
-        """
-        if self.walk not in ("rows", "transposed"):
-            return 0
-        once = self.residual or self.walk == "transposed"
-        return rows % block.rows if once or rows < block.rows else 0
+        cycles = single.cycles(part.rows, rest, depth_bytes) + part.rows * part.channels * each
+        if self.walk != "grouped" or a["group_rows"] == 1:
+            return cycles + chains.cycles(part.rows, part.channels, depth_bytes)
+        # Where rows share a bias, no block goes beyond them.
+        end, group_rows = part.row0 + part.rows, a["group_rows"]
+        cuts = [part.row0, *range((part.row0 // group_rows + 1) * group_rows, end, group_rows), end]
+        runs = (last - first for first, last in pairwise(cuts))
+        return cycles + sum(chains.cycles(run, part.channels, depth_bytes) for run in runs)
 
     def kernel(self, stem: str, *, scalar: int, xpulp: int) -> Kernel:
         """Return the kernel, of its stem and what it needs of the stack in bytes."""
@@ -107,15 +129,18 @@ class _Variant:
             arguments = (*arguments, "row0", "group_rows", "bias_channels")
             pitch = mul(Var("bias_channels"), 4)
             tables.append(rows_of("bias", runs_of_rows(), mul(CHANNELS, 4), pitch, channel_bytes=4))
+        if self.walk != "single_wide":
+            arguments = (*arguments, SPLIT)
         if self.table:
             tables.append(flat("table", TABLE_BYTES))
+        depth = Var("depth")
         y = result(ROWS, mul(CHANNELS, self.y.size_bytes), access="update" if self.residual else "write")
         return Kernel(
             stem,
             "tmc_linear_args",
             (
-                rows_of("x", ROWS, mul(Var("depth"), self.x.size_bytes), Var("x_pitch")),
-                weights_of(Var("depth")),
+                rows_of("x", ROWS, mul(depth, self.x.size_bytes), Var("x_pitch")),
+                weights_of(mul(depth, 2) if self.walk == "grouped" else depth),
                 *tables,
                 result(CHANNELS, ROWS) if self.walk == "transposed" else y,
             ),
@@ -126,63 +151,27 @@ class _Variant:
         )
 
 
-def _block(costs: LinearCosts, walk: Walk) -> BlockCosts:
-    match walk:
-        case "rows":
-            return costs.rows
-        case "transposed":
-            return costs.transposed
-        case "grouped":
-            return costs.grouped
-        case "single":
-            return costs.single
-        case "single_wide":
-            return costs.single_wide
-
-
-def _grouped_cycles(
-    target: Target, costs: LinearCosts, rows: int, channels: int, depth: int, group_rows: int
-) -> float:
-    """Return the cycles of the core that takes longest; a core's rows are cut where a group ends."""
-    chunk = share(target, rows)
-
-    def run(count: int) -> float:
-        if count < costs.grouped.rows or depth > costs.grouped_depth:
-            return costs.single_wide.cycles(count, channels, 2 * depth)
-        setup = -(-channels // costs.grouped.channels) * costs.grouped_run_cycles
-        return setup + costs.grouped.cycles(count, channels, 2 * depth)
-
-    longest = 0.0
-    for begin in range(0, rows, chunk):
-        end = min(begin + chunk, rows)
-        cuts = [begin, *range((begin // group_rows + 1) * group_rows, end, group_rows), end]
-        longest = max(longest, sum(run(last - first) for first, last in pairwise(cuts)))
-    return longest
-
-
 _S8, _S16, _S32 = DType.S8, DType.S16, DType.S32
 # By element types of x and y, table, residual, transposed.
 _CHOICES: Mapping[tuple[DType, DType, bool, bool, bool], Kernel] = {
-    (_S8, _S8, False, False, False): _Variant(_S8, _S8).kernel("tmc_linear_s8s8s8", scalar=16, xpulp=176),
+    (_S8, _S8, False, False, False): _Variant(_S8, _S8).kernel("tmc_linear_s8s8s8", scalar=32, xpulp=208),
     (_S8, _S8, True, False, False): _Variant(_S8, _S8, table=True).kernel(
-        "tmc_linear_table_s8s8s8", scalar=16, xpulp=176
+        "tmc_linear_table_s8s8s8", scalar=32, xpulp=208
     ),
-    (_S8, _S16, False, False, False): _Variant(_S8, _S16).kernel("tmc_linear_s8s8s16", scalar=48, xpulp=176),
+    (_S8, _S16, False, False, False): _Variant(_S8, _S16).kernel("tmc_linear_s8s8s16", scalar=48, xpulp=224),
     (_S8, _S16, False, True, False): _Variant(_S8, _S16, residual=True).kernel(
-        "tmc_linear_add_s8s8s16", scalar=80, xpulp=192
+        "tmc_linear_add_s8s8s16", scalar=80, xpulp=224
     ),
     (_S8, _S8, False, False, True): _Variant(_S8, _S8, "transposed").kernel(
-        "tmc_linear_transposed_s8s8s8", scalar=16, xpulp=176
+        "tmc_linear_transposed_s8s8s8", scalar=48, xpulp=208
     ),
     (_S8, _S8, True, False, True): _Variant(_S8, _S8, "transposed", table=True).kernel(
-        "tmc_linear_table_transposed_s8s8s8", scalar=16, xpulp=176
+        "tmc_linear_table_transposed_s8s8s8", scalar=48, xpulp=208
     ),
     (_S16, _S16, False, False, False): _Variant(_S16, _S16, "grouped").kernel(
-        "tmc_linear_grouped_s16s8s16", scalar=80, xpulp=560
+        "tmc_linear_grouped_s16s8s16", scalar=80, xpulp=224
     ),
-    (_S8, _S32, False, False, False): _Variant(_S8, _S32, "single").kernel(
-        "tmc_linear_s8s8s32", scalar=32, xpulp=64
-    ),
+    (_S8, _S32, False, False, False): _Variant(_S8, _S32).kernel("tmc_linear_s8s8s32", scalar=32, xpulp=224),
     (_S16, _S32, False, False, False): _Variant(_S16, _S32, "single_wide").kernel(
         "tmc_linear_s16s8s32", scalar=32, xpulp=80
     ),
@@ -218,7 +207,7 @@ def _numbers(graph: Graph, op: Op) -> Mapping[str, int]:
     group_rows = graph.types[op.inputs[0]].shape[0] // graph.types[op.inputs[3]].shape[0]
     return {
         "depth": depth,
-        "weight_pitch": weight_pitch(depth),
+        "weight_pitch": weight_pitch(depth * 2 if _is_grouped(graph, op) else depth),
         "shift": op.attrs.shift,
         "group_rows": group_rows,
         "bias_channels": channels,
@@ -234,7 +223,9 @@ def _tables(graph: Graph, op: Op) -> Mapping[str, Array]:
 
 def _weight_rows(graph: Graph, op: Op) -> Array:
     weight, multiplier, bias = (graph.constants[name] for name in op.inputs[1:4])
-    return packed_rows(weight, multiplier, None if _is_grouped(graph, op) else bias[0])
+    if _is_grouped(graph, op):
+        return packed_rows(weight.astype("<i2"), multiplier, None)
+    return packed_rows(weight, multiplier, bias[0])
 
 
 def _macs(graph: Graph, op: Op) -> int:

@@ -45,9 +45,9 @@ def flat(field: str, size_bytes: Size | int, *, start_unit: Expr = WORD) -> Oper
     return OperandRule(field, "read", Const(1), size, size, start_unit=start_unit)
 
 
-def weights_of(depth: Var) -> OperandRule:
-    """Return packed rows of weights, as deep as the argument says, one for each channel."""
-    return rows_of("weight", CHANNELS, add(round_up_to_word(depth), 8), Var("weight_pitch"))
+def weights_of(depth_bytes: Expr) -> OperandRule:
+    """Return packed rows of so many bytes of weights, one for each channel."""
+    return rows_of("weight", CHANNELS, add(round_up_to_word(depth_bytes), 8), Var("weight_pitch"))
 
 
 def runs_of_rows() -> Expr:

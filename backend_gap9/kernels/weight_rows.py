@@ -20,22 +20,27 @@ def odd_pitch(row_bytes: int) -> int:
     return WORD_BYTES * (words + 1 - words % 2)
 
 
-def weight_row_bytes(depth: int) -> int:
-    """Return the used part of a packed weight row."""
-    return word_up(depth) + 2 * WORD_BYTES
+def weight_row_bytes(depth_bytes: int) -> int:
+    """Return the used part of a packed row with so many bytes of weights."""
+    return word_up(depth_bytes) + 2 * WORD_BYTES
 
 
-def weight_pitch(depth: int) -> int:
-    """Return the pitch of packed weight rows."""
-    return odd_pitch(weight_row_bytes(depth))
+def weight_pitch(depth_bytes: int) -> int:
+    """Return the pitch of packed rows with so many bytes of weights."""
+    return odd_pitch(weight_row_bytes(depth_bytes))
 
 
 def packed_rows(weight: Array, multiplier: Array, bias: Array | None) -> Array:
-    """Return packed rows [N, weight_pitch] as bytes, of int8 weights [N, K]; no bias is a bias of zero."""
-    channels, depth = weight.shape
-    packed = np.zeros((channels, weight_pitch(depth)), dtype=np.uint8)
-    packed[:, :depth] = weight.view(np.uint8)
-    start = word_up(depth)
+    """Return packed rows [N, weight_pitch] as bytes, of int8 or int16 weights [N, K].
+
+    No bias is a bias of zero.
+    """
+    channels = weight.shape[0]
+    weight_bytes = np.ascontiguousarray(weight).view(np.uint8)
+    depth_bytes = weight_bytes.shape[1]
+    packed = np.zeros((channels, weight_pitch(depth_bytes)), dtype=np.uint8)
+    packed[:, :depth_bytes] = weight_bytes
+    start = word_up(depth_bytes)
     packed[:, start : start + 4] = multiplier.astype("<i4").view(np.uint8).reshape(channels, 4)
     if bias is not None:
         words = bias.reshape(channels).astype("<i4")

@@ -46,15 +46,23 @@ class Residency:
 
 @dataclass(frozen=True, slots=True)
 class RowTiling:
-    """Tiles of a row stage: rows; channels of each linear op, by output value; buffers of each input."""
+    """Tiles of a row stage: rows; channels of each linear op, by output value; buffers of each input.
+
+    splits: of linear ops, by output value, how cores share a tile (kernels/grid.py); 0 where none is given.
+    """
 
     rows: int
     channels: tuple[tuple[str, int], ...]
     input_buffers: tuple[tuple[str, int], ...]
+    splits: tuple[tuple[str, int], ...] = ()
 
     def channels_of(self, op: str) -> int:
         """Return the channel tile of the linear op with this output."""
         return dict(self.channels)[op]
+
+    def split_of(self, op: str) -> int:
+        """Return how cores share a tile of the linear op with this output."""
+        return dict(self.splits).get(op, 0)
 
     def buffers_of(self, value: str) -> int:
         """Return 1 or 2: how many tiles of this stage input are in L1."""
@@ -63,7 +71,11 @@ class RowTiling:
     def text(self) -> str:
         """Return the tiles in words."""
         parts = [f"{self.rows} rows"]
-        parts += [f"{channels} channels of {op}" for op, channels in self.channels]
+        for op, channels in self.channels:
+            cores = 1 << self.split_of(op)
+            parts.append(
+                f"{channels} channels of {op}" + (f", split among {cores} cores" if cores > 1 else "")
+            )
         parts += [f"{name} double-buffered" for name, buffers in self.input_buffers if buffers == 2]
         return ", ".join(parts)
 

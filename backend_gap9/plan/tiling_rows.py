@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tmc.backend_gap9.kernels.costs import call_cycles
+from tmc.backend_gap9.kernels.grid import SPLIT, best_split
+from tmc.backend_gap9.kernels.record import Kernel
 from tmc.backend_gap9.kernels.table import form_of, record_of
 from tmc.backend_gap9.kernels.weight_rows import word_up
 from tmc.backend_gap9.plan.l1_buffers import (
@@ -96,7 +98,13 @@ class RowTiles:
             if form_of(op) == "channels"
         )
         inputs = tuple(zip(row_inputs(self.staged, self.stage), solution.buffers, strict=True))
-        return RowTiling(choice.rows, channels, inputs)
+        tile = dict(channels)
+        splits = tuple(
+            (op.output, self._split(op, choice.rows, tile[op.output]))
+            for op in self.steps()
+            if op.output in tile
+        )
+        return RowTiling(choice.rows, channels, inputs, tuple(each for each in splits if each[1]))
 
     def smallest_tiling(self) -> RowTiling:
         """Return the smallest legal tiling, whether it fits or not."""
@@ -177,7 +185,7 @@ class RowTiles:
         turns = self._turns(rows)
         if form_of(op) == "rows":
             channels = self.graph.types[op.output].shape[1]
-            compute = [self._call_cycles(op, count, channels) for count in turns]
+            compute = [self._call_cycles(op, count, channels, 0) for count in turns]
             return StepCost(
                 tile=0,
                 compute_cycles=sum(compute),
@@ -185,8 +193,9 @@ class RowTiles:
                 exposed_cycles=0,
                 hiding_cycles=sum(compute[:-1]),
             )
-        first, rest = self._turn_cost(op, turns[0], tile), len(turns) - 1
-        last = first if turns[-1] == turns[0] else self._turn_cost(op, turns[-1], tile)
+        split = self._split(op, rows, tile)
+        first, rest = self._turn_cost(op, turns[0], tile, split), len(turns) - 1
+        last = first if turns[-1] == turns[0] else self._turn_cost(op, turns[-1], tile, split)
         linears = [each for each in self.stage.ops if form_of(each) == "channels"]
         channels = self.graph.types[op.inputs[1]].shape[0]
         ends = 0
@@ -207,32 +216,40 @@ class RowTiles:
             else word_up(streamed_bytes(self.staged, follower, rows, tile)),
         )
 
-    def _turn_cost(self, op: Op, rows: int, tile: int) -> _TurnCost:
+    def _turn_cost(self, op: Op, rows: int, tile: int, split: int) -> _TurnCost:
         """Return what all channel tiles of a linear cost in one turn."""
         channels = self.graph.types[op.inputs[1]].shape[0]
         count = tiles(channels, tile)
-        whole = self._tile_cost(op, rows, tile)
+        whole = self._tile_cost(op, rows, tile, split)
         edge = channels - (count - 1) * tile
-        last = whole if edge == tile else self._tile_cost(op, rows, edge)
+        last = whole if edge == tile else self._tile_cost(op, rows, edge, split)
         return _TurnCost(
             *((count - 1) * each + final for each, final in zip(whole.figures(), last.figures(), strict=True))
         )
 
-    def _tile_cost(self, op: Op, rows: int, channels: int) -> _TurnCost:
-        compute = self._call_cycles(op, rows, channels)
+    def _tile_cost(self, op: Op, rows: int, channels: int, split: int) -> _TurnCost:
+        compute = self._call_cycles(op, rows, channels, split)
         if op.output in self.storage.per_tile:
             follower = next(each for each in self.stage.ops if op.output in each.inputs)
-            compute += self._call_cycles(follower, rows, channels)
+            compute += self._call_cycles(follower, rows, channels, 0)
         dma = dma_cycles(self.target, channels * self._weight_pitch(op))
         dma += self._store_cycles(op, rows, channels)
         return _TurnCost(compute, dma, max(0, dma - compute), max(0, compute - dma))
 
-    def _call_cycles(self, op: Op, rows: int, channels: int) -> int:
+    def _call_cycles(self, op: Op, rows: int, channels: int, split: int) -> int:
         """Return the cycles of an op's call for a tile."""
+        kernel, numbers = self._call(op, rows, channels)
+        return call_cycles(self.target, kernel, {**numbers, SPLIT: split})
+
+    def _split(self, op: Op, rows: int, channels: int) -> int:
+        """Return how cores share a tile of a linear at best."""
+        return best_split(self.target, *self._call(op, rows, channels))
+
+    def _call(self, op: Op, rows: int, channels: int) -> tuple[Kernel, dict[str, int]]:
+        """Return the kernel of an op and its numbers for a tile."""
         record = record_of(op.kind)
         (kernel,) = record.chosen(self.graph, op)
-        numbers = {**record.numbers(self.graph, op), "rows": rows, "channels": channels}
-        return call_cycles(self.target, kernel, numbers)
+        return kernel, {**record.numbers(self.graph, op), "rows": rows, "channels": channels}
 
     def _store_cycles(self, op: Op, rows: int, channels: int) -> int:
         """Return the cycles of storing one channel tile, 0 if it stays in L1."""

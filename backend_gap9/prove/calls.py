@@ -15,6 +15,7 @@ from tmc.backend_gap9.prove.memory import Region, ValueTags
 from tmc.backend_gap9.prove.place import Numbers, Place
 from tmc.backend_gap9.prove.relations.table import wanted
 from tmc.backend_gap9.prove.relations.wanted import ConstantLines
+from tmc.backend_gap9.target.target import Target
 from tmc.ir.graph import Graph, Op
 
 
@@ -22,9 +23,16 @@ class CallRules:
     """What a call may read and write, from the graph, the constants and the kernel table."""
 
     def __init__(
-        self, program: Program, graph: Graph, plan: Plan, contents: Mapping[str, bytes], tags: ValueTags
+        self,
+        program: Program,
+        graph: Graph,
+        plan: Plan,
+        contents: Mapping[str, bytes],
+        tags: ValueTags,
+        target: Target,
     ) -> None:
         """Collect ops by output value and constant blocks by name."""
+        self._cores = target.cores
         self._program, self._graph, self._tags = program, graph, tags
         self._ops = {op.output: op for op in graph.ops}
         self._block_stage = {entry.block.name: entry.block.stage for entry in plan.residency}
@@ -51,6 +59,9 @@ class CallRules:
             if sorted(found) != sorted(allowed):
                 raise place.error(f"found fields {', '.join(found)}, allowed {', '.join(allowed)}")
         arguments = {each.field: numbers.value(each.value, place) for each in call.arguments}
+        split = arguments.get("split", 0)
+        if 1 << split > self._cores:
+            raise place.error(f"found split {split}, allowed groups of at most {self._cores} cores")
         operands = {operand.field: operand for operand in call.operands}
         claims = tuple(
             self._claim(rule, operands[rule.field], op, arguments, numbers, place) for rule in kernel.operands

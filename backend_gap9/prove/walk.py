@@ -54,7 +54,7 @@ class ProgramWalk:
         self.replayed: list[ReplayedCycles] = []  # of each stage so far
         self._clock = StageClock(target)
         self.state = ProgramState(program)
-        self._rules = CallRules(program, graph, plan, contents, self.state.tags)
+        self._rules = CallRules(program, graph, plan, contents, self.state.tags, target)
         self._fetch_stage = {
             entry.block.name: INIT if entry.resident else entry.fetch_stage for entry in plan.residency
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tmc.backend_gap9.kernels.grid import SPLIT
 from tmc.backend_gap9.kernels.record import Kernel
 from tmc.backend_gap9.kernels.table import record_of
 from tmc.backend_gap9.program.expressions import Number, add, expr, mul
@@ -38,6 +39,7 @@ class Tables:
 class Tile:
     """One tile of a row stage: input and output in L1, its rows, and which channel tile it is.
 
+    split: how cores share it, if it is one of a linear.
     more: place and pitch of the second input and those after it, of ops that read several values by rows.
     """
 
@@ -51,6 +53,7 @@ class Tile:
     tile_channels: int = 0
     channels: Number = 0
     more: tuple[tuple[Address, int], ...] = ()
+    split: int = 0
 
     @property
     def channel(self) -> Expr:
@@ -65,6 +68,7 @@ class Tile:
             "x_pitch": self.x_pitch,
             "y_pitch": self.y_pitch,
             "row0": self.row,
+            SPLIT: self.split,
         }
 
 

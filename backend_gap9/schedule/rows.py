@@ -216,7 +216,8 @@ class _Rows(RowPlaces):
         taken = tile_size(k, channels, self.context.graph.types[op.inputs[1]].shape[0])
         x, x_pitch = self.row_tile(op.inputs[0]), self.pitch(op.inputs[0])
         rows, row = self.rows(self.t), self.row(self.t)
-        tile = Tile(x, x_pitch, out, 0, row, rows, k, channels, taken)
+        split = self.tiling.split_of(op.output)
+        tile = Tile(x, x_pitch, out, 0, row, rows, k, channels, taken, split=split)
         if op.output in self.storage.per_tile:
             return replace(tile, y=at(f"tile.{op.output}"), y_pitch=tile_pitch(channels))
         if op.output in self.storage.streamed:

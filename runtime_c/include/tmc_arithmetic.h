@@ -21,6 +21,29 @@ static inline tmc_share tmc_my_share(uint32_t n)
     return share;
 }
 
+/** The rows and the channels of a core. */
+typedef struct {
+    tmc_share rows;
+    tmc_share channels;
+} tmc_part;
+
+/** Return the calling core's part of `rows` x `channels`. TMC_CORES >> split groups of 2^split cores each take a run of
+ *  rows; within a group the cores take runs of channels, 4 by 4. A core in no group has nothing. */
+static inline tmc_part tmc_my_part(uint32_t rows, uint32_t channels, uint32_t split)
+{
+    const uint32_t groups = TMC_CORES >> split, group = tmc_core_id() >> split, members = 1u << split;
+#if (TMC_CORES & (TMC_CORES - 1u)) == 0u
+    const uint32_t row_chunk = (rows + groups - 1u) >> ((uint32_t)__builtin_ctz(TMC_CORES) - split);
+#else
+    const uint32_t row_chunk = (rows + groups - 1u) / groups;
+#endif
+    const uint32_t channel_chunk = ((channels + 3u) / 4u + members - 1u) >> split << 2;
+    const uint32_t r = group * row_chunk, n = (tmc_core_id() & (members - 1u)) * channel_chunk;
+    const tmc_part part = {{r < rows ? r : rows, r + row_chunk < rows ? r + row_chunk : rows},
+                           {n < channels ? n : channels, n + channel_chunk < channels ? n + channel_chunk : channels}};
+    return part;
+}
+
 /** Return (a + 2^(s-1)) >> s, and a where s is 0. Rounds after the shift, so that no sum can overflow. */
 static inline int32_t tmc_round_shift(int32_t a, uint32_t s)
 {

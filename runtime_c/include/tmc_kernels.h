@@ -5,8 +5,8 @@
  *
  * Rules for all of them
  *   - All TMC_CORES cores call a kernel with the same arguments. Each takes one contiguous chunk of
- *     ceil(n / TMC_CORES) of the n rows, or of the n channels where the kernel says so. No barrier inside:
- *     whoever reads the result with another split needs one first. Row splits are alike, so that scores,
+ *     ceil(n / TMC_CORES) of the n rows, or of the n channels where the kernel says so; linear kernels split both.
+ *     No barrier inside: whoever reads the result with another split needs one first. Row splits are alike, so that scores,
  *     softmax and values of the same rows follow each other without a barrier.
  *   - No allocation, no globals, no error return: ranges are the compiler's to prove.
  *   - Buffers lie in L1, 4-byte aligned. A pitch is the distance of two rows in bytes, a multiple of 4.
@@ -18,7 +18,7 @@
  *
  * Packed weights, `weight`: one row per output channel, `weight_pitch` bytes apart:
  *   depth int8 weights, zeros up to a multiple of 4, int32 multiplier, int32 bias, padding.
- *   The grouped kernel has no bias there.
+ *   The grouped kernel has int16 weights, zeros up to a multiple of 2, and no bias there.
  */
 #ifndef TMC_KERNELS_H
 #define TMC_KERNELS_H
@@ -42,45 +42,49 @@ typedef struct {
     uint32_t bias_channels; /* distance of two groups in `bias`, in elements */
     uint32_t group_rows;    /* rows that share a group of `bias`, at least 1 */
     uint32_t row0;          /* number of the first row of this call, for `bias` */
+    uint32_t split;         /* log2 of the cores that share rows; 2^split is at most TMC_CORES */
 } tmc_linear_args;
 
+/* A split of rows and channels: TMC_CORES >> split groups of 2^split cores take a contiguous chunk of rows
+ * each, and the cores of a group chunks of channels, multiples of 4, of these rows. */
+
 /** Linear layer. y[r][n] = C8((sum_k x[r][k] w[n][k] * multiplier[n] + bias[n]) >> shift).
- *  x s8, y s8. Splits rows. */
+ *  x s8, y s8. Splits rows and channels. */
 void tmc_linear_s8s8s8_scalar(const tmc_linear_args *args);
 void tmc_linear_s8s8s8_xpulp(const tmc_linear_args *args);
 
 /** Linear layer and unary function. y = table[C8(...) + 128], otherwise as tmc_linear_s8s8s8.
- *  x s8, y s8. Splits rows. */
+ *  x s8, y s8. Splits rows and channels. */
 void tmc_linear_table_s8s8s8_scalar(const tmc_linear_args *args);
 void tmc_linear_table_s8s8s8_xpulp(const tmc_linear_args *args);
 
 /** Linear layer, wide result. y = C16(...), otherwise as tmc_linear_s8s8s8.
- *  x s8, y s16. Splits rows. */
+ *  x s8, y s16. Splits rows and channels. */
 void tmc_linear_s8s8s16_scalar(const tmc_linear_args *args);
 void tmc_linear_s8s8s16_xpulp(const tmc_linear_args *args);
 
 /** Linear layer onto a residual, in place. y = C16(y + (... >> shift)), otherwise as tmc_linear_s8s8s8.
- *  x s8, y s16: the residual before, the sum after. Splits rows. */
+ *  x s8, y s16: the residual before, the sum after. Splits rows and channels. */
 void tmc_linear_add_s8s8s16_scalar(const tmc_linear_args *args);
 void tmc_linear_add_s8s8s16_xpulp(const tmc_linear_args *args);
 
 /** Linear layer with a transposed result: y[n][r], y_pitch between channels, otherwise as tmc_linear_s8s8s8.
- *  x s8, y [channels][rows] s8. Splits channels. */
+ *  x s8, y [channels][rows] s8. Splits rows and channels. */
 void tmc_linear_transposed_s8s8s8_scalar(const tmc_linear_args *args);
 void tmc_linear_transposed_s8s8s8_xpulp(const tmc_linear_args *args);
 
-/** The same with a unary function: y[n][r] = table[C8(...) + 128]. Splits channels. */
+/** The same with a unary function: y[n][r] = table[C8(...) + 128]. Splits rows and channels. */
 void tmc_linear_table_transposed_s8s8s8_scalar(const tmc_linear_args *args);
 void tmc_linear_table_transposed_s8s8s8_xpulp(const tmc_linear_args *args);
 
 /** Linear layer of wide input, with a bias per group of rows.
  *  y[r][n] = C16((sum_k x[r][k] w[n][k] * multiplier[n] + bias[(row0 + r) / group_rows][n]) >> shift).
- *  x s16, y s16. Splits rows. */
+ *  x s16, y s16. Splits rows and channels. */
 void tmc_linear_grouped_s16s8s16_scalar(const tmc_linear_args *args);
 void tmc_linear_grouped_s16s8s16_xpulp(const tmc_linear_args *args);
 
 /** Linear layer of wide result, not saturated: y = (...) >> shift, otherwise as tmc_linear_s8s8s8.
- *  x s8, y s32. Splits channels. */
+ *  x s8, y s32. Splits rows and channels. */
 void tmc_linear_s8s8s32_scalar(const tmc_linear_args *args);
 void tmc_linear_s8s8s32_xpulp(const tmc_linear_args *args);
 

@@ -1,11 +1,11 @@
-/* Linear kernels for XpulpV2: register blocks of 5 rows of x times 4 rows of weights, int8, and what is left over.
+/* Linear kernels for XpulpV2: register blocks of 1 to 5 rows of x times 4 rows of weights.
  *
- * A tmc_linear_blocks describes a chain of blocks. On the cluster one asm statement computes it
- * (tmc_xpulp_linear_text.h); a host walks the same chain in C, address by address. One pointer p visits all nine
- * rows of a block, so that any pitch works and no instruction is spent on addresses:
- *   w0 -W-> w1 -W-> w2 -W-> w3 -D-> x0 -X-> x1 -X-> x2 -X-> x3 -X-> x4 -E-> w0 + 4
+ * A tmc_linear_blocks describes a chain of blocks: some rows of x times all channels of a core, 4 by 4. On the cluster one
+ * asm statement computes it (tmc_xpulp_linear_text.h); a host walks the same chain in C, address by address. One
+ * pointer p visits all rows of a block, so that any pitch works and no instruction is spent on addresses:
+ *   w0 -W-> w1 -W-> w2 -W-> w3 -D-> x0 -X-> x1 ... -X-> the last row of x -E-> w0 + 4
  *
- * A kernel hands in how one result is stored (`put`), and the same as text for 20 results (`finish`).
+ * A kernel hands in how one result is stored (`put`), and the same as text for the results of a block (`finish`).
  */
 #ifndef TMC_XPULP_LINEAR_H
 #define TMC_XPULP_LINEAR_H
@@ -37,10 +37,12 @@ typedef struct {
     uintptr_t shift;        /* 48 */
     uintptr_t table;        /* 52 */
     uintptr_t saved[5];     /* 56: registers of the caller */
+    uintptr_t bias;         /* 76: of x0 and w0, where biases are not behind the weights */
+    uintptr_t bias_pitch;   /* 80: from row to row */
 } tmc_linear_blocks;
 
-/** Computes a chain; changes its y. */
-typedef void tmc_linear_run(tmc_linear_blocks *chain);
+/** Computes a chain of blocks of so many rows, 1 to TMC_BLOCK_ROWS; changes its y and its bias. */
+typedef void tmc_linear_run(tmc_linear_blocks *chain, uint32_t rows);
 
 /** Stores `value`, already shifted, as the result of row r and channel n, counted from y. */
 typedef void tmc_linear_put(uintptr_t y, uintptr_t y_pitch, uint32_t r, uint32_t n, int32_t value,
@@ -52,124 +54,69 @@ static inline int32_t tmc_linear_value(int32_t sum, const int8_t *constants, uin
     return tmc_mac((int32_t)tmc_word(constants + 4), sum, (int32_t)tmc_word(constants)) >> shift;
 }
 
-/** Point a chain at the first of some rows of weights, weight_pitch apart, and at row r of x. What leads from block to
- *  block and the number of blocks are left to the caller. Field by field: a second chain would be on the stack else. */
-static inline void tmc_linear_begin(tmc_linear_blocks *chain, const tmc_linear_args *args, uint32_t r,
-                                    const int8_t *weight, uintptr_t weight_pitch)
+/** Point a chain at `rows` rows of x from r on and at whole blocks of channels from n on. steps: words of a row. The
+ *  bytes from a channel to the next are channel_bytes of the result, row_bytes from a row to the next. Field by field: a
+ *  second chain would be on the stack else. */
+static inline void tmc_linear_begin(tmc_linear_blocks *chain, const tmc_linear_args *args, uint32_t r, uint32_t rows,
+                                    uint32_t n, uint32_t blocks, uint32_t steps, uint32_t row_bytes, uint32_t channel_bytes)
 {
-    const uintptr_t x = (uintptr_t)args->x + r * args->x_pitch, w = (uintptr_t)weight;
+    const uintptr_t x = (uintptr_t)args->x + r * args->x_pitch, w = (uintptr_t)args->weight + n * args->weight_pitch;
     chain->p = w;
     chain->x_pitch = args->x_pitch;
-    chain->weight_pitch = weight_pitch;
-    chain->to_x = x - (w + (TMC_BLOCK_CHANNELS - 1u) * weight_pitch);
-    chain->to_weight = w + 4u - (x + (TMC_BLOCK_ROWS - 1u) * args->x_pitch);
-    chain->steps = (args->depth + 3u) / 4u;
-    chain->y = (uintptr_t)args->y;
+    chain->weight_pitch = args->weight_pitch;
+    chain->to_x = x - (w + (TMC_BLOCK_CHANNELS - 1u) * args->weight_pitch);
+    chain->to_weight = w + 4u - (x + (rows - 1u) * args->x_pitch);
+    chain->steps = steps;
+    chain->blocks = blocks;
+    chain->p_next = 0u - 4u * chain->steps;
+    chain->d_next = 0u - TMC_BLOCK_CHANNELS * chain->weight_pitch;
+    chain->y = (uintptr_t)args->y + r * row_bytes + n * channel_bytes;
     chain->y_pitch = args->y_pitch;
+    chain->y_next = TMC_BLOCK_CHANNELS * channel_bytes;
     chain->shift = args->shift;
     chain->table = (uintptr_t)args->table;
 }
 
-/** Compute channels [begin, end) of row r, 4 together while there are as many. Not inlined: its registers would be
- *  spilled into the frame of a caller that holds a chain too. */
+/** Compute channels [begin, end) of row r one by one. Not inlined: its registers would be spilled into the frame of a
+ *  caller that holds a chain too. */
 static __attribute__((noinline, unused)) void tmc_linear_rest(const tmc_linear_args *args, uint32_t r, uint32_t begin, uint32_t end,
                                    tmc_linear_put *put)
 {
     const uint32_t depth = (args->depth + 3u) & ~3u;
     const uint8_t *x = (const uint8_t *)args->x + r * args->x_pitch;
-    const uintptr_t y = (uintptr_t)args->y;
-    uint32_t n = begin;
-    for (; n + 4u <= end; n += 4u) {
-        const int8_t *w0 = args->weight + n * args->weight_pitch, *w1 = w0 + args->weight_pitch;
-        const int8_t *w2 = w1 + args->weight_pitch, *w3 = w2 + args->weight_pitch;
-        int32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
-        for (uint32_t k = 0; k < depth; k += 4u) {
-            const uint32_t word = tmc_word(x + k);
-            sum0 = tmc_sdot_s8s8(sum0, word, tmc_word(w0 + k));
-            sum1 = tmc_sdot_s8s8(sum1, word, tmc_word(w1 + k));
-            sum2 = tmc_sdot_s8s8(sum2, word, tmc_word(w2 + k));
-            sum3 = tmc_sdot_s8s8(sum3, word, tmc_word(w3 + k));
-        }
-        put(y, args->y_pitch, r, n, tmc_linear_value(sum0, w0 + depth, args->shift), args->table);
-        put(y, args->y_pitch, r, n + 1u, tmc_linear_value(sum1, w1 + depth, args->shift), args->table);
-        put(y, args->y_pitch, r, n + 2u, tmc_linear_value(sum2, w2 + depth, args->shift), args->table);
-        put(y, args->y_pitch, r, n + 3u, tmc_linear_value(sum3, w3 + depth, args->shift), args->table);
-    }
-    for (; n < end; ++n) {
+    for (uint32_t n = begin; n < end; ++n) {
         const int8_t *w = args->weight + n * args->weight_pitch;
         int32_t sum = 0;
         for (uint32_t k = 0; k < depth; k += 4u)
             sum = tmc_sdot_s8s8(sum, tmc_word(x + k), tmc_word(w + k));
-        put(y, args->y_pitch, r, n, tmc_linear_value(sum, w + depth, args->shift), args->table);
+        put((uintptr_t)args->y, args->y_pitch, r, n, tmc_linear_value(sum, w + depth, args->shift), args->table);
     }
 }
 
-/** Return how many rows or channels of a share blocks of `size` cover: all, if the last block may cover some again. */
-static inline uint32_t tmc_linear_covered(tmc_share share, uint32_t size, bool again)
+/** Compute the core's part of a kernel of int8 rows; row_bytes and channel_bytes as of tmc_linear_begin. Without
+ *  in_blocks everything is left to `put`. */
+static inline void tmc_linear_compute(const tmc_linear_args *args, uint32_t row_bytes, uint32_t channel_bytes,
+                                      bool in_blocks, tmc_linear_run *run, tmc_linear_put *put)
 {
-    const uint32_t count = share.end - share.begin;
-    return count >= size && again ? count : count - count % size;
-}
-
-/** Return the first row or channel of the block that begins after `done` ones, or earlier to end with the share. */
-static inline uint32_t tmc_linear_first(tmc_share share, uint32_t done, uint32_t size)
-{
-    const uint32_t first = share.begin + done;
-    return first + size <= share.end ? first : share.end - size;
-}
-
-/** Compute a kernel that splits rows; y has elements of y_bytes. A null `run` leaves everything to `put`. The last
- *  block may compute rows again that were in the one before, unless they are updated in place. */
-static inline void tmc_linear_by_rows(const tmc_linear_args *args, uint32_t y_bytes, bool in_place,
-                                      tmc_linear_run *run, tmc_linear_put *put)
-{
-    const tmc_share share = tmc_my_share(args->rows);
-    const uint32_t channels = run != NULL ? args->channels & ~(TMC_BLOCK_CHANNELS - 1u) : 0u;
-    const uint32_t rows = channels != 0u ? tmc_linear_covered(share, TMC_BLOCK_ROWS, !in_place) : 0u;
-    for (uint32_t done = 0; done < rows; done += TMC_BLOCK_ROWS) {
-        const uint32_t r = tmc_linear_first(share, done, TMC_BLOCK_ROWS);
+    const tmc_part part = tmc_my_part(args->rows, args->channels, args->split);
+    const uint32_t n = part.channels.begin, blocks = in_blocks ? (part.channels.end - n) / TMC_BLOCK_CHANNELS : 0u;
+    for (uint32_t r = part.rows.begin; blocks != 0u && r < part.rows.end; r += TMC_BLOCK_ROWS) {
+        const uint32_t left = part.rows.end - r, rows = left < TMC_BLOCK_ROWS ? left : TMC_BLOCK_ROWS;
         tmc_linear_blocks chain;
-        tmc_linear_begin(&chain, args, r, args->weight, args->weight_pitch);
-        chain.blocks = channels / TMC_BLOCK_CHANNELS;
-        chain.p_next = 0u - 4u * chain.steps;
-        chain.d_next = 0u - TMC_BLOCK_CHANNELS * chain.weight_pitch;
-        chain.y += r * args->y_pitch;
-        chain.y_next = TMC_BLOCK_CHANNELS * y_bytes;
-        run(&chain);
+        tmc_linear_begin(&chain, args, r, rows, n, blocks, (args->depth + 3u) / 4u, row_bytes, channel_bytes);
+        run(&chain, rows);
     }
-    const uint32_t left = share.begin + rows;
-    for (uint32_t r = channels < args->channels ? share.begin : left; r < share.end; ++r)
-        tmc_linear_rest(args, r, r < left ? channels : 0u, args->channels, put);
-}
-
-/** Compute a kernel that splits channels and stores y [channels][rows] of bytes. */
-static inline void tmc_linear_by_channels(const tmc_linear_args *args, tmc_linear_run *run, tmc_linear_put *put)
-{
-    const tmc_share share = tmc_my_share(args->channels);
-    const uint32_t rows = args->rows - args->rows % TMC_BLOCK_ROWS;
-    const uint32_t channels = rows != 0u ? tmc_linear_covered(share, TMC_BLOCK_CHANNELS, true) : 0u;
-    for (uint32_t done = 0; done < channels; done += TMC_BLOCK_CHANNELS) {
-        const uint32_t n = tmc_linear_first(share, done, TMC_BLOCK_CHANNELS);
-        tmc_linear_blocks chain;
-        tmc_linear_begin(&chain, args, 0, args->weight + n * args->weight_pitch, args->weight_pitch);
-        chain.blocks = rows / TMC_BLOCK_ROWS;
-        chain.p_next = 0u - 4u * chain.steps - TMC_BLOCK_CHANNELS * chain.weight_pitch;
-        chain.d_next = TMC_BLOCK_ROWS * chain.x_pitch;
-        chain.y += n * args->y_pitch;
-        chain.y_next = TMC_BLOCK_ROWS;
-        run(&chain);
-    }
-    const uint32_t left = share.begin + channels;
-    for (uint32_t r = left < share.end ? 0u : rows; r < args->rows; ++r)
-        tmc_linear_rest(args, r, r < rows ? left : share.begin, share.end, put);
+    const uint32_t done = n + blocks * TMC_BLOCK_CHANNELS;
+    for (uint32_t r = part.rows.begin; done < part.channels.end && r < part.rows.end; ++r)
+        tmc_linear_rest(args, r, done, part.channels.end, put);
 }
 
 #if defined(__riscv)
 #include "tmc_xpulp_linear_text.h"
 #else
 /** Walk a chain as the text does. */
-static inline void tmc_linear_walk(tmc_linear_blocks *chain, int32_t (*sdot)(int32_t, uint32_t, uint32_t),
-                                   tmc_linear_put *put)
+static inline void tmc_linear_walk(tmc_linear_blocks *chain, uint32_t rows, bool bias_apart,
+                                   int32_t (*sdot)(int32_t, uint32_t, uint32_t), tmc_linear_put *put)
 {
     uintptr_t p = chain->p, to_x = chain->to_x, to_weight = chain->to_weight;
     for (uintptr_t block = 0; block < chain->blocks; ++block) {
@@ -180,20 +127,23 @@ static inline void tmc_linear_walk(tmc_linear_blocks *chain, int32_t (*sdot)(int
                 w[n] = tmc_word((const void *)p);
                 p += n + 1u < TMC_BLOCK_CHANNELS ? chain->weight_pitch : to_x;
             }
-            for (uint32_t r = 0; r < TMC_BLOCK_ROWS; ++r) {
+            for (uint32_t r = 0; r < rows; ++r) {
                 for (uint32_t n = 0; n < TMC_BLOCK_CHANNELS; ++n)
                     sums[r][n] = sdot(sums[r][n], tmc_word((const void *)p), w[n]);
-                p += r + 1u < TMC_BLOCK_ROWS ? chain->x_pitch : to_weight;
+                p += r + 1u < rows ? chain->x_pitch : to_weight;
             }
         }
         for (uint32_t n = 0; n < TMC_BLOCK_CHANNELS; ++n) {
-            for (uint32_t r = 0; r < TMC_BLOCK_ROWS; ++r) {
-                const int32_t value = tmc_linear_value(sums[r][n], (const int8_t *)p, (uint32_t)chain->shift);
-                put(chain->y, chain->y_pitch, r, n, value, (const int8_t *)chain->table);
+            for (uint32_t r = 0; r < rows; ++r) {
+                const uintptr_t bias = bias_apart ? chain->bias + r * chain->bias_pitch + 4u * n : p + 4u;
+                const int32_t multiplier = (int32_t)tmc_word((const void *)p);
+                const int32_t sum = tmc_mac((int32_t)tmc_word((const void *)bias), sums[r][n], multiplier);
+                put(chain->y, chain->y_pitch, r, n, sum >> chain->shift, (const int8_t *)chain->table);
             }
             p += chain->weight_pitch;
         }
         chain->y += chain->y_next;
+        chain->bias += 4u * TMC_BLOCK_CHANNELS;
         to_x += chain->d_next;
         to_weight -= chain->d_next;
         p += chain->p_next;
@@ -201,13 +151,16 @@ static inline void tmc_linear_walk(tmc_linear_blocks *chain, int32_t (*sdot)(int
 }
 
 /* Defines the function `run`. */
-#define TMC_LINEAR_RUN_OF(run, dot, sdot, finish, put) \
-    static void run(tmc_linear_blocks *chain) \
+#define TMC_LINEAR_RUN(run, finish, put) \
+    static void run(tmc_linear_blocks *chain, uint32_t rows) \
     { \
-        tmc_linear_walk(chain, sdot, put); \
+        tmc_linear_walk(chain, rows, false, tmc_sdot_s8s8, put); \
+    }
+#define TMC_LINEAR_RUN_GROUPED(run, finish, put) \
+    static void run(tmc_linear_blocks *chain, uint32_t rows) \
+    { \
+        tmc_linear_walk(chain, rows, true, tmc_sdot_s16s16, put); \
     }
 #endif
-
-#define TMC_LINEAR_RUN(run, finish, put) TMC_LINEAR_RUN_OF(run, TMC_SDOT_S8S8, tmc_sdot_s8s8, finish, put)
 
 #endif

@@ -6,11 +6,11 @@ static void put(uintptr_t y, uintptr_t y_pitch, uint32_t r, uint32_t n, int32_t 
     ((int16_t *)(y + r * y_pitch))[n] = (int16_t)tmc_clip_s16(value);
 }
 
-/* 40 instructions. */
-#define FINISH TMC_LINEAR_EACH(TMC_LINEAR_CLIP16) TMC_LINEAR_EACH_ROW(TMC_LINEAR_STORE16)
+/* 40 instructions for 5 rows. */
+#define FINISH(rows) TMC_LINEAR_EACH(rows, TMC_LINEAR_CLIP16) TMC_LINEAR_EACH_ROW(rows, TMC_LINEAR_STORE16)
 TMC_LINEAR_RUN(run, FINISH, put)
 
 void tmc_linear_s8s8s16_xpulp(const tmc_linear_args *args)
 {
-    tmc_linear_by_rows(args, 2, false, run, put);
+    tmc_linear_compute(args, args->y_pitch, 2, true, run, put);
 }

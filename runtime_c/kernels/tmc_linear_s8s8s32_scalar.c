@@ -3,11 +3,11 @@
 
 void tmc_linear_s8s8s32_scalar(const tmc_linear_args *args)
 {
-    const tmc_share share = tmc_my_share(args->channels);
-    for (uint32_t r = 0; r < args->rows; ++r) {
+    const tmc_part part = tmc_my_part(args->rows, args->channels, args->split);
+    for (uint32_t r = part.rows.begin; r < part.rows.end; ++r) {
         const int8_t *x = (const int8_t *)args->x + r * args->x_pitch;
         int32_t *y = (int32_t *)(void *)((uint8_t *)args->y + r * args->y_pitch);
-        for (uint32_t n = share.begin; n < share.end; ++n) {
+        for (uint32_t n = part.channels.begin; n < part.channels.end; ++n) {
             const int8_t *weight = args->weight + n * args->weight_pitch;
             y[n] = tmc_requantised_s8s8(x, weight, args->depth, args->shift);
         }

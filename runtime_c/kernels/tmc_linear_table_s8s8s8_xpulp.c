@@ -5,14 +5,14 @@ static void put(uintptr_t y, uintptr_t y_pitch, uint32_t r, uint32_t n, int32_t 
     ((int8_t *)(y + r * y_pitch))[n] = table[tmc_clip_s8(value) + 128];
 }
 
-/* 57 instructions. */
+/* 57 instructions for 5 rows. */
 #define LOOK_UP(sum) TMC_LB_AT(sum, "a2", sum)
-#define FINISH \
-    "lw a2, 52(a5)\n" TMC_LINEAR_EACH(TMC_LINEAR_CLIP8) "addi a2, a2, 128\n" \
-    TMC_LINEAR_EACH(LOOK_UP) TMC_LINEAR_EACH_ROW(TMC_LINEAR_STORE8)
+#define FINISH(rows) \
+    "lw a2, 52(a5)\n" TMC_LINEAR_EACH(rows, TMC_LINEAR_CLIP8) "addi a2, a2, 128\n" \
+    TMC_LINEAR_EACH(rows, LOOK_UP) TMC_LINEAR_EACH_ROW(rows, TMC_LINEAR_STORE8)
 TMC_LINEAR_RUN(run, FINISH, put)
 
 void tmc_linear_table_s8s8s8_xpulp(const tmc_linear_args *args)
 {
-    tmc_linear_by_rows(args, 1, false, run, put);
+    tmc_linear_compute(args, args->y_pitch, 1, true, run, put);
 }

@@ -3,11 +3,11 @@
 
 void tmc_linear_transposed_s8s8s8_scalar(const tmc_linear_args *args)
 {
-    const tmc_share share = tmc_my_share(args->channels);
-    for (uint32_t n = share.begin; n < share.end; ++n) {
+    const tmc_part part = tmc_my_part(args->rows, args->channels, args->split);
+    for (uint32_t n = part.channels.begin; n < part.channels.end; ++n) {
         const int8_t *weight = args->weight + n * args->weight_pitch;
         int8_t *y = (int8_t *)args->y + n * args->y_pitch;
-        for (uint32_t r = 0; r < args->rows; ++r) {
+        for (uint32_t r = part.rows.begin; r < part.rows.end; ++r) {
             const int8_t *x = (const int8_t *)args->x + r * args->x_pitch;
             y[r] = tmc_clip8(tmc_requantised_s8s8(x, weight, args->depth, args->shift));
         }

@@ -6,17 +6,11 @@ static void put(uintptr_t y, uintptr_t y_pitch, uint32_t r, uint32_t n, int32_t 
     ((int8_t *)(y + n * y_pitch))[r] = (int8_t)tmc_clip_s8(value);
 }
 
-/* 44 instructions. Five bytes of a channel are no word: each is stored alone. */
-#define STORE(sum0, sum1, sum2, sum3, sum4) \
-    "sb " sum0 ", 0(a0)\nsb " sum1 ", 1(a0)\nsb " sum2 ", 2(a0)\nsb " sum3 ", 3(a0)\nsb " sum4 ", 4(a0)\n" \
-    "add a0, a0, a1\n"
-#define FINISH \
-    TMC_LINEAR_EACH(TMC_LINEAR_CLIP8) \
-    STORE("t0", "t4", "a7", "s5", "s9") STORE("t1", "t5", "s2", "s6", "s10") \
-    STORE("t2", "t6", "s3", "s7", "s11") STORE("t3", "a6", "s4", "s8", "sp")
+/* 43 instructions for 5 rows. */
+#define FINISH(rows) TMC_LINEAR_EACH(rows, TMC_LINEAR_CLIP8) TMC_LINEAR_STORE_COLUMNS(rows)
 TMC_LINEAR_RUN(run, FINISH, put)
 
 void tmc_linear_transposed_s8s8s8_xpulp(const tmc_linear_args *args)
 {
-    tmc_linear_by_channels(args, run, put);
+    tmc_linear_compute(args, 1, args->y_pitch, true, run, put);
 }

@@ -271,6 +271,7 @@ def linear_stage() -> Stage:
         "weight_pitch": Const(PITCH),
         "y_pitch": Const(32),
         "shift": Const(9),
+        "split": Const(0),
     }
     call = Call(
         "tmc_linear_add_s8s8s16",

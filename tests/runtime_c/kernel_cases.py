@@ -82,7 +82,8 @@ def check_linear(
         row0 = int(rng.integers(rows)) if grouped else 0
         x, expected = (x[row0:], expected[row0:]) if grouped else (x, expected)
         x_rows = Rows(x, int(rng.integers(3)))
-        weights = packed_weights(weight, multiplier, None if grouped else bias[0], int(rng.integers(3)))
+        wide, own_bias = (weight.astype(np.int16), None) if grouped else (weight, bias[0])
+        weights = packed_weights(wide, multiplier, own_bias, int(rng.integers(3)))
         pad = int(rng.integers(3))
         y = blank(expected.shape[0], expected.shape[1], y_dtype, pad) if before is None else Rows(before, pad)
         named: dict[str, Any] = {}
@@ -109,6 +110,7 @@ def check_linear(
             depth=depth,
             channels=channels,
             shift=shift,
+            split=int(rng.integers(kernels.cores.bit_length())),
             **named,
         )
         np.testing.assert_array_equal(y.read(), expected)

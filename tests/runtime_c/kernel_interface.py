@@ -50,7 +50,7 @@ class Kernels:
 
     def __init__(self, path: Path, isa: str = "scalar", cores: int = GAP9.cores) -> None:
         self._library = ctypes.CDLL(str(path))
-        self._cores = cores
+        self.cores = cores
         self._isa = isa
 
     def __call__(self, op: str, cores: Sequence[int] | None = None, **arguments: Any) -> None:
@@ -68,7 +68,7 @@ class Kernels:
             else:
                 setattr(args, field, int(value))
         kernel = getattr(self._library, name)
-        for core in range(self._cores) if cores is None else cores:
+        for core in range(self.cores) if cores is None else cores:
             self._library.set_core(core)
             kernel(ctypes.byref(args))
         for value, passed in arrays.values():
@@ -112,9 +112,10 @@ def blank(rows: int, columns: int, dtype: Any, extra_words: int) -> Rows:
 def packed_weights(
     weight: NDArray[Any], multiplier: NDArray[Any], bias: NDArray[Any] | None, extra_words: int
 ) -> Rows:
-    """Pack weight rows as the kernels read them: weights to a multiple of 4, multiplier, bias."""
+    """Pack weight rows as the kernels read them: weights to a word, multiplier, bias."""
     channels, depth = weight.shape
-    padded = np.zeros((channels, (depth + 3) // 4 * 4), dtype=np.int8)
+    words = (depth * weight.itemsize + 3) // 4
+    padded = np.zeros((channels, words * 4 // weight.itemsize), dtype=weight.dtype)
     padded[:, :depth] = weight
     constants = [multiplier] if bias is None else [multiplier, bias]
     columns = np.stack(constants, axis=1).astype(np.int32)

@@ -74,6 +74,39 @@ def test_each_core_writes_its_own_chunk(kernels: Kernels, rows: int) -> None:
             depth=4,
             channels=1,
             shift=0,
+            split=0,
         )
         written = np.flatnonzero(y.read()[:, 0] == 7).tolist()
         assert written == list(range(rows))[core * chunk : (core + 1) * chunk]
+
+
+@pytest.mark.parametrize("split", [0, 1, 2, 3])
+def test_cores_of_a_group_share_channels(kernels: Kernels, split: int) -> None:
+    rows, channels = 10, 21
+    x = Rows(np.zeros((rows, 4), dtype=np.int8), 0)
+    ones = np.ones(channels, dtype=np.int32)
+    weights = packed_weights(np.zeros((channels, 4), dtype=np.int8), ones, 7 * ones, 0)
+    row_chunk, channel_chunk = -(-rows // (8 >> split)), -(-6 // (1 << split)) * 4
+    for core in range(8):
+        y = blank(rows, channels, np.int8, 0)
+        kernels(
+            "tmc_linear_s8s8s8",
+            [core],
+            x=x.memory,
+            x_pitch=x.pitch,
+            weight=weights.memory,
+            weight_pitch=weights.pitch,
+            y=y.memory,
+            y_pitch=y.pitch,
+            rows=rows,
+            depth=4,
+            channels=channels,
+            shift=0,
+            split=split,
+        )
+        expected = np.zeros((rows, channels), dtype=bool)
+        group, member = core >> split, core % (1 << split)
+        expected[
+            group * row_chunk : (group + 1) * row_chunk, member * channel_chunk : (member + 1) * channel_chunk
+        ] = True
+        np.testing.assert_array_equal(y.read() == 7, expected)

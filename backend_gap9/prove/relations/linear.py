@@ -53,7 +53,9 @@ def relate_linear(call: CheckedCall, graph: Graph) -> Wanted:
     grouped = x is result is DType.S16
     if bias.shape[0] != 1 and not grouped:
         raise ValueError(f"found {bias.shape[0]} groups of rows with a bias each, allowed 1 for this kernel")
-    own_bias = np.zeros_like(bias[0]) if grouped else bias[0]
+    own_bias = bias[0]
+    if grouped:
+        weight, own_bias = weight.astype(np.int16), np.zeros_like(bias[0])
     constants = {"weight": weight_lines(weight[taken], multiplier[taken], own_bias[taken])}
     numbers = {"depth": depth, "shift": attrs.shift}
     if grouped:

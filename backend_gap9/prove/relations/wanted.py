@@ -56,9 +56,10 @@ def one_line(array: Array) -> ConstantLines:
 
 def weight_lines(weight: Array, multiplier: Array, bias: Array) -> ConstantLines:
     """Return that rows of weights [N, K] lie padded to words, each before its multiplier and its bias."""
-    padded = np.pad(weight, ((0, 0), (0, -weight.shape[1] % WORD_BYTES)))
+    of_weights = row_bytes(weight)
+    padded = np.pad(of_weights, ((0, 0), (0, -of_weights.shape[1] % WORD_BYTES)))
     words = np.stack([multiplier, bias], axis=1).astype(np.int32)
-    data = np.concatenate([row_bytes(padded), row_bytes(words)], axis=1)
+    data = np.concatenate([padded, row_bytes(words)], axis=1)
     return ConstantLines(np.arange(weight.shape[0]), data)
 
 

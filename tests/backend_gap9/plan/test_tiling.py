@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.networks.integer_networks import integer_network
 from tmc.backend_gap9.kernels.costs import call_cycles
+from tmc.backend_gap9.kernels.grid import best_split
 from tmc.backend_gap9.kernels.table import KERNELS
 from tmc.backend_gap9.plan.l1_buffers import needed_bytes
 from tmc.backend_gap9.plan.plan import AttentionTiling, ColumnTiling, RowTiling
@@ -153,7 +154,10 @@ def test_a_row_stage_by_hand() -> None:
     normed = call_cycles(TARGET, KERNELS["tmc_layernorm_s16s8"], {"rows": 8, "channels": 16})
     assert norm[0].compute_cycles == 4 * normed
     kernel, whole = KERNELS["tmc_linear_transposed_s8s8s8"], v[-1]
-    compute = call_cycles(TARGET, kernel, {"rows": 8, "channels": 16, "depth": 16})
+    # Of 8 rows and 16 channels each core has a row of 16 channels, or 4 rows of 4, which are quicker.
+    numbers = {"rows": 8, "channels": 16, "depth": 16}
+    assert best_split(TARGET, kernel, numbers) == 2
+    compute = call_cycles(TARGET, kernel, {**numbers, "split": 2})
     moved = dma_cycles(TARGET, 16 * 28) + dma_cycles(TARGET, 16 * 8, lines=16)
     assert (whole.tile, whole.compute_cycles, whole.dma_cycles) == (16, 4 * compute, 4 * moved)
     assert whole.exposed_cycles == 4 * max(0, moved - compute) + dma_cycles(TARGET, 16 * 8, lines=16)

@@ -206,6 +206,7 @@ def test_a_call_has_the_fields_of_its_kernel() -> None:
     [
         (LINEAR, "shift", 8, "found shift 8, allowed 9"),
         (LINEAR, "depth", 12, "found depth 12, allowed 16"),
+        (LINEAR, "split", 4, "found split 4, allowed groups of at most 8 cores"),
         (LINEAR, "rows", 0, "found 0 rows of 16 bytes"),
         (LINEAR, "x_pitch", 12, "allowed rows that do not overlap"),
         (LINEAR, "x_pitch", 20, "operand x: found .*, allowed"),

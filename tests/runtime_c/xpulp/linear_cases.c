@@ -9,35 +9,38 @@ typedef void kernel(const tmc_linear_args *args);
 typedef struct {
     const char *name;
     kernel *scalar, *xpulp;
-    uint32_t x_bytes, y_bytes;
+    uint32_t x_bytes, weight_bytes, y_bytes;
     uint32_t in_place, transposed;
 } form;
 
 #define FORM(name, ...) {#name, name##_scalar, name##_xpulp, __VA_ARGS__}
 static const form forms[] = {
-    FORM(tmc_linear_s8s8s8, 1, 1, 0, 0),
-    FORM(tmc_linear_table_s8s8s8, 1, 1, 0, 0),
-    FORM(tmc_linear_s8s8s16, 1, 2, 0, 0),
-    FORM(tmc_linear_add_s8s8s16, 1, 2, 1, 0),
-    FORM(tmc_linear_transposed_s8s8s8, 1, 1, 0, 1),
-    FORM(tmc_linear_table_transposed_s8s8s8, 1, 1, 0, 1),
-    FORM(tmc_linear_grouped_s16s8s16, 2, 2, 0, 0),
-    FORM(tmc_linear_s8s8s32, 1, 4, 0, 0),
-    FORM(tmc_linear_s16s8s32, 2, 4, 0, 0),
+    FORM(tmc_linear_s8s8s8, 1, 1, 1, 0, 0),
+    FORM(tmc_linear_table_s8s8s8, 1, 1, 1, 0, 0),
+    FORM(tmc_linear_s8s8s16, 1, 1, 2, 0, 0),
+    FORM(tmc_linear_add_s8s8s16, 1, 1, 2, 1, 0),
+    FORM(tmc_linear_transposed_s8s8s8, 1, 1, 1, 0, 1),
+    FORM(tmc_linear_table_transposed_s8s8s8, 1, 1, 1, 0, 1),
+    FORM(tmc_linear_grouped_s16s8s16, 2, 2, 2, 0, 0),
+    FORM(tmc_linear_s8s8s32, 1, 1, 4, 0, 0),
+    FORM(tmc_linear_s16s8s32, 2, 1, 4, 0, 0),
 };
 #define FORMS (sizeof forms / sizeof *forms)
 
 /** Fill the constants of packed rows, and the zeros behind the weights, such that all sums fit 32 bits. */
 static void constants(const form *of, int8_t *weight, uint32_t pitch, uint32_t channels, uint32_t depth)
 {
-    const uint32_t words = (depth + 3u) & ~3u, seed = case_number(1u << 16);
+    const uint32_t words = (depth * of->weight_bytes + 3u) & ~3u, seed = case_number(1u << 16);
     /* |sum| is at most depth 2^14 or depth 2^22: times the multiplier below 2^30. */
     const uint32_t room = (1u << 30) / (depth << (of->x_bytes == 1u ? 14 : 22));
     const uint32_t highest = room > 255u ? 255u : room < 1u ? 1u : room;
     for (uint32_t n = tmc_core_id(); n < channels; n += TMC_CORES) {
         int32_t *row = (int32_t *)(void *)(weight + n * pitch + words);
-        for (uint32_t k = depth; k < words; ++k)
+        for (uint32_t k = depth * of->weight_bytes; k < words; ++k)
             weight[n * pitch + k] = 0;
+        /* Halves that hold a byte each. */
+        for (uint32_t k = 0; of->weight_bytes == 2u && k < depth; ++k)
+            weight[n * pitch + 2u * k + 1u] = (int8_t)(weight[n * pitch + 2u * k] >> 7);
         row[0] = (int32_t)(1u + (seed + n * 37u) % highest);
         row[1] = (int32_t)((seed + n) * 0x9E3779B1u) >> 2;
     }
@@ -61,11 +64,14 @@ static void linear_case(const form *of, uint32_t rows, uint32_t depth, uint32_t 
     const uint32_t y_row_bytes = (of->transposed ? rows : channels) * of->y_bytes;
     const uint32_t constant_shift = case_number(4) == 0u;
     tmc_linear_args args = {
-        .x_pitch = case_pitch(depth * of->x_bytes), .weight_pitch = case_pitch(((depth + 3u) & ~3u) + 8u),
+        .x_pitch = case_pitch(depth * of->x_bytes), .weight_pitch = case_pitch(((depth * of->weight_bytes + 3u) & ~3u) + 8u),
         .y_pitch = case_pitch(y_row_bytes), .rows = rows, .depth = depth, .channels = channels,
         .shift = constant_shift ? case_number(32) : 8u + case_number(16), .bias_channels = channels + case_number(3),
         .group_rows = 1u + case_number(rows + 2u), .row0 = case_number(2u * rows),
+        .split = case_number(4),
     };
+    while (1u << args.split > TMC_CORES)
+        --args.split;
     const uint32_t groups = (args.row0 + rows - 1u) / args.group_rows + 1u;
     args.x = case_random(rows * args.x_pitch + 8u);
     int8_t *weight = case_random(channels * args.weight_pitch);
