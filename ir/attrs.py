@@ -102,7 +102,7 @@ class GeluAttrs(Attrs):
 
 @dataclass(frozen=True, slots=True)
 class AttentionAttrs(Attrs):
-    """softmax(scale * q k^T) v for each head; heads are adjacent column blocks."""
+    """softmax(scale * q k^T + bias) v for each head; heads are adjacent column blocks."""
 
     heads: int
     scale: float

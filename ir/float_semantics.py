@@ -177,13 +177,18 @@ def rope(x: Array, cosine: Array, sine: Array, attrs: RopeAttrs) -> Array:
     return np.stack([even, odd], axis=-1).reshape(rows, columns)
 
 
-def attention(q: Array, k: Array, v: Array, attrs: AttentionAttrs) -> Array:
-    """Return softmax(scale * q k^T) v head by head; q [M, H * d], k and v [N, H * d]."""
+def attention(q: Array, k: Array, v: Array, attrs: AttentionAttrs, bias: Array | None = None) -> Array:
+    """Return softmax(scale * q k^T + bias) v head by head; q [M, H * d], k and v [N, H * d].
+
+    bias [H or 1, M or 1, N].
+    """
     width = q.shape[1] // attrs.heads
     out = np.empty_like(q)
     for head in range(attrs.heads):
         columns = slice(head * width, (head + 1) * width)
         scores = q[:, columns] @ k[:, columns].T * np.float32(attrs.scale)
+        if bias is not None:
+            scores = scores + bias[head % bias.shape[0]]
         out[:, columns] = softmax(scores, 1) @ v[:, columns]
     return out
 

@@ -132,10 +132,10 @@ OPS: Mapping[OpKind, OpDef] = {
         "rotary position embedding",
     ),
     OpKind.ATTENTION: OpDef(
-        ("q", "k", "v"),
+        ("q", "k", "v", "bias?"),
         a.AttentionAttrs,
         s.attention,
-        lambda x, at: f.attention(x[0], x[1], x[2], at),
+        lambda x, at: f.attention(x[0], x[1], x[2], at, *x[3:]),
         "softmax attention, all heads",
     ),
     OpKind.MEAN_ROWS: OpDef(

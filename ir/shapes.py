@@ -295,11 +295,23 @@ def rope(types: Types, attrs: a.RopeAttrs) -> TensorType:
 
 
 def attention(types: Types, attrs: a.AttentionAttrs) -> TensorType:
-    """q [M, H * d]; k and v [N, H * d]."""
-    q, k, v = (operand_shape(name, operand, 2, DType.F32) for name, operand in zip("qkv", types, strict=True))
+    """q [M, H * d]; k and v [N, H * d]; bias [H or 1, M or 1, N]."""
+    q, k, v = (
+        operand_shape(name, operand, 2, DType.F32) for name, operand in zip("qkv", types, strict=False)
+    )
     need(k == v and q[1] == k[1], f"found q {q}, k {k}, v {v}, allowed (M, C), (N, C), (N, C)")
     divides(attrs.heads, q[1], "heads")
+    if len(types) == 4:
+        attention_bias(operand_shape("bias", types[3], 3, DType.F32), attrs.heads, q[0], k[0])
     return _f32(q, types)
+
+
+def attention_bias(bias: tuple[int, ...], heads: int, rows: int, keys: int) -> None:
+    """Require [H, M, N], or 1 for H or for M where all heads or all rows have the same."""
+    need(
+        bias[0] in (1, heads) and bias[1] in (1, rows) and bias[2] == keys,
+        f"found bias {bias}, allowed ({heads} or 1, {rows} or 1, {keys})",
+    )
 
 
 def mean_rows(types: Types, attrs: a.MeanRowsAttrs) -> TensorType:

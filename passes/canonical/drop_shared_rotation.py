@@ -39,7 +39,7 @@ def drop_shared_rotation(graph: Graph, declined: list[Declined] | None = None) -
             scale *= operand.scale
         width = graph.types[op.inputs[0]].shape[1] // op.attrs.heads
         attrs = replace(op.attrs, scale=snapped_scale(scale, width))
-        builder.keep(replace(op, inputs=(*names, op.inputs[2]), attrs=attrs))
+        builder.keep(replace(op, inputs=(*names, *op.inputs[2:]), attrs=attrs))
         if declined is not None:
             declined.append(Declined(op.loc, "rope", "the same for Q, K and all tokens: it cancels in Q K^T"))
     return builder.graph()

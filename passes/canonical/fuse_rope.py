@@ -50,7 +50,7 @@ def fuse_rope(graph: Graph, declined: list[Declined] | None = None) -> Graph:
             scale *= operand.scale
         width = graph.types[op.inputs[0]].shape[1] // op.attrs.heads
         attrs = replace(op.attrs, scale=snapped_scale(scale, width))
-        builder.keep(replace(op, inputs=(*names, op.inputs[2]), attrs=attrs))
+        builder.keep(replace(op, inputs=(*names, *op.inputs[2:]), attrs=attrs))
     return builder.graph()
 
 

@@ -39,7 +39,7 @@ def _gathered(
     declined: list[Declined] | None,
 ) -> Op:
     names, scale = list(op.inputs), attrs.scale
-    for position, name in enumerate(op.inputs):
+    for position, name in enumerate(op.inputs[:3]):
         operand = read_operand(graph, tracer, name)
         reason = operand if isinstance(operand, str) else None
         if not isinstance(operand, str):

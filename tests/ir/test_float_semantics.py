@@ -212,15 +212,19 @@ def test_rope_is_a_complex_product() -> None:
     assert_close(evaluate(K.ROPE, [x, np.cos(angle), np.sin(angle)], a.RopeAttrs(2)), expected)
 
 
-def test_attention_head_by_head() -> None:
+@pytest.mark.parametrize("shape", [None, (3, 5, 7), (1, 5, 7), (3, 1, 7), (1, 1, 7)])
+def test_attention_head_by_head(shape: tuple[int, ...] | None) -> None:
     q, k, v = normal(5, 12), normal(7, 12), normal(12, 7).T
+    bias = [] if shape is None else [normal(*shape)]
+    added = np.broadcast_to(bias[0] if bias else np.float32(0), (3, 5, 7))
     expected = np.empty((5, 12))
     for head in range(3):
         for row in range(5):
             part = slice(4 * head, 4 * head + 4)
-            weights = [math.exp(0.5 * sum(map(float, q[row, part] * k[key, part]))) for key in range(7)]
+            products = [sum(map(float, q[row, part] * k[key, part])) for key in range(7)]
+            weights = [math.exp(0.5 * s + float(b)) for s, b in zip(products, added[head, row], strict=True)]
             expected[row, part] = sum(w * v[key, part] for key, w in enumerate(weights)) / sum(weights)
-    assert_close(evaluate(K.ATTENTION, [q, k, v], a.AttentionAttrs(3, 0.5)), expected)
+    assert_close(evaluate(K.ATTENTION, [q, k, v, *bias], a.AttentionAttrs(3, 0.5)), expected)
 
 
 def test_mean_rows() -> None:

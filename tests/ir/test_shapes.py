@@ -31,6 +31,7 @@ ATTENTION = QAttentionAttrs(2, (7, 8), 20000, 14)
 LINEAR = ("s8[6x8]", "s8[4x8]", "s32[4]", "s32[3x4]")
 DEPTHWISE = ("s8[6x8]", "s8[8x3]", "s32[8]", "s32[8]")
 SHIFT = a.RequantShiftAttrs(10, -128, 127)
+QKV_FLOAT = ("f32[5x8]", "f32[7x8]", "f32[7x8]")
 QKV = ("s8[2x5x4]", "s8[2x7x4]", "s8[8x7]", "u8[2x1024]")
 
 RIGHT: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
@@ -58,6 +59,8 @@ RIGHT: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (K.FUNCTION, ("f32[2x3]",), FunctionAttrs(("x", 3.0, "add", "exp")), "f32[2x3]"),
     (K.ROPE, ("f32[6x12]", "f32[3x2]", "f32[3x2]"), a.RopeAttrs(3), "f32[6x12]"),
     (K.ATTENTION, ("f32[5x8]", "f32[7x8]", "f32[7x8]"), a.AttentionAttrs(2, 0.5), "f32[5x8]"),
+    (K.ATTENTION, (*QKV_FLOAT, "f32[2x5x7]"), a.AttentionAttrs(2, 0.5), "f32[5x8]"),
+    (K.ATTENTION, (*QKV_FLOAT, "f32[1x1x7]"), a.AttentionAttrs(2, 0.5), "f32[5x8]"),
     (K.MEAN_ROWS, ("f32[6x8]",), a.MeanRowsAttrs(3), "f32[2x8]"),
     (K.DEPTHWISE_ROWS, ("f32[6x8]", "f32[8x3]", "f32[8]"), NONE, "f32[6x8]"),
     (K.INTERPOLATE_ROWS, ("f32[6x8]",), a.InterpolateRowsAttrs(50), "f32[50x8]"),
@@ -144,6 +147,12 @@ WRONG: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (K.ROPE, ("f32[6x12]", "f32[4x2]", "f32[4x2]"), a.RopeAttrs(3), "found 4 positions"),
     (K.ATTENTION, ("f32[5x8]", "f32[7x8]", "f32[6x8]"), a.AttentionAttrs(2, 0.5), "found q (5, 8), k (7, 8)"),
     (K.ATTENTION, ("f32[5x8]", "f32[7x8]", "f32[7x8]"), a.AttentionAttrs(3, 0.5), "found 3 heads"),
+    (
+        K.ATTENTION,
+        (*QKV_FLOAT, "f32[2x7x7]"),
+        a.AttentionAttrs(2, 0.5),
+        "found bias (2, 7, 7), allowed (2 or 1, 5",
+    ),
     (K.MEAN_ROWS, ("f32[6x8]",), a.MeanRowsAttrs(4), "found 4 rows in a group, allowed a divisor of 6"),
     (K.MEAN_ROWS, ("f32[6x8]",), a.MeanRowsAttrs(0), "found 0 rows in a group"),
     (K.DEPTHWISE_ROWS, ("f32[6x8]", "f32[8x4]", "f32[8]"), NONE, "found weight (8, 4), allowed (8, taps)"),
