@@ -1,13 +1,20 @@
-"""The kernels of one head of attention: scores, their softmax without the division, weighted means of V."""
+"""The kernels of one head of attention: scores, their softmax without the division, weighted means of V.
+
+A bias on the scores is a small table of its stage where all queries of a head have the same; else its lines
+travel with the queries.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from tmc.backend_gap9.kernels.costs import BlockCosts, costs_of, share
 from tmc.backend_gap9.kernels.operands import CHANNELS, ROWS, flat, result, rows_of
 from tmc.backend_gap9.kernels.record import Arguments, Kernel, KernelRecord, OperandRule
+from tmc.backend_gap9.kernels.weight_rows import word_up
 from tmc.backend_gap9.program.expressions import mul
 from tmc.backend_gap9.program.program import Const, Var
 from tmc.backend_gap9.target.target import Target
@@ -24,12 +31,13 @@ _NORM = mul(ROWS, NORM_BYTES)
 @dataclass(frozen=True, slots=True)
 class AttentionCosts:
     """Scores have the depth head width, values the depth keys; score_cycles is per score, row_cycles per row
-    of the softmax."""
+    of the softmax; bias_cycles more per score with a bias."""
 
     scores: BlockCosts
     values: BlockCosts
     score_cycles: float
     row_cycles: float
+    bias_cycles: float
 
 
 def _costs(target: Target) -> AttentionCosts:
@@ -43,6 +51,11 @@ def _scores_cycles(target: Target, a: Arguments) -> float:
 def _softmax_cycles(target: Target, a: Arguments) -> float:
     costs = _costs(target)
     return share(target, a["rows"]) * (a["keys"] * costs.score_cycles + costs.row_cycles)
+
+
+def _softmax_bias_cycles(target: Target, a: Arguments) -> float:
+    added = share(target, a["rows"]) * a["keys"] * _costs(target).bias_cycles
+    return _softmax_cycles(target, a) + added
 
 
 def _values_cycles(target: Target, a: Arguments) -> float:
@@ -66,19 +79,29 @@ SCORES = Kernel(
     {"scalar": 48, "xpulp": 240},
     _scores_cycles,
 )
+_SCORES = rows_of("scores", ROWS, mul(_KEYS, 2), Var("scores_pitch"))
+_WEIGHTS = (
+    flat("exp_table", EXP_TABLE_BYTES),
+    _written(rows_of("p", ROWS, _KEYS, Var("scores_pitch")), in_place="scores"),
+    _written(rows_of("norm", Const(1), _NORM, _NORM)),
+)
 SOFTMAX = Kernel(
     "tmc_attention_softmax_s16u8",
     "tmc_attention_softmax_args",
-    (
-        rows_of("scores", ROWS, mul(_KEYS, 2), Var("scores_pitch")),
-        flat("exp_table", EXP_TABLE_BYTES),
-        _written(rows_of("p", ROWS, _KEYS, Var("scores_pitch")), in_place="scores"),
-        _written(rows_of("norm", Const(1), _NORM, _NORM)),
-    ),
+    (_SCORES, *_WEIGHTS),
     ("rows", "keys", "scores_pitch", "out_multiplier"),
     frozenset({"out_multiplier"}),
     {"scalar": 16, "xpulp": 48},
     _softmax_cycles,
+)
+SOFTMAX_BIAS = Kernel(
+    "tmc_attention_softmax_bias_s16s16u8",
+    "tmc_attention_softmax_bias_args",
+    (_SCORES, rows_of("bias", Var("bias_rows"), mul(_KEYS, 2), Var("bias_pitch")), *_WEIGHTS),
+    ("rows", "keys", "scores_pitch", "bias_rows", "bias_pitch", "out_multiplier"),
+    frozenset({"out_multiplier"}),
+    {"scalar": 32, "xpulp": 64},
+    _softmax_bias_cycles,
 )
 VALUES = Kernel(
     "tmc_attention_values_u8s8s8",
@@ -96,8 +119,31 @@ VALUES = Kernel(
 )
 
 
+def bias_of(op: Op) -> str | None:
+    """Return the bias on the scores, [H or 1, M or 1, N], if an attention has one."""
+    return op.inputs[4] if len(op.inputs) > 4 else None
+
+
+def softmax_of(op: Op) -> Kernel:
+    """Return the kernel of the softmax."""
+    return SOFTMAX if bias_of(op) is None else SOFTMAX_BIAS
+
+
+def bias_pitch(keys: int) -> int:
+    """Return the bytes from line to line of a packed bias."""
+    return word_up(2 * keys)
+
+
+def _bias_lines(graph: Graph, op: Op) -> Array:
+    """Return the packed lines of a bias, [H M, words], those of a head one after the other."""
+    bias = graph.constants[op.inputs[4]]
+    lines = bias.reshape(-1, bias.shape[2])
+    spare = bias_pitch(lines.shape[1]) // 2 - lines.shape[1]
+    return np.pad(lines, ((0, 0), (0, spare))).astype("<i2")
+
+
 def _chosen(graph: Graph, op: Op) -> tuple[Kernel, ...]:
-    return SCORES, SOFTMAX, VALUES
+    return SCORES, softmax_of(op), VALUES
 
 
 def _numbers(graph: Graph, op: Op) -> Mapping[str, int]:
@@ -113,7 +159,16 @@ def _numbers(graph: Graph, op: Op) -> Mapping[str, int]:
 
 
 def _tables(graph: Graph, op: Op) -> Mapping[str, Array]:
-    return {"exp_table": graph.constants[op.inputs[3]]}
+    tables = {"exp_table": graph.constants[op.inputs[3]]}
+    if bias_of(op) is not None and not _line_tables(graph, op):
+        tables["bias"] = _bias_lines(graph, op)
+    return tables
+
+
+def _line_tables(graph: Graph, op: Op) -> tuple[str, ...]:
+    """Return the bias if it has a line for each query."""
+    bias = bias_of(op)
+    return (bias,) if bias is not None and graph.types[bias].shape[1] > 1 else ()
 
 
 def _macs(graph: Graph, op: Op) -> int:
@@ -125,10 +180,11 @@ ATTENTION = KernelRecord(
     OpKind.QATTENTION,
     "cores",
     "attention",
-    (SCORES, SOFTMAX, VALUES),
+    (SCORES, SOFTMAX, SOFTMAX_BIAS, VALUES),
     _chosen,
     _numbers,
     ("attention", AttentionCosts),
     _tables,
+    line_tables=_line_tables,
     macs=_macs,
 )

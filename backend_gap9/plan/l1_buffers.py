@@ -156,18 +156,25 @@ def row_buffers(staged: Staged, stage: GraphStage, tiling: RowTiling) -> L1Needs
 
 def key_value_slot_bytes(staged: Staged, stage: GraphStage, tiling: AttentionTiling) -> int:
     """Return the size of the larger one of a tile of K and a tile of V transposed."""
-    _, k, vt, _ = stage.op.inputs
+    k, vt = stage.op.inputs[1:3]
     layouts = staged.layouts
     return max(tiling.keys * layouts[k].pitch_bytes, tiling.channels * layouts[vt].pitch_bytes)
 
 
+def bias_line_bytes(staged: Staged, stage: GraphStage) -> int:
+    """Return the bytes of a line of the bias that travels with the queries, 0 if there is none."""
+    return sum(line_pitch(staged.graph, table) for table in line_blocks(staged.graph, stage, stage.op))
+
+
 def attention_buffers(staged: Staged, stage: GraphStage, tiling: AttentionTiling) -> L1Needs:
     """Return every L1 buffer of an attention stage."""
-    q, k, _, _ = stage.op.inputs
+    q, k = stage.op.inputs[:2]
     keys, width = staged.graph.types[k].shape[1:]
+    bias_bytes = bias_line_bytes(staged, stage)
     scores = (tiling.rows - 1) * odd_pitch(keys * 2) + keys * 2
     return (
         L1Need("q", 2 * tiling.rows * staged.layouts[q].pitch_bytes, "input"),
+        *((L1Need("bias", 2 * tiling.rows * bias_bytes, "input"),) if bias_bytes else ()),
         L1Need("kv", 2 * key_value_slot_bytes(staged, stage, tiling), "operand"),
         L1Need("scores", scores, "fixed"),
         L1Need("norm", tiling.rows * NORM_BYTES, "fixed"),

@@ -1,7 +1,7 @@
 """The tiles of an attention stage, as a problem: query rows, keys of K, channels of V transposed.
 
-The two halves of a turn are two steps that share the double buffer of K and V; Q comes, the result leaves
-through double buffers of their own.
+The two halves of a turn are two steps that share the double buffer of K and V; Q comes, with the lines of a
+bias that differs by query, and the result leaves through double buffers of their own.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tmc.backend_gap9.kernels.attention import SCORES, SOFTMAX, VALUES
+from tmc.backend_gap9.kernels.attention import SCORES, VALUES, softmax_of
 from tmc.backend_gap9.kernels.costs import call_cycles
 from tmc.backend_gap9.kernels.record import Kernel
-from tmc.backend_gap9.plan.l1_buffers import attention_buffers, needed_bytes
+from tmc.backend_gap9.plan.l1_buffers import attention_buffers, bias_line_bytes, needed_bytes
 from tmc.backend_gap9.plan.plan import AttentionTiling
 from tmc.backend_gap9.plan.stage_tiles import SmallestTiles, TiledStage
 from tmc.backend_gap9.plan.tile_problem import InputCost, RowChoice, StepCost, TileChoice, TileProblem
@@ -69,7 +69,7 @@ class AttentionTiles:
             if choice is None:
                 break
             choices.append(choice)
-        return TileProblem(tuple(choices), (0,), self.target.l1_usable_bytes)
+        return TileProblem(tuple(choices), (0,) * len(self._line_bytes()), self.target.l1_usable_bytes)
 
     def tiling(self, problem: TileProblem, solution: TileChoice) -> AttentionTiling:
         """Return the tiling that a solution stands for."""
@@ -88,9 +88,10 @@ class AttentionTiles:
 
     def smallest_transfers(self) -> tuple[tuple[str, int], ...]:
         """Return every kind of transfer that the smallest tiling makes, by value, with its bytes."""
-        tiling, (q, k, vt, _) = self.smallest_tiling(), self.stage.op.inputs
+        tiling, (q, k, vt) = self.smallest_tiling(), self.stage.op.inputs[:3]
+        loaded = zip((q, *self.stage.op.inputs[4:]), self._line_bytes(), strict=False)
         return (
-            (q, tiling.rows * self._pitch(0)),
+            *((name, tiling.rows * line_bytes) for name, line_bytes in loaded),
             (k, tiling.keys * self._pitch(1)),
             (vt, tiling.channels * self._pitch(2)),
             (self.stage.op.output, tiling.rows * self.sizes[3]),
@@ -103,7 +104,8 @@ class AttentionTiles:
         smallest = self.smallest_tiling()
         tiling = AttentionTiling(rows, smallest.keys, smallest.channels)
         buffers = attention_buffers(self.staged, self.stage, tiling)
-        moved = (rows * self._pitch(0), rows * width, self._tables_bytes())
+        lines = self._line_bytes()
+        moved = (*(rows * each for each in lines), rows * width, self._tables_bytes())
         if needed_bytes(buffers) > target.l1_usable_bytes or max(moved) > limit:
             return None
         steps = (
@@ -114,19 +116,21 @@ class AttentionTiles:
         if not all(allowed):
             return None
         turns = self._turns(rows) * heads
-        loads = [dma_cycles(target, count * self._pitch(0)) for count in turns]
+        loads = [[dma_cycles(target, count * each) for count in turns] for each in lines]
         stores = [dma_cycles(target, count * width, count) for count in turns]
         tables = dma_cycles(target, self._tables_bytes())
         fixed = needed_bytes(tuple(each for each in buffers if each.role == "fixed"))
-        # Q has two buffers even where there is one turn: the schedule knows no other form.
-        query = InputCost(rows * self._pitch(0), sum(loads[1:]), (2,))
+        # An input has two buffers even where there is one turn: the schedule knows no other form.
+        inputs = (
+            InputCost(rows * each, sum(cycles[1:]), (2,)) for each, cycles in zip(lines, loads, strict=True)
+        )
         return RowChoice(
             rows=rows,
             fixed_bytes=fixed,
-            dma_cycles=sum(loads) + sum(stores) + tables,
-            exposed_cycles=loads[0] + stores[-1] + tables,
+            dma_cycles=sum(map(sum, loads)) + sum(stores) + tables,
+            exposed_cycles=sum(cycles[0] for cycles in loads) + stores[-1] + tables,
             ahead_cycles=sum(stores[:-1]),
-            inputs=(query,),
+            inputs=tuple(inputs),
             steps=allowed,
         )
 
@@ -139,7 +143,7 @@ class AttentionTiles:
             keys,
             1,
             lambda count, size: self._call_cycles(SCORES, rows=count, keys=size, width=width),
-            lambda count: self._call_cycles(SOFTMAX, rows=count, keys=keys),
+            lambda count: self._call_cycles(softmax_of(self.stage.op), rows=count, keys=keys),
         )
 
     def _values(self, rows: int, tile: int) -> StepCost:
@@ -193,6 +197,11 @@ class AttentionTiles:
         """Return the rows of every query tile of one head."""
         whole = self.sizes[1]
         return tuple(min(rows, whole - start) for start in range(0, whole, rows))
+
+    def _line_bytes(self) -> tuple[int, ...]:
+        """Return the bytes that come with each query: its row, its line of a bias that has one for each."""
+        bias_bytes = bias_line_bytes(self.staged, self.stage)
+        return (self._pitch(0), bias_bytes) if bias_bytes else (self._pitch(0),)
 
     def _pitch(self, operand: int) -> int:
         return self.staged.layouts[self.stage.op.inputs[operand]].pitch_bytes

@@ -1,17 +1,27 @@
 """Schedule of an attention stage: for every head and every tile of query rows, scores, softmax, values.
 
 Tiles of K and of V transposed stream through one double buffer `kv`: while one is used the next one travels,
-across the softmax and from one query tile to the next. Scores never leave L1.
+across the softmax and from one query tile to the next. Scores never leave L1. Lines of a bias come with the
+queries that they belong to.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tmc.backend_gap9.kernels.attention import EXP_TABLE_BYTES, NORM_BYTES, SCORES, SOFTMAX, VALUES
+from tmc.backend_gap9.kernels.attention import (
+    EXP_TABLE_BYTES,
+    NORM_BYTES,
+    SCORES,
+    SOFTMAX,
+    SOFTMAX_BIAS,
+    VALUES,
+    bias_of,
+    bias_pitch,
+)
 from tmc.backend_gap9.kernels.record import Kernel
 from tmc.backend_gap9.kernels.weight_rows import odd_pitch
-from tmc.backend_gap9.plan.l1_buffers import key_value_slot_bytes
+from tmc.backend_gap9.plan.l1_buffers import bias_line_bytes, key_value_slot_bytes
 from tmc.backend_gap9.plan.plan import AttentionTiling
 from tmc.backend_gap9.program.buffers import ValueShape
 from tmc.backend_gap9.program.expressions import Number, add, div, expr, mod, mul, tile_size, tiles
@@ -46,7 +56,7 @@ from tmc.backend_gap9.schedule.context import (
     when,
 )
 from tmc.backend_gap9.schedule.form import StageSchedule
-from tmc.backend_gap9.stages.pack import own_name
+from tmc.backend_gap9.stages.pack import line_blocks, own_name
 from tmc.backend_gap9.stages.staged import GraphStage
 from tmc.ir.graph import Graph, Op
 from tmc.ir.integer.qattention import QAttentionAttrs
@@ -116,6 +126,33 @@ class _Attention:
             mul(taken, self.pitch(0)),
         )
 
+    def load_bias(self, turn: Expr) -> tuple[Dma, ...]:
+        """Start loading the lines of a bias for the query tile of a turn, if it has one for each query."""
+        block = self.bias_block
+        if block is None:
+            return ()
+        rows, pitch = self.sizes()[0], bias_line_bytes(self.context.staged, self.stage)
+        count = tiles(rows, self.tiling.rows)
+        first = self.bias_line(div(turn, count), mul(mod(turn, count), self.tiling.rows))
+        taken = tile_size(mod(turn, count), self.tiling.rows, rows)
+        slot = Slot("bias", mod(turn, 2))
+        return (load(slot, self.bias_tile(turn), at(block, mul(first, pitch)), mul(taken, pitch)),)
+
+    @property
+    def bias_block(self) -> str | None:
+        """The block of a bias with a line for each query."""
+        blocks = line_blocks(self.context.graph, self.stage, self.stage.op)
+        return next(iter(blocks.values()), None)
+
+    def bias_line(self, head: Number, row: Number) -> Expr:
+        """Return the number of the line for a query of a head."""
+        heads, rows, _ = self.context.graph.types[self.stage.op.inputs[4]].shape
+        return add(mul(head, rows) if heads > 1 else 0, row if rows > 1 else 0)
+
+    def bias_tile(self, turn: Number) -> Address:
+        tile_bytes = self.tiling.rows * bias_line_bytes(self.context.staged, self.stage)
+        return at("bias", mul(mod(turn, 2), tile_bytes))
+
     def q_tile(self, turn: Number) -> Address:
         return at("q", mul(mod(turn, 2), self.tiling.rows * self.pitch(0)))
 
@@ -158,6 +195,7 @@ class _Attention:
         return (
             *stage_prologue(self.context, self.stage),
             self.load_q(Const(0)),
+            *self.load_bias(Const(0)),
             self.load_k(0, 0, Const(0)),
             *outer,
             *(wait("out", index) for index in range(min(2, turns))),
@@ -173,6 +211,8 @@ class _Attention:
         row = add(mul(head, rows_total), mul(t, self.tiling.rows))
         k_tiles, v_tiles = tiles(keys, self.tiling.keys), tiles(width, self.tiling.channels)
         body: list[Stmt] = [*bind, wait("q", mod(turn, 2))]
+        if self.load_bias(turn):
+            body.append(wait("bias", mod(turn, 2)))
         j: Number = J if k_tiles > 1 else 0
         bind, running = named("k_tile", add(mul(turn, k_tiles + v_tiles), j))
         scores = (
@@ -183,8 +223,8 @@ class _Attention:
         body += [Loop("j", k_tiles, scores)] if k_tiles > 1 else scores
         body += [
             BARRIER,
-            *when(more, self.load_q(add(turn, 1))),
-            self.softmax_call(head, rows, row),
+            *when(more, self.load_q(add(turn, 1)), *self.load_bias(add(turn, 1))),
+            self.softmax_call(head, t, turn, rows, row),
             *when(less(1, turn), wait("out", mod(turn, 2))),
         ]
         j = J if v_tiles > 1 else 0
@@ -264,18 +304,27 @@ class _Attention:
             shift=Lookup("score_shift", expr(head)),
         )
 
-    def softmax_call(self, head: Number, rows: Expr, row: Expr) -> Stmt:
+    def softmax_call(self, head: Number, t: Number, turn: Expr, rows: Expr, row: Expr) -> Stmt:
         op = self.stage.op
         tables = Tables.of(self.context.staged.packed[self.stage.number])
-        return self.call(
-            SOFTMAX,
+        operands = [
             operand("scores", at("scores"), self.scratch("scores", row)),
             tables.operand(op, "exp_table", mul(head, EXP_TABLE_BYTES)),
             operand("p", at("scores"), self.scratch("p", row)),
             operand("norm", at("norm"), self.scratch("norm", 0, mul(row, NORM_BYTES))),
-            rows=rows,
-            scores_pitch=self.scores_pitch,
+        ]
+        numbers: dict[str, Number] = {"rows": rows, "scores_pitch": self.scores_pitch}
+        if bias_of(op) is None:
+            return self.call(SOFTMAX, *operands, **numbers)
+        block, pitch = self.bias_block, bias_pitch(self.sizes()[1])
+        line = self.bias_line(head, mul(t, self.tiling.rows))
+        operands.append(
+            tables.operand(op, "bias", mul(line, pitch))
+            if block is None
+            else operand("bias", self.bias_tile(turn), part(block, line))
         )
+        numbers |= {"bias_rows": 1 if block is None else rows, "bias_pitch": pitch}
+        return self.call(SOFTMAX_BIAS, *operands, **numbers)
 
     def values_call(
         self, head: Number, j: Number, turn: Expr, running: Expr, t: Number, rows: Expr, row: Expr

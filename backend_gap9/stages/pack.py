@@ -8,6 +8,7 @@ tile by tile.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 
 import numpy as np
 
@@ -50,11 +51,11 @@ def line_blocks(graph: Graph, stage: GraphStage, op: Op) -> Mapping[str, str]:
 def line_pitch(graph: Graph, table: str) -> int:
     """Return the bytes from line to line of a packed line table: whole words."""
     kind = graph.types[table]
-    return word_up(kind.shape[1] * kind.dtype.size_bytes)
+    return word_up(kind.shape[-1] * kind.dtype.size_bytes)
 
 
 def _packed_lines(graph: Graph, table: str) -> bytes:
-    lines = graph.constants[table]
+    lines = graph.constants[table].reshape(-1, graph.types[table].shape[-1])
     data = np.ascontiguousarray(lines, lines.dtype.newbyteorder("<")).view(np.uint8)
     more = line_pitch(graph, table) - data.shape[1]
     return np.pad(data, ((0, 0), (0, more))).tobytes()
@@ -88,7 +89,7 @@ def pack_stage(graph: Graph, stage: GraphStage) -> PackedStage:
             add_block(weight_block(graph, op), packed.shape[0], packed.tobytes())
         for table, block in line_blocks(graph, stage, op).items():
             if block not in contents:
-                add_block(block, graph.types[table].shape[0], _packed_lines(graph, table))
+                add_block(block, prod(graph.types[table].shape[:-1]), _packed_lines(graph, table))
     if tables:
         blocks.insert(0, ConstantBlock(table_block(graph, stage), stage.number, 1, len(tables)))
         contents[table_block(graph, stage)] = bytes(tables)

@@ -23,6 +23,8 @@ static const attention SHAPES[] = {
 IN_L1 static int8_t q[ROWS * Q_PITCH] __attribute__((aligned(4)));
 /* K, V^T and the scores of a shape, one after the other. */
 IN_L1 static int8_t operands[92 * 1024] __attribute__((aligned(4)));
+/* For 80 keys a line for each query, else one for all. */
+IN_L1 static int16_t bias[ROWS * 82] __attribute__((aligned(4)));
 IN_L1 static uint8_t exp_table[1024] __attribute__((aligned(4)));
 IN_L1 static int8_t y[ROWS * WIDTH] __attribute__((aligned(4)));
 IN_L1 static tmc_attention_norm norm[ROWS];
@@ -59,6 +61,16 @@ static void compute_softmax(const attention *shape)
     tmc_attention_softmax_s16u8_xpulp(&args);
 }
 
+static void compute_softmax_bias(const attention *shape)
+{
+    const tmc_attention_softmax_bias_args args = {
+        .scores = scores_of(shape), .bias = bias, .exp_table = exp_table, .norm = norm,
+        .scores_pitch = shape->scores_pitch, .bias_pitch = shape->scores_pitch, .rows = ROWS,
+        .bias_rows = shape->keys <= 80u ? ROWS : 1u, .keys = shape->keys, .out_multiplier = 20000,
+    };
+    tmc_attention_softmax_bias_s16s16u8_xpulp(&args);
+}
+
 static void compute_values(const attention *shape)
 {
     tmc_attention_values_args args = {
@@ -89,6 +101,13 @@ void measure(void)
             compute_softmax(shape);
             begin_case("values", shape->name, each, each * WIDTH);
             compute_values(shape);
+            end_cases();
+        }
+        for (uint32_t round = 0; round < 2u; ++round) {
+            compute_scores(shape);
+            tmc_barrier();
+            begin_case("softmax_bias", shape->name, each, 0);
+            compute_softmax_bias(shape);
             end_cases();
         }
         for (uint32_t round = 0; round < 2u; ++round) {

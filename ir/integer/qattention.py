@@ -9,7 +9,7 @@ import numpy as np
 from tmc.ir.attrs import Attrs
 from tmc.ir.integer.arithmetic import Int, bit_length, magnitude, product, round_shift, shifted
 from tmc.ir.op_def import OpDef
-from tmc.ir.shapes import Types, need, operand_shape, shift_fits
+from tmc.ir.shapes import Types, attention_bias, need, operand_shape, shift_fits
 from tmc.ir.types import Array, DType, TensorType
 
 EXP_ENTRIES = 1024
@@ -31,7 +31,10 @@ class QAttentionAttrs(Attrs):
 
 
 def infer(types: Types, attrs: QAttentionAttrs) -> TensorType:
-    """q s8 [H, M, d], k s8 [H, N, d], vt s8 [H * d, N], exp_table u8 [H, 1024]; result s8 [M, H * d]."""
+    """q s8 [H, M, d], k s8 [H, N, d], vt s8 [H * d, N], exp_table u8 [H, 1024]; result s8 [M, H * d].
+
+    Optional: bias s16 [H or 1, M or 1, N].
+    """
     heads, rows, width = operand_shape("q", types[0], 3, DType.S8)
     k = operand_shape("k", types[1], 3, DType.S8)
     need(
@@ -43,6 +46,8 @@ def infer(types: Types, attrs: QAttentionAttrs) -> TensorType:
     need(vt == (heads * width, k[1]), f"found vt {vt}, allowed {(heads * width, k[1])}")
     table = operand_shape("exp_table", types[3], 2, DType.U8)
     need(table == (heads, 1024), f"found exp_table {table}, allowed ({heads}, 1024)")
+    if len(types) == 5:
+        attention_bias(operand_shape("bias", types[4], 3, DType.S16), heads, rows, k[1])
     for shift in attrs.score_shift:
         shift_fits(shift)
     need(
@@ -52,10 +57,12 @@ def infer(types: Types, attrs: QAttentionAttrs) -> TensorType:
     return TensorType(DType.S8, (rows, heads * width))
 
 
-def qattention(q: Array, k: Array, vt: Array, exp_table: Array, attrs: QAttentionAttrs) -> Array:
+def qattention(
+    q: Array, k: Array, vt: Array, exp_table: Array, attrs: QAttentionAttrs, bias: Array | None = None
+) -> Array:
     """Return int8 [M, H * d] from q [H, M, d], k [H, N, d], vt [H * d, N] and exp_table u8 [H, 1024].
 
-    Per head and row: t_j = R(q . k_j, score_shift); p_j = exp_table[min(1023, max t - t_j)];
+    Per head and row: t_j = R(q . k_j, score_shift) + bias_j; p_j = exp_table[min(1023, max t - t_j)];
     A = sum_j p_j v_j; L = sum_j p_j; the division A / L is deferred to the end (`divide_by_sum`).
     Normalised: p_j = (255 p_j + (L >> 1)) // L first, then A / 255, by way of A / 2: these p_j may sum to
     510.
@@ -64,6 +71,8 @@ def qattention(q: Array, k: Array, vt: Array, exp_table: Array, attrs: QAttentio
     out = np.empty((rows, heads, width), dtype=np.int8)
     for head in range(heads):
         scores = shifted(product(q[head], k[head].T), attrs.score_shift[head])
+        if bias is not None:
+            scores += bias[head % bias.shape[0]]
         assert magnitude(scores) < 2**15, "scores do not fit int16"
         index = np.minimum(scores.max(axis=1, keepdims=True) - scores, EXP_ENTRIES - 1)
         p = exp_table[head].take(index)
@@ -93,9 +102,9 @@ def divide_by_sum(acc: Int, total: Int, out_multiplier: int, out_shift: int) -> 
 
 
 OP = OpDef(
-    ("q", "k", "vt", "exp_table"),
+    ("q", "k", "vt", "exp_table", "bias?"),
     QAttentionAttrs,
     infer,
-    lambda x, at: qattention(x[0], x[1], x[2], x[3], at),
+    lambda x, at: qattention(x[0], x[1], x[2], x[3], at, *x[4:]),
     "integer attention",
 )

@@ -34,6 +34,7 @@
 #define tmc_rope_s16s8 TMC_KERNEL(tmc_rope_s16s8)
 #define tmc_attention_scores_s8s8s16 TMC_KERNEL(tmc_attention_scores_s8s8s16)
 #define tmc_attention_softmax_s16u8 TMC_KERNEL(tmc_attention_softmax_s16u8)
+#define tmc_attention_softmax_bias_s16s16u8 TMC_KERNEL(tmc_attention_softmax_bias_s16s16u8)
 #define tmc_attention_values_u8s8s8 TMC_KERNEL(tmc_attention_values_u8s8s8)
 #define tmc_mean_rows_s8s16 TMC_KERNEL(tmc_mean_rows_s8s16)
 #define tmc_depthwise_rows_s8s8 TMC_KERNEL(tmc_depthwise_rows_s8s8)

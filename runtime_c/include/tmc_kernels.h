@@ -185,6 +185,25 @@ typedef struct {
 void tmc_attention_softmax_s16u8_scalar(const tmc_attention_softmax_args *args);
 void tmc_attention_softmax_s16u8_xpulp(const tmc_attention_softmax_args *args);
 
+/** Arguments of tmc_attention_softmax_bias; one head, one block of rows. */
+typedef struct {
+    int16_t *scores;          /* as in tmc_attention_softmax_args */
+    const int16_t *bias;      /* [bias_rows][keys] */
+    const uint8_t *exp_table; /* [1024], [0] = 255 */
+    tmc_attention_norm *norm; /* [rows] */
+    uint32_t scores_pitch;
+    uint32_t bias_pitch;
+    uint32_t rows;
+    uint32_t bias_rows;       /* rows, or 1: one for all rows */
+    uint32_t keys;            /* at least 1, below 2^16 */
+    uint32_t out_multiplier;  /* below 2^15 */
+} tmc_attention_softmax_bias_args;
+
+/** The same of t[j] + bias[j], which fits int16 by proof.
+ *  scores s16, bias s16, p u8. Splits rows. */
+void tmc_attention_softmax_bias_s16s16u8_scalar(const tmc_attention_softmax_bias_args *args);
+void tmc_attention_softmax_bias_s16s16u8_xpulp(const tmc_attention_softmax_bias_args *args);
+
 /** Arguments of tmc_attention_values; one head, one block of rows, one block of its channels. */
 typedef struct {
     const uint8_t *p;               /* [rows][keys] */

@@ -111,7 +111,8 @@
 /* Dot products of 2 halves; _SCALAR: d = (a.low + a.high) * b.low, exactly. */
 #define TMC_DOT_S16S16(d, a, b) TMC_TEXT_R("pv.dotsp.h", 0x57, 0, 0x4c, d, a, b)
 #define TMC_DOT_SCALAR(d, a, b) TMC_TEXT_R("pv.dotsp.sc.h", 0x57, 4, 0x4c, d, a, b)
-/* Each half of d: the greater, the smaller of a and b. */
+/* Each half of d: a + b, which wraps; the greater, the smaller of a and b. */
+#define TMC_ADD_HALVES(d, a, b) TMC_TEXT_R("pv.add.h", 0x57, 0, 0x00, d, a, b)
 #define TMC_MAX_HALVES(d, a, b) TMC_TEXT_R("pv.max.h", 0x57, 0, 0x18, d, a, b)
 #define TMC_MIN_HALVES(d, a, b) TMC_TEXT_R("pv.min.h", 0x57, 0, 0x10, d, a, b)
 /* Each byte of d, likewise. */

@@ -128,13 +128,22 @@ def qrope(x: Matrix, table: Matrix, attrs: QRopeAttrs) -> list[Matrix]:
 
 
 def qattention(
-    q: list[Matrix], k: list[Matrix], vt: Matrix, exp_table: Matrix, attrs: QAttentionAttrs
+    q: list[Matrix],
+    k: list[Matrix],
+    vt: Matrix,
+    exp_table: Matrix,
+    attrs: QAttentionAttrs,
+    bias: list[Matrix] | None = None,
 ) -> Matrix:
     width = len(q[0][0])
     out: Matrix = [[] for _ in q[0]]
     for head in range(attrs.heads):
         for m, row in enumerate(q[head]):
             scores = [rounded(dot(row, key), attrs.score_shift[head]) for key in k[head]]
+            if bias is not None:
+                of_head = bias[head % len(bias)]
+                line = of_head[m % len(of_head)]
+                scores = [score + added for score, added in zip(scores, line, strict=True)]
             assert all(-(2**15) <= score < 2**15 for score in scores)
             p = [exp_table[head][min(1023, max(scores) - score)] for score in scores]
             total, shift = sum(p), attrs.out_shift

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -200,15 +201,22 @@ def attention_cases(draw: st.DrawFn) -> tuple[list[Array], QAttentionAttrs]:
         heads, shifts, draw(st.integers(2**14, 2**15 - 1)), draw(st.integers(10, 18)), draw(st.booleans())
     )
     q_, k = stacked
-    return [q_.reshape(heads, rows, width), k.reshape(heads, keys, width), vt, tables], attrs
+    operands = [q_.reshape(heads, rows, width), k.reshape(heads, keys, width), vt, tables]
+    if draw(st.booleans()):
+        # scores are below 2^14 with one shift more
+        attrs = replace(attrs, score_shift=tuple(shift + 1 for shift in shifts))
+        shape = draw(st.sampled_from((1, heads))), draw(st.sampled_from((1, rows))), keys
+        bias = matrix(draw(SEEDS), shape[0] * shape[1], keys, np.int16, draw(KINDS)) // 2
+        operands.append(bias.astype(np.int16).reshape(shape))
+    return operands, attrs
 
 
 @SETTINGS
 @given(attention_cases())
 def test_qattention(case: tuple[list[Array], QAttentionAttrs]) -> None:
     operands, attrs = case
-    q_, k, vt, tables = [operand.tolist() for operand in operands]
-    expected = oracle.qattention(q_, k, vt, tables, attrs)
+    q_, k, vt, tables, *bias = [operand.tolist() for operand in operands]
+    expected = oracle.qattention(q_, k, vt, tables, attrs, *bias)
     assert evaluate(K.QATTENTION, operands, attrs).tolist() == expected
 
 

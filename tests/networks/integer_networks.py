@@ -42,6 +42,7 @@ def integer_network(
     heads: int = 3,
     hidden: int = 768,
     head: Literal["classes", "signal", "curves"] = "classes",
+    bias: tuple[bool, bool] | None = None,
 ) -> Graph:
     """Return a verified integer graph of TinyMyo's structure.
 
@@ -50,7 +51,8 @@ def integer_network(
 
     tokens: patches of all channels; a patch has channels * samples / tokens samples. rope_period: lines of
     the rotation table; 0 means no rotation, `tokens` the flat scheme, tokens / channels the cyclic one, which
-    brings a bias of the patch embedding for every channel.
+    brings a bias of the patch embedding for every channel. bias: a bias on the scores that differs by head or
+    not, by query or not.
     """
     patch = channels * samples // tokens
     assert patch * tokens == channels * samples and tokens % channels == 0
@@ -61,7 +63,7 @@ def integer_network(
     stream = net.linear("patch", patches, dim, _shift(patch, 2000, 2000), dtype="s16", groups=groups)
     rotation = net.rotation_table(rope_period, dim // heads) if rope_period else None
     for layer in range(layers):
-        stream = net.attention(f"block{layer}.attn", stream, heads, rotation)
+        stream = net.attention(f"block{layer}.attn", stream, heads, rotation, bias)
         stream = net.mlp(f"block{layer}.mlp", stream, hidden)
     normed = net.layernorm("norm", stream)
     if head == "classes":
@@ -244,7 +246,16 @@ class _Network:
         attrs = QRopeAttrs(heads, 20)
         return self.builder.op(OpKind.QROPE, [wide, rotation], attrs, _loc(name, "Rope"), name)
 
-    def attention(self, name: str, stream: str, heads: int, rotation: str | None) -> str:
+    def score_bias(self, name: str, heads: int, tokens: int, by_head: bool, by_query: bool) -> str:
+        """Return numbers of a table's reach, and some that say never."""
+        shape = heads if by_head else 1, tokens if by_query else 1, tokens
+        codes = self.integers(shape, 300)
+        codes[self.random.random(shape) < 0.2] = -20_000
+        return self.builder.constant(codes.astype(np.int16), f"{name}.bias")
+
+    def attention(
+        self, name: str, stream: str, heads: int, rotation: str | None, bias: tuple[bool, bool] | None
+    ) -> str:
         dim = self.builder.type_of(stream).shape[1]
         normed = self.layernorm(f"{name}.norm", stream)
         q = self.query_or_key(f"{name}.q", normed, heads, rotation)
@@ -255,9 +266,10 @@ class _Network:
         table[:, -1] = 0
         exp_table = self.builder.constant(table.astype(np.uint8), f"{name}.exp_table")
         attrs = QAttentionAttrs(heads, tuple(smallest + head % 2 for head in range(heads)), 16_000, 13)
-        mixed = self.builder.op(
-            OpKind.QATTENTION, [q, k, vt, exp_table], attrs, _loc(name, "Softmax"), f"{name}.mixed"
-        )
+        operands = [q, k, vt, exp_table]
+        if bias is not None:
+            operands.append(self.score_bias(name, heads, self.builder.type_of(stream).shape[0], *bias))
+        mixed = self.builder.op(OpKind.QATTENTION, operands, attrs, _loc(name, "Softmax"), f"{name}.mixed")
         return self.linear(f"{name}.proj", mixed, dim, _shift(dim, 40, 500), dtype="s16", residual=stream)
 
     def mlp(self, name: str, stream: str, hidden: int) -> str:

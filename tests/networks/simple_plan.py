@@ -115,7 +115,7 @@ def stage_plan(staged: Staged, stage: GraphStage, tiles: Tiles) -> StagePlan:
 
 def attention(staged: Staged, stage: GraphStage, tiles: Tiles) -> tuple[Tiling, L1Needs]:
     """Return the tiles of an attention stage and their buffers."""
-    q, k, _, _ = (staged.graph.types[name].shape for name in stage.op.inputs)
+    q, k = (staged.graph.types[name].shape for name in stage.op.inputs[:2])
     tiling = AttentionTiling(min(tiles.queries, q[1]), min(tiles.keys, k[1]), min(tiles.values, q[2]))
     return tiling, attention_buffers(staged, stage, tiling)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tests.runtime_c.kernel_interface import Kernels, Rows, blank
@@ -53,6 +55,34 @@ def call_softmax(
         cores_in_some_order(rng),
         scores=scores.memory,
         scores_pitch=scores.pitch,
+        exp_table=exp_table,
+        norm=norm,
+        rows=rows,
+        keys=keys,
+        out_multiplier=out_multiplier,
+    )
+    return scores.read().view(np.uint8)[:, :keys], norm
+
+
+def call_softmax_bias(
+    kernels: Kernels,
+    rng: np.random.Generator,
+    scores: Rows,
+    bias: Integers,
+    exp_table: Integers,
+    out_multiplier: int,
+) -> tuple[Integers, Integers]:
+    """Run tmc_attention_softmax_bias_s16s16u8 in place; return p and the norm pairs. bias: a line or all."""
+    rows, keys = scores.shape
+    norm, lines = np.zeros((rows, 2), dtype=np.int32), Rows(bias, int(rng.integers(3)))
+    kernels(
+        "tmc_attention_softmax_bias_s16s16u8",
+        cores_in_some_order(rng),
+        scores=scores.memory,
+        scores_pitch=scores.pitch,
+        bias=lines.memory,
+        bias_pitch=lines.pitch,
+        bias_rows=len(bias),
         exp_table=exp_table,
         norm=norm,
         rows=rows,
@@ -116,10 +146,33 @@ def check_softmax(kernels: Kernels, rng: np.random.Generator, rows: int, keys: i
     exp_table = random_exp_table(rng)
     out_multiplier = int(rng.integers(1, 2**15))
     p, norm = call_softmax(kernels, rng, Rows(t, int(rng.integers(3))), exp_table, out_multiplier)
-    highest = t.max(axis=1, keepdims=True).astype(np.int64)
-    expected = exp_table[np.minimum(highest - t, 1023)]
-    np.testing.assert_array_equal(p, expected)
+    check_weights(rng, t.astype(np.int64), exp_table, out_multiplier, p, norm)
 
+
+def check_softmax_bias(kernels: Kernels, rng: np.random.Generator, rows: int, keys: int, lines: int) -> None:
+    """tmc_attention_softmax_bias_s16s16u8: sums that just fit int16, with a bias for all rows or for each."""
+    bias = integers(rng, (rows if lines % 2 else 1, keys), np.int16)
+    room = [np.iinfo(np.int16).min - np.minimum(bias, 0), np.iinfo(np.int16).max - np.maximum(bias, 0)]
+    t = rng.integers(*(np.broadcast_to(end, (rows, keys)) for end in room), endpoint=True).astype(np.int16)
+    exp_table = random_exp_table(rng)
+    out_multiplier = int(rng.integers(1, 2**15))
+    scores = Rows(t, int(rng.integers(3)))
+    p, norm = call_softmax_bias(kernels, rng, scores, bias, exp_table, out_multiplier)
+    check_weights(rng, t.astype(np.int64) + bias, exp_table, out_multiplier, p, norm)
+
+
+def check_weights(
+    rng: np.random.Generator,
+    t: Integers,
+    exp_table: Integers,
+    out_multiplier: int,
+    p: Integers,
+    norm: Integers,
+) -> None:
+    """Check every p of scores t, and the division of all kinds of sums by the row's total."""
+    rows = len(t)
+    expected = exp_table[np.minimum(t.max(axis=1, keepdims=True) - t, 1023)]
+    np.testing.assert_array_equal(p, expected)
     total = expected.astype(np.int64).sum(axis=1, keepdims=True)
     sums = rng.integers(-128 * total, 127 * total + 1, (rows, 50))
     out_shift = int(rng.integers(-3, 16))
@@ -142,7 +195,7 @@ def check_values(kernels: Kernels, rng: np.random.Generator, rows: int, keys: in
 
 
 def check_attention(kernels: Kernels, rng: np.random.Generator, rows: int, width: int, keys: int) -> None:
-    """The three attention kernels in a row against the one op that they are."""
+    """The three attention kernels in a row against the one op that they are, without a bias and with one."""
     q, k = integers(rng, (rows, width), np.int8), integers(rng, (keys, width), np.int8)
     vt = integers(rng, (width, keys), np.int8)
     exp_table = random_exp_table(rng)
@@ -156,5 +209,13 @@ def check_attention(kernels: Kernels, rng: np.random.Generator, rows: int, width
     scores = blank(rows, keys, np.int16, int(rng.integers(3)))
     call_scores(kernels, rng, q, k, scores, attrs.score_shift[0])
     _, norm = call_softmax(kernels, rng, scores, exp_table, attrs.out_multiplier)
+    y = call_values(kernels, rng, scores, keys, vt, norm, attrs.out_shift)
+    np.testing.assert_array_equal(y, expected)
+    bias = np.triu(np.full((rows, keys), -15_000, dtype=np.int16), 1)
+    attrs = replace(attrs, score_shift=(attrs.score_shift[0] + 1,))  # leaves the bias its room
+    expected = qattention(q[None], k[None], vt, exp_table[None], attrs, bias[None])
+    scores = blank(rows, keys, np.int16, int(rng.integers(3)))
+    call_scores(kernels, rng, q, k, scores, attrs.score_shift[0])
+    _, norm = call_softmax_bias(kernels, rng, scores, bias, exp_table, attrs.out_multiplier)
     y = call_values(kernels, rng, scores, keys, vt, norm, attrs.out_shift)
     np.testing.assert_array_equal(y, expected)

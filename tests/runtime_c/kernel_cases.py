@@ -17,6 +17,7 @@ from tests.runtime_c.attention_kernel_cases import (
     check_attention,
     check_scores,
     check_softmax,
+    check_softmax_bias,
     check_values,
 )
 from tests.runtime_c.column_kernel_cases import (
@@ -270,6 +271,7 @@ CASES: dict[str, Case] = {
     "tmc_rope_s16s8": check_rope,
     "tmc_attention_scores_s8s8s16": check_scores,
     "tmc_attention_softmax_s16u8": check_softmax,
+    "tmc_attention_softmax_bias_s16s16u8": check_softmax_bias,
     "tmc_attention_values_u8s8s8": check_values,
     "tmc_mean_rows_s8s16": check_mean_rows,
     "tmc_depthwise_rows_s8s8": check_depthwise("tmc_depthwise_rows_s8s8"),
@@ -302,6 +304,7 @@ REAL_SIZES = (
     ("tmc_layernorm_s16s16", (32, 384, 0)),
     ("tmc_rope_s16s8", (80, 32, 50)),
     ("tmc_attention_softmax_s16u8", (40, 800, 0)),
+    ("tmc_attention_softmax_bias_s16s16u8", (40, 400, 1)),
     ("tmc_mean_rows_s8s16", (1, 400, 192)),
     ("tmc_depthwise_rows_table_s8s8", (50, 3, 256)),
     ("tmc_interpolate_rows_transposed_s16s16", (1000, 49, 5)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tmc.backend_gap9.prove.claims import CheckedCall
-from tmc.backend_gap9.prove.relations.wanted import Wanted, one_line, within
+from tmc.backend_gap9.prove.relations.wanted import Wanted, all_lines, one_line, within
 from tmc.ir.graph import Graph
 from tmc.ir.integer.qattention import QAttentionAttrs
 
@@ -36,12 +36,35 @@ def relate_scores(call: CheckedCall, graph: Graph) -> Wanted:
 
 def relate_softmax(call: CheckedCall, graph: Graph) -> Wanted:
     """Return what a call that makes exponentials and divisors must be given."""
+    if len(call.op.inputs) != 4:
+        raise ValueError(f"found kernel {call.kernel}, allowed one that adds a bias to the scores")
+    return _softmax(call, graph)
+
+
+def _softmax(call: CheckedCall, graph: Graph) -> Wanted:
     attrs, rows_total, keys_total, _ = _attention(call, graph)
     row = call.claim("p").row
     head, _ = within(row, call.arguments["rows"], rows_total, "rows")
     values = {"scores": (None, row, 0), "p": (None, row, 0), "norm": (None, 0, row * NORM_BYTES)}
     constants = {"exp_table": one_line(graph.constants[call.op.inputs[3]][head])}
     return Wanted(values, constants, {"keys": keys_total, "out_multiplier": attrs.out_multiplier})
+
+
+def relate_softmax_bias(call: CheckedCall, graph: Graph) -> Wanted:
+    """Return the same for one that adds a bias to the scores first."""
+    wanted = _softmax(call, graph)
+    if len(call.op.inputs) != 5:
+        raise ValueError(f"found kernel {call.kernel}, allowed one for scores without a bias")
+    bias = graph.constants[call.op.inputs[4]]
+    rows_total, rows = graph.types[call.op.inputs[0]].shape[1], call.arguments["rows"]
+    head, first = divmod(call.claim("p").row, rows_total)
+    of_head = bias[head if bias.shape[0] > 1 else 0]
+    lines = of_head[first : first + rows] if bias.shape[1] > 1 else of_head
+    return Wanted(
+        wanted.values,
+        {**wanted.constants, "bias": all_lines(lines)},
+        {**wanted.numbers, "bias_rows": len(lines)},
+    )
 
 
 def relate_values(call: CheckedCall, graph: Graph) -> Wanted:

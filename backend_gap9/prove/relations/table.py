@@ -6,7 +6,12 @@ from collections.abc import Callable, Mapping
 
 from tmc.backend_gap9.prove.claims import CheckedCall
 from tmc.backend_gap9.prove.relations.add import relate_add
-from tmc.backend_gap9.prove.relations.attention import relate_scores, relate_softmax, relate_values
+from tmc.backend_gap9.prove.relations.attention import (
+    relate_scores,
+    relate_softmax,
+    relate_softmax_bias,
+    relate_values,
+)
 from tmc.backend_gap9.prove.relations.clip import relate_clip
 from tmc.backend_gap9.prove.relations.convert import relate_convert
 from tmc.backend_gap9.prove.relations.depthwise_rows import relate_depthwise_rows
@@ -23,8 +28,8 @@ from tmc.ir.graph import Graph, OpKind
 
 Relation = Callable[[CheckedCall, Graph], Wanted]
 
-# A relation refuses the kernels of its op that do not compute this one. Attention takes three kernels, a move
-# one or two.
+# A relation refuses the kernels of its op that do not compute this one. Attention takes three kernels, another
+# one for the softmax where it has a bias; a move takes one or two.
 RELATIONS: Mapping[OpKind, Relation | Mapping[str, Relation]] = {
     OpKind.QLINEAR: relate_linear,
     OpKind.QREQUANTISE: relate_requantise,
@@ -36,6 +41,7 @@ RELATIONS: Mapping[OpKind, Relation | Mapping[str, Relation]] = {
     OpKind.QATTENTION: {
         "tmc_attention_scores_s8s8s16": relate_scores,
         "tmc_attention_softmax_s16u8": relate_softmax,
+        "tmc_attention_softmax_bias_s16s16u8": relate_softmax_bias,
         "tmc_attention_values_u8s8s8": relate_values,
     },
     OpKind.QMEAN_ROWS: relate_mean_rows,

@@ -98,6 +98,9 @@ def test_attention_takes_what_was_measured(keys: int, scores: int, softmax: int,
 @pytest.mark.parametrize(
     ("kernel", "rows", "numbers", "measured"),
     [
+        ("tmc_attention_softmax_bias_s16s16u8", 40, {"keys": 400}, 14_592),
+        ("tmc_attention_softmax_bias_s16s16u8", 40, {"keys": 800}, 28_517),
+        ("tmc_attention_softmax_bias_s16s16u8", 40, {"keys": 80}, 3_524),
         ("tmc_requantise_s32s8", 80, {"channels": 96}, 43_085),
         ("tmc_layernorm_s16s8", 80, {"channels": 192}, 33_316),
         ("tmc_clip_s16s16", 80, {"channels": 192}, 11_699),

@@ -1,4 +1,4 @@
-/* The three kernels of attention, xpulp against scalar. */
+/* The kernels of attention, xpulp against scalar. */
 #include "cases.h"
 #include "tmc_arithmetic.h"
 #include "tmc_kernels.h"
@@ -38,6 +38,15 @@ static void random_scores(int16_t *a, int16_t *b, uint32_t rows, uint32_t keys, 
     tmc_barrier();
 }
 
+/** Compare probabilities; what a row holds behind them is undefined. */
+static void compare_weights(int16_t *expected, int16_t *result, uint32_t rows, uint32_t keys, uint32_t pitch)
+{
+    for (uint32_t r = tmc_core_id(); r < rows; r += TMC_CORES)
+        for (uint32_t i = keys; i < 2u * keys; ++i)
+            ((uint8_t *)expected)[r * pitch + i] = ((uint8_t *)result)[r * pitch + i];
+    case_compare(expected, result, rows, 2u * keys, pitch);
+}
+
 static void softmax_case(uint32_t rows, uint32_t keys)
 {
     case_begin("tmc_attention_softmax_s16u8", rows, keys, 0);
@@ -58,11 +67,39 @@ static void softmax_case(uint32_t rows, uint32_t keys)
     args.scores = result, args.norm = result_norm;
     tmc_attention_softmax_s16u8_xpulp(&args);
     tmc_barrier();
-    /* What a row holds behind its probabilities is undefined. */
-    for (uint32_t r = tmc_core_id(); r < rows; r += TMC_CORES)
-        for (uint32_t i = keys; i < 2u * keys; ++i)
-            ((uint8_t *)expected)[r * pitch + i] = ((uint8_t *)result)[r * pitch + i];
-    case_compare(expected, result, rows, 2u * keys, pitch);
+    compare_weights(expected, result, rows, keys, pitch);
+    case_compare(expected_norm, result_norm, rows, 8, 8);
+}
+
+/** The bias of a score keeps the sum within int16: scores of the upper half, a bias of at most half. */
+static void softmax_bias_case(uint32_t rows, uint32_t keys, uint32_t one_line)
+{
+    case_begin("tmc_attention_softmax_bias_s16s16u8", rows, keys, one_line);
+    const uint32_t pitch = case_pitch(2u * keys), bias_rows = one_line != 0u ? 1u : rows;
+    int16_t *expected = case_take(rows * pitch), *result = case_take(rows * pitch);
+    random_scores(expected, result, rows, keys, pitch);
+    uint8_t *table = case_random(1024);
+    tmc_attention_norm *expected_norm = case_take(8u * rows), *result_norm = case_take(8u * rows);
+    tmc_attention_softmax_bias_args args = {
+        .exp_table = table, .scores_pitch = pitch, .bias_pitch = case_pitch(2u * keys), .rows = rows,
+        .bias_rows = bias_rows, .keys = keys, .out_multiplier = 1u + case_number(32767),
+    };
+    int16_t *bias = case_random(bias_rows * args.bias_pitch);
+    if (tmc_core_id() == 0u) {
+        table[0] = 255;
+        for (uint32_t i = 0; i < bias_rows * args.bias_pitch / 2u; ++i)
+            bias[i] = (int16_t)(bias[i] / 2);
+        for (uint32_t r = 0; r < rows; ++r)
+            for (uint32_t i = 0; i < keys; ++i)
+                expected[r * pitch / 2u + i] = result[r * pitch / 2u + i] = (int16_t)(expected[r * pitch / 2u + i] / 2);
+    }
+    tmc_barrier();
+    args.bias = bias, args.scores = expected, args.norm = expected_norm;
+    tmc_attention_softmax_bias_s16s16u8_scalar(&args);
+    args.scores = result, args.norm = result_norm;
+    tmc_attention_softmax_bias_s16s16u8_xpulp(&args);
+    tmc_barrier();
+    compare_weights(expected, result, rows, keys, pitch);
     case_compare(expected_norm, result_norm, rows, 8, 8);
 }
 
@@ -99,6 +136,8 @@ void all_cases(void)
     for (uint32_t r = 0; r < sizeof rows / sizeof *rows; ++r) {
         for (uint32_t k = 0; k < sizeof keys / sizeof *keys; ++k) {
             softmax_case(rows[r], keys[k]);
+            softmax_bias_case(rows[r], keys[k], 0);
+            softmax_bias_case(rows[r], keys[k], 1);
             for (uint32_t w = 0; w < sizeof widths / sizeof *widths; ++w) {
                 scores_case(rows[r], keys[k], widths[w]);
                 values_case(rows[r], keys[k], widths[w]);
@@ -111,6 +150,8 @@ void all_cases(void)
         softmax_case(40, 400);
         softmax_case(40, 800);
         softmax_case(40, 80);
+        softmax_bias_case(40, 400, 0);
+        softmax_bias_case(40, 80, 1);
         values_case(40, 400, 64);
         values_case(40, 800, 16);
         values_case(80, 80, 64);

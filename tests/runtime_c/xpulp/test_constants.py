@@ -14,7 +14,9 @@ from tmc.backend_gap9.run.simulators import iss_options
 
 BLOCKS = "include/tmc_xpulp_attention.h"
 SCORES = "kernels/tmc_attention_scores_s8s8s16_xpulp.c"
+WEIGHTS = "include/tmc_xpulp_softmax.h"
 SOFTMAX = "kernels/tmc_attention_softmax_s16u8_xpulp.c"
+BIASED = "kernels/tmc_attention_softmax_bias_s16s16u8_xpulp.c"
 VALUES = "kernels/tmc_attention_values_u8s8s8_xpulp.c"
 LAYERNORM = "include/tmc_xpulp_layernorm.h"
 NARROW_LAYERNORM = "kernels/tmc_layernorm_s16s8_xpulp.c"
@@ -37,11 +39,19 @@ MUTATIONS = (
     ("attention_cases", SCORES, '", 4(a0)', '", 0(a0)'),
     ("attention_cases", SCORES, "lw a2, 40(a5)", "lw a2, 36(a5)"),
     ("attention_cases", SCORES, "2u * TMC_BLOCK_W - 4u", "2u * TMC_BLOCK_W - 5u"),
-    ("attention_cases", SOFTMAX, "LAST_ENTRY = 1023", "LAST_ENTRY = 1022"),
-    ("attention_cases", SOFTMAX, '"%[rounds]", 16, 7', '"%[rounds]", 15, 7'),
+    ("attention_cases", WEIGHTS, "TMC_LAST_ENTRY = 1023", "TMC_LAST_ENTRY = 1022"),
+    ("attention_cases", WEIGHTS, '"%[rounds]", 16, 7', '"%[rounds]", 15, 7'),
     ("attention_cases", SOFTMAX, "0x80008000u", "0x80018000u"),
-    ("attention_cases", SOFTMAX, "0x01010101u", "0x01010100u"),
-    ("attention_cases", SOFTMAX, "1u << 30", "1u << 29"),
+    ("attention_cases", WEIGHTS, "0x01010101u", "0x01010100u"),
+    ("attention_cases", WEIGHTS, "1u << 30", "1u << 29"),
+    ("attention_cases", BIASED, '"%[rounds]", 10, 7', '"%[rounds]", 9, 7'),
+    (
+        "attention_cases",
+        BIASED,
+        'TMC_ADD_HALVES("%[c]", "%[c]", "%[d]")',
+        'TMC_ADD_HALVES("%[c]", "%[c]", "%[b]")',
+    ),
+    ("attention_cases", BIASED, "r * step", "step"),
     ("attention_cases", VALUES, "ROW(16, 20,", "ROW(16, 28,"),
     ("attention_cases", VALUES, "lw sp, 52(a5)", "lw sp, 48(a5)"),
     ("attention_cases", VALUES, "first_back = tail + 4u", "first_back = tail"),

@@ -26,15 +26,17 @@ SOURCES = (
     "include/tmc_xpulp_linear.h",
     "include/tmc_xpulp_linear_text.h",
     "include/tmc_xpulp_attention.h",
+    "include/tmc_xpulp_softmax.h",
     "include/tmc_xpulp_layernorm.h",
     "include/tmc_xpulp_depthwise.h",
     "include/tmc_xpulp_interpolate.h",
     "include/tmc_xpulp_copy.h",
 )
-FAMILIES = ("attention", "copy", "depthwise", "interpolate", "layernorm", "linear")
+FAMILIES = ("attention", "softmax", "copy", "depthwise", "interpolate", "layernorm", "linear")
 PROGRAM_OF = {
     "linear": "linear_cases",
     "attention": "attention_cases",
+    "softmax": "attention_cases",
     "copy": "move_cases",
     "gather": "move_cases",
 }
@@ -72,16 +74,34 @@ HARMLESS = (
         REPEATED,
     ),
     (
-        "attention_softmax_s16u8",
+        "include/tmc_xpulp_softmax.h",
         'TMC_LOOP(0, "%[rounds]", 16, 7)',
         "0",
         OTHER_LOOP,
     ),
     (
-        "attention_softmax_s16u8",
+        "include/tmc_xpulp_softmax.h",
         'TMC_LOOP(0, "%[rounds]", 16, 7)',
         "16",
         REPEATED,
+    ),
+    (
+        "attention_softmax_bias_s16s16u8",
+        'TMC_LOOP(0, "%[rounds]", 10, 7)',
+        "0",
+        OTHER_LOOP,
+    ),
+    (
+        "attention_softmax_bias_s16s16u8",
+        'TMC_LOOP(0, "%[rounds]", 10, 7)',
+        "10",
+        REPEATED,
+    ),
+    (
+        "attention_softmax_bias_s16s16u8",
+        "const uint32_t step = args->bias_rows > 1u ? args->bias_pitch : 0u, fours = args->keys / 4u;",
+        "1u",
+        "of two rows, a core has one",
     ),
     (
         "attention_values_u8s8s8",
