@@ -15,6 +15,7 @@ from tests.runtime_c.kernel_interface import HEADER, PROTOTYPES, STRUCTURES
 ISAS = ("scalar", "xpulp", "ne16")
 HEADERS = (
     "tmc_arithmetic.h",
+    "tmc_attention_kernels.h",
     "tmc_checksum.h",
     "tmc_cores.h",
     "tmc_kernels.h",

@@ -28,8 +28,8 @@ from tmc.ir.graph import Graph, OpKind
 
 Relation = Callable[[CheckedCall, Graph], Wanted]
 
-# A relation refuses the kernels of its op that do not compute this one. Attention takes three kernels, another
-# one for the softmax where it has a bias; a move takes one or two.
+# A relation refuses the kernels of its op that do not compute this one. Attention takes three kernels, with a
+# bias another one for the softmax; a move takes one or two.
 RELATIONS: Mapping[OpKind, Relation | Mapping[str, Relation]] = {
     OpKind.QLINEAR: relate_linear,
     OpKind.QREQUANTISE: relate_requantise,
