@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ MAX_SHIFT = 24
 FINE_SHIFT = 12
 # Below this largest multiplier the weight steps grow by more than a quarter: refused rather than hidden.
 MIN_MULTIPLIER = 4
+# The power of a mean, to that of the rest, from which on weights are rounded by the rest alone.
+LARGE_MEAN = 16.0
 INT32 = 2**31
 
 
@@ -126,8 +128,8 @@ def quantise_logits(task: LinearTask) -> LinearCodes:
     weight = task.weight.astype(np.float64)
     step = float(np.abs(weight).max()) / WEIGHT_LIMIT or 1.0
     scale = np.full(len(weight), step)
-    integers = round_weights(weight / step, task.rows, WEIGHT_LIMIT)
-    bias = np.rint(task.bias.astype(np.float64) / (task.x.scale[0] * step))
+    integers, real = _rounded_about_the_mean(task, weight, scale)
+    bias = np.rint(real / (task.x.scale[0] * step))
     bias = np.clip(bias, -float(INT32), float(INT32)).astype(np.int64)
     bias = bias - task.x.zero_point * integers.sum(axis=1)
     return _proved(task, LinearCodes(integers, scale, np.ones(len(weight), dtype=np.int64), bias, 0))
@@ -226,8 +228,30 @@ def _multipliers(ratio: Float, shift: int, recipe: Recipe) -> Int:
 
 
 def _rounded(task: LinearTask, weight: Float, scale: Float, multiplier: Int, shift: int) -> LinearCodes:
-    integers = round_weights(weight / scale[:, None], task.rows, WEIGHT_LIMIT)
-    return _constants(task, integers, scale, multiplier, shift)
+    integers, bias = _rounded_about_the_mean(task, weight, scale)
+    return _constants(replace(task, bias=bias), integers, scale, multiplier, shift)
+
+
+def _rounded_about_the_mean(task: LinearTask, weight: Float, scale: Float) -> tuple[Int, Float]:
+    """Return integer weights, and the bias [G, N] that goes with them.
+
+    Where the mean of the operand is most of it, as in counts of a converter, weights are rounded by what rows
+    are beyond their mean, and what the errors of the weights make of the mean is taken off the bias.
+    """
+    bias, steps = task.bias.astype(np.float64), weight / scale[:, None]
+    mean = large_mean(task.rows)
+    if task.rows is None or mean is None:
+        return round_weights(steps, task.rows, WEIGHT_LIMIT), bias
+    integers = round_weights(steps, task.rows - mean, WEIGHT_LIMIT)
+    return integers, bias + (weight - integers * scale[:, None]) @ mean
+
+
+def large_mean(rows: Array | None) -> Float | None:
+    """Return the mean row if it holds far more power than what rows differ from it by."""
+    if rows is None:
+        return None
+    mean = rows.mean(axis=0, dtype=np.float64)
+    return mean if np.square(mean).sum() > LARGE_MEAN * np.square(rows - mean).mean(axis=0).sum() else None
 
 
 def _constants(task: LinearTask, integers: Int, scale: Float, multiplier: Int, shift: int) -> LinearCodes:

@@ -9,7 +9,14 @@ import numpy as np
 
 from tmc.ir.types import Array, Quant
 from tmc.passes.integer_ops.declared_weights import DeclaredWeights
-from tmc.passes.integer_ops.linear import WEIGHT_LIMIT, LinearCodes, LinearTask, quantise_logits, sum_ranges
+from tmc.passes.integer_ops.linear import (
+    WEIGHT_LIMIT,
+    LinearCodes,
+    LinearTask,
+    large_mean,
+    quantise_logits,
+    sum_ranges,
+)
 from tmc.passes.integer_ops.requantise_factors import requantise_factors
 
 
@@ -35,6 +42,10 @@ def quantise_wide(task: LinearTask) -> WideCodes:
     Raises: QuantisationError if a sum does not provably fit int32.
     """
     declared = task.declared or _per_channel(task.weight.astype(np.float64))
+    mean = large_mean(task.rows)
+    if mean is not None and task.declared is None:
+        error = task.weight - declared.codes * declared.scale[:, None]
+        task = replace(task, bias=task.bias + error @ mean)
     linear = quantise_logits(replace(task, declared=declared))
     steps = [Fraction(task.x.scale[0]) * Fraction(float(step)) for step in linear.weight_scale]
     slope = [step / Fraction(float(y)) for step, y in zip(steps, task.y_scale, strict=True)]

@@ -13,6 +13,7 @@ from tmc.ir.integer.qlinear import QLinearAttrs, qlinear
 from tmc.ir.types import Quant
 from tmc.passes.integer_ops.declared_weights import DeclaredWeights
 from tmc.passes.integer_ops.linear import CodeRange, LinearTask, overflow, quantise_linear, quantise_logits
+from tmc.passes.integer_ops.wide import quantise_wide
 
 INT8 = CodeRange(-128, 127)
 X = Quant((0.03,), -20)
@@ -210,3 +211,28 @@ def test_logits_that_do_not_fit_are_refused_by_name(cause: str) -> None:
         task = replace(task, x_codes=INT8, bias=np.full((1, 12), 1e30))
     with pytest.raises(QuantisationError, match=rf"^/fc: found a {cause} of channel"):
         quantise_logits(task)
+
+
+@pytest.mark.parametrize("result", ["int8", "logits", "wide"])
+def test_a_large_mean_of_the_operand_costs_nothing(result: str) -> None:
+    """Counts of a converter around 2048, of which the network wants what differs from their mean."""
+    generator = np.random.default_rng(5)
+    mean = 2048 + generator.normal(0, 30, 40)
+    rows = (mean + generator.normal(0, 100, (400, 40))).astype(np.float32)
+    weight = generator.normal(0, 0.01, (12, 40))
+    x, y = Quant((0.125,)), np.full(12, 0.05)
+    bias = -(weight @ mean)[None]
+    task = LinearTask("/fc", weight, bias, x, CodeRange(-(2**15), 2**15 - 1), y, 0, False, None, rows)
+    wanted = rows @ weight.T + bias
+    codes = np.rint(rows / 0.125)
+    errors = []
+    for about in (task, replace(task, rows=None)):
+        if result == "int8":
+            made = quantise_linear(about)
+            found = ((codes @ made.weight.T * made.multiplier + made.bias) / 2.0**made.shift - 0.5) * 0.05
+        else:
+            made = quantise_logits(about) if result == "logits" else quantise_wide(about).linear
+            found = (codes @ made.weight.T + made.bias) * made.weight_scale * 0.125
+        errors.append(float(np.square(found - wanted).mean()))
+    assert errors[0] < errors[1] / 20
+    assert 10 * np.log10(np.square(wanted).mean() / errors[0]) > 35
