@@ -18,6 +18,7 @@ from tmc.passes.canonical.fuse_mean_rows import fuse_mean_rows
 from tmc.passes.canonical.fuse_rope import fuse_rope
 from tmc.passes.canonical.fuse_silu import fuse_silu
 from tmc.passes.canonical.gather_heads import gather_heads
+from tmc.passes.canonical.hold_constants import hold_constants
 from tmc.passes.canonical.lower_conv import lower_conv
 from tmc.passes.canonical.lower_depthwise import lower_depthwise
 from tmc.passes.canonical.lower_factors import lower_factors
@@ -54,8 +55,10 @@ _RECOGNISE: tuple[Pass | NamedPass, ...] = (
     recogniser(fuse_interpolation),  # late: the sums inside rotations, seen in vain, are gone
     fuse_function,  # what is left of functions of one element, once all with names are recognised
     recogniser(sink_factors),  # what no op before it took in
+    NamedPass("fold_lowered", fold_constants),  # what was made of constants on the way, as of learned queries
     sink_views,  # leaves reshapes and gathers only
     fold_gather,  # a linear for each of q, k and v
+    hold_constants,  # what no weights took in
     lower_gather,  # what no linear took in
     recogniser(lower_factors),  # on matrices; what no weights took in
     order_ops,
