@@ -68,6 +68,10 @@ FUNCTIONS: dict[str, tuple[tuple[onnx.NodeProto, ...], float]] = {
         (node("Mul", "a a", "q"), node("Add", "q one", "p"), node("Sqrt", "p", "r"), node("Div", "a r", "f")),
         30,
     ),
+    **{
+        kind: ((node(kind, "a", "f"),), 25)
+        for kind in ("Elu", "LeakyRelu", "HardSwish", "Mish", "Softplus", "Selu", "Softsign", "Exp", "Abs")
+    },
     "tanh times three": ((node("Tanh", "a", "t"), node("Mul", "t three", "f")), 30),
 }
 
@@ -81,7 +85,7 @@ def iss(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def compiled(folder: Path, nodes: Sequence[onnx.NodeProto]) -> Compiled:
     """Compile a network of x [12, 8] and y."""
     constants = {name: array.astype(np.float32) for name, array in CONSTANTS.items()}
-    path = write(folder / "net.onnx", nodes, {"x": (ROWS, 8)}, constants=constants)
+    path = write(folder / "net.onnx", nodes, {"x": (ROWS, 8)}, constants=constants, opset=18)
     windows = np.random.default_rng(3).standard_normal((32, ROWS, 8)).astype(np.float32)
     np.savez(path.with_suffix(".calibration.npz"), x=windows)
     return compile_model(Options(path, target_named("gap9"), folder / "out"))
