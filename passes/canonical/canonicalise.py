@@ -51,7 +51,7 @@ _RECOGNISE: tuple[Pass | NamedPass, ...] = (
     recogniser(drop_shared_rotation),  # before fuse_rope, which cannot express one that depends on the head
     recogniser(fuse_rope),
     recogniser(gather_heads),  # the plumbing of q, k and v becomes one gather of columns each
-    recogniser(fuse_mean_rows),
+    fuse_mean_rows,
     recogniser(fuse_interpolation),  # late: the sums inside rotations, seen in vain, are gone
     fuse_function,  # what is left of functions of one element, once all with names are recognised
     recogniser(sink_factors),  # what no op before it took in

@@ -2,60 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import prod
+
 import numpy as np
 
-from tmc.ir.attrs import MeanRowsAttrs, ReduceAttrs
+from tmc.ir.attrs import MeanRowsAttrs, ReduceAttrs, TransposeAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind
-from tmc.ir.types import Array
-from tmc.passes.pipeline import Declined
 from tmc.passes.views.element_map import Tracer
 from tmc.passes.views.emit_view import emit_view
 
 
-def fuse_mean_rows(graph: Graph, declined: list[Declined] | None = None) -> Graph:
-    """Rewrite reduce_mean over tokens to mean_rows of the value it comes from, seen as [rows, columns].
+def fuse_mean_rows(graph: Graph) -> Graph:
+    """Rewrite reduce_mean to mean_rows of a matrix, with views or moves before and behind it.
 
-    Each result must average one column over a run of rows, all runs of one length. Views
-    before and after may be any. Exact: the same sums.
+    1. Where each result averages one column over a run of rows of the value it comes from, all runs of one
+       length, that value as it is.
+    2. Else the averaged elements of each result, brought below each other; the last axis that stays is the
+       columns.
+    Exact: the same sums.
     """
     builder, tracer = GraphBuilder.like(graph), Tracer(graph, views_only=True)
     for op in graph.ops:
-        if op.kind is not OpKind.REDUCE_MEAN:
+        if not isinstance(op.attrs, ReduceAttrs) or op.kind is not OpKind.REDUCE_MEAN:
             builder.keep(op)
-            continue
-        reason = _fuse(builder, tracer, graph, op)
-        if reason is not None:
-            builder.keep(op)
-            if declined is not None:
-                declined.append(Declined(op.loc, op.kind.value, reason))
+        elif not _fuse(builder, tracer, graph, op, op.attrs.axes):
+            _turn(builder, graph, op, op.attrs.axes)
     return builder.graph()
 
 
-def _fuse(builder: GraphBuilder, tracer: Tracer, graph: Graph, op: Op) -> str | None:
-    """Emit the mean_rows, or return why not."""
-    assert isinstance(op.attrs, ReduceAttrs), "checked by the verifier"
+def _fuse(builder: GraphBuilder, tracer: Tracer, graph: Graph, op: Op, axes: tuple[int, ...]) -> bool:
+    """Emit the mean_rows of the source if its rows are averaged in runs; else tell that they are not."""
     traced = tracer.trace(op.inputs[0])
     width = graph.types[traced.source].shape[-1]
     rows = graph.types[traced.source].elements // width
     index = traced.terms[0].index
-    last = index.ndim - len(op.attrs.axes)
-    averaged = np.moveaxis(index, op.attrs.axes, range(last, index.ndim)).reshape(
-        -1, _size(index, op.attrs.axes)
-    )
+    last = index.ndim - len(axes)
+    averaged = np.moveaxis(index, axes, range(last, index.ndim)).reshape(-1, _size(index.shape, axes))
     count = averaged.shape[1]
     row, column = np.divmod(np.sort(averaged, axis=1), width)
     if rows % count != 0 or not bool((column == column[:, :1]).all()):
-        return f"an average is not over one column of %{traced.source}, or not over equal runs of rows"
+        return False
     if not bool((row == row[:, :1] + np.arange(count)).all()) or bool((row[:, 0] % count).any()):
-        return f"an average is not over adjacent rows of %{traced.source}"
+        return False
     flat = builder.reshape(traced.source, (rows, width), op.loc)
     result = builder.op(OpKind.MEAN_ROWS, [flat], MeanRowsAttrs(count), op.loc)
     places = row[:, 0] // count * width + column[:, 0]
     shape = graph.types[op.output].shape
     builder.forward(op.output, emit_view(builder, result, places.reshape(shape), shape, op.loc))
-    return None
+    return True
 
 
-def _size(index: Array, axes: tuple[int, ...]) -> int:
-    return int(np.prod([index.shape[axis] for axis in axes]))
+def _turn(builder: GraphBuilder, graph: Graph, op: Op, axes: tuple[int, ...]) -> None:
+    """Emit the mean_rows of the operand with its averaged axes before the last one that stays."""
+    shape = graph.types[op.inputs[0]].shape
+    kept = [axis for axis in range(len(shape)) if axis not in axes]
+    order = (*kept[:-1], *axes, *kept[-1:])
+    x = builder.op(OpKind.TRANSPOSE, [op.inputs[0]], TransposeAttrs(order), op.loc)
+    columns = _size(shape, kept[-1:])
+    x = builder.reshape(x, (prod(shape) // columns, columns), op.loc)
+    result = builder.op(OpKind.MEAN_ROWS, [x], MeanRowsAttrs(_size(shape, axes)), op.loc)
+    builder.reshape(result, graph.types[op.output].shape, op.loc, op.output)
+
+
+def _size(shape: Sequence[int], axes: Sequence[int]) -> int:
+    return prod(shape[axis] for axis in axes)
