@@ -1,4 +1,4 @@
-"""How values, computed or constant, are put one below the other: each is a run of rows."""
+"""How values, computed or constant, are put below or beside each other: each is a run of rows or columns."""
 
 from __future__ import annotations
 
@@ -7,15 +7,21 @@ from itertools import accumulate
 
 from tmc.backend_gap9.kernels.moves import COPY_ROWS, MoveCosts, copied
 from tmc.backend_gap9.kernels.record import Form, Kernel, KernelRecord, Run
+from tmc.ir.attrs import ConcatAttrs
 from tmc.ir.graph import Graph, Op, OpKind
 
 
+def _axis(op: Op) -> int:
+    assert isinstance(op.attrs, ConcatAttrs)
+    return op.attrs.axis
+
+
 def _form(op: Op) -> Form:
-    return "moves"
+    return "moves" if _axis(op) == 0 else "rows"
 
 
 def _runs(graph: Graph, op: Op) -> tuple[Run, ...]:
-    counts = [graph.types[name].shape[0] for name in op.inputs]
+    counts = [graph.types[name].shape[_axis(op)] for name in op.inputs]
     targets = accumulate(counts, initial=0)
     return tuple(
         copied(number, target, 0, count)

@@ -1,4 +1,4 @@
-"""How rows of a value are picked, repeated and dropped: run by run, or one by one."""
+"""How rows or columns of a value are picked, repeated and dropped: run by run, or one by one."""
 
 from __future__ import annotations
 
@@ -7,26 +7,39 @@ from itertools import accumulate
 
 import numpy as np
 
-from tmc.backend_gap9.kernels.moves import COPY_ROWS, GATHER_ROWS, MoveCosts, copied, cut_at_jumps
+from tmc.backend_gap9.kernels.moves import (
+    COPY_ROWS,
+    GATHER_COLUMNS,
+    GATHER_ROWS,
+    MoveCosts,
+    copied,
+    cut_at_jumps,
+)
 from tmc.backend_gap9.kernels.record import Form, Kernel, KernelRecord, Run
 from tmc.ir.attrs import GatherAttrs
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.types import Array
 
-# Each run is a loop of its own in C; more of them are picked row by row.
+# Each run is a call of its own, or a loop of calls; more of them are picked by a table.
 RUNS_MAX = 4
 
 
+def _attrs(op: Op) -> GatherAttrs:
+    assert isinstance(op.attrs, GatherAttrs)
+    return op.attrs
+
+
 def _form(op: Op) -> Form:
-    return "moves"
+    return "moves" if _attrs(op).axis == 0 else "rows"
 
 
 def _runs(graph: Graph, op: Op) -> tuple[Run, ...]:
-    """Return runs of consecutive rows while they are few, else all rows with a table of their numbers."""
-    assert isinstance(op.attrs, GatherAttrs)
-    pieces = cut_at_jumps(op.attrs.indices)
+    """Return runs of consecutive ones while they are few, else one of all with a table of their numbers."""
+    attrs = _attrs(op)
+    pieces = cut_at_jumps(attrs.indices)
     if len(pieces) > RUNS_MAX:
-        return (Run(0, 0, op.attrs.indices, GATHER_ROWS),)
+        kernel = GATHER_ROWS if attrs.axis == 0 else GATHER_COLUMNS[graph.types[op.output].dtype]
+        return (Run(0, 0, attrs.indices, kernel),)
     targets = accumulate(map(len, pieces), initial=0)
     return tuple(
         copied(0, target, piece.start, len(piece)) for target, piece in zip(targets, pieces, strict=False)
@@ -38,20 +51,20 @@ def _chosen(graph: Graph, op: Op) -> tuple[Kernel, ...]:
 
 
 def _numbers(graph: Graph, op: Op) -> Mapping[str, int]:
-    return {}
+    """Return the columns that a table picks from, and how many it picks."""
+    return {"x_channels": graph.types[op.inputs[0]].shape[1], "channels": graph.types[op.output].shape[1]}
 
 
 def _tables(graph: Graph, op: Op) -> Mapping[str, Array]:
-    """Return the numbers of rows that are picked one by one."""
-    assert isinstance(op.attrs, GatherAttrs)
-    return {"table": np.array(op.attrs.indices, "<u2")} if GATHER_ROWS in _chosen(graph, op) else {}
+    """Return the numbers of rows or columns that are picked one by one."""
+    return {} if COPY_ROWS in _chosen(graph, op) else {"table": np.array(_attrs(op).indices, "<u2")}
 
 
 GATHER = KernelRecord(
     OpKind.GATHER,
     "cores",
     _form,
-    (COPY_ROWS, GATHER_ROWS),
+    (COPY_ROWS, GATHER_ROWS, *GATHER_COLUMNS.values()),
     _chosen,
     _numbers,
     ("moves", MoveCosts),

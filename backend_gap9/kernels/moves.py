@@ -1,32 +1,38 @@
-"""Kernels that move rows, whatever their elements: runs of rows, and rows picked one by one."""
+"""Kernels that move rows or columns: runs of them as they stand, or picked one by one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import gcd
 
 from tmc.backend_gap9.kernels.costs import costs_of, share
-from tmc.backend_gap9.kernels.operands import ROWS, flat, result, rows_of
+from tmc.backend_gap9.kernels.operands import CHANNELS, ROWS, flat, result, rows_of
 from tmc.backend_gap9.kernels.record import Arguments, Kernel, Run
 from tmc.backend_gap9.program.expressions import mul
 from tmc.backend_gap9.program.program import Const, Var
 from tmc.backend_gap9.target.target import Target
+from tmc.ir.types import DType
 
 ROW_BYTES, STEP_BYTES = Var("row_bytes"), Var("step_bytes")
-INDEX_BYTES = 2  # of a row's number in the table of a gather
-ROWS_MAX = 1 << (8 * INDEX_BYTES)  # to pick from
+INDEX_BYTES = 2  # of a row's or column's number in the table of a gather
+INDICES = 1 << (8 * INDEX_BYTES)  # rows or columns to pick from, at most
 
 
 @dataclass(frozen=True, slots=True)
 class MoveCosts:
-    """Per step of a copy: words, halves, bytes; per row, and per row that a table picks."""
+    """Per step of a copy: words, halves, bytes; per row, and per row that a table picks.
+
+    Per element of a row whose columns a table picks: of one byte, or more.
+    """
 
     word_cycles: float
     half_cycles: float
     byte_cycles: float
     row_cycles: float
     picked_cycles: float
+    byte_column_cycles: float
+    column_cycles: float
 
 
 def step_bytes(*multiples: int) -> int:
@@ -78,6 +84,37 @@ GATHER_ROWS = Kernel(
     {"scalar": 16, "xpulp": 48},
     _gather_cycles,
 )
+
+
+def _gather_columns(stem: str, dtype: DType) -> Kernel:
+    size_bytes = dtype.size_bytes
+
+    def core_cycles(target: Target, a: Arguments) -> float:
+        costs = costs_of(target, "moves", MoveCosts)
+        each = costs.byte_column_cycles if size_bytes == 1 else costs.column_cycles
+        return share(target, a["rows"]) * a["channels"] * each
+
+    unit = Const(size_bytes)
+    return Kernel(
+        stem,
+        "tmc_gather_columns_args",
+        (
+            rows_of("x", ROWS, mul(Var("x_channels"), size_bytes), Var("x_pitch"), pitch_unit=unit),
+            flat("table", mul(CHANNELS, INDEX_BYTES)),
+            result(ROWS, mul(CHANNELS, size_bytes), pitch_unit=unit),
+        ),
+        ("rows", "x_channels", "channels", "x_pitch", "y_pitch"),
+        frozenset(),
+        {"scalar": 16, "xpulp": 48},
+        core_cycles,
+    )
+
+
+GATHER_COLUMNS: Mapping[DType, Kernel] = {
+    DType.S8: _gather_columns("tmc_gather_columns_s8s8", DType.S8),
+    DType.S16: _gather_columns("tmc_gather_columns_s16s16", DType.S16),
+    DType.S32: _gather_columns("tmc_gather_columns_s32s32", DType.S32),
+}
 
 
 def copied(operand: int, target: int, first: int, count: int) -> Run:

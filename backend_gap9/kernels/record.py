@@ -122,7 +122,7 @@ def all_rows(graph: Graph, op: Op) -> ColumnNeeds:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """Rows of an operand, by number, on their way to consecutive rows of the result.
+    """Rows or columns of an operand, by number, on their way to consecutive ones of the result.
 
     target: the first of them in the result. indices: that of the operand for each. kernel: what moves them.
     """

@@ -135,7 +135,7 @@ def row_buffers(staged: Staged, stage: GraphStage, tiling: RowTiling) -> L1Needs
     rows, storage = tiling.rows, staged.storage[stage.number]
     needs: list[L1Need] = []
     for name in row_inputs(staged, stage):
-        tile_bytes = rows * input_pitch(staged, stage, name)
+        tile_bytes = word_up(rows * input_pitch(staged, stage, name))
         needs.append(L1Need(f"in.{name}", tiling.buffers_of(name) * tile_bytes, "input"))
     for value, home in storage.home.items():
         if value == home and value not in stage.inputs:

@@ -10,6 +10,7 @@ from tmc.backend_gap9.kernels.grid import SPLIT, best_split
 from tmc.backend_gap9.kernels.record import Kernel
 from tmc.backend_gap9.kernels.table import form_of, record_of
 from tmc.backend_gap9.kernels.weight_rows import word_up
+from tmc.backend_gap9.plan.column_runs import column_runs
 from tmc.backend_gap9.plan.l1_buffers import (
     L1Needs,
     channel_source,
@@ -237,7 +238,14 @@ class RowTiles:
         return _TurnCost(compute, dma, max(0, dma - compute), max(0, compute - dma))
 
     def _call_cycles(self, op: Op, rows: int, channels: int, split: int) -> int:
-        """Return the cycles of an op's call for a tile."""
+        """Return the cycles of an op's call for a tile, or of its calls for each run of columns."""
+        known = record_of(op.kind).numbers(self.graph, op)
+        runs = column_runs(self.staged, self.stage, op)
+        if runs:
+            return sum(
+                call_cycles(self.target, each.run.kernel, {**known, **each.numbers(), "rows": rows})
+                for each in runs
+            )
         kernel, numbers = self._call(op, rows, channels)
         return call_cycles(self.target, kernel, {**numbers, SPLIT: split})
 

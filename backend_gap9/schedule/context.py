@@ -68,6 +68,11 @@ def at(buffer: str, offset_bytes: Number = 0) -> Address:
     return Address(buffer, expr(offset_bytes))
 
 
+def moved_by(address: Address, offset_bytes: Number) -> Address:
+    """Return an address so many bytes on."""
+    return Address(address.buffer, add(address.offset_bytes, offset_bytes))
+
+
 def operand(field: str, address: Address, holds: Part) -> Operand:
     """Return an operand of a call."""
     return Operand(field, address, holds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tmc.backend_gap9.kernels.table import form_of
+from tmc.backend_gap9.kernels.weight_rows import word_up
 from tmc.backend_gap9.plan.l1_buffers import (
     input_pitch,
     row_inputs,
@@ -92,7 +93,8 @@ class RowPlaces:
 
     def input_tile(self, name: str, t: Number) -> Address:
         pitch = input_pitch(self.context.staged, self.stage, name)
-        return at(f"in.{name}", mul(mod(t, self.tiling.buffers_of(name)), self.tiling.rows * pitch))
+        slot_bytes = word_up(self.tiling.rows * pitch)
+        return at(f"in.{name}", mul(mod(t, self.tiling.buffers_of(name)), slot_bytes))
 
     def row_tile(self, value: str) -> Address:
         """Where the whole row tile of a value lies."""

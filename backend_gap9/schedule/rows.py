@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tmc.backend_gap9.kernels.table import form_of, record_of
+from tmc.backend_gap9.plan.column_runs import ColumnRun, column_runs
 from tmc.backend_gap9.plan.l1_buffers import (
     row_inputs,
     stored_in_place,
@@ -20,13 +21,14 @@ from tmc.backend_gap9.plan.l1_buffers import (
 from tmc.backend_gap9.plan.plan import RowTiling
 from tmc.backend_gap9.program.expressions import Number, add, expr, mod, mul, round_up_to_word, tile_size
 from tmc.backend_gap9.program.program import Address, Const, Dma, Expr, Loop, Operand, Slot, Stmt
-from tmc.backend_gap9.schedule.calls import Tables, Tile, follower_call, made_part, row_call
+from tmc.backend_gap9.schedule.calls import Tables, Tile, follower_call, kernel_call, made_part, row_call
 from tmc.backend_gap9.schedule.context import (
     BARRIER,
     Context,
     at,
     equal,
     less,
+    moved_by,
     named,
     operand,
     part,
@@ -149,6 +151,9 @@ class _Rows(RowPlaces):
                 "found a rotation that does not directly follow a linear of its own",
                 "rotate the output of a linear that nothing else reads",
             )
+        runs = column_runs(self.context.staged, self.stage, op)
+        if runs:
+            return tuple(self.column_call(op, each) for each in runs)
         channels = self.context.graph.types[op.output].shape[1]
         tile = Tile(
             self.row_tile(op.inputs[0]),
@@ -161,6 +166,18 @@ class _Rows(RowPlaces):
             more=tuple((self.row_tile(name), self.pitch(name)) for name in self.second_inputs(op)),
         )
         return (row_call(self.context.graph, op, tile, self.tables()),)
+
+    def column_call(self, op: Op, each: ColumnRun) -> Stmt:
+        """Return the call that moves a run of columns; those of one op write bytes of their own."""
+        held = each.source in self.storage.home
+        x = self.row_tile(each.source) if held else self.input_tile(each.source, self.t)
+        y, row = self.row_tile(op.output), self.row(self.t)
+        given = {
+            "x": operand("x", moved_by(x, each.x_bytes), part(each.source, row, each.x_bytes)),
+            "y": operand("y", moved_by(y, each.y_bytes), part(op.output, row, each.y_bytes)),
+        }
+        numbers: dict[str, Number] = {**each.numbers(), "rows": self.rows(self.t)}
+        return kernel_call(self.context.graph, op, each.run.kernel, given, numbers, self.tables())
 
     def second_inputs(self, op: Op) -> tuple[str, ...]:
         """Return what an op reads by rows beside its first operand."""

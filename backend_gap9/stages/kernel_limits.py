@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tmc.backend_gap9.kernels.gather import RUNS_MAX
-from tmc.backend_gap9.kernels.moves import GATHER_ROWS, ROWS_MAX
+from tmc.backend_gap9.kernels.moves import COPY_ROWS, INDICES
 from tmc.backend_gap9.kernels.table import RECORDS, record_of
 from tmc.backend_gap9.program.program import Const
 from tmc.backend_gap9.stages.staged import Rows
@@ -86,21 +86,21 @@ def check_kernel_limits(graph: Graph, layouts: Mapping[str, Rows]) -> None:
 
 
 def _check_move(graph: Graph, op: Op) -> None:
-    """Refuse moves of anything but rows, and numbers of rows that a table of them cannot hold."""
+    """Refuse moves of anything but rows and columns, and numbers of them that a table cannot hold."""
     assert isinstance(op.attrs, GatherAttrs | ConcatAttrs)
     axes = len(graph.types[op.output].shape)
-    if axes != 2 or op.attrs.axis != 0:
+    if axes != 2:
         raise PlanError(
             op.loc,
-            f"found {op.kind.value} along axis {op.attrs.axis} of {axes} axes, allowed rows of 2 axes",
-            "reshape before it, so that what moves is rows",
+            f"found {op.kind.value} along axis {op.attrs.axis} of {axes} axes, allowed 2 axes",
+            "reshape before it, so that rows or columns move",
         )
-    rows = graph.types[op.inputs[0]].shape[0]
-    if rows > ROWS_MAX and GATHER_ROWS in record_of(op.kind).chosen(graph, op):
+    count, what = graph.types[op.inputs[0]].shape[op.attrs.axis], ("rows", "columns")[op.attrs.axis]
+    if count > INDICES and COPY_ROWS not in record_of(op.kind).chosen(graph, op):
         raise PlanError(
             op.loc,
-            f"found {rows:,} rows to pick from, allowed {ROWS_MAX:,}",
-            f"pick {RUNS_MAX} runs of rows or fewer, or cut the recording into shorter windows",
+            f"found {count:,} {what} to pick from, allowed {INDICES:,}",
+            f"pick {RUNS_MAX} runs of {what} or fewer, or cut the recording into shorter windows",
         )
 
 

@@ -5,9 +5,10 @@
   each, with a loop over tiles of columns.
 * What only picks rows, or puts values one below the other, is a stage each too, with a loop over runs of
   rows.
-* All other ops work row by row. Consecutive ones form one stage, so that what only they use never leaves L1;
-  a stage ends after a value that later stages need anyway (the residual stream between attention and MLP),
-  where more weights would not leave L2 room to bring those of the next stage, and after STAGE_OPS ops.
+* All other ops work row by row, those that pick columns or put values side by side too. Consecutive ones form
+  one stage, so that what only they use never leaves L1; a stage ends after a value that later stages need
+  anyway (the residual stream between attention and MLP), where more weights would not leave L2 room to bring
+  those of the next stage, and after STAGE_OPS ops.
 """
 
 from __future__ import annotations

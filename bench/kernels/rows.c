@@ -198,6 +198,21 @@ static void measure_moves(void)
     begin_case("gather_rows", "80x192", ROWS * CHANNELS, 0);
     tmc_gather_rows_s8s8_xpulp(&gather);
     end_cases();
+    const tmc_gather_columns_args columns = {
+        .x = x, .table = rows_of_x, .y = wide_y, .x_pitch = X_PITCH, .y_pitch = X_PITCH, .rows = ROWS,
+        .x_channels = CHANNELS, .channels = CHANNELS,
+    };
+    begin_case("gather_columns_s8s8", "80x192", ROWS * CHANNELS, 0);
+    tmc_gather_columns_s8s8_xpulp(&columns);
+    end_cases();
+    begin_case("gather_columns_s16s16", "80x192", ROWS * CHANNELS, 0);
+    tmc_gather_columns_s16s16_xpulp(&columns);
+    end_cases();
+    tmc_gather_columns_args wide = columns;
+    wide.x_channels = wide.channels = CHANNELS / 2;
+    begin_case("gather_columns_s32s32", "80x96", ROWS * CHANNELS / 2, 0);
+    tmc_gather_columns_s32s32_xpulp(&wide);
+    end_cases();
     gather.rows = 400, gather.row_bytes = 32, gather.x_pitch = gather.y_pitch = 36;
     begin_case("gather_rows", "400x32", 400 * 32, 0);
     tmc_gather_rows_s8s8_xpulp(&gather);

@@ -44,5 +44,8 @@
 #define tmc_permute_rows_s8s8 TMC_KERNEL(tmc_permute_rows_s8s8)
 #define tmc_copy_rows_s8s8 TMC_KERNEL(tmc_copy_rows_s8s8)
 #define tmc_gather_rows_s8s8 TMC_KERNEL(tmc_gather_rows_s8s8)
+#define tmc_gather_columns_s8s8 TMC_KERNEL(tmc_gather_columns_s8s8)
+#define tmc_gather_columns_s16s16 TMC_KERNEL(tmc_gather_columns_s16s16)
+#define tmc_gather_columns_s32s32 TMC_KERNEL(tmc_gather_columns_s32s32)
 
 #endif

@@ -58,4 +58,28 @@ typedef struct {
 void tmc_gather_rows_s8s8_scalar(const tmc_gather_rows_args *args);
 void tmc_gather_rows_s8s8_xpulp(const tmc_gather_rows_args *args);
 
+/** Arguments of all tmc_gather_columns kernels. Pitches are multiples of an element's bytes. */
+typedef struct {
+    const void *x;         /* [rows][x_channels] */
+    const uint16_t *table; /* [channels], below x_channels */
+    void *y;               /* [rows][channels] */
+    uint32_t x_pitch;
+    uint32_t y_pitch;
+    uint32_t rows;
+    uint32_t x_channels;
+    uint32_t channels;
+} tmc_gather_columns_args;
+
+/** Copy columns in any order: y[r][c] = x[r][table[c]]. x s8, y s8. Splits rows. */
+void tmc_gather_columns_s8s8_scalar(const tmc_gather_columns_args *args);
+void tmc_gather_columns_s8s8_xpulp(const tmc_gather_columns_args *args);
+
+/** The same, x s16, y s16. Splits rows. */
+void tmc_gather_columns_s16s16_scalar(const tmc_gather_columns_args *args);
+void tmc_gather_columns_s16s16_xpulp(const tmc_gather_columns_args *args);
+
+/** The same, x s32, y s32. Splits rows. */
+void tmc_gather_columns_s32s32_scalar(const tmc_gather_columns_args *args);
+void tmc_gather_columns_s32s32_xpulp(const tmc_gather_columns_args *args);
+
 #endif

@@ -68,6 +68,44 @@ def row_moves(seed: int) -> Graph:
     return graph
 
 
+def column_moves(seed: int) -> Graph:
+    """Return a verified graph of gathers and concatenations of columns of one type, of any small shape."""
+    random = np.random.default_rng(seed)
+    dtype, rows = MOVED[seed % 3], int(random.integers(1, 30))
+    shapes = {name: (rows, int(random.integers(1, 20))) for name in ("x", "z")}
+    inputs = {name: TensorType(dtype, shape) for name, shape in shapes.items()}
+    builder = GraphBuilder("moves", inputs, ("y",))
+    limits = np.iinfo(dtype.numpy)
+    lines = random.integers(limits.min, limits.max + 1, (rows, int(random.integers(1, 9))))
+    operands = ["x", "z", builder.constant(lines.astype(dtype.numpy), "lines")]
+    operands += ["x"] * int(random.integers(2))
+    value = joined(builder, [operands[at] for at in random.permutation(len(operands))], 1, "joined")
+    for number in range(int(random.integers(3))):
+        value = gathered(builder, value, 1, picks(random, builder.type_of(value).shape[1]), f"g{number}")
+    gathered(builder, value, 1, picks(random, builder.type_of(value).shape[1]), "y")
+    graph = builder.graph()
+    verify(graph)
+    return graph
+
+
+def split_and_joined(rows: int, channels: int) -> Graph:
+    """Return a verified graph that cuts the columns of a linear in two, computes on each, joins results."""
+    random = np.random.default_rng(rows)
+    builder = GraphBuilder("split", {"x": TensorType(DType.S8, (rows, 8))}, ("logits",))
+    value = linear(builder, random, "x", 2 * channels, "both")
+    halves = [
+        gathered(builder, value, 1, tuple(range(first, first + channels)), f"half{first}")
+        for first in (0, channels)
+    ]
+    made = [linear(builder, random, half, 3 + at, f"m{at}") for at, half in enumerate(halves)]
+    lines = builder.constant(random.integers(-128, 128, (rows, 3)).astype(np.int8), "lines")
+    value = joined(builder, [made[1], lines, made[0], halves[1]], 1, "joined")
+    linear(builder, random, value, 4, "logits")
+    graph = builder.graph()
+    verify(graph)
+    return graph
+
+
 def class_token(rows: int, channels: int, *, seed: int = 0) -> Graph:
     """Return a verified graph that puts a constant row before those of a linear, and reads it at the end."""
     random = np.random.default_rng(seed)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from tests.runtime_c.kernel_interface import UNTOUCHED, Kernels
+from tests.runtime_c.kernel_interface import UNTOUCHED, Case, Kernels
 from tests.runtime_c.random_operands import Integers, cores_in_some_order, integers
 
 
@@ -48,6 +50,30 @@ def check_copy_rows(kernels: Kernels, rng: np.random.Generator, rows: int, row_b
         step_bytes=step,
     )
     np.testing.assert_array_equal(y.read(), x)
+
+
+def check_gather_columns(dtype: Any) -> Case:
+    """Return the case of one kernel that picks columns."""
+    name, size = f"s{8 * np.dtype(dtype).itemsize}", np.dtype(dtype).itemsize
+
+    def case(kernels: Kernels, rng: np.random.Generator, rows: int, x_channels: int, channels: int) -> None:
+        x, table = integers(rng, (rows, x_channels), dtype), rng.integers(x_channels, size=channels)
+        given, y = Bytes(rng, x.view(np.int8), size), _blank(rng, rows, channels * size, size)
+        kernels(
+            f"tmc_gather_columns_{name}{name}",
+            cores_in_some_order(rng),
+            x=given.memory,
+            table=table.astype(np.uint16),
+            y=y.memory,
+            x_pitch=given.pitch,
+            y_pitch=y.pitch,
+            rows=rows,
+            x_channels=x_channels,
+            channels=channels,
+        )
+        np.testing.assert_array_equal(y.read().view(dtype), x[:, table])
+
+    return case
 
 
 def check_gather_rows(

@@ -19,7 +19,11 @@ from tmc.backend_gap9.prove.relations.interpolate_rows import relate_interpolate
 from tmc.backend_gap9.prove.relations.layernorm import relate_layernorm
 from tmc.backend_gap9.prove.relations.linear import relate_linear
 from tmc.backend_gap9.prove.relations.mean_rows import relate_mean_rows
-from tmc.backend_gap9.prove.relations.moves import relate_copied_rows, relate_picked_rows
+from tmc.backend_gap9.prove.relations.moves import (
+    relate_copied_rows,
+    relate_picked_columns,
+    relate_picked_rows,
+)
 from tmc.backend_gap9.prove.relations.permute_rows import relate_permute_rows
 from tmc.backend_gap9.prove.relations.requantise import relate_requantise
 from tmc.backend_gap9.prove.relations.rope import relate_rope
@@ -51,6 +55,9 @@ RELATIONS: Mapping[OpKind, Relation | Mapping[str, Relation]] = {
     OpKind.GATHER: {
         "tmc_copy_rows_s8s8": relate_copied_rows,
         "tmc_gather_rows_s8s8": relate_picked_rows,
+        "tmc_gather_columns_s8s8": relate_picked_columns,
+        "tmc_gather_columns_s16s16": relate_picked_columns,
+        "tmc_gather_columns_s32s32": relate_picked_columns,
     },
     OpKind.CONCAT: {"tmc_copy_rows_s8s8": relate_copied_rows},
 }

@@ -54,6 +54,37 @@ static void gather_case(uint32_t rows, uint32_t row_bytes, uint32_t step, uint32
     case_compare(expected + y_start, result + y_start, rows, row_bytes, args.y_pitch);
 }
 
+static void columns_case(uint32_t rows, uint32_t x_channels, uint32_t channels, uint32_t bytes)
+{
+    case_begin("tmc_gather_columns", rows, channels, bytes);
+    tmc_gather_columns_args args = {
+        .x_pitch = pitch_of(bytes * x_channels, bytes), .y_pitch = pitch_of(bytes * channels, bytes), .rows = rows,
+        .x_channels = x_channels, .channels = channels,
+    };
+    args.x = case_random(rows * args.x_pitch);
+    uint16_t *table = (uint16_t *)case_random_halves(channels);
+    for (uint32_t c = tmc_core_id(); c < channels; c += TMC_CORES)
+        table[c] = (uint16_t)(table[c] % x_channels);
+    tmc_barrier();
+    args.table = table;
+    void *expected = case_take(rows * args.y_pitch), *result = case_take(rows * args.y_pitch);
+    args.y = expected;
+    if (bytes == 1u)
+        tmc_gather_columns_s8s8_scalar(&args);
+    else if (bytes == 2u)
+        tmc_gather_columns_s16s16_scalar(&args);
+    else
+        tmc_gather_columns_s32s32_scalar(&args);
+    args.y = result;
+    if (bytes == 1u)
+        tmc_gather_columns_s8s8_xpulp(&args);
+    else if (bytes == 2u)
+        tmc_gather_columns_s16s16_xpulp(&args);
+    else
+        tmc_gather_columns_s32s32_xpulp(&args);
+    case_compare(expected, result, rows, bytes * channels, args.y_pitch);
+}
+
 void all_cases(void)
 {
     static const uint32_t rows[] = {1, 2, 7, 8, 9, 40};
@@ -63,5 +94,6 @@ void all_cases(void)
             for (uint32_t step = 1; step <= 4u; step *= 2u) {
                 copy_case(rows[r], widths[w], step);
                 gather_case(rows[r], widths[w], step, 1u + 3u * r + w);
+                columns_case(rows[r], 1u + 7u * w, widths[w], step);
             }
 }
