@@ -63,6 +63,12 @@ def load_model(path: Path, name: str | None = None, shapes: Shapes = NO_SHAPES) 
                 f"found {what}, allowed a value computed from the inputs",
                 "export the network, not its constants",
             )
+        if output in state.codes:
+            raise UnsupportedModel(
+                f"output {output}",
+                "found codes of a QuantizeLinear, allowed real numbers",
+                "let the network end in a DequantizeLinear: the output port holds codes all the same",
+            )
         builder.forward(output, state.values[output])
     return Imported(builder.graph(), tuple(sorted(state.weight_scales)), inputs.notes)
 

@@ -58,6 +58,7 @@ ROOMS: dict[str, dict[str, tuple[str, ...]]] = {
             "unsupported",
         ),
         "oracle": ("node", "qoperator", "read_model"),
+        "operators_page": ("importers", "qoperator", "read_model", "unsupported"),
         "__init__": ("onnx_import",),
     },
     "passes": {

@@ -59,16 +59,27 @@ def _bound(rows: int, keys: int, right: int, left: int = -1) -> Array:
 def _mask(node: Node, bound: Array, keys: int) -> tuple[str, ...]:
     """Return what to add to the scores: attn_mask and the bound, in one if attn_mask is constant."""
     if not node.has(3):
-        return (node.constant(bound, f"{node.loc}.mask"),) if bound.any() else ()
+        return (_constant(node, bound, f"{node.loc}.mask"),) if bound.any() else ()
     node.refuse(
         node.shape(3)[-1:] not in ((keys,), (1,)), f"a mask {node.shape(3)}", f"{keys} keys in its last axis"
     )
     if node.is_known(3):
         mask = node.known(3, "attn_mask")
         added = np.where(mask, 0.0, MASKED) if mask.dtype == np.bool_ else np.maximum(mask, MASKED)
-        return (node.constant(np.maximum(added + bound, MASKED), node.proto.input[3]),)
-    kept = (node.constant(bound, f"{node.loc}.bound"),) if bound.any() else ()
+        return (_constant(node, np.maximum(added + bound, MASKED), node.proto.input[3]),)
+    kept = (_constant(node, bound, f"{node.loc}.bound"),) if bound.any() else ()
     return (node.value(3), *kept)
+
+
+def _constant(node: Node, mask: Array, name: str) -> str:
+    """Return a mask as a constant. Raises: UnsupportedModel where it leaves a row no key."""
+    node.refuse(
+        bool((mask <= MASKED).all(axis=-1).any()),
+        f"a mask {name} that leaves a row no key",
+        "a key for every row",
+        "what such a row holds is no number in one runtime and 0 in another: leave one key, and drop the row",
+    )
+    return node.constant(mask, name)
 
 
 def _attend(node: Node, q: str, k: str, v: str, scores: _Scores) -> str:
@@ -142,7 +153,7 @@ def _microsoft(node: Node, parts: Sequence[str], mask: int, bias: int) -> str:
         filled = max(float(node.attribute("mask_filter_value", -10000.0)), MASKED)
         padding = np.where(kept != 0, np.float32(0), np.float32(filled))
         added = added + (padding[:, None, None] if kept.ndim == 2 else padding[:, None])
-    summands = [node.constant(added, f"{node.loc}.mask")] if added.any() else []
+    summands = [_constant(node, added, f"{node.loc}.mask")] if added.any() else []
     if node.has(bias):
         summands.insert(0, node.value(bias))
     scale = float(node.attribute("scale", 0.0)) or width**-0.5

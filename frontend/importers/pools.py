@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -30,31 +31,32 @@ def _spatial(node: Node) -> ReduceAttrs:
 
 def average_pool(node: Node) -> Sequence[str]:
     """Mean of windows: of adjacent ones by a reshape, else by a convolution of each channel."""
-    windows = _windows(node)
-    if windows.plain:
+    windows, counts = _windows(node)
+    if windows.plain and counts == windows.counts(ceil=False):
         return [_adjacent(node, windows, OpKind.REDUCE_MEAN)]
     node.refuse(len(windows.kernel) > 2, f"{len(windows.kernel)} spatial axes", "1 or 2")
     channels, taps = node.shape(0)[1], int(np.prod(windows.kernel))
     weight = np.full((channels, 1, *windows.kernel), 1.0 / taps)
-    result = convolve(node, windows, weight, np.zeros(channels), channels)
-    if node.attribute("count_include_pad", 0) or not any((*windows.before, *windows.after)):
-        return [result]
+    result = convolve(node, _reaching(windows, counts), weight, np.zeros(channels), channels)
+    padded = bool(node.attribute("count_include_pad", 0))
     # Of a window at an edge only the elements inside count.
     factor = np.ones(())
-    for axis in range(len(windows.kernel)):
-        inside = np.array([len(places) for places in _places(windows, axis)])
-        factor = np.multiply.outer(factor, windows.kernel[axis] / inside)
+    for axis, taps in enumerate(windows.kernel):
+        inside = np.array([len(places) for places in _places(windows, axis, counts[axis], padded)])
+        factor = np.multiply.outer(factor, taps / inside)
+    if (factor == 1.0).all():
+        return [result]
     return [node.apply(OpKind.MUL, result, node.constant(factor, f"{node.loc}.count"))]
 
 
 def max_pool(node: Node) -> Sequence[str]:
     """Largest of windows, axis by axis; padding never is the largest."""
-    windows = _windows(node)
-    if windows.plain:
+    windows, counts = _windows(node)
+    if windows.plain and counts == windows.counts(ceil=False):
         return [_adjacent(node, windows, OpKind.REDUCE_MAX)]
     value = node.value(0)
     for axis, taps in enumerate(windows.kernel):
-        places = _places(windows, axis)
+        places = _places(windows, axis, counts[axis], padded=False)
         # What a window at an edge has too few of, it has its last element for, once more.
         rows = np.array([[*inside, *[inside[-1]] * (taps - len(inside))] for inside in places])
         attrs = GatherAttrs(2 + axis, tuple(rows.reshape(-1).tolist()), rows.shape)
@@ -63,40 +65,38 @@ def max_pool(node: Node) -> Sequence[str]:
     return [value]
 
 
-def _windows(node: Node) -> Windows:
+def _windows(node: Node) -> tuple[Windows, tuple[int, ...]]:
+    """Return the windows, and how many there are along each axis."""
     windows = read_windows(node, tuple(node.attribute("kernel_shape", ())))
-    room = [
-        size + before + after - reach
-        for size, before, after, reach in zip(
-            windows.sizes, windows.before, windows.after, windows.reach, strict=True
-        )
-    ]
-    node.refuse(min(room) < 0, f"windows of {windows.reach} in {windows.sizes}", "windows that fit")
+    counts = windows.counts(bool(node.attribute("ceil_mode", 0)))
+    node.refuse(min(counts) < 1, f"windows of {windows.reach} in {windows.sizes}", "windows that fit")
+    places = [_places(windows, axis, count, padded=False) for axis, count in enumerate(counts)]
     node.refuse(
-        any(
-            max(before, after) >= reach
-            for before, after, reach in zip(windows.before, windows.after, windows.reach, strict=True)
-        ),
+        any(len(inside) == 0 for along in places for inside in along),
         f"pads {windows.before} and {windows.after} for windows of {windows.reach}",
-        "less than a window",
+        "an element of the input in every window",
     )
-    rests = [space % stride for space, stride in zip(room, windows.strides, strict=True)]
-    node.refuse(
-        bool(node.attribute("ceil_mode", 0)) and any(rests),
-        "ceil_mode 1 with a last window that is not whole",
-        "0, or sizes that the strides divide",
-        "pad or cut the signal",
-    )
-    return windows
+    return windows, counts
 
 
-def _places(windows: Windows, axis: int) -> list[Array]:
-    """Return for each window the places along an axis that it covers, without those of the padding."""
-    size, reach = windows.sizes[axis], windows.reach[axis]
+def _places(windows: Windows, axis: int, count: int, padded: bool) -> list[Array]:
+    """Return for each window the places along an axis that it covers; `padded`: of the padding too."""
     before, after = windows.before[axis], windows.after[axis]
-    first = range(-before, size + after - reach + 1, windows.strides[axis])
-    taps = np.arange(0, reach, windows.dilations[axis])
-    return [(start + taps)[(start + taps >= 0) & (start + taps < size)] for start in first]
+    low, high = (-before, windows.sizes[axis] + after) if padded else (0, windows.sizes[axis])
+    taps = np.arange(0, windows.reach[axis], windows.dilations[axis])
+    starts = (number * windows.strides[axis] - before for number in range(count))
+    return [(start + taps)[(start + taps >= low) & (start + taps < high)] for start in starts]
+
+
+def _reaching(windows: Windows, counts: tuple[int, ...]) -> Windows:
+    """Return the windows with the padding behind that the last ones reach into."""
+    ends = (
+        (count - 1) * stride + reach - before - size
+        for count, stride, reach, before, size in zip(
+            counts, windows.strides, windows.reach, windows.before, windows.sizes, strict=True
+        )
+    )
+    return replace(windows, after=tuple(max(end, 0) for end in ends))
 
 
 def _adjacent(node: Node, windows: Windows, kind: OpKind) -> str:

@@ -28,10 +28,23 @@ class Windows:
         """Return from the first element of a window to behind its last."""
         return tuple((taps - 1) * step + 1 for taps, step in zip(self.kernel, self.dilations, strict=True))
 
+    def counts(self, ceil: bool) -> tuple[int, ...]:
+        """Return how many windows there are; with `ceil`, a last one that is not whole counts.
+
+        None begins in the padding behind.
+        """
+        found = []
+        for axis, (size, stride, reach) in enumerate(zip(self.sizes, self.strides, self.reach, strict=True)):
+            room = size + self.before[axis] + self.after[axis] - reach
+            count = (-(-room // stride) if ceil else room // stride) + 1
+            found.append(count - (ceil and (count - 1) * stride >= size + self.before[axis]))
+        return tuple(found)
+
     @property
     def plain(self) -> bool:
         """Tell whether windows are adjacent, side by side from the first element on."""
-        return self.kernel == self.strides and max(*self.before, *self.after, *self.dilations) <= 1
+        alone = not any((*self.before, *self.after)) and max(self.dilations) == 1
+        return alone and self.kernel == self.strides
 
 
 def read_windows(node: Node, kernel: Sequence[int]) -> Windows:

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from tmc import __version__
 from tmc.cli.compile import add_compile_options, check, compile_
 from tmc.cli.run import add_run_options, report, run
-from tmc.cli.tables import list_ops, list_passes, list_targets
+from tmc.cli.tables import list_operators, list_ops, list_passes, list_targets
 from tmc.ir.errors import TmcError
 
 
@@ -124,6 +124,8 @@ def _parser() -> argparse.ArgumentParser:
     add_run_options(verb)
     verb = _verb(verbs, "report", report, "summarise a compiled directory; report.html has the details")
     verb.add_argument("directory", metavar="DIR")
+    verb = _verb(verbs, "operators", list_operators, "list the ONNX operators that are read")
+    verb.add_argument("--markdown", action="store_true", help="print the page docs/operators.md")
     _verb(verbs, "ops", list_ops, "list the ops of the IR")
     _verb(verbs, "passes", list_passes, "list the passes in the order they run")
     _verb(verbs, "targets", list_targets, "list the targets")

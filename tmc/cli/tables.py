@@ -1,4 +1,4 @@
-"""`tmc ops`, `tmc passes`, `tmc targets`: the tables of the compiler."""
+"""`tmc operators`, `tmc ops`, `tmc passes`, `tmc targets`: the tables of the compiler."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from tmc.backend_gap9.target.targets import TARGETS
 from tmc.compile_stages import compile_stages
+from tmc.frontend.operators_page import operator_rows, operators_page
 from tmc.ir.ops import OPS
 
 
@@ -24,6 +25,15 @@ def list_ops(options: argparse.Namespace) -> int:
         for kind, row in OPS.items()
     ]
     return _print(options, "ops", rows)
+
+
+def list_operators(options: argparse.Namespace) -> int:
+    """Print every ONNX operator that is read, and what of it is taken."""
+    if options.markdown:
+        print(operators_page(), end="")
+        return 0
+    rows = [{"operator": kind, "takes": limits} for kind, limits in operator_rows()]
+    return _print(options, "operators", rows)
 
 
 def list_passes(options: argparse.Namespace) -> int:

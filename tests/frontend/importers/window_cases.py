@@ -59,7 +59,18 @@ WINDOWS = (
     _pool("AveragePool", (1, 3, 12), 19, kernel_shape=[3], dilations=[2]),
     _pool("MaxPool", (1, 3, 12), kernel_shape=[3], dilations=[2], pads=[2, 1]),
     _pool("MaxPool", (1, 3, 12), kernel_shape=[4], auto_pad="SAME_UPPER", strides=[3]),
-    _pool("MaxPool", (1, 3, 12), kernel_shape=[4], strides=[4], ceil_mode=1),
+    *(
+        _pool(kind, (1, 3, 13), kernel_shape=[4], strides=[4], ceil_mode=1)
+        for kind in ("AveragePool", "MaxPool")
+    ),
+    *(
+        _pool(kind, (1, 3, 10), 19, kernel_shape=[3], strides=[2], pads=[1, 0], ceil_mode=1)
+        for kind in ("AveragePool", "MaxPool")
+    ),
+    *(
+        _pool(kind, (1, 3, 7), kernel_shape=[3], strides=[3], pads=[1, 1])
+        for kind in ("AveragePool", "MaxPool")
+    ),
     _pool("GlobalMaxPool", (2, 3, 4, 5)),
     _pad("constant", (0, 1, 2, 3, 0, 1)),
     _pad("negative", (0, -1, 2, 0, -2, -1)),
