@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import isclose, prod
 
-from tmc.ir.attrs import AttentionAttrs, AxisAttrs, TransposeAttrs
+import numpy as np
+
+from tmc.ir.attrs import AttentionAttrs, Attrs, AxisAttrs, TransposeAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind, producers
+from tmc.passes.canonical.score_terms import ScoreTerms, read_step, smallest_bias
 from tmc.passes.pipeline import Declined
 
 _SNAP = 1e-6
@@ -15,21 +18,22 @@ _SNAP = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class _Match:
-    """q [.., M, d], k^T [.., d, N] and v [.., N, d], and the factor on the scores."""
+    """q [.., M, d], k^T [.., d, N] and v [.., N, d], and what is done to the scores."""
 
     q: str
     k_transposed: str
     v: str
-    scale: float
+    terms: ScoreTerms
 
 
 def fuse_attention(graph: Graph, declined: list[Declined] | None = None) -> Graph:
-    """Rewrite softmax(scale * q k^T) v over the heads of leading axes to `attention` on token-major operands.
+    """Rewrite softmax(scale * q k^T + bias) v over the heads of leading axes to `attention`.
 
-    Factors on the scores go into the scale; factors on q or k stay where they are, for later passes.
+    Factors on the scores go into the scale, those that differ by head to q; factors on q or k stay where they
+    are, for later passes. Constants added to the scores become the bias, without what a row has in common.
     The operands become views [tokens, heads * d] of q, k^T and v, and the result a view of the attention.
-    Declined: masks, another softmax axis, heads of q, k and v that differ.
-    Equal up to the float32 rounding of the scale.
+    Declined: masks that are computed, another softmax axis, heads of q, k and v that differ.
+    Equal up to the float32 rounding of scale and bias.
     """
     builder = GraphBuilder.like(graph)
     made = producers(graph)
@@ -71,43 +75,16 @@ def _match(op: Op, graph: Graph, made: dict[str, Op]) -> _Match | str:
     assert softmax is not None and isinstance(softmax.attrs, AxisAttrs), "the caller looked"
     if softmax.attrs.axis != len(graph.types[softmax.output].shape) - 1:
         return "the softmax is not over the last axis"
-    scale, value = 1.0, softmax.inputs[0]
+    terms, value = ScoreTerms(), softmax.inputs[0]
     while (product := _skip_reshapes(value, graph, made, OpKind.MATMUL)) is None:
         below = made.get(value)
         if below is None:
             return "the scores are no matrix product"
-        step = _factor(below, graph)
+        step = read_step(below, graph, terms)
         if isinstance(step, str):
             return step
-        value, factor = step
-        scale *= factor
-    return _Match(product.inputs[0], product.inputs[1], op.inputs[1], scale)
-
-
-def _factor(op: Op, graph: Graph) -> tuple[str, float] | str:
-    """Return the operand that op multiplies by a number, and the number; or the reason why not."""
-    if op.kind is OpKind.RESHAPE:
-        same = graph.types[op.inputs[0]].shape[-2:] == graph.types[op.output].shape[-2:]
-        return (op.inputs[0], 1.0) if same else f"the scores are reshaped, {op.loc}"
-    pairs = [(op.inputs[0], op.inputs[-1])]
-    if op.kind in (OpKind.MUL, OpKind.ADD):
-        pairs.append((op.inputs[1], op.inputs[0]))
-    for value, other in pairs:
-        constant = graph.constants.get(other)
-        if constant is None:
-            continue
-        uniform = bool((constant == constant.flat[0]).all())
-        number = float(constant.flat[0])
-        if op.kind is OpKind.MUL and uniform:
-            return value, number
-        if op.kind is OpKind.DIV and uniform and number != 0.0:
-            return value, 1.0 / number
-        # The same number added to all scores of a row cancels in the softmax.
-        if op.kind in (OpKind.ADD, OpKind.SUB) and uniform:
-            return value, 1.0
-        if op.kind in (OpKind.ADD, OpKind.SUB):
-            return f"the scores have a mask or bias, {op.loc}"
-    return f"the scores go through {op.kind.value}, {op.loc}"
+        value, terms = step
+    return _Match(product.inputs[0], product.inputs[1], op.inputs[1], terms)
 
 
 def _shapes_differ(match: _Match, graph: Graph) -> str | None:
@@ -121,12 +98,20 @@ def _shapes_differ(match: _Match, graph: Graph) -> str | None:
 def _emit(builder: GraphBuilder, match: _Match, op: Op) -> None:
     *leading, rows, width = builder.type_of(match.q).shape
     heads = prod(leading)
-    q = _token_major(builder, match.q, (heads, rows, width), (1, 0, 2), op.loc)
+    query = match.q
+    if match.terms.head_scale is not None:
+        factors = match.terms.head_scale.astype(np.float32).reshape(*leading, 1, 1)
+        name = builder.constant(factors, f"{op.output}.head_scale")
+        query = builder.op(OpKind.MUL, [query, name], Attrs(), op.loc)
+    q = _token_major(builder, query, (heads, rows, width), (1, 0, 2), op.loc)
     keys = builder.type_of(match.v).shape[-2]
     k = _token_major(builder, match.k_transposed, (heads, width, keys), (2, 0, 1), op.loc)
     v = _token_major(builder, match.v, (heads, keys, width), (1, 0, 2), op.loc)
-    attrs = AttentionAttrs(heads, snapped_scale(match.scale, width))
-    result = builder.op(OpKind.ATTENTION, [q, k, v], attrs, op.loc)
+    attrs = AttentionAttrs(heads, snapped_scale(match.terms.scale, width))
+    operands = [q, k, v]
+    if match.terms.bias is not None:
+        operands.append(builder.constant(smallest_bias(match.terms.bias), f"{op.output}.bias"))
+    result = builder.op(OpKind.ATTENTION, operands, attrs, op.loc)
     result = builder.reshape(result, (rows, heads, width), op.loc)
     result = builder.op(OpKind.TRANSPOSE, [result], TransposeAttrs((1, 0, 2)), op.loc)
     builder.reshape(result, (*leading, rows, width), op.loc, op.output)

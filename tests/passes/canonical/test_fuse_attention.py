@@ -7,6 +7,7 @@ import pytest
 
 from tests.passes.pass_checks import body, graph_of, normal, same_numbers
 from tmc.ir.attrs import AttentionAttrs
+from tmc.ir.graph import OpKind
 from tmc.passes.canonical.fuse_attention import fuse_attention, snapped_scale
 from tmc.passes.canonical.gather_heads import gather_heads
 from tmc.passes.pipeline import Declined
@@ -52,11 +53,55 @@ def test_products_become_attention(middle: str, scale: float) -> None:
     assert not {"softmax", "matmul"} & {op.kind.value for op in after.ops}
 
 
+MASKS = {
+    **CONSTANTS,
+    "causal": np.triu(np.full((3, 3), -1e9), 1),
+    "kept": np.tril(np.ones((3, 3))),
+    "by_head": normal(2, 3, 3),
+    "padding": np.array([[[0, 0, -1e9]]]),
+    "by_row": normal(2, 3, 1),
+    "tau": np.array([0.5, 0.25]).reshape(2, 1, 1),
+}
+
+
+@pytest.mark.parametrize(
+    ("middle", "scale", "shape"),
+    [
+        ("a = add(s, mask)", 1.0, (1, 3, 3)),
+        ("a = sub(s, mask)", 1.0, (1, 3, 3)),
+        ("b = add(by_head, s)\n a = mul(b, third)", 1 / 3, (2, 3, 3)),
+        ("f = mul(s, third)\n b = add(f, mask)\n a = add(b, by_head)", 1 / 3, (2, 3, 3)),
+        ("a = add(s, padding)", 1.0, (1, 1, 3)),
+        ("m = mul(s, kept)\n a = add(m, causal)", 1.0, (1, 3, 3)),
+        ("m = mul(kept, s)\n b = add(m, causal)\n a = add(b, by_row)", 1.0, (1, 3, 3)),
+    ],
+)
+def test_constants_on_the_scores_become_a_bias(middle: str, scale: float, shape: tuple[int, ...]) -> None:
+    graph = graph_of(f"s = matmul(x, k)\n {middle}\n p = softmax(a) {{axis=2}}\n{END}", (2, 3, 4), MASKS)
+    after = same_numbers(graph, fuse_attention, 1e-6)
+    (op,) = (op for op in after.ops if isinstance(op.attrs, AttentionAttrs))
+    assert op.attrs == AttentionAttrs(heads=2, scale=pytest.approx(scale, rel=1e-7))
+    bias = after.constants[op.inputs[3]]
+    assert bias.shape == shape and (bias.max(axis=2) == 0).all()
+
+
+def test_factors_of_heads_go_to_the_queries() -> None:
+    text = "s = matmul(x, k)\n f = mul(s, tau)\n a = add(f, by_head)\n g = div(a, tau)\n h = mul(g, tau)"
+    graph = graph_of(f"{text}\n p = softmax(h) {{axis=2}}\n{END}", (2, 3, 4), MASKS)
+    after = same_numbers(graph, fuse_attention, 1e-6)
+    (mul,) = (op for op in after.ops if op.kind is OpKind.MUL)
+    np.testing.assert_allclose(after.constants[mul.inputs[1]].reshape(-1), [0.5, 0.25])
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("s = matmul(x, k)\n p = softmax(s) {axis=1}\n" + END, "not over the last axis"),
-        ("s = matmul(x, k)\n a = add(s, mask)\n p = softmax(a) {axis=2}\n" + END, "a mask or bias, /a"),
+        (
+            "s = matmul(x, k)\n t = tanh(s)\n a = add(s, t)\n p = softmax(a) {axis=2}\n" + END,
+            "through add, /a",
+        ),
+        ("s = matmul(x, k)\n a = sub(mask, s)\n p = softmax(a) {axis=2}\n" + END, "through sub, /a"),
         (
             "s = matmul(x, kt)\n r = reshape(s) {shape=(2, 4, 3)}\n p = softmax(r) {axis=2}\n" + END,
             "reshaped, /r",
