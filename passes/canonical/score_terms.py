@@ -62,8 +62,8 @@ def _changed(kind: OpKind, constant: Array, terms: ScoreTerms) -> ScoreTerms | N
         return ScoreTerms(terms.scale, terms.head_scale, bias)
     if kind not in (OpKind.MUL, OpKind.DIV):
         return None
-    dropped = _dropped(constant, terms.bias) if kind is OpKind.MUL else np.zeros(constant.shape, dtype=bool)
-    kept = [head[~mask] for head, mask in zip(constant, dropped, strict=True)]
+    used = ~_dropped(constant, terms.bias)
+    kept = [head[mask] for head, mask in zip(constant, used, strict=True)]
     if not all(len(head) and (head == head[0]).all() and head[0] != 0 for head in kept):
         return None
     factors = np.array([head[0] for head in kept])
@@ -76,7 +76,7 @@ def _changed(kind: OpKind, constant: Array, terms: ScoreTerms) -> ScoreTerms | N
 
 
 def _dropped(factor: Array, bias: Array | None) -> Array:
-    """Tell of which scores nothing is left: they are multiplied by 0, and so is e to the sum with the bias."""
+    """Tell which scores do not count: they are multiplied by 0, and so is e to the sum with the bias."""
     if bias is None:
         return np.zeros(factor.shape, dtype=bool)
     return np.asarray((factor == 0) & (bias - bias.max(axis=-1, keepdims=True) <= NEVER))

@@ -24,10 +24,13 @@ def emit_rope(builder: IntegerBuilder, op: Op) -> None:
 
 def emit_attention(builder: IntegerBuilder, op: Op) -> None:
     assert isinstance(op.attrs, a.AttentionAttrs)
-    q, k, v = (builder.quant(operand) for operand in op.inputs)
+    q, k, v = (builder.quant(operand) for operand in op.inputs[:3])
     quant = builder.scales.quants[op.output]
     _, keys, width = builder.result.type_of(op.inputs[1]).shape
     factor = out_factor(v.scale[0], quant.scale[0])
-    codes = quantise_attention(op.loc, q, k, op.attrs.scale, width, keys, factor, builder.recipe)
-    inputs = (*op.inputs, builder.constant(f"{op.output}.exp_table", codes.exp_table))
-    builder.emit(op, OpKind.QATTENTION, inputs, codes.attrs, quant)
+    bias = builder.graph.constants[op.inputs[3]] if len(op.inputs) > 3 else None
+    codes = quantise_attention(op.loc, q, k, op.attrs.scale, width, keys, factor, builder.recipe, bias)
+    inputs = [*op.inputs[:3], builder.constant(f"{op.output}.exp_table", codes.exp_table)]
+    if codes.bias is not None:
+        inputs.append(builder.constant(f"{op.output}.bias", codes.bias))
+    builder.emit(op, OpKind.QATTENTION, tuple(inputs), codes.attrs, quant)

@@ -15,16 +15,20 @@ COSINE_BITS = 14
 MAX_COSINE = 32767 / 2**COSINE_BITS
 MAX_SCORE_SHIFT = 24
 INT32 = 2**31
+MAX_SCORE = 2**15 - 1
+# With a bias down to -2 s - 1023, a score within +-s has to fit.
+MAX_BIASED_SCORE = (MAX_SCORE - (EXP_ENTRIES - 1)) // 3
 # Each key adds at most 255 * 128 to a sum of p v.
 MAX_KEYS = (INT32 - 1) // (255 * 128)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AttentionCodes:
-    """The constants of a qattention: exp_table u8 [H, 1024] and the attributes."""
+    """The constants of a qattention: exp_table u8 [H, 1024], the attributes, bias s16 [H or 1, M or 1, N]."""
 
     exp_table: Array
     attrs: QAttentionAttrs
+    bias: Array | None = None
 
 
 def rotation_table(where: str, cosine: Array, sine: Array) -> Array:
@@ -52,13 +56,14 @@ def quantise_attention(
     keys: int,
     out_factor: tuple[int, int],
     recipe: Recipe = DEFAULT,
+    bias: Array | None = None,
 ) -> AttentionCodes:
     """Return the constants of an integer attention with heads of `width` columns over `keys` rows of K and V.
 
     score_shift[h] is the largest shift for which one step of the rounded score, s_q,h s_k,h scale 2^shift, is
-    at most 1 / score_steps of the recipe, but never so small that a score could leave int16.
+    at most 1 / score_steps of the recipe, but never so small that a score could leave int16, biased or not.
     exp_table[h][i] is 255 exp(-i step) rounded, and 0 in its last entry, which stands for everything beyond.
-    out_factor: (out_multiplier, out_shift).
+    out_factor: (out_multiplier, out_shift). bias: numbers [H or 1, M or 1, N], the largest of each row 0.
     Raises: QuantisationError for a scale that is not positive, or sizes whose sums could leave int32.
     """
     if not scale > 0:
@@ -69,21 +74,39 @@ def quantise_attention(
             f"found heads of {width} columns over {keys} keys, allowed fewer "
             f"than {INT32 // 2**14} columns and at most {MAX_KEYS} keys",
         )
-    smallest = smallest_score_shift(width)
-    shifts, tables = [], []
+    smallest = smallest_score_shift(width, MAX_SCORE if bias is None else MAX_BIASED_SCORE)
+    shifts, steps, tables = [], [], []
     for q_scale, k_scale in zip(q.scale, k.scale, strict=True):
         shift = MAX_SCORE_SHIFT
         while shift > smallest and q_scale * k_scale * scale * 2.0**shift > 1 / recipe.score_steps:
             shift -= 1
         step = q_scale * k_scale * scale * 2.0**shift
+        if bias is not None and shift == MAX_SCORE_SHIFT:
+            # All scores are 0, or next to it, and say nothing: steps are as large as the bias needs.
+            step = max(step, 1 / recipe.score_steps)
         exact = 255 * np.exp(-step * np.arange(EXP_ENTRIES))
         table = _diffused(exact) if recipe.exp_table == "diffused" else np.rint(exact)
         table[-1] = 0
         shifts.append(shift)
+        steps.append(step)
         tables.append(table.astype(np.uint8))
     normalised = recipe.softmax_division == "first"
     attrs = QAttentionAttrs(len(q.scale), tuple(shifts), *out_factor, normalised)
-    return AttentionCodes(np.stack(tables), attrs)
+    if bias is None:
+        return AttentionCodes(np.stack(tables), attrs)
+    reach = max(_largest_score(width, shift) for shift in shifts)
+    return AttentionCodes(np.stack(tables), attrs, bias_codes(bias, np.array(steps), reach))
+
+
+def bias_codes(bias: Array, steps: Array, reach: int) -> Array:
+    """Return a bias in steps [H] of the scores, s16 [H or 1, M or 1, N]; scores are within +-reach.
+
+    In each row some key has no bias, and so a sum of -reach or more: a bias of -2 reach - 1023 leaves every
+    other key a weight of 0, and one below it says no more.
+    """
+    exact = np.rint(bias.astype(np.float64) / steps.reshape(-1, 1, 1))
+    codes = np.maximum(exact, -2 * reach - (EXP_ENTRIES - 1)).astype(np.int16)
+    return codes[:1] if (codes == codes[:1]).all() else codes
 
 
 def _diffused(exact: Array) -> Array:
@@ -100,10 +123,14 @@ def _diffused(exact: Array) -> Array:
     return rounded
 
 
-def smallest_score_shift(width: int) -> int:
-    """Return the least shift for which every rounded score of `width` int8 products is below 2^15."""
-    # The extreme score is width * 128 * 128, and R(a, s) of it is (a + 2^(s-1)) >> s.
+def smallest_score_shift(width: int, largest: int = MAX_SCORE) -> int:
+    """Return the least shift for which no rounded score of `width` int8 products is beyond `largest`."""
     shift = 1
-    while (width * 2**14 + 2 ** (shift - 1)) >> shift >= 2**15:
+    while _largest_score(width, shift) > largest:
         shift += 1
     return shift
+
+
+def _largest_score(width: int, shift: int) -> int:
+    """Return R(a, shift) of the extreme score a = width * 128 * 128; shift >= 1."""
+    return (width * 2**14 + (1 << (shift - 1))) >> shift

@@ -210,6 +210,7 @@ def test_two_networks_in_one_program(tmp_path: Path) -> None:
             *types,
             "-pthread",
             "-Ileft/include",
+            "-Iright/include",
             "-Ileft/host",
             "main.c",
             "left.o",

@@ -10,6 +10,7 @@ from tmc.ir.integer.qattention import QAttentionAttrs, qattention
 from tmc.ir.integer.qrope import QRopeAttrs, qrope
 from tmc.ir.types import Quant
 from tmc.passes.integer_ops.attention import (
+    MAX_BIASED_SCORE,
     MAX_SCORE_SHIFT,
     quantise_attention,
     rotation_table,
@@ -100,6 +101,42 @@ def test_last_entry_is_zero_even_where_the_shift_ends() -> None:
     codes = quantise_attention("/attn", quant, quant, 0.125, 64, 400, (1, 0))
     assert codes.attrs.score_shift == (MAX_SCORE_SHIFT,)
     assert codes.exp_table[0, -2] == 255 and codes.exp_table[0, -1] == 0
+
+
+@pytest.mark.parametrize("width", [8, 64])
+def test_a_bias_is_in_steps_of_the_scores(width: int) -> None:
+    """Weights under a bias are those of float; what is masked has none, and nothing leaves int16."""
+    random = np.random.default_rng(1)
+    q, k = (random.integers(-127, 128, (2, 12, width)).astype(np.int8) for _ in range(2))
+    quant = Quant((0.02, 0.01), per="head")
+    bias = np.where(random.random((2, 12, 12)) < 0.3, -1e9, -random.random((2, 12, 12)))
+    bias[..., 0] = 0
+    codes = quantise_attention("/attn", quant, quant, width**-0.5, width, 12, (2**14, 14), bias=bias)
+    assert codes.bias is not None and codes.bias.dtype == np.int16 and codes.bias.shape == (2, 12, 12)
+    vt = np.tile(100 * np.eye(12, dtype=np.int8), (2, 1))[: 2 * width]
+    vt = np.pad(vt, ((0, 2 * width - len(vt)), (0, 0)))
+    got = qattention(q, k, vt, codes.exp_table, codes.attrs, codes.bias)
+    scale = np.square(quant.scale).reshape(2, 1, 1) * width**-0.5
+    scores = scale * (q.astype(float) @ k.astype(float).transpose(0, 2, 1)) + bias
+    weights = np.exp(scores - scores.max(axis=2, keepdims=True))
+    weights /= weights.sum(axis=2, keepdims=True)
+    exact = np.einsum("hij,hcj->ihc", weights, vt.reshape(2, width, 12).astype(float)).reshape(12, -1)
+    assert np.abs(got - exact).max() <= 2.5
+
+
+def test_a_bias_of_all_heads_stays_one() -> None:
+    quant, bias = Quant((0.02, 0.02), per="head"), np.triu(np.full((1, 3, 3), -1e9), 1)
+    codes = quantise_attention("/attn", quant, quant, 1.0, 8, 3, (1, 0), bias=bias)
+    assert codes.bias is not None and codes.bias.shape == (1, 3, 3)
+    assert (codes.bias[0] == np.triu(np.full((3, 3), codes.bias.min()), 1)).all()
+    assert MAX_BIASED_SCORE - 2**15 <= codes.bias.min() <= -1023
+
+
+def test_a_bias_decides_where_all_scores_are_next_to_zero() -> None:
+    quant, bias = Quant((1e-6,), per="head"), np.array([[[0.0, -1.0]]])
+    codes = quantise_attention("/attn", quant, quant, 0.125, 8, 2, (1, 0), bias=bias)
+    assert codes.attrs.score_shift == (MAX_SCORE_SHIFT,) and codes.bias is not None
+    assert codes.exp_table[0, -codes.bias[0, 0, 1]] == pytest.approx(255 / np.e, abs=1)
 
 
 @pytest.mark.parametrize("width", [2, 8, 16, 32, 48, 64, 96, 128])
