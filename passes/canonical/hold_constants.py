@@ -10,6 +10,7 @@ from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.types import Array
 
 _SUMS = frozenset({OpKind.ADD, OpKind.SUB})
+_ATTENDED = 3  # Q, K and V of attention; a bias behind them stays a constant
 
 
 def hold_constants(graph: Graph) -> Graph:
@@ -24,7 +25,8 @@ def hold_constants(graph: Graph) -> Graph:
         names = list(op.inputs)
         for place, name in enumerate(op.inputs):
             constant = graph.constants.get(name)
-            if constant is not None and (op.kind is OpKind.ATTENTION or _is_summand(op, constant, graph)):
+            learned = op.kind is OpKind.ATTENTION and place < _ATTENDED
+            if constant is not None and (learned or _is_summand(op, constant, graph)):
                 names[place] = builder.op(OpKind.CONCAT, [name], ConcatAttrs(0), op.loc)
         builder.keep(replace(op, inputs=tuple(names)))
     return builder.graph()

@@ -9,7 +9,10 @@ from tmc.passes.canonical.canonicalise import CANONICALISE
 from tmc.passes.canonical.hold_constants import hold_constants
 from tmc.passes.pipeline import run_passes
 
-CONSTANTS = {"q": normal(3, 4), "all": normal(6, 4), "row": normal(1, 4), "column": normal(6, 1), "one": 2.0}
+CONSTANTS = {
+    **{"q": normal(3, 4), "all": normal(6, 4), "row": normal(1, 4), "column": normal(6, 1), "one": 2.0},
+    "bias": normal(1, 6, 6),
+}
 
 
 @pytest.mark.parametrize(
@@ -18,6 +21,10 @@ CONSTANTS = {"q": normal(3, 4), "all": normal(6, 4), "row": normal(1, 4), "colum
         (
             "y = attention(q, x, x) {heads=2, scale=0.5}",
             ["concat = concat(q) {axis=0}", "y = attention(concat, x, x) {heads=2, scale=0.5}"],
+        ),
+        (
+            "y = attention(x, x, x, bias) {heads=2, scale=0.5}",
+            ["y = attention(x, x, x, bias) {heads=2, scale=0.5}"],
         ),
         ("y = add(x, all)", ["concat = concat(all) {axis=0}", "y = add(x, concat)"]),
         ("y = sub(all, x)", ["concat = concat(all) {axis=0}", "y = sub(concat, x)"]),
