@@ -88,9 +88,10 @@ class ConvAttrs(Attrs):
 
 @dataclass(frozen=True, slots=True)
 class LayerNormAttrs(Attrs):
-    """Normalise over the last axis."""
+    """Normalise over the last axis: deviations from the mean, or from zero as in RMSNorm."""
 
     epsilon: float
+    about: Literal["zero"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,7 @@ def softmax(x: Array, axis: int) -> Array:
 
 def layernorm(x: Array, gamma: Array, beta: Array, attrs: LayerNormAttrs) -> Array:
     """Normalise the last axis, then scale and shift."""
-    centred = x - x.mean(axis=-1, keepdims=True)
+    centred = x if attrs.about == "zero" else x - x.mean(axis=-1, keepdims=True)
     variance = np.square(centred).mean(axis=-1, keepdims=True)
     normed = centred / np.sqrt(variance + np.float32(attrs.epsilon))
     return np.asarray(normed * gamma + beta, dtype=np.float32)

@@ -39,6 +39,9 @@ def _epsilon_bytes(a: Arguments) -> int:
     return epsilon_entries(a["channels"], a["center_bits"]) * 4
 
 
+_QUANTISATION = ("center_bits", "norm_bits", "root", "gamma_shift", "epsilon_shift")
+
+
 def _kernel(stem: str, y: DType, *, scalar: int, xpulp: int) -> Kernel:
     return Kernel(
         stem,
@@ -51,8 +54,8 @@ def _kernel(stem: str, y: DType, *, scalar: int, xpulp: int) -> Kernel:
             flat("rsqrt", 2 * len(RSQRT_TABLE)),
             result(ROWS, mul(CHANNELS, y.size_bytes)),
         ),
-        ("rows", "channels", "x_pitch", "y_pitch", "center_bits", "norm_bits", "root", "gamma_shift"),
-        frozenset({"center_bits", "norm_bits", "root", "gamma_shift"}),
+        ("rows", "channels", "x_pitch", "y_pitch", "centred", *_QUANTISATION),
+        frozenset(_QUANTISATION),
         {"scalar": scalar, "xpulp": xpulp},
         _core_cycles,
     )
@@ -60,7 +63,7 @@ def _kernel(stem: str, y: DType, *, scalar: int, xpulp: int) -> Kernel:
 
 _BY_RESULT: Mapping[DType, Kernel] = {
     DType.S8: _kernel("tmc_layernorm_s16s8", DType.S8, scalar=64, xpulp=128),
-    DType.S16: _kernel("tmc_layernorm_s16s16", DType.S16, scalar=96, xpulp=128),
+    DType.S16: _kernel("tmc_layernorm_s16s16", DType.S16, scalar=112, xpulp=128),
 }
 
 
@@ -71,12 +74,7 @@ def _chosen(graph: Graph, op: Op) -> tuple[Kernel, ...]:
 def _numbers(graph: Graph, op: Op) -> Mapping[str, int]:
     attrs = op.attrs
     assert isinstance(attrs, QLayerNormAttrs)
-    return {
-        "center_bits": attrs.center_bits,
-        "norm_bits": attrs.norm_bits,
-        "root": attrs.root,
-        "gamma_shift": attrs.gamma_shift,
-    }
+    return {"centred": int(attrs.centred), **{name: getattr(attrs, name) for name in _QUANTISATION}}
 
 
 def _tables(graph: Graph, op: Op) -> Mapping[str, Array]:

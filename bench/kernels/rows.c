@@ -21,7 +21,7 @@ static void measure_layernorm(void)
     const tmc_layernorm_args args = {
         .x = x, .y = y, .gamma = gamma_, .beta = beta, .epsilon = epsilon, .rsqrt = rsqrt, .x_pitch = X_PITCH,
         .y_pitch = Y_PITCH, .rows = ROWS, .channels = CHANNELS, .center_bits = 11, .norm_bits = 11, .root = 28378,
-        .gamma_shift = 20,
+        .gamma_shift = 20, .centred = 1,
     };
     begin_case("layernorm", "192", ROWS * CHANNELS, 0);
     tmc_layernorm_s16s8_xpulp(&args);
@@ -30,6 +30,11 @@ static void measure_layernorm(void)
     wide.y = wide_y, wide.y_pitch = X_PITCH;
     begin_case("layernorm_wide", "192", ROWS * CHANNELS, 0);
     tmc_layernorm_s16s16_xpulp(&wide);
+    end_cases();
+    tmc_layernorm_args uncentred = args;
+    uncentred.centred = 0;
+    begin_case("rmsnorm", "192", ROWS * CHANNELS, 0);
+    tmc_layernorm_s16s8_xpulp(&uncentred);
     end_cases();
 }
 

@@ -1,4 +1,4 @@
-"""Recognise LayerNorm written as its parts."""
+"""Recognise LayerNorm and RMSNorm written as their parts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from tmc.ir.graph import Graph, Op, OpKind, producers, uses
 from tmc.ir.types import Array
 from tmc.passes.pipeline import Declined
 
-_NOT_A_NORM = "no (x - mean) / sqrt(mean((x - mean)^2) + eps) over the last axis around it"
+_NOT_A_NORM = (
+    "no (x - mean) / sqrt(mean((x - mean)^2) + eps), or x / sqrt(mean(x^2) + eps), "
+    "over the last axis around it"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,7 @@ class _Norm:
     """A LayerNorm with constant gamma and beta."""
 
     x: str
-    epsilon: float
+    attrs: LayerNormAttrs
     gamma: Array
     beta: Array
 
@@ -30,7 +33,7 @@ def fuse_layernorm(graph: Graph, declined: list[Declined] | None = None) -> Grap
     """Fuse normalisation over the last axis, then the factors and terms per column that follow it.
 
     1. c * (mean(c^2) + eps)^-1/2 with c = x - mean(x), written with division, square root, reciprocal or
-       power, becomes layernorm(x, 1, 0).
+       power, becomes layernorm(x, 1, 0); with c = x, its variant about zero: RMSNorm.
     2. layernorm(x, g, b) * w, one reader: layernorm(x, g * w, b * w). Exact for g = 1, b = 0.
     3. layernorm(x, g, b) + w, one reader: layernorm(x, g, b + w). Exact for b = 0.
     Source: ONNX LayerNormalization-17, function body.
@@ -47,7 +50,7 @@ def fuse_layernorm(graph: Graph, declined: list[Declined] | None = None) -> Grap
         norms[op.output] = norm
         gamma = builder.constant(norm.gamma, f"{op.output}.gamma")
         beta = builder.constant(norm.beta, f"{op.output}.beta")
-        builder.op(OpKind.LAYERNORM, [norm.x, gamma, beta], LayerNormAttrs(norm.epsilon), op.loc, op.output)
+        builder.op(OpKind.LAYERNORM, [norm.x, gamma, beta], norm.attrs, op.loc, op.output)
     fused = builder.graph()
     if declined is not None:
         declined += [Declined(op.loc, "sqrt", _NOT_A_NORM) for op in fused.ops if op.kind is OpKind.SQRT]
@@ -58,7 +61,7 @@ def _existing(op: Op, graph: Graph) -> _Norm | None:
     if not isinstance(op.attrs, LayerNormAttrs):
         return None
     gamma, beta = (graph.constants.get(name) for name in op.inputs[1:])
-    return None if gamma is None or beta is None else _Norm(op.inputs[0], op.attrs.epsilon, gamma, beta)
+    return None if gamma is None or beta is None else _Norm(op.inputs[0], op.attrs, gamma, beta)
 
 
 def _extended(op: Op, graph: Graph, norms: Mapping[str, _Norm], readers: Mapping[str, int]) -> _Norm | None:
@@ -75,9 +78,9 @@ def _extended(op: Op, graph: Graph, norms: Mapping[str, _Norm], readers: Mapping
             continue
         row = np.broadcast_to(factor.reshape(-1), (width,))
         if op.kind is OpKind.ADD:
-            return _Norm(norm.x, norm.epsilon, norm.gamma, norm.beta + row)
+            return _Norm(norm.x, norm.attrs, norm.gamma, norm.beta + row)
         # Adding 0 turns -0 into 0, so that all ways to write a norm give the same bits.
-        return _Norm(norm.x, norm.epsilon, norm.gamma * row, norm.beta * row + np.float32(0))
+        return _Norm(norm.x, norm.attrs, norm.gamma * row, norm.beta * row + np.float32(0))
     return None
 
 
@@ -89,19 +92,22 @@ class _Parts:
         self._producers = producers(graph)
 
     def normalisation(self, op: Op) -> _Norm | None:
-        """Return layernorm(x, 1, 0) if op is c * (mean(c^2) + eps)^-1/2."""
+        """Return layernorm(x, 1, 0) if op is c * (mean(c^2) + eps)^-1/2; c is x - mean(x), or x."""
         if op.kind not in (OpKind.MUL, OpKind.DIV):
             return None
         sign = 1.0 if op.kind is OpKind.MUL else -1.0
         pairs = (op.inputs, op.inputs[::-1]) if op.kind is OpKind.MUL else (op.inputs,)
         for centred, divisor in pairs:
             inner, exponent = self._power(divisor)
-            x = self._centred(centred)
             epsilon = self._variance(inner, centred)
-            if x is not None and epsilon is not None and sign * exponent == -0.5:
-                width = self._graph.types[x].shape[-1:]
-                ones, zeros = np.ones(width, dtype=np.float32), np.zeros(width, dtype=np.float32)
-                return _Norm(x, epsilon, ones, zeros)
+            if epsilon is None or sign * exponent != -0.5:
+                continue
+            x = self._centred(centred)
+            attrs = LayerNormAttrs(epsilon, "zero" if x is None else None)
+            x = centred if x is None else x
+            width = self._graph.types[x].shape[-1:]
+            ones, zeros = np.ones(width, dtype=np.float32), np.zeros(width, dtype=np.float32)
+            return _Norm(x, attrs, ones, zeros)
         return None
 
     def _scalar(self, value: str) -> float | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from tmc.ir.attrs import LayerNormAttrs
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.types import Array
 
@@ -61,9 +62,10 @@ def _linear(op: Op, constants: Mapping[str, Array], bounds: Mapping[str, Bounds]
 
 
 def _layernorm(op: Op, constants: Mapping[str, Array], bounds: Mapping[str, Bounds]) -> Bounds:
-    """Bound a normalised row of C elements by sqrt(C - 1)."""
+    """Bound a normalised row of C elements by sqrt(C - 1), or by sqrt(C) if it is not centred."""
+    assert isinstance(op.attrs, LayerNormAttrs)
     gamma, beta = (constants[name].astype(np.float64) for name in op.inputs[1:])
-    reach = np.abs(gamma) * np.sqrt(max(len(gamma) - 1, 0))
+    reach = np.abs(gamma) * np.sqrt(max(len(gamma) - (op.attrs.about is None), 0))
     return float((beta - reach).min()), float((beta + reach).max())
 
 

@@ -65,7 +65,7 @@ def emit_layernorm(builder: IntegerBuilder, op: Op) -> None:
     quant = builder.scales.quants[op.output]
     x_scale = builder.quant(op.inputs[0]).scale[0]
     dtype: Literal["s8", "s16"] = "s16" if builder.scales.roles[op.output] is Role.RESIDUAL else "s8"
-    codes = quantise_layernorm(op.loc, gamma, beta, op.attrs.epsilon, x_scale, quant, dtype)
+    codes = quantise_layernorm(op.loc, gamma, beta, op.attrs, x_scale, quant, dtype)
     inputs = (
         op.inputs[0],
         builder.constant(f"{op.output}.gamma", codes.gamma),

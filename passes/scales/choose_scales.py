@@ -18,7 +18,7 @@ from tmc.passes.recipe import DEFAULT, RangeSearch, Recipe
 from tmc.passes.scales.clip_scales import clip_scales
 from tmc.passes.scales.linear_room import fits_int32, readers_through_views
 from tmc.passes.scales.narrow_inputs import narrow_inputs
-from tmc.passes.scales.residual_scales import below_epsilon, least_scale, residual_scales
+from tmc.passes.scales.residual_scales import residual_scales
 from tmc.passes.scales.search_range import search_range
 from tmc.passes.scales.value_roles import SAME_AS_OPERAND, Role, value_roles
 
@@ -59,8 +59,7 @@ def choose_scales(
     scores decide, and so do LayerNorm outputs that linear ops read: what is rare on average is all there is
     in some windows. The recipe may say otherwise. Values with a zero point take the quantisation that the
     model declares, if it does.
-    Raises: QuantisationError if an op has no integer form, numbers of heads disagree, or the residual
-    stream is too small for the epsilon of its LayerNorms.
+    Raises: QuantisationError if an op has no integer form, or numbers of heads disagree.
     """
     narrow = narrow_inputs(graph, recipe, declared)
     roles = value_roles(graph, narrow)
@@ -168,12 +167,10 @@ def _pooled(
     """Return the finest scale of a mean for which the ops that read it stay in int32.
 
     A mean of int8 codes spans them at most, so 2^7 steps per code always fit int16.
-    Raises: QuantisationError where the epsilon of a LayerNorm needs a scale coarser than that of the codes.
     """
     assert isinstance(op.attrs, MeanRowsAttrs)
     found = readers_through_views(readers, op.output)
     linears = [reader for reader in found if reader.kind is OpKind.LINEAR]
-    norms = [reader for reader in found if reader.kind is OpKind.LAYERNORM]
     bits = POOLED_BITS[recipe.pooled_bits]
     while bits > 0:
         scale = mean_scale(x, op.attrs.group_rows, bits)
@@ -181,12 +178,7 @@ def _pooled(
         if all(
             fits_int32(graph, linear, roles[linear.output], scale, limit, POOLED_MULTIPLIER)
             for linear in linears
-        ) and all(least_scale(graph, norm) <= scale for norm in norms):
+        ):
             break
         bits -= 1
-    scale = mean_scale(x, op.attrs.group_rows, bits)
-    for norm in norms:
-        if least_scale(graph, norm) > scale:
-            largest = scale * max(127 - x.zero_point, 128 + x.zero_point)
-            raise below_epsilon(norm, largest, largest * least_scale(graph, norm) / scale)
-    return Quant((scale,))
+    return Quant((mean_scale(x, op.attrs.group_rows, bits),))

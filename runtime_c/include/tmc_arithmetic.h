@@ -50,6 +50,12 @@ static inline int32_t tmc_round_shift(int32_t a, uint32_t s)
     return s == 0u ? a : (a >> s) + ((a >> (s - 1u)) & 1);
 }
 
+/** Return a shift that int32 has for one of `shift` bits or more. */
+static inline uint32_t tmc_at_most_31(uint32_t shift)
+{
+    return shift > 31u ? 31u : shift;
+}
+
 static inline int32_t tmc_clip(int32_t a, int32_t low, int32_t high)
 {
     return a < low ? low : a > high ? high : a;

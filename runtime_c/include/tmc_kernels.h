@@ -111,11 +111,14 @@ typedef struct {
     uint32_t norm_bits;
     uint32_t root;          /* below 2^16, and so that 46341 * root < 2^32 */
     uint32_t gamma_shift;
+    uint32_t centred;       /* 1: deviations from the mean; 0: from zero */
+    uint32_t epsilon_shift;
 } tmc_layernorm_args;
 
 /** LayerNorm of each row: integer mean, dynamic shift, reciprocal root by table and one Newton step.
- *  x s16, y s8. Splits rows. With d = channels x - sum and V = sum R(d, h)^2 + epsilon[h]: |d| < 2^31,
- *  V < 2^31, and 26 - norm_bits >= (31 - bits of V) / 2 for every V that can occur. */
+ *  x s16, y s8. Splits rows. With d = channels x - sum, or d = x where not centred, g = max(0, epsilon_shift - h)
+ *  and V = (sum R(d, h)^2 >> 2 g) + epsilon[h]: |d| < 2^31, V < 2^31, and 26 - norm_bits + g >= (31 - bits of V) / 2
+ *  for every V that can occur. */
 void tmc_layernorm_s16s8_scalar(const tmc_layernorm_args *args);
 void tmc_layernorm_s16s8_xpulp(const tmc_layernorm_args *args);
 

@@ -8,7 +8,7 @@
  *   its sum, maximum and minimum      2 instructions a channel
  *   e = R(d, h), the sum of squares   3.5
  *   e again, n, y                     10.25 for int8, 10.5 for int16
- * d = channels x - sum is never stored: a product of one half, then one instruction that adds -sum, rounds and shifts.
+ * d = channels x - sum, or x, is never stored: a product of one half, then one instruction that adds -sum, rounds and shifts.
  * e times the 17-bit factor is a dot product: the two halves of `factors` add up to the factor. */
 #ifndef TMC_XPULP_LAYERNORM_H
 #define TMC_XPULP_LAYERNORM_H
@@ -18,7 +18,8 @@
 
 /** What is known of a row. */
 typedef struct {
-    int32_t sum;
+    uint32_t times;      /* the number of channels where rows are centred, else 1 */
+    int32_t sum;         /* of the row where rows are centred, else 0 */
     uint32_t widest;     /* the greatest |d| */
     uint32_t h;
     uint32_t factor;
@@ -53,14 +54,14 @@ static int32_t survey_eights(const uint8_t *x, uint32_t rounds, uint32_t *high, 
 /* e of the 4 channels of two words at x, to a, b, c, d: 10 instructions. */
 #define CENTRE \
     TMC_LW_POST("%[a]", "%[x]", 4) TMC_LW_POST("%[c]", "%[x]", 4) \
-    TMC_MUL_HIGH("%[b]", "%[a]", "%[channels]") TMC_MUL_LOW("%[a]", "%[a]", "%[channels]") \
-    TMC_MUL_HIGH("%[d]", "%[c]", "%[channels]") TMC_MUL_LOW("%[c]", "%[c]", "%[channels]") \
+    TMC_MUL_HIGH("%[b]", "%[a]", "%[times]") TMC_MUL_LOW("%[a]", "%[a]", "%[times]") \
+    TMC_MUL_HIGH("%[d]", "%[c]", "%[times]") TMC_MUL_LOW("%[c]", "%[c]", "%[times]") \
     EACH(TMC_ADD_ROUND_SHIFT, "%[minus_sum]", "%[h]")
 #define EACH(OF, second, third) \
     OF("%[a]", second, third) OF("%[b]", second, third) OF("%[c]", second, third) OF("%[d]", second, third)
 
 /** Return the sum of e^2 over 4 channels times `rounds`, at least 1. 14 instructions a round. */
-static int32_t square_fours(const row_numbers *row, const uint8_t *x, uint32_t channels, uint32_t rounds)
+static int32_t square_fours(const row_numbers *row, const uint8_t *x, uint32_t rounds)
 {
     int32_t squares = 0;
     uint32_t a, b, c, d;
@@ -70,7 +71,7 @@ static int32_t square_fours(const row_numbers *row, const uint8_t *x, uint32_t c
             TMC_MAC("%[squares]", "%[a]", "%[a]") TMC_MAC("%[squares]", "%[b]", "%[b]")
             TMC_MAC("%[squares]", "%[c]", "%[c]") "7: " TMC_MAC("%[squares]", "%[d]", "%[d]")
             : [x] "+r"(x), [squares] "+r"(squares), [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d)
-            : [rounds] "r"(rounds), [channels] "r"(channels * 0x00010001u), [minus_sum] "r"(-row->sum),
+            : [rounds] "r"(rounds), [times] "r"(row->times * 0x00010001u), [minus_sum] "r"(-row->sum),
               [h] "r"(row->h)
             : "memory");
     return squares;
@@ -101,7 +102,7 @@ static void normalise_fours(const row_numbers *row, const tmc_layernorm_args *ar
         TMC_LAYERNORM_STORE
         : [x] "+r"(x), [y] "+r"(y), [gamma] "+r"(gamma), [beta] "+r"(beta), [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c),
           [d] "=&r"(d), [g] "=&r"(g), [t0] "=&r"(t0), [t1] "=&r"(t1), [t2] "=&r"(t2), [t3] "=&r"(t3)
-        : [rounds] "r"(rounds), [channels] "r"(args->channels * 0x00010001u), [minus_sum] "r"(-row->sum),
+        : [rounds] "r"(rounds), [times] "r"(row->times * 0x00010001u), [minus_sum] "r"(-row->sum),
           [h] "r"(row->h), [factors] "r"(half << 16 | (row->factor - half)), [norm_shift] "r"(row->norm_shift),
           [shift] "r"(args->gamma_shift)
         : "memory");
@@ -110,17 +111,17 @@ static void normalise_fours(const row_numbers *row, const tmc_layernorm_args *ar
 #endif
 
 /** Return e of a channel. */
-static int32_t centred(const row_numbers *row, uint32_t channels, int32_t x)
+static int32_t centred(const row_numbers *row, int32_t x)
 {
-    return tmc_rounded((int32_t)channels * x - row->sum, row->h);
+    return tmc_rounded((int32_t)row->times * x - row->sum, row->h);
 }
 
 /** Return the sum of e^2 over the channels from `first` to `end` - 1. */
-static int32_t square_some(const row_numbers *row, const int16_t *x, uint32_t channels, uint32_t first, uint32_t end)
+static int32_t square_some(const row_numbers *row, const int16_t *x, uint32_t first, uint32_t end)
 {
     int32_t squares = 0;
     for (uint32_t i = first; i < end; ++i) {
-        const int32_t e = centred(row, channels, x[i]);
+        const int32_t e = centred(row, x[i]);
         squares = tmc_mac(squares, e, e);
     }
     return squares;
@@ -131,7 +132,7 @@ static void normalise_some(const row_numbers *row, const tmc_layernorm_args *arg
                            TMC_LAYERNORM_TYPE *y, uint32_t first, uint32_t end)
 {
     for (uint32_t i = first; i < end; ++i) {
-        const int32_t e = centred(row, args->channels, x[i]);
+        const int32_t e = centred(row, x[i]);
         const int32_t n = tmc_rounded(e * (int32_t)row->factor, row->norm_shift);
         const int32_t scaled = tmc_mac(args->beta[i], n, args->gamma[i]);
         y[i] = (TMC_LAYERNORM_TYPE)TMC_LAYERNORM_CLIP(tmc_rounded(scaled, args->gamma_shift));
@@ -156,9 +157,9 @@ static int32_t survey_eights(const uint8_t *x, uint32_t rounds, uint32_t *high, 
     return sum;
 }
 
-static int32_t square_fours(const row_numbers *row, const uint8_t *x, uint32_t channels, uint32_t rounds)
+static int32_t square_fours(const row_numbers *row, const uint8_t *x, uint32_t rounds)
 {
-    return square_some(row, (const int16_t *)(const void *)x, channels, 0, 4u * rounds);
+    return square_some(row, (const int16_t *)(const void *)x, 0, 4u * rounds);
 }
 
 static void normalise_fours(const row_numbers *row, const tmc_layernorm_args *args, const uint8_t *x,
@@ -170,7 +171,7 @@ static void normalise_fours(const row_numbers *row, const tmc_layernorm_args *ar
 #endif
 
 /** Find the sum and the widest deviation of a row. */
-static void survey(row_numbers *row, const int16_t *x, uint32_t channels)
+static void survey(row_numbers *row, const int16_t *x, uint32_t channels, uint32_t is_centred)
 {
     int32_t sum = 0, highest = INT16_MIN, lowest = INT16_MAX;
     if (channels >= 8u) {
@@ -185,15 +186,18 @@ static void survey(row_numbers *row, const int16_t *x, uint32_t channels)
         highest = x[i] > highest ? x[i] : highest;
         lowest = x[i] < lowest ? x[i] : lowest;
     }
-    const int32_t above = (int32_t)channels * highest - sum, below = sum - (int32_t)channels * lowest;
-    row->sum = sum;
+    const int32_t times = is_centred != 0u ? (int32_t)channels : 1;
+    row->times = (uint32_t)times;
+    row->sum = is_centred != 0u ? sum : 0;
+    const int32_t above = times * highest - row->sum, below = row->sum - times * lowest;
     row->widest = (uint32_t)(above > below ? above : below);
 }
 
 /** Find what normalises a row, from the sum of its squares: reciprocal root by table and one Newton step. */
 static void scale(row_numbers *row, const tmc_layernorm_args *args, int32_t squares)
 {
-    const int32_t variance = squares + args->epsilon[row->h];
+    const uint32_t g = args->epsilon_shift > row->h ? args->epsilon_shift - row->h : 0u;
+    const int32_t variance = (squares >> tmc_at_most_31(2u * g)) + args->epsilon[row->h];
     const uint32_t v = variance < 1 ? 1u : (uint32_t)variance;
     const uint32_t half_k = (31u - tmc_bits(v)) / 2u;
     const uint32_t normalised = v << (2u * half_k);
@@ -201,7 +205,7 @@ static void scale(row_numbers *row, const tmc_layernorm_args *args, int32_t squa
     const uint32_t t = ((normalised >> 15) * ((r0 * r0) >> 15)) >> 15;
     const uint32_t r = (r0 * ((3u << 15) - t) + (1u << 15)) >> 16;
     row->factor = (r * args->root + (1u << 14)) >> 15;
-    row->norm_shift = 26u - args->norm_bits - half_k;
+    row->norm_shift = tmc_at_most_31(26u + g - args->norm_bits - half_k);
 }
 
 /** Normalise the calling core's rows. */
@@ -214,13 +218,13 @@ static void normalise_rows(const tmc_layernorm_args *args)
         const int16_t *x = (const int16_t *)line;
         void *to = (uint8_t *)args->y + r * args->y_pitch;
         TMC_LAYERNORM_TYPE *y = (TMC_LAYERNORM_TYPE *)to;
-        row_numbers row = {0, 0, 0, 0, 0};
-        survey(&row, x, channels);
+        row_numbers row = {0, 0, 0, 0, 0, 0};
+        survey(&row, x, channels, args->centred);
         const uint32_t bits = row.widest == 0u ? 0u : tmc_bits(row.widest);
         row.h = bits > args->center_bits ? bits - args->center_bits : 0u;
-        int32_t squares = square_some(&row, x, channels, 4u * fours, channels);
+        int32_t squares = square_some(&row, x, 4u * fours, channels);
         if (fours != 0u)
-            squares += square_fours(&row, (const uint8_t *)line, channels, fours);
+            squares += square_fours(&row, (const uint8_t *)line, fours);
         scale(&row, args, squares);
         const uint32_t in_fours = row.factor < 0xF000u ? fours : 0u;
         if (in_fours != 0u)

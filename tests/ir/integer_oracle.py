@@ -89,17 +89,18 @@ def qlayernorm(x: Matrix, gamma: list[int], beta: list[int], attrs: QLayerNormAt
     out = []
     for row in x:
         total = i32(sum(row))
-        d = [i32(len(row) * value - total) for value in row]
+        d = [i32(len(row) * value - total) if attrs.centred else value for value in row]
         h = max(0, max(abs(value) for value in d).bit_length() - attrs.center_bits)
         e = [rounded(value, h) for value in d]
-        v = max(1, i32(dot(e, e) + attrs.epsilon_by_shift[h]))
+        g = max(0, attrs.epsilon_shift - h)
+        v = max(1, i32(i32(dot(e, e)) // 4**g + attrs.epsilon_by_shift[h]))
         k = next(k for k in range(0, 32, 2) if 2**29 <= v * 2**k < 2**31)
         v *= 2**k
         r = ROOTS[v // 2**24 - 32]
         t = u32((v // 2**15) * (u32(r * r) // 2**15)) // 2**15
         r = u32(u32(r * (3 * 2**15 - t)) + 2**15) // 2**16
         c = u32(u32(r * attrs.root) + 2**14) // 2**15
-        n = [rounded(i32(value * c), 26 - attrs.norm_bits - k // 2) for value in e]
+        n = [rounded(i32(value * c), min(31, 26 - attrs.norm_bits - k // 2 + g)) for value in e]
         out.append(
             [
                 clipped(rounded(i32(i32(value * g) + b), attrs.gamma_shift), int(attrs.dtype[1:]))

@@ -42,7 +42,12 @@ def layernorm_cases(draw: st.DrawFn) -> tuple[list[Array], QLayerNormAttrs]:
     scale = draw(st.sampled_from([1e-5, 1e-3, 0.1]))
     wide = draw(st.booleans())
     attrs = layernorm_attrs(channels, 1e-5, scale, draw(st.integers(0, 8) if wide else st.integers(8, 14)))
-    attrs = replace(attrs, dtype="s16" if wide else "s8")
+    attrs = replace(
+        attrs,
+        dtype="s16" if wide else "s8",
+        centred=draw(st.booleans()),
+        epsilon_shift=draw(st.sampled_from([0, 0, 1, 5, 9, 17, 34])),
+    )
     gamma = random.integers(-32768, 32767, channels, endpoint=True).astype(np.int16)
     beta = random.integers(-(2**29), 2**29, channels, endpoint=True).astype(np.int32)
     return [x, gamma, beta], attrs

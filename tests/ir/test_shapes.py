@@ -83,6 +83,12 @@ RIGHT: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (K.QCLIP, ("s32[6x8]", "s32[3x8]", "s32[3x8]"), QClipAttrs(), "s32[6x8]"),
     (K.QCLIP, ("s16[6x8]", "s16[1x8]", "s16[1x8]", "s16[6x8]"), QClipAttrs(True), "s16[6x8]"),
     (K.QLAYERNORM, ("s16[6x192]", "s16[192]", "s32[192]"), LAYERNORM, "s8[6x192]"),
+    (
+        K.QLAYERNORM,
+        ("s16[6x192]", "s16[192]", "s32[192]"),
+        replace(LAYERNORM, dtype="s16", centred=False, epsilon_shift=20, epsilon_by_shift=(2**29,) * 6),
+        "s16[6x192]",
+    ),
     (K.QLAYERNORM, ("s16[6x192]", "s16[192]", "s32[192]"), replace(LAYERNORM, dtype="s16"), "s16[6x192]"),
     (K.QROPE, ("s16[6x12]", "s16[3x4]"), QRopeAttrs(3, 20), "s8[3x6x4]"),
     (K.QATTENTION, QKV, ATTENTION, "s8[5x8]"),
@@ -225,8 +231,20 @@ WRONG: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (
         K.QLAYERNORM,
         ("s16[6x192]", "s16[192]", "s32[192]"),
-        replace(LAYERNORM, norm_bits=12),
-        "found norm_bits 12",
+        replace(LAYERNORM, norm_bits=13),
+        "found norm_bits 13, allowed 0 to 12",
+    ),
+    (
+        K.QLAYERNORM,
+        ("s16[6x192]", "s16[192]", "s32[192]"),
+        replace(LAYERNORM, epsilon_shift=-1),
+        "found epsilon_shift -1, allowed 0 or more",
+    ),
+    (
+        K.QLAYERNORM,
+        ("s16[1x32768]", "s16[32768]", "s32[32768]"),
+        LAYERNORM,
+        "found 32768 channels, allowed at most 32512",
     ),
     (
         K.QLAYERNORM,

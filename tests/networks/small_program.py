@@ -203,10 +203,12 @@ def norm_stage() -> Stage:
         "channels": Const(CHANNELS),
         "x_pitch": Const(32),
         "y_pitch": Const(16),
+        "centred": Const(1),
         "center_bits": Const(15),
         "norm_bits": Const(10),
         "root": Const(3),
         "gamma_shift": Const(8),
+        "epsilon_shift": Const(0),
     }
     call = Call(
         "tmc_layernorm_s16s8",
@@ -323,17 +325,10 @@ def linear_stage() -> Stage:
             Wait(Slot("x", ONE), "l2"),
         ),
     )
+    ends = Address("weight", ZERO), Address("y.weight", ZERO)
     body: tuple[Stmt, ...] = (
         Wait(Slot("fetch", ZERO), "l3"),
-        Dma(
-            Slot("x", ZERO),
-            "in",
-            Address("weight", ZERO),
-            Address("y.weight", ZERO),
-            ONE,
-            size_bytes,
-            size_bytes,
-        ),
+        Dma(Slot("x", ZERO), "in", *ends, ONE, size_bytes, size_bytes),
         Wait(Slot("x", ZERO), "l2"),
         loop,
     )

@@ -120,7 +120,7 @@ def check_linear(
 
 
 def check_layernorm(dtype: Any) -> Case:
-    """Return the case of a LayerNorm at amplitudes from constant rows to full scale, by its result."""
+    """Return the case of a norm, centred or not, at amplitudes from constant rows to full scale."""
 
     def case(kernels: Kernels, rng: np.random.Generator, rows: int, channels: int, spread: int) -> None:
         center_bits = (31 - channels.bit_length()) // 2
@@ -136,6 +136,8 @@ def check_layernorm(dtype: Any) -> Case:
             root=round(2**15 * (channels / 256) ** 0.5),
             gamma_shift=gamma_shift,
             dtype=dtype,
+            centred=bool(rng.integers(2)),
+            epsilon_shift=int(rng.integers(36)) * int(rng.integers(3) == 0),
         )
         x = integers(rng, (rows, channels), np.int16)
         if rng.integers(3):
@@ -162,6 +164,8 @@ def check_layernorm(dtype: Any) -> Case:
             norm_bits=norm_bits,
             root=attrs.root,
             gamma_shift=gamma_shift,
+            centred=int(attrs.centred),
+            epsilon_shift=attrs.epsilon_shift,
         )
         np.testing.assert_array_equal(y.read(), expected)
 

@@ -31,7 +31,7 @@ def relate_layernorm(call: CheckedCall, graph: Graph) -> Wanted:
         "epsilon": one_line(np.array(attrs.epsilon_by_shift, dtype=np.int32)),
         "rsqrt": one_line(RSQRT_TABLE.astype(np.uint16)),
     }
-    names = ("center_bits", "norm_bits", "root", "gamma_shift")
+    names = ("center_bits", "norm_bits", "root", "gamma_shift", "centred", "epsilon_shift")
     numbers = {name: int(getattr(attrs, name)) for name in names}
     numbers["channels"] = graph.types[op.output].shape[1]
     row = call.claim("y").row

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.passes.pass_checks import body, graph_of, normal, same_numbers
+from tmc.ir.attrs import LayerNormAttrs
 from tmc.passes.canonical.fuse_layernorm import fuse_layernorm
 from tmc.passes.pipeline import Declined
 
@@ -45,6 +46,24 @@ def test_parts_become_layernorm(norm: str, tail: str) -> None:
     assert np.array_equal(after.constants[op.inputs[2]], CONSTANTS["b"])
 
 
+@pytest.mark.parametrize(
+    "norm",
+    [
+        f"s = pow(x, two)\n v = reduce_mean(s) {MEAN}\n e = add(v, eps)\n r = sqrt(e)\n n = div(x, r)",
+        f"s = mul(x, x)\n v = reduce_mean(s) {MEAN}\n e = add(eps, v)\n i = pow(e, minus)\n n = mul(i, x)",
+        f"s = mul(x, x)\n v = reduce_mean(s) {MEAN}\n e = add(eps, v)\n r = sqrt(e)\n i = div(one, r)\n"
+        "n = mul(x, i)",
+    ],
+)
+@pytest.mark.parametrize("tail", ["w = mul(n, g)\n y = add(w, b)", "w = mul(g, n)\n y = add(b, w)"])
+def test_parts_that_are_not_centred_become_a_norm_about_zero(norm: str, tail: str) -> None:
+    after = same_numbers(graph_of(f"{norm}\n{tail}", (2, 3, 8), CONSTANTS), fuse_layernorm, 1e-6)
+    (op,) = after.ops
+    assert op.attrs == LayerNormAttrs(float(np.float32(1e-3)), "zero")
+    assert np.array_equal(after.constants[op.inputs[1]], CONSTANTS["g"])
+    assert np.array_equal(after.constants[op.inputs[2]], CONSTANTS["b"])
+
+
 def test_factor_stays_apart_if_the_norm_has_another_reader() -> None:
     text = "n = layernorm(x, g, b) {epsilon=0.001}\n w = mul(n, g)\n y = add(w, n)"
     after = same_numbers(graph_of(text, (2, 8), CONSTANTS), fuse_layernorm)
@@ -57,8 +76,8 @@ def test_factor_stays_apart_if_the_norm_has_another_reader() -> None:
         # an axis that is not the last one
         "m = reduce_mean(x) {axes=(1,), keepdims=True}\n c = sub(x, m)\n s = pow(c, two)\n"
         "v = reduce_mean(s) {axes=(1,), keepdims=True}\n e = add(v, eps)\n r = sqrt(e)\n y = div(c, r)",
-        # not centred
-        f"s = pow(x, two)\n v = reduce_mean(s) {MEAN}\n e = add(v, eps)\n r = sqrt(e)\n y = div(x, r)",
+        # centred below, not above
+        f"{CENTRE}{VARIANCE} r = sqrt(e)\n y = div(x, r)",
         # no epsilon
         f"{CENTRE} s = pow(c, two)\n v = reduce_mean(s) {MEAN}\n r = sqrt(v)\n y = div(c, r)",
         # another exponent

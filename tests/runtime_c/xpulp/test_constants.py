@@ -62,7 +62,7 @@ MUTATIONS = (
     ("row_cases", WIDE_LAYERNORM, 'TMC_CLIP("%[t3]", "%[t3]", 16)', 'TMC_CLIP("%[t3]", "%[t3]", 15)'),
     ("row_cases", WIDE_LAYERNORM, 'TMC_PACK_HALVES("%[t2]", "%[t3]"', 'TMC_PACK_HALVES("%[t2]", "%[t1]"'),
     ("row_cases", LAYERNORM, "half << 16", "half << 15"),
-    ("row_cases", LAYERNORM, "26u - args->norm_bits", "25u - args->norm_bits"),
+    ("row_cases", LAYERNORM, "26u + g - args->norm_bits", "25u + g - args->norm_bits"),
     ("row_cases", LAYERNORM, "(1u << 15)) >> 16", "(1u << 14)) >> 16"),
     ("row_cases", ROPE, '"r"(16)', '"r"(15)'),
     ("row_cases", ROPE, "line = 0;", "line = 1;"),
