@@ -26,6 +26,7 @@ from tmc.passes.canonical.lower_gather import lower_gather
 from tmc.passes.canonical.lower_linear import lower_linear
 from tmc.passes.canonical.name_values import name_values
 from tmc.passes.canonical.order_ops import order_ops
+from tmc.passes.canonical.pick_rows import pick_rows
 from tmc.passes.canonical.relu_as_clip import relu_as_clip
 from tmc.passes.canonical.require_canonical import require_canonical
 from tmc.passes.canonical.sink_clips import sink_clips
@@ -60,6 +61,7 @@ _RECOGNISE: tuple[Pass | NamedPass, ...] = (
     fold_gather,  # a linear for each of q, k and v
     hold_constants,  # what no weights took in
     lower_gather,  # what no linear took in
+    pick_rows,  # once all moves of rows are gathers or permute_rows
     recogniser(lower_factors),  # on matrices; what no weights took in
     order_ops,
     name_values,
