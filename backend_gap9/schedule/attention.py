@@ -53,6 +53,7 @@ from tmc.backend_gap9.schedule.context import (
     rows_in_l2,
     stage_prologue,
     wait,
+    wait_out,
     when,
 )
 from tmc.backend_gap9.schedule.form import StageSchedule
@@ -225,7 +226,7 @@ class _Attention:
             BARRIER,
             *when(more, self.load_q(add(turn, 1)), *self.load_bias(add(turn, 1))),
             self.softmax_call(head, t, turn, rows, row),
-            *when(less(1, turn), wait("out", mod(turn, 2))),
+            *wait_out(turn, self.attrs.heads * count),
         ]
         j = J if v_tiles > 1 else 0
         bind, running = named("v_tile", add(mul(turn, k_tiles + v_tiles), j, k_tiles))

@@ -24,6 +24,7 @@ from tmc.backend_gap9.schedule.context import (
     rows_in_l2,
     stage_prologue,
     wait,
+    wait_out,
     when,
 )
 from tmc.backend_gap9.schedule.form import StageSchedule
@@ -157,7 +158,7 @@ class _Columns:
         return (
             wait("in0", mod(turn, 2)),
             *constants,
-            *when(less(1, turn), wait("out", mod(turn, 2))),
+            *wait_out(turn, self.turns),
             BARRIER,
             *when(less(following, self.turns), *self.loads(following)),
             self.call(turn),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tmc.backend_gap9.plan.plan import Plan
-from tmc.backend_gap9.program.expressions import Number, add, expr, mul
+from tmc.backend_gap9.program.expressions import Number, add, expr, mod, mul
 from tmc.backend_gap9.program.program import (
     Address,
     Barrier,
@@ -107,6 +107,11 @@ def equal(left: Number, right: Number) -> Compare:
 def wait(name: str, index: Number = 0) -> Wait:
     """Wait for a transfer between L2 and L1."""
     return Wait(Slot(name, expr(index)), "l2")
+
+
+def wait_out(turn: Number, turns: int) -> tuple[Stmt, ...]:
+    """Wait for the results of two turns ago, whose buffer a turn writes; nothing if there are 2 or fewer."""
+    return when(less(1, turn), wait("out", mod(turn, 2))) if turns > 2 else ()
 
 
 def load(slot: Slot, l1: Address, l2: Address, size_bytes: Expr) -> Dma:

@@ -35,6 +35,7 @@ from tmc.backend_gap9.schedule.context import (
     rows_in_l2,
     stage_prologue,
     wait,
+    wait_out,
     when,
 )
 from tmc.backend_gap9.schedule.form import StageSchedule
@@ -59,7 +60,6 @@ class _Rows(RowPlaces):
         linears, inputs = self.linears(), row_inputs(self.context.staged, self.stage)
         body = self.row_loop_body(inputs)
         first = (self.load_weight(linears[0], 0, Const(0)),) if linears else ()
-        out_tiles = self.count * sum(self.channel_tiles(op) for op in linears if self.streams(op))
         return (
             *stage_prologue(self.context, self.stage),
             *(self.load_input(name, 0) for name in inputs),
@@ -69,8 +69,12 @@ class _Rows(RowPlaces):
                 wait(f"store{self.stage.stored.index(value)}")
                 for value in whole_stored(self.context.staged, self.stage)
             ),
-            *(wait("out", index) for index in range(min(2, out_tiles))),
+            *(wait("out", index) for index in range(min(2, self.out_tiles()))),
         )
+
+    def out_tiles(self) -> int:
+        """Number of channel tiles that go out as they are computed, over all row tiles."""
+        return self.count * sum(self.channel_tiles(op) for op in self.linears() if self.streams(op))
 
     def row_loop_body(self, inputs: tuple[str, ...]) -> tuple[Stmt, ...]:
         in_place = stored_in_place(self.context.staged, self.stage)
@@ -199,7 +203,7 @@ class _Rows(RowPlaces):
                 bind, out_running = named(f"o{suffix}", self.running(op, streaming, k))
                 body += bind
             out = at("out", mul(mod(out_running, 2), self.out_slot_bytes()))
-            body += when(less(1, out_running), wait("out", mod(out_running, 2)))
+            body += wait_out(out_running, self.out_tiles())
         body += [BARRIER, *self.next_weight(op, k, running)]
         tile = self.linear_tile(op, k, out)
         body.append(row_call(self.context.graph, op, tile, self.tables(), self.weight_tile(running)))
