@@ -22,6 +22,7 @@ from tmc.ir.ops import MOVES, OPS, POINTWISE
 from tmc.ir.types import Array
 from tmc.passes.canonical.fold_bias import fold_bias
 from tmc.passes.canonical.fold_constants import fold_constants
+from tmc.passes.canonical.lower_conv import lower_conv
 from tmc.passes.canonical.lower_linear import lower_linear
 from tmc.passes.canonical.name_values import name_values
 from tmc.passes.canonical.order_ops import order_ops
@@ -31,7 +32,7 @@ from tmc.passes.declared.values import Coded, InputValue, LoweredValue, Root, Ro
 from tmc.passes.integer_ops.declared_weights import declared_weights
 from tmc.passes.pipeline import run_passes
 
-_PREPARE = (fold_constants, lower_linear, fold_bias, separate_outputs, order_ops, name_values)
+_PREPARE = (fold_constants, lower_linear, lower_conv, fold_bias, separate_outputs, order_ops, name_values)
 _NOTE = (
     "every op between two roundings has to be a linear op, a function of single elements, or a view that "
     "keeps rows whole"
