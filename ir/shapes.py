@@ -37,10 +37,15 @@ def shift_fits(shift: int) -> None:
     need(0 <= shift <= 31, f"found shift {shift}, allowed 0 to 31")
 
 
-def fits_int32(what: str, *extremes: int) -> None:
-    """Refuse numbers on the way to a result that int32 does not have; extremes: the ends of their range."""
-    largest = max(extremes, key=lambda each: max(each, -1 - each))
-    need(-(2**31) <= largest < 2**31, f"found {what} of up to {abs(largest)}, allowed those of 32 bits")
+def is_int32(*numbers: int) -> bool:
+    """Tell whether int32 has all of some numbers."""
+    return -(2**31) <= min(numbers) and max(numbers) < 2**31
+
+
+def sums_fit(*ends: int) -> None:
+    """Refuse sums on the way to a result that int32 does not have; ends: of their ranges."""
+    largest = max(map(abs, ends))
+    need(is_int32(*ends), f"found sums of up to {largest}, allowed those of 32 bits")
 
 
 def divides(part: int, whole: int, what: str) -> None:

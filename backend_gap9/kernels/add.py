@@ -1,63 +1,81 @@
-"""The kernel of a sum of two int8 values of scales of their own, requantised to int8."""
+"""Kernels of a sum or difference of two values, int8 or int16 each, of scales of their own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 
 from tmc.backend_gap9.kernels.costs import costs_of, share
 from tmc.backend_gap9.kernels.operands import CHANNELS, ROWS, result, rows_of
 from tmc.backend_gap9.kernels.record import Arguments, Kernel, KernelRecord
+from tmc.backend_gap9.kernels.second_operand import check_second_rows, constant_row, row_pitch, second_rows
+from tmc.backend_gap9.program.expressions import mul
 from tmc.backend_gap9.program.program import Var
 from tmc.backend_gap9.target.target import Target
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.integer.qadd import QAddAttrs
+from tmc.ir.types import DType
 
 
 @dataclass(frozen=True, slots=True)
 class AddCosts:
-    """Per element."""
+    """Per element: where all are int8, and where some are int16."""
 
     element_cycles: float
-
-
-def _core_cycles(target: Target, a: Arguments) -> float:
-    return share(target, a["rows"]) * a["channels"] * costs_of(target, "add", AddCosts).element_cycles
+    wide_cycles: float
 
 
 _QUANTISATION = ("x_multiplier", "z_multiplier", "bias", "shift")
-_ADD = Kernel(
-    "tmc_add_s8s8s8",
-    "tmc_add_args",
-    (
-        rows_of("x", ROWS, CHANNELS, Var("x_pitch")),
-        rows_of("z", ROWS, CHANNELS, Var("z_pitch")),
-        result(ROWS, CHANNELS),
-    ),
-    ("rows", "channels", "x_pitch", "z_pitch", "y_pitch", *_QUANTISATION),
-    frozenset(_QUANTISATION),
-    {"scalar": 48, "xpulp": 96},
-    _core_cycles,
-)
+
+
+def _kernel(x: DType, z: DType, y: DType) -> Kernel:
+    def core_cycles(target: Target, a: Arguments) -> float:
+        costs = costs_of(target, "add", AddCosts)
+        each = costs.wide_cycles if DType.S16 in (x, z, y) else costs.element_cycles
+        return share(target, a["rows"]) * a["channels"] * each
+
+    return Kernel(
+        f"tmc_add_{x.value}{z.value}{y.value}",
+        "tmc_add_args",
+        (
+            rows_of("x", ROWS, mul(CHANNELS, x.size_bytes), Var("x_pitch")),
+            second_rows(z),
+            result(ROWS, mul(CHANNELS, y.size_bytes)),
+        ),
+        ("rows", "channels", "x_pitch", "z_pitch", "y_pitch", *_QUANTISATION),
+        frozenset(_QUANTISATION),
+        {"scalar": 48, "xpulp": 96},
+        core_cycles,
+    )
+
+
+# By the types of x, z and the result.
+_CHOICES: Mapping[tuple[DType, DType, DType], Kernel] = {
+    (x, z, y): _kernel(x, z, y) for x, z, y in product((DType.S8, DType.S16), repeat=3)
+}
 
 
 def _chosen(graph: Graph, op: Op) -> tuple[Kernel, ...]:
-    return (_ADD,)
+    check_second_rows(graph, op)
+    x, z, y = (graph.types[name].dtype for name in (*op.inputs, op.output))
+    return (_CHOICES[x, z, y],)
 
 
 def _numbers(graph: Graph, op: Op) -> Mapping[str, int]:
     attrs = op.attrs
     assert isinstance(attrs, QAddAttrs)
-    return {name: getattr(attrs, name) for name in _QUANTISATION}
+    return {**row_pitch(graph, op), **{name: getattr(attrs, name) for name in _QUANTISATION}}
 
 
 ADD = KernelRecord(
     OpKind.QADD,
     "cores",
     "rows",
-    (_ADD,),
+    tuple(_CHOICES.values()),
     _chosen,
     _numbers,
     ("add", AddCosts),
+    constant_row,
     row_inputs=("x", "z"),
 )

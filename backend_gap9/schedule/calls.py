@@ -108,6 +108,12 @@ def made_part(graph: Graph, op: Op, tile: Tile) -> Part:
     return part(op.output, tile.row, mul(tile.channel, graph.types[op.output].dtype.size_bytes))
 
 
+def computed_rows(graph: Graph, op: Op) -> tuple[tuple[str, str], ...]:
+    """Return what an op takes by rows, field and value; constants among its operands are tables."""
+    operands = zip(record_of(op.kind).row_inputs, op.inputs, strict=False)
+    return tuple((field, value) for field, value in operands if value not in graph.constants)
+
+
 def row_call(graph: Graph, op: Op, tile: Tile, tables: Tables, weight: Address | None = None) -> Call:
     """Return the call for a tile of rows, and of channels where there are weights at an address."""
     record = record_of(op.kind)
@@ -115,7 +121,7 @@ def row_call(graph: Graph, op: Op, tile: Tile, tables: Tables, weight: Address |
     given = {"y": operand("y", tile.y, made_part(graph, op, tile))}
     numbers = tile.numbers()
     places = ((tile.x, tile.x_pitch), *tile.more)
-    for field, value, (address, pitch) in zip(record.row_inputs, op.inputs, places, strict=False):
+    for (field, value), (address, pitch) in zip(computed_rows(graph, op), places, strict=True):
         given[field] = operand(field, address, part(value, tile.row))
         numbers[f"{field}_pitch"] = pitch
     if weight is not None:

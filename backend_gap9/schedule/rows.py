@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tmc.backend_gap9.kernels.table import form_of, record_of
+from tmc.backend_gap9.kernels.table import form_of
 from tmc.backend_gap9.plan.column_runs import ColumnRun, column_runs
 from tmc.backend_gap9.plan.l1_buffers import (
     row_inputs,
@@ -21,7 +21,15 @@ from tmc.backend_gap9.plan.l1_buffers import (
 from tmc.backend_gap9.plan.plan import RowTiling
 from tmc.backend_gap9.program.expressions import Number, add, expr, mod, mul, round_up_to_word, tile_size
 from tmc.backend_gap9.program.program import Address, Const, Dma, Expr, Loop, Operand, Slot, Stmt
-from tmc.backend_gap9.schedule.calls import Tables, Tile, follower_call, kernel_call, made_part, row_call
+from tmc.backend_gap9.schedule.calls import (
+    Tables,
+    Tile,
+    computed_rows,
+    follower_call,
+    kernel_call,
+    made_part,
+    row_call,
+)
 from tmc.backend_gap9.schedule.context import (
     BARRIER,
     Context,
@@ -184,8 +192,8 @@ class _Rows(RowPlaces):
         return kernel_call(self.context.graph, op, each.run.kernel, given, numbers, self.tables())
 
     def second_inputs(self, op: Op) -> tuple[str, ...]:
-        """Return what an op reads by rows beside its first operand."""
-        return op.inputs[1 : len(record_of(op.kind).row_inputs)]
+        """Return the computed values that an op reads by rows beside its first operand."""
+        return tuple(value for _, value in computed_rows(self.context.graph, op)[1:])
 
     def channel_tile(self, op: Op, k: Number) -> tuple[Stmt, ...]:
         """Return the statements for channel tile k of a linear: next weights off, compute, result off."""

@@ -91,13 +91,19 @@ static void measure_convert(void)
 
 static void measure_add(void)
 {
-    const tmc_add_args args = {
-        .x = (const int8_t *)x, .z = (const int8_t *)wide_y, .y = y, .x_pitch = Y_PITCH, .z_pitch = Y_PITCH,
+    tmc_add_args args = {
+        .x = x, .z = wide_y, .y = y, .x_pitch = Y_PITCH, .z_pitch = Y_PITCH,
         .y_pitch = Y_PITCH, .rows = ROWS, .channels = CHANNELS, .x_multiplier = 1 << 20, .z_multiplier = 1 << 19,
         .bias = 1 << 19, .shift = 20,
     };
     begin_case("add", "192", ROWS * CHANNELS, 0);
     tmc_add_s8s8s8_xpulp(&args);
+    end_cases();
+    tmc_add_args wide = args;
+    wide.x_pitch = wide.z_pitch = wide.y_pitch = X_PITCH, wide.y = wide_y;
+    wide.x_multiplier = 1 << 14, wide.z_multiplier = 1 << 13, wide.bias = 1 << 13, wide.shift = 14;
+    begin_case("add_wide", "192", ROWS * CHANNELS, 0);
+    tmc_add_s16s16s16_xpulp(&wide);
     end_cases();
 }
 

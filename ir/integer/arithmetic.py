@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tmc.ir.types import Array
+from tmc.ir.types import Array, DType
 
 Int = NDArray[np.int64]
 Int32 = NDArray[np.int32]
@@ -47,6 +47,13 @@ def int32(a: Int) -> Int:
 def uint32(a: Int) -> Int:
     assert a.size == 0 or (a.min() >= 0 and a.max() < 2**32), "uint32 overflow in a proven op"
     return a
+
+
+def scaled_ends(dtype: DType, multiplier: int) -> tuple[int, int]:
+    """Return the least and the greatest product of a multiplier and a code of a type."""
+    limits = np.iinfo(dtype.numpy)
+    low, high = sorted((multiplier * int(limits.min), multiplier * int(limits.max)))
+    return low, high
 
 
 def saturated(a: Int, dtype: Literal["s8", "s16"]) -> Array:

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 
 from tmc.ir.attrs import Attrs
-from tmc.ir.integer.arithmetic import int32, saturated
+from tmc.ir.integer.arithmetic import int32, saturated, scaled_ends
 from tmc.ir.op_def import OpDef
-from tmc.ir.shapes import Types, fits_int32, operand_shape, shift_fits
+from tmc.ir.shapes import Types, operand_shape, shift_fits, sums_fit
 from tmc.ir.types import Array, DType, TensorType
 
 
@@ -31,11 +31,14 @@ def infer(types: Types, attrs: QConvertAttrs) -> TensorType:
     """x s8 or s16 [M, N]; result s8 or s16 [M, N]. No code of x may leave int32 on the way."""
     shape = operand_shape("x", types[0], 2, DType.S8, DType.S16)
     shift_fits(attrs.shift)
-    limits = np.iinfo(types[0].dtype.numpy)
-    products = [attrs.multiplier * int(end) for end in (limits.min, limits.max)]
-    fits_int32("products", *products)
-    fits_int32("sums", *(product + attrs.bias for product in products))
+    sums_fit(*ends_of_sums(attrs, types[0].dtype))
     return TensorType(DType(attrs.dtype), shape)
+
+
+def ends_of_sums(attrs: QConvertAttrs, x: DType) -> tuple[int, ...]:
+    """Return the ends of what is computed on the way, for any code of a type of x."""
+    products = scaled_ends(x, attrs.multiplier)
+    return (*products, *(product + attrs.bias for product in products))
 
 
 def qconvert(x: Array, attrs: QConvertAttrs) -> Array:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from tmc.ir.errors import QuantisationError
-from tmc.ir.integer.qconvert import QConvertAttrs
-from tmc.ir.types import Quant
+from tmc.ir.integer.qconvert import QConvertAttrs, ends_of_sums
+from tmc.ir.shapes import is_int32
+from tmc.ir.types import DType, Quant
 
 Stored = Literal["s8", "s16"]
 # The lowest code of each type: of the largest magnitude.
@@ -33,7 +34,7 @@ def quantise_convert(loc: str, x: Quant, x_dtype: Stored, y: Quant, y_dtype: Sto
     ratio = x.scale[0] / y.scale[0]
     for shift in range(MAX_SHIFT, -1, -1):
         attrs = _converted(round(ratio * 2**shift), shift, x, y, y_dtype)
-        if _fits_int32(attrs, x_dtype):
+        if is_int32(*ends_of_sums(attrs, DType(x_dtype))):
             return attrs
     largest = abs(LOWEST[x_dtype]) + abs(x.zero_point)
     return _converted((2**31 - 1 - abs(y.zero_point)) // largest, 0, x, y, y_dtype)
@@ -43,10 +44,3 @@ def _converted(multiplier: int, shift: int, x: Quant, y: Quant, y_dtype: Stored)
     half = (1 << shift) >> 1
     bias = (y.zero_point << shift) + half - x.zero_point * multiplier
     return QConvertAttrs(multiplier, bias, shift, y_dtype)
-
-
-def _fits_int32(attrs: QConvertAttrs, x_dtype: Stored) -> bool:
-    """Tell whether no product and no sum of any code of x leaves int32."""
-    low = LOWEST[x_dtype] * attrs.multiplier
-    high = (-LOWEST[x_dtype] - 1) * attrs.multiplier
-    return low >= -(2**31) and low + attrs.bias >= -(2**31) and high + attrs.bias < 2**31

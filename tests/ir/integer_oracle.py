@@ -200,9 +200,12 @@ def qconvert(x: Matrix, attrs: QConvertAttrs) -> Matrix:
 
 
 def qadd(x: Matrix, z: Matrix, attrs: QAddAttrs) -> Matrix:
+    bits = 8 if attrs.dtype == "s8" else 16
+    z = z * len(x) if len(z) == 1 else z
+
     def one(a: int, b: int) -> int:
-        products = i32(a * attrs.x_multiplier + b * attrs.z_multiplier)
-        return clipped(i32(products + attrs.bias) // 2**attrs.shift, 8)
+        products = i32(i32(a * attrs.x_multiplier) + i32(b * attrs.z_multiplier))
+        return clipped(i32(products + attrs.bias) // 2**attrs.shift, bits)
 
     return [[one(a, b) for a, b in zip(*rows, strict=True)] for rows in zip(x, z, strict=True)]
 

@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
+from typing import Literal
+
+import numpy as np
 
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.types import DType, Quant, TensorType
 from tmc.ir.verify import verify
+from tmc.passes.integer_ops.add import quantise_add
 from tmc.passes.integer_ops.convert import Stored, quantise_convert
+
+_TYPES: tuple[Stored, ...] = ("s8", "s16")
+Signs = tuple[Literal[1, -1], Literal[1, -1]]
 
 
 def elementwise_network(rows: int, columns: int) -> Graph:
     """Return a verified graph with an int16 input of a multiple of 2 columns."""
-    outputs = ("wider", "narrow")
+    outputs = ("wider", "narrow", *(f"sum_{x}{z}{y}" for x, z, y in product(_TYPES, repeat=3)), "less")
     builder = GraphBuilder(
         "elements", {"x": TensorType(DType.S16, (rows, columns), Quant((0.001,)))}, outputs
     )
     net = _Network(builder)
-    a = net.convert("a", "x", "s8", Quant((0.03,), -7))
+    a = net.convert("a", "x", "s8", Quant((0.25,), -7))
     b = net.convert("b", a, "s16", Quant((0.0009,)))
     wide = net.convert("wide", b, "s16", Quant((0.002,)))
-    net.convert("narrow", net.convert("c", wide, "s8", Quant((0.04,), 12)), "s8", Quant((0.02,), 9))
+    c = net.convert("c", wide, "s8", Quant((0.3,), 12))
+    net.convert("narrow", c, "s8", Quant((0.2,), 9))
     net.convert("wider", wide, "s16", Quant((0.0017,)))
+    pairs: dict[Stored, tuple[str, str]] = {"s8": (a, c), "s16": (wide, b)}
+    for x, z, y in product(_TYPES, repeat=3):
+        quant = Quant((0.4,), 3) if y == "s8" else Quant((0.0022,))
+        net.add(f"sum_{x}{z}{y}", pairs[x][0], pairs[z][1], y, quant)
+    line = np.random.default_rng(columns).integers(-128, 128, (1, columns)).astype(np.int8)
+    row = builder.constant(line, "row", quant=Quant((0.1,), 5))
+    less = net.add("more", wide, row, "s16", Quant((0.002,)), signs=(-1, 1))
+    net.add("less", less, less, "s8", Quant((0.2,)), signs=(1, 1))
     graph = builder.graph()
     verify(graph)
     return graph
@@ -41,3 +58,8 @@ class _Network:
     def convert(self, name: str, x: str, dtype: Stored, quant: Quant) -> str:
         attrs = quantise_convert(f"/{name}", *self.stored(x), quant, dtype)
         return self.builder.op(OpKind.QCONVERT, [x], attrs, f"/{name}", name, quant=quant)
+
+    def add(self, name: str, x: str, z: str, dtype: Stored, quant: Quant, signs: Signs = (1, 1)) -> str:
+        (of_x, x_dtype), (of_z, z_dtype) = self.stored(x), self.stored(z)
+        attrs = quantise_add(f"/{name}", of_x, of_z, quant, (x_dtype, z_dtype, dtype), signs=signs)
+        return self.builder.op(OpKind.QADD, [x, z], attrs, f"/{name}", name, quant=quant)

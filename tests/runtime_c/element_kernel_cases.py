@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any, Literal
 
 import numpy as np
@@ -86,28 +87,46 @@ def check_convert(x_dtype: Any, y_dtype: Literal["s8", "s16"]) -> Case:
     return case
 
 
-def check_add(kernels: Kernels, rng: np.random.Generator, rows: int, channels: int, spread: int) -> None:
-    """Sums of int8 of two scales; the largest multipliers and shifts that may be are among them."""
-    shift = int(rng.integers(23))
-    multipliers = (int(rng.integers(2**21)), 2**21 - 1 if spread % 5 == 0 else int(rng.integers(2**21)))
-    attrs = QAddAttrs(*multipliers, int(rng.integers(-(2**30), 2**30)), shift)
-    x, z = integers(rng, (2, rows, channels), np.int8)
-    x_rows, z_rows = Rows(x, int(rng.integers(3))), Rows(z, int(rng.integers(3)))
-    y = blank(rows, channels, np.int8, int(rng.integers(3)))
-    kernels(
-        "tmc_add_s8s8s8",
-        cores_in_some_order(rng),
-        x=x_rows.memory,
-        x_pitch=x_rows.pitch,
-        z=z_rows.memory,
-        z_pitch=z_rows.pitch,
-        y=y.memory,
-        y_pitch=y.pitch,
-        rows=rows,
-        channels=channels,
-        x_multiplier=attrs.x_multiplier,
-        z_multiplier=attrs.z_multiplier,
-        bias=attrs.bias,
-        shift=attrs.shift,
-    )
-    np.testing.assert_array_equal(y.read(), qadd(x, z, attrs))
+def check_add(x_dtype: Any, z_dtype: Any, y_dtype: Literal["s8", "s16"]) -> Case:
+    """Return the case of a sum of two scales, of rows or of rows and one row for all."""
+
+    def case(kernels: Kernels, rng: np.random.Generator, rows: int, channels: int, spread: int) -> None:
+        multipliers, bias, shift = scaled(rng, x_dtype, z_dtype)
+        attrs = QAddAttrs(*multipliers, bias, shift, y_dtype)
+        x, z = integers(rng, (rows, channels), x_dtype), integers(rng, (rows, channels), z_dtype)
+        one_row = spread % 4 == 0
+        if one_row:
+            z = z[:1]
+        expected = qadd(x, z, attrs)
+        x_rows, z_rows = Rows(x, int(rng.integers(3))), Rows(z, int(rng.integers(3)))
+        y = blank(rows, channels, expected.dtype, int(rng.integers(3)))
+        kernels(
+            f"tmc_add_s{8 * x.itemsize}s{8 * z.itemsize}{y_dtype}",
+            cores_in_some_order(rng),
+            x=x_rows.memory,
+            x_pitch=x_rows.pitch,
+            z=z_rows.memory,
+            z_pitch=0 if one_row else z_rows.pitch,
+            y=y.memory,
+            y_pitch=y.pitch,
+            rows=rows,
+            channels=channels,
+            x_multiplier=multipliers[0],
+            z_multiplier=multipliers[1],
+            bias=bias,
+            shift=shift,
+        )
+        np.testing.assert_array_equal(y.read(), expected)
+
+    return case
+
+
+# The kernels of several types: kernel without its isa -> case.
+TYPES: dict[Literal["s8", "s16"], Any] = {"s8": np.int8, "s16": np.int16}
+ELEMENT_CASES: dict[str, Case] = {
+    **{f"tmc_convert_{x}{y}": check_convert(x_dtype, y) for (x, x_dtype), y in product(TYPES.items(), TYPES)},
+    **{
+        f"tmc_add_{x}{z}{y}": check_add(x_dtype, z_dtype, y)
+        for (x, x_dtype), (z, z_dtype), y in product(TYPES.items(), TYPES.items(), TYPES)
+    },
+}

@@ -26,7 +26,7 @@ from tests.runtime_c.column_kernel_cases import (
     check_mean_rows,
     check_permute,
 )
-from tests.runtime_c.element_kernel_cases import check_add, check_clip, check_convert
+from tests.runtime_c.element_kernel_cases import ELEMENT_CASES, check_clip
 from tests.runtime_c.kernel_interface import Case, Kernels, Rows, blank, packed_weights
 from tests.runtime_c.move_kernel_cases import check_copy_rows, check_gather_columns, check_gather_rows
 from tests.runtime_c.random_operands import Integers, cores_in_some_order, integers
@@ -261,11 +261,7 @@ CASES: dict[str, Case] = {
     "tmc_linear_s16s8s32": check_linear("tmc_linear_s16s8s32", np.int16, "s32"),
     "tmc_requantise_s32s8": check_requantise("tmc_requantise_s32s8", np.int32),
     "tmc_requantise_s8s8": check_requantise("tmc_requantise_s8s8", np.int8),
-    "tmc_convert_s8s8": check_convert(np.int8, "s8"),
-    "tmc_convert_s8s16": check_convert(np.int8, "s16"),
-    "tmc_convert_s16s8": check_convert(np.int16, "s8"),
-    "tmc_convert_s16s16": check_convert(np.int16, "s16"),
-    "tmc_add_s8s8s8": check_add,
+    **ELEMENT_CASES,
     "tmc_clip_s8s8": check_clip("tmc_clip_s8s8", np.int8),
     "tmc_clip_s16s16": check_clip("tmc_clip_s16s16", np.int16),
     "tmc_clip_s32s32": check_clip("tmc_clip_s32s32", np.int32),

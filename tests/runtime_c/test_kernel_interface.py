@@ -19,6 +19,7 @@ HEADERS = (
     "tmc_checksum.h",
     "tmc_cores.h",
     "tmc_kernels.h",
+    "tmc_element_kernels.h",
     "tmc_move_kernels.h",
     "tmc_xpulp.h",
     "tmc_xpulp_linear.h",

@@ -1,9 +1,9 @@
-"""A call of a sum of two int8 values: the same rows of both."""
+"""A call of a sum of two values: the same rows of both, or the constant row that all rows have."""
 
 from __future__ import annotations
 
 from tmc.backend_gap9.prove.claims import CheckedCall
-from tmc.backend_gap9.prove.relations.wanted import Wanted
+from tmc.backend_gap9.prove.relations.wanted import Wanted, all_lines
 from tmc.ir.graph import Graph
 from tmc.ir.integer.qadd import QAddAttrs
 
@@ -12,6 +12,9 @@ def relate_add(call: CheckedCall, graph: Graph) -> Wanted:
     """Return what a call must be given."""
     op, attrs, row = call.op, call.op.attrs, call.claim("y").row
     assert isinstance(attrs, QAddAttrs)
+    types = "".join(graph.types[name].dtype.value for name in (*op.inputs, op.output))
+    if call.kernel != f"tmc_add_{types}":
+        raise ValueError(f"found kernel {call.kernel}, allowed the one of {types}")
     numbers = {
         "channels": graph.types[op.output].shape[1],
         "x_multiplier": attrs.x_multiplier,
@@ -19,5 +22,8 @@ def relate_add(call: CheckedCall, graph: Graph) -> Wanted:
         "bias": attrs.bias,
         "shift": attrs.shift,
     }
-    values = {"x": (op.inputs[0], row, 0), "z": (op.inputs[1], row, 0), "y": (op.output, row, 0)}
-    return Wanted(values, {}, numbers)
+    values = {"x": (op.inputs[0], row, 0), "y": (op.output, row, 0)}
+    constant = graph.constants.get(op.inputs[1])
+    if constant is None:
+        return Wanted({**values, "z": (op.inputs[1], row, 0)}, {}, numbers)
+    return Wanted(values, {"z": all_lines(constant)}, {**numbers, "z_pitch": 0})

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.repository import ROOT
+from tmc.backend_gap9.kernels.add import ADD
 from tmc.backend_gap9.kernels.costs import call_cycles
 from tmc.backend_gap9.kernels.grid import SPLIT
 from tmc.backend_gap9.kernels.linear import LINEAR
@@ -17,6 +18,7 @@ from tmc.backend_gap9.target.target import Target
 from tmc.backend_gap9.target.targets import TARGETS
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.integer.qadd import QAddAttrs
 from tmc.ir.integer.qlinear import QLinearAttrs
 from tmc.ir.types import DType, TensorType
 
@@ -50,6 +52,23 @@ def test_no_kernel() -> None:
     assert error.value.notes == (
         "merge two linears in a row into one, or put a LayerNorm or GELU between them",
     )
+
+
+@pytest.mark.parametrize(
+    ("rows", "constant", "found", "remedy"),
+    [
+        (4, True, "found 4 different constant rows beside %x, allowed one row for all", "add them to"),
+        (1, False, "found one computed row for all 4 of %x, allowed 4 rows", "repeat the row, by an Expand"),
+    ],
+)
+def test_rows_that_no_sum_takes(rows: int, constant: bool, found: str, remedy: str) -> None:
+    z = np.zeros((rows, 8), np.int8)
+    op = Op(OpKind.QADD, ("x", "z"), "y", QAddAttrs(1, 1, 0, 0), "/block/Add")
+    types = {name: TensorType(DType.S8, (4, 8)) for name in "xy"} | {"z": TensorType(DType.S8, z.shape)}
+    inputs, constants = (("x",), {"z": z}) if constant else (("x", "z"), {})
+    with pytest.raises(PlanError, match=f"/block/Add: {found}") as error:
+        ADD.chosen(Graph("one", inputs, ("y",), (op,), types, constants), op)
+    assert error.value.notes[0].startswith(remedy)
 
 
 def test_every_kernel_is_in_a_record_and_every_record_has_its_stranger() -> None:

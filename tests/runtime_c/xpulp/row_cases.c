@@ -280,23 +280,32 @@ static void convert_case(uint32_t rows, uint32_t channels, uint32_t shift, uint3
     case_compare(expected, result, rows, y_bytes * channels, args.y_pitch);
 }
 
-static void add_case(uint32_t rows, uint32_t channels, uint32_t shift)
+/** types: bits 0, 1 and 2 tell that x, z and the result are of 16 bits. One row of z serves all where that is said. */
+static void add_case(uint32_t rows, uint32_t channels, uint32_t shift, uint32_t types, bool one_row)
 {
-    case_begin("tmc_add_s8s8s8", rows, channels, shift);
-    tmc_add_args args = {
-        .x_pitch = case_pitch(channels), .z_pitch = case_pitch(channels), .y_pitch = case_pitch(channels),
-        .rows = rows, .channels = channels, .shift = shift,
-        .x_multiplier = (int32_t)case_number(1u << 21), .z_multiplier = (int32_t)case_number(1u << 21),
-        .bias = (int32_t)case_number(1u << 30) - (1 << 29),
+    static void (*const kernels[8][2])(const tmc_add_args *) = {
+        {tmc_add_s8s8s8_scalar, tmc_add_s8s8s8_xpulp},       {tmc_add_s16s8s8_scalar, tmc_add_s16s8s8_xpulp},
+        {tmc_add_s8s16s8_scalar, tmc_add_s8s16s8_xpulp},     {tmc_add_s16s16s8_scalar, tmc_add_s16s16s8_xpulp},
+        {tmc_add_s8s8s16_scalar, tmc_add_s8s8s16_xpulp},     {tmc_add_s16s8s16_scalar, tmc_add_s16s8s16_xpulp},
+        {tmc_add_s8s16s16_scalar, tmc_add_s8s16s16_xpulp},   {tmc_add_s16s16s16_scalar, tmc_add_s16s16s16_xpulp},
     };
-    args.x = case_random(rows * args.x_pitch);
-    args.z = case_random(rows * args.z_pitch);
-    int8_t *expected = case_take(rows * args.y_pitch), *result = case_take(rows * args.y_pitch);
+    const uint32_t x_bits = types & 1u ? 13u : 21u, z_bits = types & 2u ? 13u : 21u;
+    const uint32_t x_bytes = 1u + (types & 1u), z_bytes = 1u + (types >> 1 & 1u), y_bytes = 1u + (types >> 2 & 1u);
+    case_begin("tmc_add", rows, channels, types);
+    tmc_add_args args = {
+        .x_pitch = case_pitch(x_bytes * channels), .z_pitch = case_pitch(z_bytes * channels),
+        .y_pitch = case_pitch(y_bytes * channels), .rows = rows, .channels = channels, .shift = shift,
+        .x_multiplier = multiplier_of(x_bits), .z_multiplier = multiplier_of(z_bits), .bias = multiplier_of(29),
+    };
+    args.x = x_bytes == 1u ? case_random(rows * args.x_pitch) : case_random_halves(rows * args.x_pitch / 2u);
+    args.z = z_bytes == 1u ? case_random(rows * args.z_pitch) : case_random_halves(rows * args.z_pitch / 2u);
+    args.z_pitch = one_row ? 0u : args.z_pitch;
+    uint8_t *expected = case_take(rows * args.y_pitch), *result = case_take(rows * args.y_pitch);
     args.y = expected;
-    tmc_add_s8s8s8_scalar(&args);
+    kernels[types][0](&args);
     args.y = result;
-    tmc_add_s8s8s8_xpulp(&args);
-    case_compare(expected, result, rows, channels, args.y_pitch);
+    kernels[types][1](&args);
+    case_compare(expected, result, rows, y_bytes * channels, args.y_pitch);
 }
 
 void all_cases(void)
@@ -316,7 +325,8 @@ void all_cases(void)
                 clip_case(rows[r], sizes[s], 1u + 7u * third, 2, true);
                 for (uint32_t types = 0; types < 4u; ++types)
                     convert_case(rows[r], sizes[s], 6u + 6u * third, 1u + types / 2u, 1u + types % 2u);
-                add_case(rows[r], sizes[s], 14u + 3u * third);
+                for (uint32_t types = 0; types < 8u; ++types)
+                    add_case(rows[r], sizes[s], 8u + 4u * third, types, third == 3u);
                 depthwise_case(rows[r], 2u * third, sizes[s]);
                 interpolate_case(rows[r], 2u + 7u * third, sizes[s]);
                 permute_case(rows[r], 1u + third, sizes[s]);
