@@ -141,7 +141,8 @@ class PermuteRowsAttrs(Attrs):
 class FakeQuantiseAttrs(Attrs):
     """scale * (clip(round_half_even(x / scale) + zero_point, low, high) - zero_point), in float32.
 
-    Codes are int8, -128 <= low <= high <= 127; a model's uint8 codes are theirs plus 128.
+    Codes are int8 or, where an end needs it, int16; a model's unsigned codes of n bits are theirs plus
+    2^(n - 1).
     """
 
     scale: float
@@ -153,6 +154,11 @@ class FakeQuantiseAttrs(Attrs):
     def limits(self) -> tuple[float, float]:
         """Return the least and the largest number that codes stand for."""
         return (self.low - self.zero_point) * self.scale, (self.high - self.zero_point) * self.scale
+
+    @property
+    def wide(self) -> bool:
+        """Tell whether codes or zero point need int16."""
+        return min(self.low, self.zero_point) < -128 or max(self.high, self.zero_point) > 127
 
 
 @dataclass(frozen=True, slots=True)

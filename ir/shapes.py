@@ -191,10 +191,11 @@ def clip(types: Types, attrs: a.Attrs) -> TensorType:
 
 
 def fake_quantise(types: Types, attrs: a.FakeQuantiseAttrs) -> TensorType:
-    """Element by element, to int8 codes and back."""
+    """Element by element, to int8 or int16 codes and back."""
     need(attrs.scale > 0, f"found scale {attrs.scale}, allowed positive numbers")
     need(
-        -128 <= attrs.low <= attrs.high <= 127, f"found codes from {attrs.low} to {attrs.high}, allowed int8"
+        -(2**15) <= attrs.low <= attrs.high < 2**15,
+        f"found codes from {attrs.low} to {attrs.high}, allowed int16",
     )
     return _f32(types[0].shape, types)
 

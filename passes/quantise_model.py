@@ -121,7 +121,7 @@ def _by_recipe(
     stated = {
         name: Quant((attrs.scale,), attrs.zero_point)
         for name, attrs in found.items()
-        if name not in graph.inputs
+        if name not in graph.inputs and not attrs.wide
     } | rounded
     made = quantise_calibrated(declared.graph, ranges, recipe, stated, weight_scales, watch)
     kept = None

@@ -62,6 +62,16 @@ REFUSED: Mapping[str, str] = {
     ),
 }
 _EIGHT_BITS = ("quantise with activation_type=QuantType.QInt8 or QUInt8",)
+_CODES = ("int8", "uint8", "int16", "uint16")
+_ALLOWED = "integers of 8 or 16 bits"
+# What an output_dtype names, by its number in ONNX.
+_OUTPUT_TYPES: Mapping[int, str] = {
+    0: "uint8",
+    2: "uint8",
+    3: "int8",
+    4: "uint16",
+    5: "int16",
+}
 # Ops that rearrange codes, or choose some of them, and leave them what they are.
 KEEP_CODES = frozenset(
     {
@@ -83,7 +93,7 @@ KEEP_CODES = frozenset(
 
 
 def quantize_linear(node: Node) -> Sequence[str]:
-    """Round to 8-bit codes; the result is the real number that each code stands for."""
+    """Round to codes; the result is the real number that each code stands for."""
     scale, zero_point = _parameters(node)
     node.refuse(
         scale.size != 1,
@@ -92,14 +102,16 @@ def quantize_linear(node: Node) -> Sequence[str]:
         "quantise activations per tensor; weights may be per channel",
     )
     if node.has(2):
-        kind = zero_point.dtype
+        kind = zero_point.dtype.name
     else:
         target = node.attribute("output_dtype", 0)
-        node.refuse(target not in (0, 2, 3), f"output_dtype {target}", "UINT8 or INT8", *_EIGHT_BITS)
-        kind = np.dtype(np.int8 if target == 3 else np.uint8)
-    node.refuse(kind not in (np.int8, np.uint8), f"codes of {kind}", "int8 or uint8", *_EIGHT_BITS)
-    shift = 128 if kind == np.uint8 else 0
-    attrs = FakeQuantiseAttrs(float(scale.reshape(-1)[0]), int(zero_point.reshape(-1)[0]) - shift)
+        node.refuse(target not in _OUTPUT_TYPES, f"output_dtype {target}", _ALLOWED, *_EIGHT_BITS)
+        kind = _OUTPUT_TYPES[target]
+    node.refuse(kind not in _CODES, f"codes of {kind}", _ALLOWED, *_EIGHT_BITS)
+    half = 2 ** (int(kind.removeprefix("u").removeprefix("int")) - 1)
+    shift = half if kind.startswith("u") else 0
+    zero = int(zero_point.reshape(-1)[0]) - shift
+    attrs = FakeQuantiseAttrs(float(scale.reshape(-1)[0]), zero, -half, half - 1)
     result = node.emit(OpKind.FAKE_QUANTISE, [node.value(0)], attrs)
     node.declare_codes(node.proto.output[0], attrs, shift)
     return [result]
@@ -150,9 +162,9 @@ def dequantised(node: Node) -> tuple[Array, Array]:
     codes = node.known(0, "codes")
     scale, zero_point = _along_axis(node, codes)
     node.refuse(
-        codes.dtype.name not in ("int4", "uint4", "int8", "uint8", "int32"),
+        codes.dtype.name not in (*_CODES, "int4", "uint4", "int32"),
         f"codes of {codes.dtype}",
-        "4 or 8 bits, or int32",
+        "integers of 4, 8, 16 or 32 bits",
         "quantise weights with weight_type=QuantType.QInt8",
     )
     steps = codes.astype(np.int64) - zero_point.astype(np.int64)
@@ -163,9 +175,7 @@ def quantised_constant(node: Node) -> Array:
     """Return the codes of a constant, as int32 ones if they have a type of their own."""
     real = node.known(0, "constant").astype(np.float32)
     scale, zero_point = _along_axis(node, real)
-    node.refuse(
-        zero_point.dtype.kind not in "iu", f"codes of {zero_point.dtype}", "int8 or uint8", *_EIGHT_BITS
-    )
+    node.refuse(zero_point.dtype.kind not in "iu", f"codes of {zero_point.dtype}", _ALLOWED, *_EIGHT_BITS)
     limits = np.iinfo(zero_point.dtype)
     codes = np.rint(real / scale) + zero_point
     return np.asarray(np.clip(codes, limits.min, limits.max).astype(zero_point.dtype))
@@ -226,7 +236,7 @@ def _parameters(node: Node) -> tuple[Array, Array]:
     absent = np.zeros(1, dtype=np.int8 if known is not None and known[1] == 0 else np.uint8)
     zero_point = node.known(2, "zero point") if node.has(2) else absent
     integers = zero_point.dtype.kind in "iu" or zero_point.dtype.name in ("int4", "uint4")
-    node.refuse(not integers, f"codes of {zero_point.dtype}", "int8 or uint8", *_EIGHT_BITS)
+    node.refuse(not integers, f"codes of {zero_point.dtype}", _ALLOWED, *_EIGHT_BITS)
     for array, what in ((scale, "scales"), (zero_point, "zero points")):
         node.refuse(
             array.ndim > 1, f"{what} of shape {array.shape}", "one number, or a row of one per channel"

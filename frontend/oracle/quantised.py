@@ -100,7 +100,7 @@ def check_piecewise(path: Path, graph: Graph, samples: Sequence[Mapping[str, Arr
     worst = 0.0
     for number, sample in enumerate(samples):
         expected = run_session(session, path, sample)
-        codes = {op.output: _int8(expected[tensors[op.output]]) for op in roundings}
+        codes = {op.output: _signed(expected[tensors[op.output]]) for op in roundings}
         forced = {op.output: _real(codes[op.output], op.attrs) for op in roundings}
         found = interpret_finite(pieces, {**sample, **forced})
         for op in roundings:
@@ -146,8 +146,10 @@ def _cut(graph: Graph, roundings: list[Op]) -> Graph:
     )
 
 
-def _int8(codes: Array) -> Array:
-    return codes.astype(np.int32) - 128 if codes.dtype == np.uint8 else codes.astype(np.int32)
+def _signed(codes: Array) -> Array:
+    """Return codes as the graph counts them: unsigned ones of n bits less 2^(n - 1)."""
+    half = 1 << (8 * codes.dtype.itemsize - 1) if codes.dtype.kind == "u" else 0
+    return np.asarray(codes.astype(np.int32) - half)
 
 
 def _real(codes: Array, attrs: object) -> Array:

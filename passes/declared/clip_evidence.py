@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tmc.ir.attrs import FakeQuantiseAttrs
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.interpret import interpret
 from tmc.ir.types import Array
@@ -53,6 +54,26 @@ def reaches(graph: Graph, samples: Sequence[Sample]) -> dict[str, Reach]:
             least, most = int(low.argmin()), int(high.argmax())
             found[entry.name] = Reach(float(low[least]), float(high[most]), least, most)
     return found
+
+
+def at_8_bits(graph: Graph) -> Graph:
+    """Return a model with its int16 codes as int8 ones of the same range.
+
+    What ops read is int8 at most places: a range that shows less than that needs no place of its own.
+    """
+    ops = tuple(
+        replace(op, attrs=_coarse(op.attrs))
+        if isinstance(op.attrs, FakeQuantiseAttrs) and op.attrs.wide
+        else op
+        for op in graph.ops
+    )
+    return replace(graph, ops=ops)
+
+
+def _coarse(attrs: FakeQuantiseAttrs) -> FakeQuantiseAttrs:
+    scale = attrs.scale * (attrs.high - attrs.low) / 255
+    low, _ = attrs.limits
+    return FakeQuantiseAttrs(scale, -128 - round(low / scale))
 
 
 def all_of(graph: Graph) -> frozenset[str]:

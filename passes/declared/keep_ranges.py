@@ -10,7 +10,7 @@ import numpy as np
 from tmc.ir.errors import QuantisationError, UnsupportedModel
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses, values_through
 from tmc.passes.declared.adopt_scales import Declared, adopt_scales, strip_quantisers
-from tmc.passes.declared.clip_evidence import Reach, Sample, distance, reaches, without
+from tmc.passes.declared.clip_evidence import Reach, Sample, at_8_bits, distance, reaches, without
 from tmc.passes.declared.place_clips import costly, place_clips
 from tmc.passes.declared.rounded_inputs import rounded_inputs
 from tmc.passes.recipe import DEFAULT, Recipe
@@ -60,8 +60,9 @@ def keep_ranges(
     Every range that the canonical graph has a value for becomes a clip of that value; where it would part
     a linear from its sum, all but ReLUs are left out together if outputs hardly show it. A range within what
     became one op (attention, a LayerNorm, a linear and its bias) has none: where its cut changes the outputs
-    by more than a share of the noise of the model's own roundings, the clip goes into the graph before
-    recognition. Without meaningful samples that is done where a range begins or ends at 0 and noise does not.
+    by more than a share of the noise of the model's own roundings, or of 8 bits if they have 16, the clip
+    goes into the graph before recognition. Without meaningful samples that is done where a range begins or
+    ends at 0 and noise does not.
     Raises: QuantisationError naming the rounding whose range would be lost; TmcError of `canonicalise`.
     """
     reached = reaches(graph, samples)
@@ -144,9 +145,9 @@ def _hardly_shows(
     """
     chosen = _telling(cutting, reached, samples) or list(samples[:COMPARED])
     louder = [{name: array * np.float32(LOUDER) for name, array in sample.items()} for sample in chosen]
-    whole = without(graph, ())
+    whole, rounded = without(graph, ()), at_8_bits(graph)
     return all(
-        distance(whole, placed, each) <= HARDLY * distance(whole, graph, each) for each in (chosen, louder)
+        distance(whole, placed, each) <= HARDLY * distance(whole, rounded, each) for each in (chosen, louder)
     )
 
 
@@ -166,7 +167,7 @@ def _missing(
         return frozenset()
     chosen = _telling(lost or cutting, reached, samples)
     whole = without(graph, ())
-    allowed = SHARE * distance(whole, graph, chosen)
+    allowed = SHARE * distance(whole, at_8_bits(graph), chosen)
     if distance(whole, placed, chosen) <= allowed:
         return frozenset()
     same = _same(graph)

@@ -112,6 +112,8 @@ class _Lowering:
             raise self._error(op, f"{op.kind.value} of a quantised value")
 
     def _round(self, op: Op, attrs: a.FakeQuantiseAttrs | a.RequantShiftAttrs, x: LoweredValue) -> Coded:
+        if isinstance(attrs, a.FakeQuantiseAttrs) and attrs.wide:
+            raise self._error(op, "codes of 16 bits")
         if isinstance(x, InputValue):
             if isinstance(attrs, a.FakeQuantiseAttrs):
                 return self._given(op, x, attrs)

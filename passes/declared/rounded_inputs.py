@@ -19,6 +19,6 @@ def rounded_inputs(graph: Graph) -> dict[str, Quant]:
         roundings = {op.attrs for op in ops}
         if len(roundings) == 1 and not set(views) & set(graph.outputs):
             (attrs,) = roundings
-            if isinstance(attrs, FakeQuantiseAttrs):
+            if isinstance(attrs, FakeQuantiseAttrs) and not attrs.wide:
                 found[name] = Quant((attrs.scale,), attrs.zero_point)
     return found

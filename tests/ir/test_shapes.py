@@ -186,7 +186,7 @@ WRONG: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (K.REQUANT_SHIFT, ("f32[2x3]", "s32[]", "s32[]"), replace(SHIFT, shift=32), "found shift 32"),
     (K.REQUANT_SHIFT, ("f32[2x3]", "s32[]", "s32[]"), replace(SHIFT, low=128), "results from 128 to 127"),
     (K.FAKE_QUANTISE, ("f32[2x3]",), a.FakeQuantiseAttrs(0.0, 3), "found scale 0.0"),
-    (K.FAKE_QUANTISE, ("f32[2x3]",), a.FakeQuantiseAttrs(1.0, 3, -129), "found codes from -129 to 127"),
+    (K.FAKE_QUANTISE, ("f32[2x3]",), a.FakeQuantiseAttrs(1.0, 3, -32769), "found codes from -32769 to 127"),
     (K.QREQUANTISE, ("s16[6x8]", "s32[8x4]", "s8[256]"), QRequantiseAttrs(), "found x of s16"),
     (K.QREQUANTISE, ("s8[6x8]", "s32[8x3]", "s8[256]"), QRequantiseAttrs(), "found factors (8, 3)"),
     (K.QREQUANTISE, ("s8[6x8]", "s32[8x4]", "s8[255]"), QRequantiseAttrs(), "found table (255,)"),

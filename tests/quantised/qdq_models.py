@@ -16,7 +16,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from tests.networks.onnx_files import node, write
 
 Array = NDArray[Any]
-TYPES = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}
+TYPES = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8, "uint16": QuantType.QUInt16}
 
 
 def samples(shape: tuple[int, ...], count: int, seed: int) -> list[Array]:

@@ -31,6 +31,8 @@ CONSTANTS: dict[str, Any] = {
     "z1": np.zeros((1, 1), np.uint8),
     "wide": np.array(0, np.int16),
     "uwide": np.array(9, np.uint16),
+    "uzero": np.array(0, np.uint16),
+    "i32": np.array(0, np.int32),
     "i4": np.array(1, ml_dtypes.int4),
     "f8": np.array(0, ml_dtypes.float8_e4m3fn),
     "c4": np.array([[1, -8], [7, 4]], ml_dtypes.int4),
@@ -60,6 +62,10 @@ GOOD = {
     "int8": [node(Q, "x s i", "q"), node(DQ, "q s i", "y")],
     "no zero point": [node(Q, "x s", "q"), node(DQ, "q s", "y")],
     "output type": [node(Q, "x s", "q", output_dtype=TensorProto.INT8), node(DQ, "q s", "y")],
+    "16 bits": [node(Q, "x s wide", "q"), node(DQ, "q s wide", "y")],
+    "unsigned 16 bits": [node(Q, "x s uwide", "q"), node(DQ, "q s uwide", "y")],
+    "16-bit type": [node(Q, "x s", "q", output_dtype=TensorProto.UINT16), node(DQ, "q s uzero", "y")],
+    "16-bit constant": [node(DQ, "c16 s", "w"), node("Add", "x w", "y")],
     "view of codes": [
         node(Q, "x s z", "q"),
         node("Transpose", "q", "r"),
@@ -88,29 +94,25 @@ REFUSED = {
         [node(Q, "x two zz", "q"), node(DQ, "q two zz", "y")],
         "found 2 scales for an activation",
     ),
-    "16 bits": (
-        [node(Q, "x s wide", "q"), node(DQ, "q s wide", "y")],
-        "found codes of int16, allowed int8 or uint8",
+    "type of 8-bit floats": (
+        [node(Q, "x s", "q", output_dtype=TensorProto.FLOAT8E4M3FN), node(DQ, "q s", "y")],
+        "found output_dtype 17, allowed integers of 8 or 16 bits",
     ),
-    "16-bit type": (
-        [node(Q, "x s", "q", output_dtype=TensorProto.INT16), node(DQ, "q s wide", "y")],
-        "found output_dtype 5",
+    "64-bit constant": (
+        [node(DQ, "shape s", "w"), node("Add", "x w", "y")],
+        "found codes of int64, allowed integers of 4, 8, 16 or 32 bits",
     ),
-    "16-bit weight": (
-        [node(DQ, "c16 s", "w"), node("Add", "x w", "y")],
-        "found codes of int16, allowed 4 or 8 bits, or int32",
-    ),
-    "unsigned 16 bits": (
-        [node(Q, "x s uwide", "q"), node(DQ, "q s uwide", "y")],
-        "found codes of uint16, allowed int8 or uint8",
+    "codes of 32 bits": (
+        [node(Q, "x s i32", "q"), node(DQ, "q s i32", "y")],
+        "found codes of int32, allowed integers of 8 or 16 bits",
     ),
     "4-bit activation": (
         [node(Q, "x s i4", "q"), node(DQ, "q s i4", "y")],
-        "found codes of int4, allowed int8 or uint8",
+        "found codes of int4, allowed integers of 8 or 16 bits",
     ),
     "8-bit float": (
         [node(Q, "x s f8", "q"), node(DQ, "q s f8", "y")],
-        "found codes of float8_e4m3fn, allowed int8 or uint8",
+        "found codes of float8_e4m3fn, allowed integers of 8 or 16 bits",
     ),
     "blocks": ([node(Q, "x s z", "q", block_size=2), node(DQ, "q s z", "y")], "found block-wise scales"),
     "another scale": (
