@@ -49,7 +49,12 @@ OPS: Mapping[OpKind, OpDef] = {
         ("x",), a.ReshapeAttrs, s.reshape, lambda x, at: x[0].reshape(at.shape), "view", "view"
     ),
     OpKind.TRANSPOSE: OpDef(
-        ("x",), a.TransposeAttrs, s.transpose, lambda x, at: x[0].transpose(at.permutation), "view", "view"
+        ("x",),
+        a.TransposeAttrs,
+        s.transpose,
+        lambda x, at: x[0].transpose(at.permutation),
+        "axes in another order",
+        "move",
     ),
     OpKind.SLICE: OpDef(("x",), a.SliceAttrs, s.slice_, _slice, "view", "view"),
     OpKind.CONCAT: OpDef(

@@ -13,7 +13,7 @@ from tmc.ir.ops import OPS, arity_allowed
 from tmc.ir.types import DType, Quant
 
 # Ops whose results have the scales of their operand.
-CARRIED = frozenset({OpKind.RESHAPE, OpKind.PERMUTE_ROWS, OpKind.QINTERPOLATE_ROWS})
+CARRIED = frozenset({OpKind.RESHAPE, OpKind.TRANSPOSE, OpKind.PERMUTE_ROWS, OpKind.QINTERPOLATE_ROWS})
 
 
 def verify(graph: Graph) -> None:

@@ -24,6 +24,7 @@ from tmc.backend_gap9.kernels.permute_rows import PERMUTE_ROWS
 from tmc.backend_gap9.kernels.record import Engine, Form, Kernel, KernelRecord
 from tmc.backend_gap9.kernels.requantise import REQUANTISE
 from tmc.backend_gap9.kernels.rope import ROPE
+from tmc.backend_gap9.kernels.transpose import TRANSPOSE
 from tmc.ir.graph import Op, OpKind
 
 RECORDS: Mapping[tuple[OpKind, Engine], KernelRecord] = {
@@ -43,6 +44,7 @@ RECORDS: Mapping[tuple[OpKind, Engine], KernelRecord] = {
         PERMUTE_ROWS,
         GATHER,
         CONCAT,
+        TRANSPOSE,
     )
 }
 

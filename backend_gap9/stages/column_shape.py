@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tmc.backend_gap9.kernels.record import WORD
 from tmc.backend_gap9.kernels.table import record_of
 from tmc.backend_gap9.stages.staged import Rows
 from tmc.ir.graph import Graph, Op
@@ -16,7 +17,8 @@ class ColumnShape:
     """What one op needs at once: x_rows rows of its input give y_rows rows of its output, `groups` times.
 
     A tile has some of the columns of both. A transposed output has a row for each column of the input; its
-    y_rows are elements of such a row. weight_bytes: packed constants of one column, or 0.
+    y_rows are elements of such a row. ragged: the kernel takes rows of its input any elements apart.
+    weight_bytes: packed constants of one column, or 0.
     """
 
     groups: int
@@ -26,13 +28,17 @@ class ColumnShape:
     x_element_bytes: int
     y_element_bytes: int
     transposed: bool
+    ragged: bool
     weight_bytes: int
 
     def tile_columns(self) -> tuple[int, ...]:
-        """Return the legal tiles: whole rows, and what keeps every row of every tile at whole words."""
+        """Return the legal tiles: whole rows, and what keeps every row of every tile at whole words.
+
+        Of ragged ones the last may be narrower: nothing comes behind it in L1.
+        """
         y_element_bytes = WORD_BYTES if self.transposed else self.y_element_bytes
         step = WORD_BYTES // min(self.x_element_bytes, y_element_bytes)
-        cut = range(step, self.columns, step) if self.columns % step == 0 else range(0)
+        cut = range(step, self.columns, step) if self.ragged or self.columns % step == 0 else range(0)
         return (*cut, self.columns)
 
     def sizes(self, columns: int) -> list[int]:
@@ -62,7 +68,7 @@ def column_shape(graph: Graph, op: Op) -> ColumnShape:
     x, y = graph.types[op.inputs[0]], graph.types[op.output]
     rows, columns = x.shape
     record = record_of(op.kind)
-    needs = record.columns(graph, op)
+    (kernel,), needs = record.chosen(graph, op), record.columns(graph, op)
     return ColumnShape(
         groups=rows // needs.x_rows,
         x_rows=needs.x_rows,
@@ -71,5 +77,6 @@ def column_shape(graph: Graph, op: Op) -> ColumnShape:
         x_element_bytes=x.dtype.size_bytes,
         y_element_bytes=y.dtype.size_bytes,
         transposed=needs.transposed,
+        ragged=needs.transposed and kernel.operand("x").pitch_unit != WORD,
         weight_bytes=record.numbers(graph, op)["weight_pitch"] if record.weight_rows is not None else 0,
     )

@@ -9,7 +9,7 @@ from tmc.backend_gap9.kernels.moves import COPY_ROWS, INDICES
 from tmc.backend_gap9.kernels.table import RECORDS, record_of
 from tmc.backend_gap9.program.program import Const
 from tmc.backend_gap9.stages.staged import Rows
-from tmc.ir.attrs import ConcatAttrs, GatherAttrs
+from tmc.ir.attrs import ConcatAttrs, GatherAttrs, TransposeAttrs
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph, Op, OpKind, producers
 from tmc.ir.integer.qattention import QAttentionAttrs
@@ -51,6 +51,12 @@ def check_kernel_limits(graph: Graph, layouts: Mapping[str, Rows]) -> None:
     for op in graph.ops:
         if op.kind in (OpKind.GATHER, OpKind.CONCAT):
             _check_move(graph, op)
+        if isinstance(op.attrs, TransposeAttrs) and op.attrs.permutation != (1, 0):
+            raise PlanError(
+                op.loc,
+                f"found a transpose to axes {op.attrs.permutation}, allowed (1, 0)",
+                "reshape before it, so that rows become columns",
+            )
         if op.kind is OpKind.QATTENTION:
             if isinstance(op.attrs, QAttentionAttrs) and op.attrs.normalised:
                 raise PlanError(

@@ -1,8 +1,8 @@
 """Cut the integer graph into stages: runs of ops that share one loop over row tiles in L1.
 
 * Attention needs many rows at once: a stage of its own.
-* So do means, convolutions, interpolations and permutations of rows. They work column by column: a stage
-  each, with a loop over tiles of columns.
+* So do means, convolutions, interpolations, permutations of rows and transposes. They work column by column:
+  a stage each, with a loop over tiles of columns.
 * What only picks rows, or puts values one below the other, is a stage each too, with a loop over runs of
   rows.
 * All other ops work row by row, those that pick columns or put values side by side too. Consecutive ones form

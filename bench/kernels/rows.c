@@ -230,6 +230,28 @@ static void measure_moves(void)
     end_cases();
 }
 
+static void measure_transpose(void)
+{
+    tmc_transpose_args args = {
+        .x = x, .y = wide_y, .x_pitch = Y_PITCH, .y_pitch = ROWS + 4, .rows = ROWS, .channels = CHANNELS,
+    };
+    begin_case("transpose_s8s8", "80x192", ROWS * CHANNELS, 0);
+    tmc_transpose_s8s8_xpulp(&args);
+    end_cases();
+    args.x_pitch = X_PITCH, args.y_pitch = 156, args.rows = 76;
+    begin_case("transpose_s16s16", "76x192", 76 * CHANNELS, 0);
+    tmc_transpose_s16s16_xpulp(&args);
+    end_cases();
+    args.y_pitch = 308, args.channels = CHANNELS / 2;
+    begin_case("transpose_s32s32", "76x96", 76 * CHANNELS / 2, 0);
+    tmc_transpose_s32s32_xpulp(&args);
+    end_cases();
+    args.x_pitch = 8, args.y_pitch = 400, args.rows = 400, args.channels = 6;
+    begin_case("transpose_s8s8", "400x6", 400 * 6, 0);
+    tmc_transpose_s8s8_xpulp(&args);
+    end_cases();
+}
+
 void measure(void)
 {
     fill_random(x, sizeof x);
@@ -258,5 +280,6 @@ void measure(void)
         measure_interpolate();
         measure_permute();
         measure_moves();
+        measure_transpose();
     }
 }

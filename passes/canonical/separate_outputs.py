@@ -6,6 +6,8 @@ from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, OpKind, follow, producers
 from tmc.ir.ops import VIEWS
 
+_VIEWS = VIEWS | {OpKind.TRANSPOSE}
+
 
 def separate_outputs(graph: Graph) -> Graph:
     """Rewrite an output y = f(x) to y = reshape(f(x)) where f(x) may be stored in another shape than y.
@@ -22,9 +24,9 @@ def separate_outputs(graph: Graph) -> Graph:
 
     for op in graph.ops:
         way = follow(op.output, before)
-        views = any(name in made and made[name].kind in VIEWS for name in way)
+        views = any(name in made and made[name].kind in _VIEWS for name in way)
         rows = len(graph.types[op.output].shape) == 2 and not views
-        if op.output not in graph.outputs or op.kind in VIEWS or op.kind is OpKind.LINEAR or rows:
+        if op.output not in graph.outputs or op.kind in _VIEWS or op.kind is OpKind.LINEAR or rows:
             builder.keep(op)
         else:
             value = builder.op(op.kind, op.inputs, op.attrs, op.loc)

@@ -54,5 +54,8 @@
 #define tmc_gather_columns_s8s8 TMC_KERNEL(tmc_gather_columns_s8s8)
 #define tmc_gather_columns_s16s16 TMC_KERNEL(tmc_gather_columns_s16s16)
 #define tmc_gather_columns_s32s32 TMC_KERNEL(tmc_gather_columns_s32s32)
+#define tmc_transpose_s8s8 TMC_KERNEL(tmc_transpose_s8s8)
+#define tmc_transpose_s16s16 TMC_KERNEL(tmc_transpose_s16s16)
+#define tmc_transpose_s32s32 TMC_KERNEL(tmc_transpose_s32s32)
 
 #endif

@@ -82,4 +82,27 @@ void tmc_gather_columns_s16s16_xpulp(const tmc_gather_columns_args *args);
 void tmc_gather_columns_s32s32_scalar(const tmc_gather_columns_args *args);
 void tmc_gather_columns_s32s32_xpulp(const tmc_gather_columns_args *args);
 
+/** Arguments of all tmc_transpose kernels. Pitches are multiples of an element's bytes. */
+typedef struct {
+    const void *x; /* [rows][channels] */
+    void *y;       /* [channels][rows] */
+    uint32_t x_pitch;
+    uint32_t y_pitch;
+    uint32_t rows;
+    uint32_t channels;
+} tmc_transpose_args;
+
+/** Make rows of columns: y[c][r] = x[r][c]. x s8, y s8. Splits channels. Isa xpulp: of fewer channels than
+ *  cores, rows are split. */
+void tmc_transpose_s8s8_scalar(const tmc_transpose_args *args);
+void tmc_transpose_s8s8_xpulp(const tmc_transpose_args *args);
+
+/** The same, x s16, y s16. Splits channels. */
+void tmc_transpose_s16s16_scalar(const tmc_transpose_args *args);
+void tmc_transpose_s16s16_xpulp(const tmc_transpose_args *args);
+
+/** The same, x s32, y s32. Splits channels. */
+void tmc_transpose_s32s32_scalar(const tmc_transpose_args *args);
+void tmc_transpose_s32s32_xpulp(const tmc_transpose_args *args);
+
 #endif

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tmc.ir.attrs import ConcatAttrs, GatherAttrs
+from tmc.ir.attrs import ConcatAttrs, GatherAttrs, TransposeAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.integer.qlinear import QLinearAttrs
@@ -101,6 +101,36 @@ def split_and_joined(rows: int, channels: int) -> Graph:
     lines = builder.constant(random.integers(-128, 128, (rows, 3)).astype(np.int8), "lines")
     value = joined(builder, [made[1], lines, made[0], halves[1]], 1, "joined")
     linear(builder, random, value, 4, "logits")
+    graph = builder.graph()
+    verify(graph)
+    return graph
+
+
+def turned(builder: GraphBuilder, x: str, name: str) -> str:
+    """Add a transpose."""
+    return builder.op(OpKind.TRANSPOSE, [x], TransposeAttrs((1, 0)), f"/{name}/Transpose", name)
+
+
+def transposes(seed: int) -> Graph:
+    """Return a verified graph: a small value of one type is transposed, joined with itself, turned back."""
+    random = np.random.default_rng(seed)
+    dtype = MOVED[seed % 3]
+    rows, columns = (int(random.integers(1, 40)) for _ in range(2))
+    builder = GraphBuilder("turned", {"x": TensorType(dtype, (rows, columns))}, ("first", "y"))
+    value = turned(builder, "x", "first")
+    value = joined(builder, [value, value], int(random.integers(2)), "joined")
+    turned(builder, value, "y")
+    graph = builder.graph()
+    verify(graph)
+    return graph
+
+
+def channel_tokens(channels: int, samples: int) -> Graph:
+    """Return a verified graph whose tokens are channels of a window: transposes before and behind linears."""
+    random = np.random.default_rng(channels)
+    builder = GraphBuilder("channels", {"x": TensorType(DType.S8, (samples, channels))}, ("y",))
+    value = linear(builder, random, turned(builder, "x", "tokens"), 12, "embed")
+    turned(builder, linear(builder, random, value, 7, "forecast"), "y")
     graph = builder.graph()
     verify(graph)
     return graph

@@ -28,7 +28,12 @@ from tests.runtime_c.column_kernel_cases import (
 )
 from tests.runtime_c.element_kernel_cases import ELEMENT_CASES, check_clip
 from tests.runtime_c.kernel_interface import Case, Kernels, Rows, blank, packed_weights
-from tests.runtime_c.move_kernel_cases import check_copy_rows, check_gather_columns, check_gather_rows
+from tests.runtime_c.move_kernel_cases import (
+    check_copy_rows,
+    check_gather_columns,
+    check_gather_rows,
+    check_transpose,
+)
 from tests.runtime_c.random_operands import Integers, cores_in_some_order, integers
 from tmc.ir.integer.qlayernorm import RSQRT_TABLE, QLayerNormAttrs, qlayernorm
 from tmc.ir.integer.qlinear import QLinearAttrs, qlinear
@@ -286,6 +291,9 @@ CASES: dict[str, Case] = {
     "tmc_gather_columns_s8s8": check_gather_columns(np.int8),
     "tmc_gather_columns_s16s16": check_gather_columns(np.int16),
     "tmc_gather_columns_s32s32": check_gather_columns(np.int32),
+    "tmc_transpose_s8s8": check_transpose(np.int8),
+    "tmc_transpose_s16s16": check_transpose(np.int16),
+    "tmc_transpose_s32s32": check_transpose(np.int32),
 }
 # Kernels that make up one op together.
 CHAINS: dict[str, Case] = {"attention": check_attention}

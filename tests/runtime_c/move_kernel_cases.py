@@ -76,6 +76,28 @@ def check_gather_columns(dtype: Any) -> Case:
     return case
 
 
+def check_transpose(dtype: Any) -> Case:
+    """Return the case of one kernel that makes rows of columns."""
+    name, size = f"s{8 * np.dtype(dtype).itemsize}", np.dtype(dtype).itemsize
+
+    def case(kernels: Kernels, rng: np.random.Generator, rows: int, channels: int, _: int) -> None:
+        x = integers(rng, (rows, channels), dtype)
+        given, y = Bytes(rng, x.view(np.int8), size), _blank(rng, channels, rows * size, size)
+        kernels(
+            f"tmc_transpose_{name}{name}",
+            cores_in_some_order(rng),
+            x=given.memory,
+            y=y.memory,
+            x_pitch=given.pitch,
+            y_pitch=y.pitch,
+            rows=rows,
+            channels=channels,
+        )
+        np.testing.assert_array_equal(y.read().view(dtype), x.T)
+
+    return case
+
+
 def check_gather_rows(
     kernels: Kernels, rng: np.random.Generator, rows: int, row_bytes: int, x_rows: int
 ) -> None:

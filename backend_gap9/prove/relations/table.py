@@ -27,6 +27,7 @@ from tmc.backend_gap9.prove.relations.moves import (
 from tmc.backend_gap9.prove.relations.permute_rows import relate_permute_rows
 from tmc.backend_gap9.prove.relations.requantise import relate_requantise
 from tmc.backend_gap9.prove.relations.rope import relate_rope
+from tmc.backend_gap9.prove.relations.transpose import relate_transpose
 from tmc.backend_gap9.prove.relations.wanted import Wanted
 from tmc.ir.graph import Graph, OpKind
 
@@ -59,6 +60,7 @@ RELATIONS: Mapping[OpKind, Relation | Mapping[str, Relation]] = {
         "tmc_gather_columns_s16s16": relate_picked_columns,
         "tmc_gather_columns_s32s32": relate_picked_columns,
     },
+    OpKind.TRANSPOSE: relate_transpose,
     OpKind.CONCAT: {"tmc_copy_rows_s8s8": relate_copied_rows},
 }
 

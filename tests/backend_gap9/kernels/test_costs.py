@@ -125,6 +125,8 @@ def test_attention_takes_what_was_measured(keys: int, scores: int, softmax: int,
         ("tmc_gather_columns_s16s16", 80, {"channels": 192}, 13_777),
         ("tmc_gather_columns_s32s32", 80, {"channels": 96}, 7_199),
         ("tmc_gather_rows_s8s8", 400, {"row_bytes": 32}, 3_215),
+        ("tmc_transpose_s8s8", 80, {"channels": 192}, 9_221),
+        ("tmc_transpose_s16s16", 76, {"channels": 192}, 8_978),
     ],
 )
 def test_rows_and_columns_take_what_was_measured(

@@ -85,6 +85,32 @@ static void columns_case(uint32_t rows, uint32_t x_channels, uint32_t channels, 
     case_compare(expected, result, rows, bytes * channels, args.y_pitch);
 }
 
+static void transpose_case(uint32_t rows, uint32_t channels, uint32_t bytes)
+{
+    case_begin("tmc_transpose", rows, channels, bytes);
+    tmc_transpose_args args = {
+        .x_pitch = pitch_of(bytes * channels, bytes), .y_pitch = pitch_of(bytes * rows, bytes), .rows = rows,
+        .channels = channels,
+    };
+    args.x = case_random(rows * args.x_pitch);
+    void *expected = case_take(channels * args.y_pitch), *result = case_take(channels * args.y_pitch);
+    args.y = expected;
+    if (bytes == 1u)
+        tmc_transpose_s8s8_scalar(&args);
+    else if (bytes == 2u)
+        tmc_transpose_s16s16_scalar(&args);
+    else
+        tmc_transpose_s32s32_scalar(&args);
+    args.y = result;
+    if (bytes == 1u)
+        tmc_transpose_s8s8_xpulp(&args);
+    else if (bytes == 2u)
+        tmc_transpose_s16s16_xpulp(&args);
+    else
+        tmc_transpose_s32s32_xpulp(&args);
+    case_compare(expected, result, channels, bytes * rows, args.y_pitch);
+}
+
 void all_cases(void)
 {
     static const uint32_t rows[] = {1, 2, 7, 8, 9, 40};
@@ -95,5 +121,6 @@ void all_cases(void)
                 copy_case(rows[r], widths[w], step);
                 gather_case(rows[r], widths[w], step, 1u + 3u * r + w);
                 columns_case(rows[r], 1u + 7u * w, widths[w], step);
+                transpose_case(rows[r], widths[w], step);
             }
 }

@@ -39,6 +39,7 @@ PROGRAM_OF = {
     "softmax": "attention_cases",
     "copy": "move_cases",
     "gather": "move_cases",
+    "transpose": "move_cases",
 }
 
 OTHER_LOOP = "the other one of two hardware loops serves as well"
