@@ -12,6 +12,7 @@ from tmc.ir.errors import NoIntegerForm, QuantisationError
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.types import Array, Quant
 from tmc.passes.calibrate.calibrate import Range, Ranges
+from tmc.passes.integer_form.pad_rows import pad_rows
 from tmc.passes.pipeline import NamedPass, run_passes
 from tmc.passes.quantise import quantise
 from tmc.passes.quantise_clip import uniform_limits
@@ -38,7 +39,7 @@ def outline(graph: Graph, recipe: Recipe = DEFAULT, rounded: Mapping[str, Quant]
     try:
         scales = choose_scales(plain, Ranges(ranges, 1), recipe, rounded)
         last = NamedPass("quantise", partial(quantise, scales=scales, recipe=recipe))
-        return run_passes(plain, (last,))
+        return run_passes(plain, (last, pad_rows))
     except NoIntegerForm:
         raise
     except QuantisationError:

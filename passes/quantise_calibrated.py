@@ -9,6 +9,7 @@ from functools import partial
 from tmc.ir.graph import Graph
 from tmc.ir.types import Quant
 from tmc.passes.calibrate.calibrate import Ranges
+from tmc.passes.integer_form.pad_rows import pad_rows
 from tmc.passes.pipeline import NamedPass, run_passes
 from tmc.passes.quantise import quantise
 from tmc.passes.recipe import DEFAULT, Recipe
@@ -47,4 +48,4 @@ def quantise_calibrated(
     scales = choose_scales(equal, ranges, recipe, stated or {})
     watch.done("choose_scales", scales)
     last = NamedPass("quantise", partial(quantise, scales=scales, recipe=recipe, weight_scales=weight_scales))
-    return IntegerForm(run_passes(equal, (last,), watch.done), equal, ranges, scales)
+    return IntegerForm(run_passes(equal, (last, pad_rows), watch.done), equal, ranges, scales)

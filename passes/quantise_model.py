@@ -22,6 +22,7 @@ from tmc.passes.declared.kept_declarations import KeptDeclarations
 from tmc.passes.declared.lower_declared import lower_declared, prepare_declared
 from tmc.passes.declared.ranges import declared_ranges
 from tmc.passes.declared.rounded_inputs import rounded_inputs
+from tmc.passes.integer_form.pad_rows import pad_rows
 from tmc.passes.integer_ops.declared_weights import declared_weights
 from tmc.passes.outline import outline
 from tmc.passes.pipeline import NamedPass, Pass, run_passes
@@ -77,7 +78,7 @@ def quantise_model(
     lower = partial(lower_declared, weight_scales=weight_scales, unsigned_inputs=unsigned)
     try:
         plain = prepare_declared(graph)
-        integer = run_passes(plain, (NamedPass("lower_declared", lower),))
+        integer = run_passes(plain, (NamedPass("lower_declared", lower), pad_rows))
     except QuantisationError as error:
         if shifts:
             raise

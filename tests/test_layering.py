@@ -73,13 +73,17 @@ ROOMS: dict[str, dict[str, tuple[str, ...]]] = {
         "quantise_clip": ("integer_ops", "scales", "canonical"),
         "integer_form": ("recipe", "integer_ops", "scales", "quantise_clip"),
         "quantise": ("recipe", "integer_ops", "scales", "quantise_clip", "integer_form"),
-        "quantise_calibrated": ("recipe", "watch", "pipeline", "calibrate", "scales", "quantise"),
-        "outline": ("recipe", "pipeline", "calibrate", "scales", "quantise_clip", "quantise"),
+        "quantise_calibrated": (
+            *("recipe", "watch", "pipeline", "calibrate", "scales", "integer_form", "quantise"),
+        ),
+        "outline": (
+            *("recipe", "pipeline", "calibrate", "scales", "quantise_clip", "integer_form", "quantise"),
+        ),
         "declared": ("recipe", "pipeline", "views", "calibrate", "integer_ops", "scales", "canonical"),
         "accuracy": ("recipe", "calibrate"),
         "quantise_model": (
             *("recipe", "watch", "pipeline", "calibrate", "integer_ops", "canonical", "declared", "outline"),
-            "quantise_calibrated",
+            *("integer_form", "quantise_calibrated"),
         ),
     },
     "backend_gap9": {

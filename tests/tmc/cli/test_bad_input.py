@@ -159,7 +159,6 @@ def _before_calibration(answer: Answer) -> bool:
     ("shape", "found"),
     [
         (Architecture(dim=18, heads=3), "found heads of 6 columns, allowed multiples of 4"),
-        (Architecture(patch=7), "found rows of 7 elements of s16 in %reshape_0, allowed multiples of 2"),
         (Architecture(dim=1024, heads=16, hidden=32), "found LayerNorm over 1024 channels, allowed 4 to"),
         (
             Architecture(dim=960, heads=8, hidden=100),
