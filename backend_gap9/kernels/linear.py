@@ -21,7 +21,7 @@ from tmc.backend_gap9.kernels.operands import (
 )
 from tmc.backend_gap9.kernels.record import Arguments, Kernel, KernelRecord, OperandRule
 from tmc.backend_gap9.kernels.weight_rows import packed_rows, weight_pitch
-from tmc.backend_gap9.program.expressions import mul
+from tmc.backend_gap9.program.expressions import div, mul
 from tmc.backend_gap9.program.program import Var
 from tmc.backend_gap9.target.target import Target
 from tmc.ir.errors import PlanError
@@ -29,6 +29,8 @@ from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.integer.qlinear import QLinearAttrs
 from tmc.ir.types import Array, DType
 
+# Results that lie side by side: all channels of a call, or those of a head.
+HEAD_CHANNELS = "head_channels"
 # How results come: row by row, or transposed; with a bias beside the weights for each run of rows; of int16
 # rows, an output at a time.
 Walk = Literal["rows", "transposed", "grouped", "single_wide"]
@@ -105,6 +107,10 @@ class _Variant:
         rest = part.channels % chains.channels
         each = costs.table_cycles * self.table + costs.residual_cycles * self.residual
         cycles = single.cycles(part.rows, rest, depth_bytes) + part.rows * part.channels * each
+        head = a.get(HEAD_CHANNELS, part.channels)
+        if head < part.channels:
+            heads = (min(head, part.channels - first) for first in range(0, part.channels, head))
+            return cycles + sum(chains.cycles(part.rows, each, depth_bytes) for each in heads)
         if self.walk != "grouped" or a["group_rows"] == 1:
             return cycles + chains.cycles(part.rows, part.channels, depth_bytes)
         # Where rows share a bias, no block goes beyond them.
@@ -131,10 +137,17 @@ class _Variant:
             tables.append(rows_of("bias", runs_of_rows(), mul(CHANNELS, 4), pitch, channel_bytes=4))
         if self.walk != "single_wide":
             arguments = (*arguments, SPLIT)
+        heads = self.walk == "rows" and self.y is DType.S8
+        if heads:
+            arguments = (*arguments, HEAD_CHANNELS)
         if self.table:
             tables.append(flat("table", TABLE_BYTES))
         depth = Var("depth")
         y = result(ROWS, mul(CHANNELS, self.y.size_bytes), access="update" if self.residual else "write")
+        if heads:
+            y = result(mul(ROWS, div(CHANNELS, Var(HEAD_CHANNELS))), Var(HEAD_CHANNELS))
+        if self.walk == "transposed":
+            y = result(CHANNELS, ROWS)
         return Kernel(
             stem,
             "tmc_linear_args",
@@ -142,7 +155,7 @@ class _Variant:
                 rows_of("x", ROWS, mul(depth, self.x.size_bytes), Var("x_pitch")),
                 weights_of(mul(depth, 2) if self.walk == "grouped" else depth),
                 *tables,
-                result(CHANNELS, ROWS) if self.walk == "transposed" else y,
+                y,
             ),
             arguments,
             frozenset({"shift"}),
@@ -154,19 +167,19 @@ class _Variant:
 _S8, _S16, _S32 = DType.S8, DType.S16, DType.S32
 # By element types of x and y, table, residual, transposed.
 _CHOICES: Mapping[tuple[DType, DType, bool, bool, bool], Kernel] = {
-    (_S8, _S8, False, False, False): _Variant(_S8, _S8).kernel("tmc_linear_s8s8s8", scalar=32, xpulp=208),
+    (_S8, _S8, False, False, False): _Variant(_S8, _S8).kernel("tmc_linear_s8s8s8", scalar=32, xpulp=224),
     (_S8, _S8, True, False, False): _Variant(_S8, _S8, table=True).kernel(
-        "tmc_linear_table_s8s8s8", scalar=32, xpulp=208
+        "tmc_linear_table_s8s8s8", scalar=32, xpulp=224
     ),
     (_S8, _S16, False, False, False): _Variant(_S8, _S16).kernel("tmc_linear_s8s8s16", scalar=48, xpulp=224),
     (_S8, _S16, False, True, False): _Variant(_S8, _S16, residual=True).kernel(
         "tmc_linear_add_s8s8s16", scalar=80, xpulp=224
     ),
     (_S8, _S8, False, False, True): _Variant(_S8, _S8, "transposed").kernel(
-        "tmc_linear_transposed_s8s8s8", scalar=48, xpulp=208
+        "tmc_linear_transposed_s8s8s8", scalar=48, xpulp=224
     ),
     (_S8, _S8, True, False, True): _Variant(_S8, _S8, "transposed", table=True).kernel(
-        "tmc_linear_table_transposed_s8s8s8", scalar=48, xpulp=208
+        "tmc_linear_table_transposed_s8s8s8", scalar=48, xpulp=224
     ),
     (_S16, _S16, False, False, False): _Variant(_S16, _S16, "grouped").kernel(
         "tmc_linear_grouped_s16s8s16", scalar=80, xpulp=224
@@ -205,7 +218,9 @@ def _numbers(graph: Graph, op: Op) -> Mapping[str, int]:
     channels, depth = graph.types[op.inputs[1]].shape
     # Rows that share a row of bias: all of them, but where there are several such rows.
     group_rows = graph.types[op.inputs[0]].shape[0] // graph.types[op.inputs[3]].shape[0]
+    heads = {HEAD_CHANNELS: channels // op.attrs.heads} if op.attrs.layout == "heads" else {}
     return {
+        **heads,
         "depth": depth,
         "weight_pitch": weight_pitch(depth * 2 if _is_grouped(graph, op) else depth),
         "shift": op.attrs.shift,

@@ -92,8 +92,10 @@ def streamed_bytes(staged: Staged, op: Op, rows: int, channels: int) -> int:
     layout = staged.layouts[op.output]
     if is_transposed(op):
         return channels * word_up(rows)
-    if form_of(op) == "follower" or (isinstance(op.attrs, QLinearAttrs) and op.attrs.layout == "heads"):
+    if form_of(op) == "follower":
         return rows * layout.pitch_bytes
+    if isinstance(op.attrs, QLinearAttrs) and op.attrs.layout == "heads":
+        return channels // staged.graph.types[op.output].shape[2] * rows * layout.pitch_bytes
     size_bytes = channels * staged.graph.types[op.output].dtype.size_bytes
     return rows * (layout.pitch_bytes if size_bytes == layout.row_bytes else size_bytes)
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from tmc.backend_gap9.kernels.costs import call_cycles
 from tmc.backend_gap9.kernels.grid import SPLIT, best_split
+from tmc.backend_gap9.kernels.linear import HEAD_CHANNELS
 from tmc.backend_gap9.kernels.record import Kernel
 from tmc.backend_gap9.kernels.table import form_of, record_of
 from tmc.backend_gap9.kernels.weight_rows import word_up
@@ -111,7 +112,7 @@ class RowTiles:
         """Return the smallest legal tiling, whether it fits or not."""
         rows = tile_sizes(self.stage.rows, self.target.cores)[0]
         channels = tuple(
-            (op.output, self._channel_tiles(op)[0]) for op in self.steps() if form_of(op) == "channels"
+            (op.output, self._channel_tiles(op, rows)[0]) for op in self.steps() if form_of(op) == "channels"
         )
         inputs = row_inputs(self.staged, self.stage)
         return RowTiling(rows, channels, tuple((name, self._buffers(name, rows)[0]) for name in inputs))
@@ -158,7 +159,7 @@ class RowTiles:
             return None
         steps = []
         for op in self.steps():
-            costs = tuple(self._step_cost(op, rows, tile) for tile in self._channel_tiles(op))
+            costs = tuple(self._step_cost(op, rows, tile) for tile in self._channel_tiles(op, rows))
             allowed = tuple(cost for cost in costs if max(cost.operand_bytes, cost.result_bytes) <= limit)
             if not allowed:
                 return None
@@ -257,7 +258,8 @@ class RowTiles:
         """Return the kernel of an op and its numbers for a tile."""
         record = record_of(op.kind)
         (kernel,) = record.chosen(self.graph, op)
-        return kernel, {**record.numbers(self.graph, op), "rows": rows, "channels": channels}
+        numbers = {HEAD_CHANNELS: channels, **record.numbers(self.graph, op)}
+        return kernel, {**numbers, "rows": rows, "channels": channels}
 
     def _store_cycles(self, op: Op, rows: int, channels: int) -> int:
         """Return the cycles of storing one channel tile, 0 if it stays in L1."""
@@ -268,7 +270,7 @@ class RowTiles:
         if is_transposed(follower):
             return dma_cycles(self.target, streamed_bytes(self.staged, follower, rows, channels), channels)
         size = streamed_bytes(self.staged, follower, rows, channels)
-        return dma_cycles(self.target, size, 1 if size == rows * layout.pitch_bytes else rows)
+        return dma_cycles(self.target, size, rows if size < rows * layout.pitch_bytes else 1)
 
     def _streamed(self, op: Op) -> Op | None:
         """Return the op whose channel tiles leave for L2 with those of a linear: itself or its rotation."""
@@ -277,7 +279,7 @@ class RowTiles:
                 return each
         return None
 
-    def _channel_tiles(self, op: Op) -> tuple[int, ...]:
+    def _channel_tiles(self, op: Op, rows: int) -> tuple[int, ...]:
         """Return the legal channel tiles of a step: one of 0 where it has none."""
         if form_of(op) != "channels":
             return (0,)
@@ -286,7 +288,9 @@ class RowTiles:
         if reader is not None and form_of(reader) == "follower":
             return (self.graph.types[reader.output].shape[2],)
         if isinstance(op.attrs, QLinearAttrs) and op.attrs.layout == "heads":
-            return (channels // op.attrs.heads,)
+            head = channels // op.attrs.heads
+            # All heads lie one behind the other where a tile has all rows; no block of channels is in two.
+            return (head, channels) if rows == self.stage.rows and head % CHANNEL_STEP == 0 else (head,)
         return even_tiles(channels, CHANNEL_STEP)
 
     def _buffers(self, name: str, rows: int) -> tuple[int, ...]:

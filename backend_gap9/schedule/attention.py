@@ -194,10 +194,13 @@ class _Attention:
         inner = (Loop("t", count, body),) if count > 1 else body
         outer = (Loop("head", self.attrs.heads, inner),) if self.attrs.heads > 1 else inner
         return (
-            *stage_prologue(self.context, self.stage),
-            self.load_q(Const(0)),
-            *self.load_bias(Const(0)),
-            self.load_k(0, 0, Const(0)),
+            *stage_prologue(
+                self.context,
+                self.stage,
+                self.load_q(Const(0)),
+                *self.load_bias(Const(0)),
+                self.load_k(0, 0, Const(0)),
+            ),
             *outer,
             *(wait("out", index) for index in range(min(2, turns))),
         )

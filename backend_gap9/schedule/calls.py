@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tmc.backend_gap9.kernels.grid import SPLIT
+from tmc.backend_gap9.kernels.linear import HEAD_CHANNELS
 from tmc.backend_gap9.kernels.record import Kernel
 from tmc.backend_gap9.kernels.table import record_of
 from tmc.backend_gap9.program.expressions import Number, add, expr, mul
@@ -39,7 +40,8 @@ class Tables:
 class Tile:
     """One tile of a row stage: input and output in L1, its rows, and which channel tile it is.
 
-    split: how cores share it, if it is one of a linear.
+    split: how cores share it, if it is one of a linear. head_channels: of its channels, those that lie side
+    by side in the result; all, if 0.
     more: place and pitch of the second input and those after it, of ops that read several values by rows.
     """
 
@@ -54,6 +56,7 @@ class Tile:
     channels: Number = 0
     more: tuple[tuple[Address, int], ...] = ()
     split: int = 0
+    head_channels: int = 0
 
     @property
     def channel(self) -> Expr:
@@ -69,6 +72,7 @@ class Tile:
             "y_pitch": self.y_pitch,
             "row0": self.row,
             SPLIT: self.split,
+            HEAD_CHANNELS: self.head_channels or self.channels,
         }
 
 
@@ -103,7 +107,7 @@ def made_part(graph: Graph, op: Op, tile: Tile) -> Part:
     shape = graph.types[op.output].shape
     if isinstance(op.attrs, QLinearAttrs) and op.attrs.layout == "transposed":
         return part(op.output, tile.channel, tile.row)
-    if len(shape) == 3:  # heads: the channel tile is one head
+    if len(shape) == 3:  # heads: the channel tile is one head, or all of them and all rows
         return part(op.output, add(mul(tile.index, shape[1]), tile.row))
     return part(op.output, tile.row, mul(tile.channel, graph.types[op.output].dtype.size_bytes))
 

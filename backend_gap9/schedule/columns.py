@@ -146,8 +146,7 @@ class _Columns:
         turn: Number = Var(name) if self.turns > 1 else 0
         body = self.turn(turn)
         return (
-            *stage_prologue(self.context, self.stage),
-            *self.loads(0),
+            *stage_prologue(self.context, self.stage, *self.loads(0)),
             *((Loop(name, self.turns, body),) if self.turns > 1 else body),
             *(wait("out", index) for index in range(min(2, self.turns))),
         )

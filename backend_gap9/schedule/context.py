@@ -125,8 +125,11 @@ def rows_in_l2(context: Context, value: str, row: Number, column_bytes: Number =
     return at(context.l2_buffer(value), add(mul(row, pitch), expr(column_bytes)))
 
 
-def stage_prologue(context: Context, stage: GraphStage) -> tuple[Stmt, ...]:
-    """Return the fetches due at this stage, the waits for its blocks, and the load of its tables."""
+def stage_prologue(context: Context, stage: GraphStage, *loads: Stmt) -> tuple[Stmt, ...]:
+    """Return the fetches due at this stage, the waits for its blocks, and the load of its tables.
+
+    loads: the starts of what the stage needs first: all of them travel while the tables are waited for.
+    """
     statements: list[Stmt] = []
     packed = context.staged.packed[stage.number]
     sizes = {residency.block.name: residency for residency in context.plan.residency}
@@ -139,6 +142,8 @@ def stage_prologue(context: Context, stage: GraphStage) -> tuple[Stmt, ...]:
     if packed.tables_bytes:
         size = Const(packed.tables_bytes)
         statements.append(load(Slot("tables", Const(0)), at("tables"), at(packed.table_block), size))
+    statements += loads
+    if packed.tables_bytes:
         statements.append(wait("tables"))
     return tuple(statements)
 

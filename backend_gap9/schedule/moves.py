@@ -137,7 +137,7 @@ class _Moves:
 
     def statements(self) -> tuple[Stmt, ...]:
         runs = self.shape.runs
-        body: list[Stmt] = [*stage_prologue(self.context, self.stage), self.load(runs[0], 0, Const(0))]
+        body: list[Stmt] = [*stage_prologue(self.context, self.stage, self.load(runs[0], 0, Const(0)))]
         before = 0
         for number, run in enumerate(runs):
             turns = self.turns(run)

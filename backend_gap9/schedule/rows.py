@@ -69,9 +69,7 @@ class _Rows(RowPlaces):
         body = self.row_loop_body(inputs)
         first = (self.load_weight(linears[0], 0, Const(0)),) if linears else ()
         return (
-            *stage_prologue(self.context, self.stage),
-            *(self.load_input(name, 0) for name in inputs),
-            *first,
+            *stage_prologue(self.context, self.stage, *(self.load_input(name, 0) for name in inputs), *first),
             *((Loop("t", self.count, body),) if self.count > 1 else body),
             *(
                 wait(f"store{self.stage.stored.index(value)}")
@@ -246,7 +244,8 @@ class _Rows(RowPlaces):
         x, x_pitch = self.row_tile(op.inputs[0]), self.pitch(op.inputs[0])
         rows, row = self.rows(self.t), self.row(self.t)
         split = self.tiling.split_of(op.output)
-        tile = Tile(x, x_pitch, out, 0, row, rows, k, channels, taken, split=split)
+        head = self.context.graph.types[op.output].shape[2] if _has_heads(op) else 0
+        tile = Tile(x, x_pitch, out, 0, row, rows, k, channels, taken, split=split, head_channels=head)
         if op.output in self.storage.per_tile:
             return replace(tile, y=at(f"tile.{op.output}"), y_pitch=tile_pitch(channels))
         if op.output in self.storage.streamed:
@@ -292,9 +291,15 @@ class _Rows(RowPlaces):
                 Const(layout.pitch_bytes),
             )
         if tile.y_pitch == layout.pitch_bytes:
-            size = mul(tile.rows, layout.pitch_bytes)
+            heads = tile.tile_channels // tile.head_channels if tile.head_channels else 1
+            size = mul(tile.rows, heads * layout.pitch_bytes)
             return Dma(slot, "out", tile.y, target, Const(1), size, size)
         return Dma(slot, "out", tile.y, target, tile.rows, expr(tile.y_pitch), Const(layout.pitch_bytes))
 
     def tables(self) -> Tables:
         return Tables.of(self.context.staged.packed[self.stage.number])
+
+
+def _has_heads(op: Op) -> bool:
+    """Tell whether a linear stores its result head by head."""
+    return isinstance(op.attrs, QLinearAttrs) and op.attrs.layout == "heads"

@@ -78,7 +78,7 @@ static void measure_tile(const tile *of)
     const tmc_linear_args args = {
         .x = operands, .weight = (const int8_t *)weight, .y = y, .table = table, .bias = bias, .x_pitch = x_pitch,
         .weight_pitch = weight_pitch, .y_pitch = y_pitch, .rows = of->rows, .depth = of->depth,
-        .channels = of->channels, .shift = 20, .bias_channels = 192, .group_rows = 50, .split = of->split,
+        .channels = of->channels, .shift = 20, .bias_channels = 192, .group_rows = 50, .split = of->split, .head_channels = of->channels,
     };
     for (uint32_t round = 0; round < 2u; ++round) {
         begin_case(of->name, of->size, of->rows * of->channels, of->rows * of->channels * of->depth);

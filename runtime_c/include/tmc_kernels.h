@@ -45,12 +45,14 @@ typedef struct {
     uint32_t group_rows;    /* rows that share a group of `bias`, at least 1 */
     uint32_t row0;          /* number of the first row of this call, for `bias` */
     uint32_t split;         /* log2 of the cores that share rows; 2^split is at most TMC_CORES */
+    uint32_t head_channels; /* channels that lie side by side in y: all of them, or a divisor, a multiple of 4 */
 } tmc_linear_args;
 
 /* A split of rows and channels: TMC_CORES >> split groups of 2^split cores take a contiguous chunk of rows
  * each, and the cores of a group chunks of channels, multiples of 4, of these rows. */
 
 /** Linear layer. y[r][n] = C8((sum_k x[r][k] w[n][k] * multiplier[n] + bias[n]) >> shift).
+ *  Runs of head_channels channels lie one behind the other: y is [channels / head_channels][rows][head_channels].
  *  x s8, y s8. Splits rows and channels. */
 void tmc_linear_s8s8s8_scalar(const tmc_linear_args *args);
 void tmc_linear_s8s8s8_xpulp(const tmc_linear_args *args);

@@ -54,11 +54,12 @@ static inline int32_t tmc_linear_value(int32_t sum, const int8_t *constants, uin
     return tmc_mac((int32_t)tmc_word(constants + 4), sum, (int32_t)tmc_word(constants)) >> shift;
 }
 
-/** Point a chain at `rows` rows of x from r on and at whole blocks of channels from n on. steps: words of a row. The
- *  bytes from a channel to the next are channel_bytes of the result, row_bytes from a row to the next. Field by field: a
- *  second chain would be on the stack else. */
+/** Point a chain at `rows` rows of x from r on and at whole blocks of channels from n on. steps: words of a row. y: the
+ *  result of row 0 and channel 0, with row_bytes to the next row and channel_bytes to the next channel. Field by field:
+ *  a second chain would be on the stack else. */
 static inline void tmc_linear_begin(tmc_linear_blocks *chain, const tmc_linear_args *args, uint32_t r, uint32_t rows,
-                                    uint32_t n, uint32_t blocks, uint32_t steps, uint32_t row_bytes, uint32_t channel_bytes)
+                                    uint32_t n, uint32_t blocks, uint32_t steps, uintptr_t y, uint32_t row_bytes,
+                                    uint32_t channel_bytes)
 {
     const uintptr_t x = (uintptr_t)args->x + r * args->x_pitch, w = (uintptr_t)args->weight + n * args->weight_pitch;
     chain->p = w;
@@ -70,17 +71,17 @@ static inline void tmc_linear_begin(tmc_linear_blocks *chain, const tmc_linear_a
     chain->blocks = blocks;
     chain->p_next = 0u - 4u * chain->steps;
     chain->d_next = 0u - TMC_BLOCK_CHANNELS * chain->weight_pitch;
-    chain->y = (uintptr_t)args->y + r * row_bytes + n * channel_bytes;
+    chain->y = y + r * row_bytes + n * channel_bytes;
     chain->y_pitch = args->y_pitch;
     chain->y_next = TMC_BLOCK_CHANNELS * channel_bytes;
     chain->shift = args->shift;
     chain->table = (uintptr_t)args->table;
 }
 
-/** Compute channels [begin, end) of row r one by one. Not inlined: its registers would be spilled into the frame of a
+/** Compute channels [begin, end) of row r one by one; y is the result of row 0 and channel 0. Not inlined: its registers would be spilled into the frame of a
  *  caller that holds a chain too. */
-static __attribute__((noinline, unused)) void tmc_linear_rest(const tmc_linear_args *args, uint32_t r, uint32_t begin, uint32_t end,
-                                   tmc_linear_put *put)
+static __attribute__((noinline, unused)) void tmc_linear_rest(const tmc_linear_args *args, uintptr_t y, uint32_t r,
+                                                              uint32_t begin, uint32_t end, tmc_linear_put *put)
 {
     const uint32_t depth = (args->depth + 3u) & ~3u;
     const uint8_t *x = (const uint8_t *)args->x + r * args->x_pitch;
@@ -89,26 +90,51 @@ static __attribute__((noinline, unused)) void tmc_linear_rest(const tmc_linear_a
         int32_t sum = 0;
         for (uint32_t k = 0; k < depth; k += 4u)
             sum = tmc_sdot_s8s8(sum, tmc_word(x + k), tmc_word(w + k));
-        put((uintptr_t)args->y, args->y_pitch, r, n, tmc_linear_value(sum, w + depth, args->shift), args->table);
+        put(y, args->y_pitch, r, n, tmc_linear_value(sum, w + depth, args->shift), args->table);
     }
 }
 
-/** Compute the core's part of a kernel of int8 rows; row_bytes and channel_bytes as of tmc_linear_begin. Without
- *  in_blocks everything is left to `put`. */
-static inline void tmc_linear_compute(const tmc_linear_args *args, uint32_t row_bytes, uint32_t channel_bytes,
-                                      bool in_blocks, tmc_linear_run *run, tmc_linear_put *put)
+/** Compute a part of a kernel of int8 rows; y, row_bytes and channel_bytes as of tmc_linear_begin. Without in_blocks
+ *  everything is left to `put`. */
+static inline void tmc_linear_compute_part(const tmc_linear_args *args, tmc_part part, uintptr_t y, uint32_t row_bytes,
+                                           uint32_t channel_bytes, bool in_blocks, tmc_linear_run *run,
+                                           tmc_linear_put *put)
 {
-    const tmc_part part = tmc_my_part(args->rows, args->channels, args->split);
     const uint32_t n = part.channels.begin, blocks = in_blocks ? (part.channels.end - n) / TMC_BLOCK_CHANNELS : 0u;
     for (uint32_t r = part.rows.begin; blocks != 0u && r < part.rows.end; r += TMC_BLOCK_ROWS) {
         const uint32_t left = part.rows.end - r, rows = left < TMC_BLOCK_ROWS ? left : TMC_BLOCK_ROWS;
         tmc_linear_blocks chain;
-        tmc_linear_begin(&chain, args, r, rows, n, blocks, (args->depth + 3u) / 4u, row_bytes, channel_bytes);
+        tmc_linear_begin(&chain, args, r, rows, n, blocks, (args->depth + 3u) / 4u, y, row_bytes, channel_bytes);
         run(&chain, rows);
     }
     const uint32_t done = n + blocks * TMC_BLOCK_CHANNELS;
     for (uint32_t r = part.rows.begin; done < part.channels.end && r < part.rows.end; ++r)
-        tmc_linear_rest(args, r, done, part.channels.end, put);
+        tmc_linear_rest(args, y, r, done, part.channels.end, put);
+}
+
+/** Compute the core's part of a kernel of int8 rows. */
+static inline void tmc_linear_compute(const tmc_linear_args *args, uint32_t row_bytes, uint32_t channel_bytes,
+                                      bool in_blocks, tmc_linear_run *run, tmc_linear_put *put)
+{
+    const tmc_part part = tmc_my_part(args->rows, args->channels, args->split);
+    tmc_linear_compute_part(args, part, (uintptr_t)args->y, row_bytes, channel_bytes, in_blocks, run, put);
+}
+
+/** Compute the core's part of a kernel of int8 rows and results that puts runs of head_channels channels one behind the
+ *  other. */
+static inline void tmc_linear_compute_heads(const tmc_linear_args *args, tmc_linear_run *run, tmc_linear_put *put)
+{
+    tmc_part part = tmc_my_part(args->rows, args->channels, args->split);
+    const uint32_t end = part.channels.end;
+    uint32_t head = args->head_channels < args->channels ? part.channels.begin / args->head_channels : 0u;
+    while (part.channels.begin < end) {
+        const uint32_t head_end = (head + 1u) * args->head_channels;
+        const uintptr_t y = (uintptr_t)args->y + head * args->rows * args->y_pitch - head * args->head_channels;
+        part.channels.end = head_end < end ? head_end : end;
+        tmc_linear_compute_part(args, part, y, args->y_pitch, 1, true, run, put);
+        part.channels.begin = part.channels.end;
+        ++head;
+    }
 }
 
 #if defined(__riscv)

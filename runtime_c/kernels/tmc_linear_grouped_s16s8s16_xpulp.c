@@ -33,7 +33,7 @@ void tmc_linear_grouped_s16s8s16_xpulp(const tmc_linear_args *args)
     const uint32_t done = n + blocks * TMC_BLOCK_CHANNELS;
     for (uint32_t r = part.rows.begin; r < part.rows.end;) {
         /* Rows of a block have a bias each, or all the same. */
-        const uint32_t group = (args->row0 + r) / args->group_rows;
+        const uint32_t group = args->group_rows != 1u ? (args->row0 + r) / args->group_rows : args->row0 + r;
         const uint32_t group_end = (group + 1u) * args->group_rows - args->row0;
         const uint32_t end = args->group_rows != 1u && group_end < part.rows.end ? group_end : part.rows.end;
         const uint32_t rows = end - r < TMC_BLOCK_ROWS ? end - r : TMC_BLOCK_ROWS;
@@ -41,7 +41,8 @@ void tmc_linear_grouped_s16s8s16_xpulp(const tmc_linear_args *args)
         const int32_t *bias = args->bias + group * args->bias_channels;
         if (blocks != 0u) {
             tmc_linear_blocks chain;
-            tmc_linear_begin(&chain, args, r, rows, n, blocks, (args->depth + 1u) / 2u, args->y_pitch, 2);
+            tmc_linear_begin(&chain, args, r, rows, n, blocks, (args->depth + 1u) / 2u, (uintptr_t)args->y,
+                             args->y_pitch, 2);
             chain.bias = (uintptr_t)(bias + n);
             chain.bias_pitch = 4u * bias_step;
             run(&chain, rows);

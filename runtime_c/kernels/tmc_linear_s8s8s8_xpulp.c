@@ -12,5 +12,5 @@ TMC_LINEAR_RUN(run, FINISH, put)
 
 void tmc_linear_s8s8s8_xpulp(const tmc_linear_args *args)
 {
-    tmc_linear_compute(args, args->y_pitch, 1, true, run, put);
+    tmc_linear_compute_heads(args, run, put);
 }

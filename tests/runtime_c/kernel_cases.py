@@ -91,8 +91,13 @@ def check_linear(
         wide, own_bias = (weight.astype(np.int16), None) if grouped else (weight, bias[0])
         weights = packed_weights(wide, multiplier, own_bias, int(rng.integers(3)))
         pad = int(rng.integers(3))
-        y = blank(expected.shape[0], expected.shape[1], y_dtype, pad) if before is None else Rows(before, pad)
         named: dict[str, Any] = {}
+        if dtype == "s8" and not transposed:
+            named["head_channels"] = head = int(
+                rng.choice([n for n in (4, 8, channels) if channels % n == 0])
+            )
+            expected = expected.reshape(rows, -1, head).transpose(1, 0, 2).reshape(-1, head)
+        y = blank(expected.shape[0], expected.shape[1], y_dtype, pad) if before is None else Rows(before, pad)
         if lookup is not None:
             named["table"] = lookup
         if grouped:

@@ -73,6 +73,7 @@ def test_each_core_writes_its_own_chunk(kernels: Kernels, rows: int) -> None:
             rows=rows,
             depth=4,
             channels=1,
+            head_channels=1,
             shift=0,
             split=0,
         )
@@ -101,6 +102,7 @@ def test_cores_of_a_group_share_channels(kernels: Kernels, split: int) -> None:
             rows=rows,
             depth=4,
             channels=channels,
+            head_channels=channels,
             shift=0,
             split=split,
         )

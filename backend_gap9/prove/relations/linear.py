@@ -43,11 +43,23 @@ def relate_linear(call: CheckedCall, graph: Graph) -> Wanted:
             f"found kernel {call.kernel}, allowed one from {x.value} to {result.value} with {attrs}"
         )
     row, rows, channels = y.row, call.arguments["rows"], call.arguments["channels"]
+    numbers = {"depth": depth, "shift": attrs.shift}
+    if "head_channels" in call.arguments:
+        numbers["head_channels"] = channels
     if attrs.layout == "transposed":
         row, channel = y.column_bytes, y.row
     elif attrs.layout == "heads":
-        head, row = within(y.row, rows, rows_total, "rows")
-        channel += head * (channels_total // attrs.heads)
+        width = channels_total // attrs.heads
+        if channels == width:
+            head, row = within(y.row, rows, rows_total, "rows")
+        elif rows != rows_total or y.row % rows_total or channels % width:
+            raise ValueError(
+                f"found {channels} channels of {rows} rows, allowed {width}, or whole heads with all rows"
+            )
+        else:
+            head, row = y.row // rows_total, 0
+        channel += head * width
+        numbers["head_channels"] = width
     taken = slice(channel, channel + channels)
     weight, multiplier, bias = (graph.constants[name] for name in op.inputs[1:4])
     grouped = x is result is DType.S16
@@ -57,7 +69,6 @@ def relate_linear(call: CheckedCall, graph: Graph) -> Wanted:
     if grouped:
         weight, own_bias = weight.astype(np.int16), np.zeros_like(bias[0])
     constants = {"weight": weight_lines(weight[taken], multiplier[taken], own_bias[taken])}
-    numbers = {"depth": depth, "shift": attrs.shift}
     if grouped:
         group_rows = rows_total // bias.shape[0]
         last = (row + rows - 1) // group_rows

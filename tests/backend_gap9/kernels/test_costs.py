@@ -157,6 +157,15 @@ def test_few_rows_are_split_by_channels_too() -> None:
     assert best_split(TARGET, KERNELS["tmc_layernorm_s16s8"], {"rows": 8, "channels": 64}) == 0
 
 
+def test_heads_one_behind_the_other_cost_a_chain_each() -> None:
+    def cycles(head_channels: int, split: int) -> int:
+        numbers = {"channels": 48, "depth": 48, "head_channels": head_channels, "split": split}
+        return cycles_of("tmc_linear_s8s8s8", 10, **numbers)
+
+    assert cycles(12, 2) == cycles(48, 2)  # each core has the 12 channels of a head
+    assert cycles(12, 0) == pytest.approx(cycles(48, 0) + 3 * LINEAR.rows.chain_cycles, abs=1)
+
+
 def test_all_cores_together_have_all_rows_and_channels() -> None:
     for rows, channels, split in product((1, 7, 8, 50), (3, 4, 13, 64), range(4)):
         parts = grid_parts(TARGET, rows, channels, split)

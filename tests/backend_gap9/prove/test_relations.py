@@ -10,10 +10,14 @@ import pytest
 
 from tests.backend_gap9.prove.damage import TARGET, Subject, tinyissimo
 from tests.networks import small_program as small
+from tests.networks.integer_networks import integer_network
 from tests.networks.small_program import edited, statements, with_stage
+from tmc.backend_gap9.plan.planning import make_plan
 from tmc.backend_gap9.program.expressions import add
-from tmc.backend_gap9.program.program import Call, Expr, Part, Program
+from tmc.backend_gap9.program.program import Call, Const, Expr, Part, Program
 from tmc.backend_gap9.prove.check_program import prove_program
+from tmc.backend_gap9.schedule.schedule import build_program
+from tmc.backend_gap9.stages.stage_graph import stage_graph
 from tmc.ir.errors import CheckError
 from tmc.ir.integer.qlayernorm import QLayerNormAttrs
 from tmc.ir.types import DType
@@ -175,3 +179,21 @@ def test_a_kernel_reads_no_more_than_the_constant() -> None:
             small.contents(),
             TARGET,
         )
+
+
+def test_channels_of_several_heads_have_all_rows() -> None:
+    graph = integer_network(8, 1, 4, 40, 4, seed=0, rope_period=0, dim=24, heads=3, hidden=32)
+    plan = make_plan(stage_graph(graph, TARGET), TARGET)
+    program = build_program(plan)
+    path, call = next(
+        (path, call)
+        for path, call in statements(program.stages[1].body)
+        if isinstance(call, Call) and call.kernel == "tmc_linear_s8s8s8"
+    )
+    known = {each.field: each.value for each in call.arguments}
+    assert (known["rows"], known["channels"], known["head_channels"]) == (Const(8), Const(24), Const(8))
+    fewer = tuple(replace(each, value=Const(7)) if each.field == "rows" else each for each in call.arguments)
+    body = edited(program.stages[1].body, path, replace(call, arguments=fewer))
+    damaged = with_stage(program, 1, replace(program.stages[1], body=body))
+    with pytest.raises(CheckError, match="found 24 channels of 7 rows, allowed 8, or whole heads with all"):
+        prove_program(damaged, graph, plan, plan.staged.contents, TARGET)

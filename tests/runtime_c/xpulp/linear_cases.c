@@ -60,8 +60,9 @@ static void start(uint8_t *a, uint8_t *b, uint32_t rows, uint32_t row_bytes, uin
 static void linear_case(const form *of, uint32_t rows, uint32_t depth, uint32_t channels)
 {
     case_begin(of->name, rows, depth, channels);
-    const uint32_t y_rows = of->transposed ? channels : rows;
-    const uint32_t y_row_bytes = (of->transposed ? rows : channels) * of->y_bytes;
+    const uint32_t heads = of->y_bytes == 1u && !of->transposed && channels % 8u == 0u ? channels / 8u : 1u;
+    const uint32_t y_rows = of->transposed ? channels : heads * rows;
+    const uint32_t y_row_bytes = (of->transposed ? rows : channels / heads) * of->y_bytes;
     const uint32_t constant_shift = case_number(4) == 0u;
     tmc_linear_args args = {
         .x_pitch = case_pitch(depth * of->x_bytes), .weight_pitch = case_pitch(((depth * of->weight_bytes + 3u) & ~3u) + 8u),
@@ -70,8 +71,9 @@ static void linear_case(const form *of, uint32_t rows, uint32_t depth, uint32_t 
         .group_rows = 1u + case_number(rows + 2u), .row0 = case_number(2u * rows),
         .split = case_number(4),
     };
-    while (1u << args.split > TMC_CORES)
-        --args.split;
+    if (1u << args.split > TMC_CORES)
+        args.split = 0;
+    args.head_channels = channels / heads; /* runs of channels one behind the other */
     const uint32_t groups = (args.row0 + rows - 1u) / args.group_rows + 1u;
     args.x = case_random(rows * args.x_pitch + 8u);
     int8_t *weight = case_random(channels * args.weight_pitch);
@@ -98,7 +100,7 @@ void all_cases(void)
     /* Rows, depth, channels: blocks of registers, whole and not, on every core; tiles of the reference networks. */
     static const uint32_t tiles[][3] = {
         {40, 8, 32}, {45, 9, 36}, {80, 64, 40}, {67, 21, 39}, {64, 12, 48}, {80, 192, 64}, {40, 192, 96},
-        {40, 768, 48}, {400, 20, 24}, {1, 192, 6},
+        {40, 768, 48}, {400, 20, 24}, {1, 192, 6}, {8, 24, 32}, {16, 20, 24}, {24, 16, 24}, {32, 12, 40},
     };
     enum { SIZES = sizeof sizes / sizeof *sizes, TILES = sizeof tiles / sizeof *tiles };
     for (uint32_t f = 0; f < FORMS; ++f) {

@@ -17,25 +17,46 @@ from tmc.backend_gap9.run.simulators import iss_options
 # Programs of fewer cases test too little.
 CASES_MIN = 400
 
+TEXT = "include/tmc_xpulp_linear_text.h"
+BLOCKS = "include/tmc_xpulp_linear.h"
+GROUPED = "kernels/tmc_linear_grouped_s16s8s16_xpulp.c"
+
 # Changes of the linear kernels, one constant or one register each: (file, from, to).
 LINEAR_MUTATIONS = (
-    ("include/tmc_xpulp_linear_text.h", 'TMC_LOOP(0, "a0", 29, 7)', 'TMC_LOOP(0, "a0", 28, 7)'),
-    ("include/tmc_xpulp_linear_text.h", 'TMC_LW_STEP("a4", "s0", "ra")', 'TMC_LW_STEP("a4", "s0", "s1")'),
-    ("include/tmc_xpulp_linear_text.h", 'multiplier ", -1', 'multiplier ", -2'),
-    ("include/tmc_xpulp_linear_text.h", '", 4(s0)', '", 0(s0)'),
-    ("include/tmc_xpulp_linear_text.h", "lw a4, 48(a5)", "lw a4, 44(a5)"),
-    ("include/tmc_xpulp_linear_text.h", "lw a2, 32(a5)", "lw a2, 28(a5)"),
-    ("include/tmc_xpulp_linear_text.h", "TMC_CLIP(sum, sum, 8)", "TMC_CLIP(sum, sum, 9)"),
-    ("include/tmc_xpulp_linear_text.h", "TMC_CLIP(sum, sum, 16)", "TMC_CLIP(sum, sum, 15)"),
-    ("include/tmc_xpulp_linear_text.h", "TMC_PACK_HIGH(sum0, sum3, sum2)", "TMC_PACK_HIGH(sum0, sum2, sum3)"),
-    ("include/tmc_xpulp_linear.h", "chain.y_next = TMC_BLOCK_ROWS;", "chain.y_next = TMC_BLOCK_CHANNELS;"),
-    ("include/tmc_xpulp_linear.h", "(args->depth + 3u) / 4u", "args->depth / 4u"),
+    *((TEXT, f"LENGTH_{rows} {4 + 5 * rows}", f"LENGTH_{rows} {3 + 5 * rows}") for rows in range(1, 6)),
+    (TEXT, 'TMC_LW_STEP("a4", "s0", "ra") TMC_LINEAR_DOT0', 'TMC_LW_STEP("a4", "s0", "s1") TMC_LINEAR_DOT0'),
+    (
+        TEXT,
+        'TMC_LW_STEP("a5", "s0", "ra") \\\n    TMC_LINEAR_DOT0',
+        'TMC_LW_STEP("a5", "s0", "s1") TMC_LINEAR_DOT0',
+    ),
+    (TEXT, 'TMC_LW_STEP("a4", "s0", "ra") TMC_LINEAR_DOT1', 'TMC_LW_STEP("a4", "s0", "s1") TMC_LINEAR_DOT1'),
+    (
+        TEXT,
+        'TMC_LW_STEP("a5", "s0", "ra") \\\n    TMC_LINEAR_DOT2',
+        'TMC_LW_STEP("a5", "s0", "s1") TMC_LINEAR_DOT2',
+    ),
+    (TEXT, 'TMC_LW_STEP("a4", "s0", "ra") TMC_LINEAR_DOT3', 'TMC_LW_STEP("a4", "s0", "s1") TMC_LINEAR_DOT3'),
+    (TEXT, 'multiplier ", -1', 'multiplier ", -2'),
+    (TEXT, '", 4(s0)', '", 0(s0)'),
+    (TEXT, "lw a4, 48(a5)", "lw a4, 44(a5)"),
+    (TEXT, "lw a2, 32(a5)", "lw a2, 28(a5)"),
+    (TEXT, "lw s1, 80(a5)", "lw s1, 76(a5)"),
+    (TEXT, "addi a0, a0, 16", "addi a0, a0, 12"),
+    (TEXT, "TMC_CLIP(sum, sum, 8)", "TMC_CLIP(sum, sum, 9)"),
+    (TEXT, "TMC_CLIP(sum, sum, 16)", "TMC_CLIP(sum, sum, 15)"),
+    (TEXT, "TMC_PACK_HIGH(sum0, sum3, sum2)", "TMC_PACK_HIGH(sum0, sum2, sum3)"),
+    (TEXT, "of(a, sum3, 3) of(a, sum4, 4)", "of(a, sum3, 3) of(a, sum4, 3)"),
+    (TEXT, "rows == 3u", "rows == 2u"),
+    (BLOCKS, "TMC_BLOCK_CHANNELS * channel_bytes;", "TMC_BLOCK_ROWS * channel_bytes;"),
+    (BLOCKS, "(args->depth + 3u) / 4u", "args->depth / 4u"),
+    (BLOCKS, "- head * args->head_channels", "- args->head_channels"),
+    (BLOCKS, "head_end = (head + 1u)", "head_end = (head + 2u)"),
     ("kernels/tmc_linear_table_s8s8s8_xpulp.c", "addi a2, a2, 128", "addi a2, a2, 127"),
     ("kernels/tmc_linear_add_s8s8s16_xpulp.c", "lui a4, 0x10", "lui a4, 0x11"),
-    ("kernels/tmc_linear_add_s8s8s16_xpulp.c", "args->shift != 0u ? run : NULL", "run"),
-    ("kernels/tmc_linear_transposed_s8s8s8_xpulp.c", '", 4(a0)', '", 3(a0)'),
-    ("kernels/tmc_linear_grouped_s16s8s16_xpulp.c", "(index + 1u)", "(index + 2u)"),
-    ("kernels/tmc_linear_grouped_s16s8s16_xpulp.c", "of->end - TMC_BLOCK_ROWS", "of->end - 6u"),
+    ("kernels/tmc_linear_add_s8s8s16_xpulp.c", "args->shift != 0u", "true"),
+    (GROUPED, "(group + 1u)", "(group + 2u)"),
+    (GROUPED, "args->bias_channels : 0u", "args->bias_channels : 1u"),
     ("kernels/tmc_linear_s16s8s32_xpulp.c", "2u * k + 4u", "2u * k"),
 )
 
