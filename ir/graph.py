@@ -68,6 +68,7 @@ class OpKind(Enum):
     QCLIP = "qclip"
     QCONVERT = "qconvert"
     QADD = "qadd"
+    QMUL = "qmul"
     QLAYERNORM = "qlayernorm"
     QROPE = "qrope"
     QATTENTION = "qattention"

@@ -21,6 +21,7 @@ from tmc.ir.integer import (
     qlayernorm,
     qlinear,
     qmean_rows,
+    qmul,
     qrequantise,
     qrope,
 )
@@ -168,6 +169,7 @@ OPS: Mapping[OpKind, OpDef] = {
     OpKind.QCLIP: qclip.OP,
     OpKind.QCONVERT: qconvert.OP,
     OpKind.QADD: qadd.OP,
+    OpKind.QMUL: qmul.OP,
     OpKind.QLAYERNORM: qlayernorm.OP,
     OpKind.QROPE: qrope.OP,
     OpKind.QATTENTION: qattention.OP,

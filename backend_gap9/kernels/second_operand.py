@@ -41,7 +41,7 @@ def check_second_rows(graph: Graph, op: Op) -> None:
         raise PlanError(
             op.loc,
             f"found {found} different constant rows beside %{op.inputs[0]}, allowed one row for all",
-            "add them to the result of a linear in front of it",
+            "give a constant that is the same for every row",
         )
     if not constant and found != rows:
         raise PlanError(

@@ -20,6 +20,7 @@ from tmc.backend_gap9.kernels.interpolate_rows import INTERPOLATE_ROWS
 from tmc.backend_gap9.kernels.layernorm import LAYERNORM
 from tmc.backend_gap9.kernels.linear import LINEAR
 from tmc.backend_gap9.kernels.mean_rows import MEAN_ROWS
+from tmc.backend_gap9.kernels.mul import MUL
 from tmc.backend_gap9.kernels.permute_rows import PERMUTE_ROWS
 from tmc.backend_gap9.kernels.record import Engine, Form, Kernel, KernelRecord
 from tmc.backend_gap9.kernels.requantise import REQUANTISE
@@ -35,6 +36,7 @@ RECORDS: Mapping[tuple[OpKind, Engine], KernelRecord] = {
         CLIP,
         CONVERT,
         ADD,
+        MUL,
         LAYERNORM,
         ROPE,
         ATTENTION,

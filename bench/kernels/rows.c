@@ -107,6 +107,23 @@ static void measure_add(void)
     end_cases();
 }
 
+static void measure_mul(void)
+{
+    tmc_mul_args args = {
+        .x = x, .z = wide_y, .y = y, .x_pitch = Y_PITCH, .z_pitch = Y_PITCH, .y_pitch = Y_PITCH, .rows = ROWS,
+        .channels = CHANNELS, .x_zero_point = 5, .z_zero_point = -3, .multiplier = 20000, .bias = 1 << 21,
+        .shift = 22,
+    };
+    begin_case("mul", "192", ROWS * CHANNELS, 0);
+    tmc_mul_s8s8s8_xpulp(&args);
+    end_cases();
+    args.x_zero_point = args.z_zero_point = 0;
+    args.x_pitch = args.z_pitch = args.y_pitch = X_PITCH, args.y = wide_y;
+    begin_case("mul_wide", "192", ROWS * CHANNELS, 0);
+    tmc_mul_s16s16s16_xpulp(&args);
+    end_cases();
+}
+
 static void measure_rope(void)
 {
     const tmc_rope_args args = {
@@ -274,6 +291,7 @@ void measure(void)
         measure_clip();
         measure_convert();
         measure_add();
+        measure_mul();
         measure_rope();
         measure_mean();
         measure_depthwise();

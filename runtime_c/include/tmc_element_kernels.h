@@ -121,4 +121,41 @@ void tmc_add_s16s16s8_xpulp(const tmc_add_args *args);
 void tmc_add_s16s16s16_scalar(const tmc_add_args *args);
 void tmc_add_s16s16s16_xpulp(const tmc_add_args *args);
 
+/** Arguments of all tmc_mul kernels. */
+typedef struct {
+    const void *x;    /* [rows][channels] */
+    const void *z;    /* [rows][channels] */
+    void *y;          /* [rows][channels] */
+    uint32_t x_pitch;
+    uint32_t z_pitch; /* 0: one row of z for all */
+    uint32_t y_pitch;
+    uint32_t rows;
+    uint32_t channels;
+    int32_t x_zero_point; /* 0 of s16 */
+    int32_t z_zero_point; /* 0 of s16 */
+    int32_t multiplier;
+    int32_t bias;
+    uint32_t shift;   /* 0 to 31 */
+} tmc_mul_args;
+
+/** Product of values of two scales; <types> are x, z, y: p = R((x[r][c] - x_zero_point) * (z[r][c] - z_zero_point), n),
+ *  n = 0, 8 or 15 where none, one or both of x and z are s16;
+ *  y[r][c] = C((p * multiplier + bias) >> shift), C8 or C16 by the type of y. Splits rows. */
+void tmc_mul_s8s8s8_scalar(const tmc_mul_args *args);
+void tmc_mul_s8s8s8_xpulp(const tmc_mul_args *args);
+void tmc_mul_s8s8s16_scalar(const tmc_mul_args *args);
+void tmc_mul_s8s8s16_xpulp(const tmc_mul_args *args);
+void tmc_mul_s8s16s8_scalar(const tmc_mul_args *args);
+void tmc_mul_s8s16s8_xpulp(const tmc_mul_args *args);
+void tmc_mul_s8s16s16_scalar(const tmc_mul_args *args);
+void tmc_mul_s8s16s16_xpulp(const tmc_mul_args *args);
+void tmc_mul_s16s8s8_scalar(const tmc_mul_args *args);
+void tmc_mul_s16s8s8_xpulp(const tmc_mul_args *args);
+void tmc_mul_s16s8s16_scalar(const tmc_mul_args *args);
+void tmc_mul_s16s8s16_xpulp(const tmc_mul_args *args);
+void tmc_mul_s16s16s8_scalar(const tmc_mul_args *args);
+void tmc_mul_s16s16s8_xpulp(const tmc_mul_args *args);
+void tmc_mul_s16s16s16_scalar(const tmc_mul_args *args);
+void tmc_mul_s16s16s16_xpulp(const tmc_mul_args *args);
+
 #endif

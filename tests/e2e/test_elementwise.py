@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.backend_gap9.prove.test_relations import calls_with_changes
-from tests.networks.elementwise_network import elementwise_network
+from tests.networks.elementwise_network import product_network, sum_network
 from tests.networks.emitted_network import emitted
 from tests.networks.simple_plan import Tiles, simple_plan
 from tests.networks.small_program import edited, statements, with_stage
@@ -20,9 +21,12 @@ from tmc.backend_gap9.run.host import run_host
 from tmc.backend_gap9.run.riscv import run_gvsoc, run_iss
 from tmc.backend_gap9.target.targets import target_named
 from tmc.ir.errors import CheckError
+from tmc.ir.graph import Graph
 
 # Rows of a tile, channels of a linear, buffers of an input; the others are of attention.
 TILES = Tiles(5, 8, 2, 1, 1, 1)
+NETWORKS = pytest.mark.parametrize("network", [sum_network, product_network])
+Network = Callable[[int, int], Graph]
 
 
 @pytest.fixture(scope="module")
@@ -31,20 +35,23 @@ def iss(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_iss(tmp_path_factory.mktemp("iss"))
 
 
+@NETWORKS
 @pytest.mark.parametrize(("rows", "columns"), [(1, 4), (7, 20), (40, 36)])
-def test_every_op_is_bit_exact(tmp_path: Path, iss: Path, rows: int, columns: int) -> None:
-    write_directory(emitted(elementwise_network(rows, columns), TILES), tmp_path / "out")
+def test_every_op_is_bit_exact(tmp_path: Path, iss: Path, network: Network, rows: int, columns: int) -> None:
+    write_directory(emitted(network(rows, columns), TILES), tmp_path / "out")
     assert run_host(tmp_path / "out").bit_exact
     assert run_iss(tmp_path / "out", simulator=iss).bit_exact
 
 
-def test_every_op_is_bit_exact_on_gvsoc(tmp_path: Path, gvsoc_program: Path) -> None:
-    write_directory(emitted(elementwise_network(19, 20), TILES), tmp_path / "out")
+@NETWORKS
+def test_every_op_is_bit_exact_on_gvsoc(tmp_path: Path, gvsoc_program: Path, network: Network) -> None:
+    write_directory(emitted(network(19, 20), TILES), tmp_path / "out")
     assert run_gvsoc(tmp_path / "out", gvsoc=gvsoc_program).bit_exact
 
 
-def test_every_change_of_a_call_is_caught() -> None:
-    planned = simple_plan(elementwise_network(20, 24), TILES)
+@NETWORKS
+def test_every_change_of_a_call_is_caught(network: Network) -> None:
+    planned = simple_plan(network(20, 24), TILES)
 
     def passes(changed: Program) -> bool:
         try:

@@ -15,6 +15,7 @@ from tmc.ir.integer.qdepthwise_rows import QDepthwiseRowsAttrs
 from tmc.ir.integer.qlayernorm import QLayerNormAttrs
 from tmc.ir.integer.qlinear import QLinearAttrs
 from tmc.ir.integer.qmean_rows import QMeanRowsAttrs
+from tmc.ir.integer.qmul import QMulAttrs
 from tmc.ir.integer.qrequantise import QRequantiseAttrs
 from tmc.ir.integer.qrope import QRopeAttrs
 
@@ -206,6 +207,18 @@ def qadd(x: Matrix, z: Matrix, attrs: QAddAttrs) -> Matrix:
     def one(a: int, b: int) -> int:
         products = i32(i32(a * attrs.x_multiplier) + i32(b * attrs.z_multiplier))
         return clipped(i32(products + attrs.bias) // 2**attrs.shift, bits)
+
+    return [[one(a, b) for a, b in zip(*rows, strict=True)] for rows in zip(x, z, strict=True)]
+
+
+def qmul(x: Matrix, z: Matrix, attrs: QMulAttrs, narrowing: int) -> Matrix:
+    """narrowing: 0, 8 or 15, where none, one or both of x and z are int16."""
+    bits = 8 if attrs.dtype == "s8" else 16
+    z = z * len(x) if len(z) == 1 else z
+
+    def one(a: int, b: int) -> int:
+        product = rounded(i32((a - attrs.x_zero_point) * (b - attrs.z_zero_point)), narrowing)
+        return clipped(i32(i32(product * attrs.multiplier) + attrs.bias) // 2**attrs.shift, bits)
 
     return [[one(a, b) for a, b in zip(*rows, strict=True)] for rows in zip(x, z, strict=True)]
 

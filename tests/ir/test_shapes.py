@@ -20,6 +20,7 @@ from tmc.ir.integer.qinterpolate_rows import QInterpolateRowsAttrs
 from tmc.ir.integer.qlayernorm import QLayerNormAttrs
 from tmc.ir.integer.qlinear import QLinearAttrs
 from tmc.ir.integer.qmean_rows import QMeanRowsAttrs
+from tmc.ir.integer.qmul import QMulAttrs
 from tmc.ir.integer.qrequantise import QRequantiseAttrs
 from tmc.ir.integer.qrope import QRopeAttrs
 from tmc.ir.ops import OPS, arity_allowed
@@ -81,6 +82,8 @@ RIGHT: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (K.QCONVERT, ("s16[6x8]",), QConvertAttrs(2**15, 2**30, 23), "s8[6x8]"),
     (K.QADD, ("s8[6x8]", "s8[6x8]"), QAddAttrs(2**21, 2**21, 2**29, 20), "s8[6x8]"),
     (K.QADD, ("s16[6x8]", "s16[1x8]"), QAddAttrs(2**15, -(2**15), 2**15 - 1, 16, "s16"), "s16[6x8]"),
+    (K.QMUL, ("s8[6x8]", "s8[6x8]"), QMulAttrs(33025, 2**15, 22, 127, 127), "s8[6x8]"),
+    (K.QMUL, ("s8[6x8]", "s16[1x8]"), QMulAttrs(2**15, 0, 16, -128, 0, "s16"), "s16[6x8]"),
     (K.QCLIP, ("s32[6x8]", "s32[3x8]", "s32[3x8]"), QClipAttrs(), "s32[6x8]"),
     (K.QCLIP, ("s16[6x8]", "s16[1x8]", "s16[1x8]", "s16[6x8]"), QClipAttrs(True), "s16[6x8]"),
     (K.QLAYERNORM, ("s16[6x192]", "s16[192]", "s32[192]"), LAYERNORM, "s8[6x192]"),
@@ -203,6 +206,18 @@ WRONG: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (K.QADD, ("s8[6x8]", "s8[6x8]"), QAddAttrs(2**23, 2**23, -1, 0), "found sums of up to 2147483649"),
     (K.QADD, ("s16[6x8]", "s8[6x8]"), QAddAttrs(2**16 + 1, 0, 0, 0), "found sums of up to 2147516416"),
     (K.QADD, ("s8[6x8]", "s16[6x8]"), QAddAttrs(0, 2**15, 2**31 - 1, 0), "found sums of up to 3221192703"),
+    (K.QMUL, ("s8[6x8]", "s8[6x7]"), QMulAttrs(1, 0, 0), "found z (6, 7), allowed (6, 8) or (1, 8)"),
+    (K.QMUL, ("s32[6x8]", "s8[6x8]"), QMulAttrs(1, 0, 0), "found x of s32"),
+    (
+        K.QMUL,
+        ("s8[6x8]", "s8[6x8]"),
+        QMulAttrs(1, 0, 0, 128),
+        "found zero point 128 of s8, allowed -128 to 127",
+    ),
+    (K.QMUL, ("s8[6x8]", "s16[6x8]"), QMulAttrs(1, 0, 0, 0, 1), "found zero point 1 of s16, allowed 0"),
+    (K.QMUL, ("s8[6x8]", "s8[6x8]"), QMulAttrs(1, 0, 32), "found shift 32, allowed 0 to 31"),
+    (K.QMUL, ("s8[6x8]", "s8[6x8]"), QMulAttrs(33026, 0, 0, 127, 127), "found sums of up to 2147515650"),
+    (K.QMUL, ("s16[6x8]", "s16[6x8]"), QMulAttrs(2**15, 2**30, 0), "found sums of up to 2147483648"),
     (K.QCLIP, ("f32[6x8]", "s8[1x8]", "s8[1x8]"), QClipAttrs(), "found x of f32"),
     (K.QCLIP, ("s8[6x8]", "s8[4x8]", "s8[4x8]"), QClipAttrs(), "found 4 lines of limits"),
     (K.QCLIP, ("s8[6x8]", "s8[2x8]", "s8[1x8]"), QClipAttrs(), "found high (1, 8), allowed (2, 8)"),

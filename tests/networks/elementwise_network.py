@@ -1,4 +1,4 @@
-"""An integer graph of ops that work element by element, built by hand: every form of each of them."""
+"""Integer graphs of ops that work element by element, built by hand: every form of each of them."""
 
 from __future__ import annotations
 
@@ -14,18 +14,16 @@ from tmc.ir.types import DType, Quant, TensorType
 from tmc.ir.verify import verify
 from tmc.passes.integer_ops.add import quantise_add
 from tmc.passes.integer_ops.convert import Stored, quantise_convert
+from tmc.passes.integer_ops.mul import quantise_mul
 
 _TYPES: tuple[Stored, ...] = ("s8", "s16")
 Signs = tuple[Literal[1, -1], Literal[1, -1]]
 
 
-def elementwise_network(rows: int, columns: int) -> Graph:
-    """Return a verified graph with an int16 input of a multiple of 2 columns."""
+def sum_network(rows: int, columns: int) -> Graph:
+    """Return a verified graph of conversions and sums, with an int16 input of a multiple of 2 columns."""
     outputs = ("wider", "narrow", *(f"sum_{x}{z}{y}" for x, z, y in product(_TYPES, repeat=3)), "less")
-    builder = GraphBuilder(
-        "elements", {"x": TensorType(DType.S16, (rows, columns), Quant((0.001,)))}, outputs
-    )
-    net = _Network(builder)
+    net = _network("sums", rows, columns, outputs)
     a = net.convert("a", "x", "s8", Quant((0.25,), -7))
     b = net.convert("b", a, "s16", Quant((0.0009,)))
     wide = net.convert("wide", b, "s16", Quant((0.002,)))
@@ -36,18 +34,47 @@ def elementwise_network(rows: int, columns: int) -> Graph:
     for x, z, y in product(_TYPES, repeat=3):
         quant = Quant((0.4,), 3) if y == "s8" else Quant((0.0022,))
         net.add(f"sum_{x}{z}{y}", pairs[x][0], pairs[z][1], y, quant)
-    line = np.random.default_rng(columns).integers(-128, 128, (1, columns)).astype(np.int8)
-    row = builder.constant(line, "row", quant=Quant((0.1,), 5))
+    row = net.row(columns)
     less = net.add("more", wide, row, "s16", Quant((0.002,)), signs=(-1, 1))
     net.add("less", less, less, "s8", Quant((0.2,)), signs=(1, 1))
-    graph = builder.graph()
-    verify(graph)
-    return graph
+    return net.graph()
+
+
+def product_network(rows: int, columns: int) -> Graph:
+    """Return a verified graph of products, with an int16 input of a multiple of 2 columns."""
+    outputs = (*(f"product_{x}{z}{y}" for x, z, y in product(_TYPES, repeat=3)), "gated")
+    net = _network("products", rows, columns, outputs)
+    a = net.convert("a", "x", "s8", Quant((0.25,), -7))
+    b = net.convert("b", "x", "s16", Quant((0.0009,)))
+    pairs: dict[Stored, tuple[str, str]] = {"s8": (a, net.convert("c", b, "s8", Quant((0.3,), 12)))}
+    pairs["s16"] = (b, "x")
+    for x, z, y in product(_TYPES, repeat=3):
+        quant = Quant((3.0,), -4) if y == "s8" else Quant((0.02,))
+        net.mul(f"product_{x}{z}{y}", pairs[x][0], pairs[z][1], y, quant)
+    gate = net.mul("gate", b, net.row(columns), "s16", Quant((0.01,)))
+    net.mul("gated", gate, gate, "s8", Quant((20.0,), -128))
+    return net.graph()
+
+
+def _network(name: str, rows: int, columns: int, outputs: tuple[str, ...]) -> _Network:
+    return _Network(
+        GraphBuilder(name, {"x": TensorType(DType.S16, (rows, columns), Quant((0.001,)))}, outputs)
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Network:
     builder: GraphBuilder
+
+    def graph(self) -> Graph:
+        graph = self.builder.graph()
+        verify(graph)
+        return graph
+
+    def row(self, columns: int) -> str:
+        """Return a constant row of int8."""
+        line = np.random.default_rng(columns).integers(-128, 128, (1, columns)).astype(np.int8)
+        return self.builder.constant(line, "row", quant=Quant((0.1,), 5))
 
     def stored(self, name: str) -> tuple[Quant, Stored]:
         """Return the scale and the type of a value."""
@@ -63,3 +90,8 @@ class _Network:
         (of_x, x_dtype), (of_z, z_dtype) = self.stored(x), self.stored(z)
         attrs = quantise_add(f"/{name}", of_x, of_z, quant, (x_dtype, z_dtype, dtype), signs=signs)
         return self.builder.op(OpKind.QADD, [x, z], attrs, f"/{name}", name, quant=quant)
+
+    def mul(self, name: str, x: str, z: str, dtype: Stored, quant: Quant) -> str:
+        (of_x, x_dtype), (of_z, z_dtype) = self.stored(x), self.stored(z)
+        attrs = quantise_mul(f"/{name}", of_x, of_z, quant, (x_dtype, z_dtype, dtype))
+        return self.builder.op(OpKind.QMUL, [x, z], attrs, f"/{name}", name, quant=quant)

@@ -24,6 +24,7 @@ from tmc.backend_gap9.prove.relations.moves import (
     relate_picked_columns,
     relate_picked_rows,
 )
+from tmc.backend_gap9.prove.relations.mul import relate_mul
 from tmc.backend_gap9.prove.relations.permute_rows import relate_permute_rows
 from tmc.backend_gap9.prove.relations.requantise import relate_requantise
 from tmc.backend_gap9.prove.relations.rope import relate_rope
@@ -41,6 +42,7 @@ RELATIONS: Mapping[OpKind, Relation | Mapping[str, Relation]] = {
     OpKind.QCLIP: relate_clip,
     OpKind.QCONVERT: relate_convert,
     OpKind.QADD: relate_add,
+    OpKind.QMUL: relate_mul,
     OpKind.QLAYERNORM: relate_layernorm,
     OpKind.QROPE: relate_rope,
     OpKind.QATTENTION: {

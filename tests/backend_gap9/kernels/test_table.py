@@ -57,7 +57,7 @@ def test_no_kernel() -> None:
 @pytest.mark.parametrize(
     ("rows", "constant", "found", "remedy"),
     [
-        (4, True, "found 4 different constant rows beside %x, allowed one row for all", "add them to"),
+        (4, True, "found 4 different constant rows beside %x, allowed one row for all", "give a constant"),
         (1, False, "found one computed row for all 4 of %x, allowed 4 rows", "repeat the row, by an Expand"),
     ],
 )

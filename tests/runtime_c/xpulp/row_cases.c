@@ -308,6 +308,35 @@ static void add_case(uint32_t rows, uint32_t channels, uint32_t shift, uint32_t 
     case_compare(expected, result, rows, y_bytes * channels, args.y_pitch);
 }
 
+/** types and one_row: as of add_case. */
+static void mul_case(uint32_t rows, uint32_t channels, uint32_t shift, uint32_t types, bool one_row)
+{
+    static void (*const kernels[8][2])(const tmc_mul_args *) = {
+        {tmc_mul_s8s8s8_scalar, tmc_mul_s8s8s8_xpulp},       {tmc_mul_s16s8s8_scalar, tmc_mul_s16s8s8_xpulp},
+        {tmc_mul_s8s16s8_scalar, tmc_mul_s8s16s8_xpulp},     {tmc_mul_s16s16s8_scalar, tmc_mul_s16s16s8_xpulp},
+        {tmc_mul_s8s8s16_scalar, tmc_mul_s8s8s16_xpulp},     {tmc_mul_s16s8s16_scalar, tmc_mul_s16s8s16_xpulp},
+        {tmc_mul_s8s16s16_scalar, tmc_mul_s8s16s16_xpulp},   {tmc_mul_s16s16s16_scalar, tmc_mul_s16s16s16_xpulp},
+    };
+    const uint32_t x_bytes = 1u + (types & 1u), z_bytes = 1u + (types >> 1 & 1u), y_bytes = 1u + (types >> 2 & 1u);
+    case_begin("tmc_mul", rows, channels, types);
+    tmc_mul_args args = {
+        .x_pitch = case_pitch(x_bytes * channels), .z_pitch = case_pitch(z_bytes * channels),
+        .y_pitch = case_pitch(y_bytes * channels), .rows = rows, .channels = channels, .shift = shift,
+        .x_zero_point = x_bytes == 1u ? (int32_t)case_number(256) - 128 : 0,
+        .z_zero_point = z_bytes == 1u ? (int32_t)case_number(256) - 128 : 0,
+        .multiplier = multiplier_of(14), .bias = multiplier_of(29),
+    };
+    args.x = x_bytes == 1u ? case_random(rows * args.x_pitch) : case_random_halves(rows * args.x_pitch / 2u);
+    args.z = z_bytes == 1u ? case_random(rows * args.z_pitch) : case_random_halves(rows * args.z_pitch / 2u);
+    args.z_pitch = one_row ? 0u : args.z_pitch;
+    uint8_t *expected = case_take(rows * args.y_pitch), *result = case_take(rows * args.y_pitch);
+    args.y = expected;
+    kernels[types][0](&args);
+    args.y = result;
+    kernels[types][1](&args);
+    case_compare(expected, result, rows, y_bytes * channels, args.y_pitch);
+}
+
 void all_cases(void)
 {
     static const uint32_t rows[] = {1, 8, 9, 17, 40};
@@ -327,6 +356,8 @@ void all_cases(void)
                     convert_case(rows[r], sizes[s], 6u + 6u * third, 1u + types / 2u, 1u + types % 2u);
                 for (uint32_t types = 0; types < 8u; ++types)
                     add_case(rows[r], sizes[s], 8u + 4u * third, types, third == 3u);
+                for (uint32_t types = 0; types < 8u; ++types)
+                    mul_case(rows[r], sizes[s], 13u + 4u * third, types, third == 3u);
                 depthwise_case(rows[r], 2u * third, sizes[s]);
                 interpolate_case(rows[r], 2u + 7u * third, sizes[s]);
                 permute_case(rows[r], 1u + third, sizes[s]);

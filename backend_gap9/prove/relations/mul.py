@@ -1,0 +1,30 @@
+"""A call of a product of two values: the same rows of both, or the constant row that all rows have."""
+
+from __future__ import annotations
+
+from tmc.backend_gap9.prove.claims import CheckedCall
+from tmc.backend_gap9.prove.relations.wanted import Wanted, all_lines
+from tmc.ir.graph import Graph
+from tmc.ir.integer.qmul import QMulAttrs
+
+
+def relate_mul(call: CheckedCall, graph: Graph) -> Wanted:
+    """Return what a call must be given."""
+    op, attrs, row = call.op, call.op.attrs, call.claim("y").row
+    assert isinstance(attrs, QMulAttrs)
+    types = "".join(graph.types[name].dtype.value for name in (*op.inputs, op.output))
+    if call.kernel != f"tmc_mul_{types}":
+        raise ValueError(f"found kernel {call.kernel}, allowed the one of {types}")
+    numbers = {
+        "channels": graph.types[op.output].shape[1],
+        "x_zero_point": attrs.x_zero_point,
+        "z_zero_point": attrs.z_zero_point,
+        "multiplier": attrs.multiplier,
+        "bias": attrs.bias,
+        "shift": attrs.shift,
+    }
+    values = {"x": (op.inputs[0], row, 0), "y": (op.output, row, 0)}
+    constant = graph.constants.get(op.inputs[1])
+    if constant is None:
+        return Wanted({**values, "z": (op.inputs[1], row, 0)}, {}, numbers)
+    return Wanted(values, {"z": all_lines(constant)}, {**numbers, "z_pitch": 0})

@@ -1,0 +1,6 @@
+#include "tmc_xpulp_mul.h"
+
+void tmc_mul_s16s16s16_xpulp(const tmc_mul_args *args)
+{
+    tmc_mul_fast(args, 2, 2, 2);
+}
