@@ -43,7 +43,7 @@ def _kernel(stem: str, dtype: DType) -> Kernel:
         ),
         ("rows", "channels", "x_pitch", "y_pitch"),
         frozenset(),
-        {"scalar": 16, "xpulp": 48},
+        {"scalar": 32, "xpulp": 48},
         _core_cycles,
     )
 

@@ -13,7 +13,7 @@ from tmc.ir.ops import VIEWS
 # Kernels take four bytes at a time, from the start of each row.
 WORD_BYTES = 4
 # But those of these read and write rows as they come.
-_ANY_ROWS = VIEWS | {OpKind.GATHER, OpKind.CONCAT}
+_ANY_ROWS = VIEWS | {OpKind.TRANSPOSE, OpKind.GATHER, OpKind.CONCAT}
 
 
 def pad_rows(graph: Graph) -> Graph:
