@@ -229,7 +229,7 @@ def test_time_passes(model: Path) -> None:
 
 
 def test_explain(tmp_path: Path) -> None:
-    """A GELU with a constant of its own is none: the recogniser says so, once."""
+    """A GELU with a constant of its own is none, but a table: the recogniser says so, once."""
     weight = np.random.default_rng(0).standard_normal((8, 8)).astype(np.float32)
     half = np.float32(0.5)
     nodes = [
@@ -244,7 +244,7 @@ def test_explain(tmp_path: Path) -> None:
     )
     answer = call("check", path, "--explain")
     declined = [line for line in answer.err.splitlines() if line.startswith("declined: ")]
-    assert answer.status == 1 and len(declined) == len(set(declined)) > 0
+    assert answer.status == 0 and len(declined) == len(set(declined)) > 0
     assert any(line.startswith("declined: node_b (erf): ") for line in declined)
     assert "declined" not in call("check", path).err
 
