@@ -138,6 +138,13 @@ class PermuteRowsAttrs(Attrs):
 
 
 @dataclass(frozen=True, slots=True)
+class ConvertAttrs(Attrs):
+    """Store the operand's numbers once more, as int8 with a zero point, or as int16."""
+
+    form: Literal["int8", "int16"]
+
+
+@dataclass(frozen=True, slots=True)
 class FakeQuantiseAttrs(Attrs):
     """scale * (clip(round_half_even(x / scale) + zero_point, low, high) - zero_point), in float32.
 

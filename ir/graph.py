@@ -60,6 +60,8 @@ class OpKind(Enum):
     FUNCTION = "function"
     DEPTHWISE_ROWS = "depthwise_rows"
     INTERPOLATE_ROWS = "interpolate_rows"
+    # the same number, stored in another form
+    CONVERT = "convert"
     # rows in another order, float or integer
     PERMUTE_ROWS = "permute_rows"
     # integer ops

@@ -164,6 +164,9 @@ OPS: Mapping[OpKind, OpDef] = {
     OpKind.PERMUTE_ROWS: OpDef(
         ("x",), a.PermuteRowsAttrs, s.permute_rows, _permute_rows, "interleave runs of rows", "move"
     ),
+    OpKind.CONVERT: OpDef(
+        ("x",), a.ConvertAttrs, s.unary, lambda x, _: x[0], "x, stored in another form", "pointwise"
+    ),
     OpKind.QLINEAR: qlinear.OP,
     OpKind.QREQUANTISE: qrequantise.OP,
     OpKind.QCLIP: qclip.OP,

@@ -13,10 +13,13 @@ from tmc.passes.integer_form.builder import IntegerBuilder
 from tmc.passes.integer_form.clip import emit_clip
 from tmc.passes.integer_form.linear import emit_depthwise, emit_linear
 from tmc.passes.integer_form.rows import (
+    emit_concat,
+    emit_convert,
     emit_interpolate,
     emit_layernorm,
     emit_mean_rows,
     emit_sum,
+    emit_table,
     emit_transpose,
     emit_view,
     is_transposed,
@@ -38,6 +41,11 @@ WRITERS: Mapping[OpKind, Callable[[IntegerBuilder, Op], None]] = {
     OpKind.ROPE: emit_rope,
     OpKind.ATTENTION: emit_attention,
     OpKind.MEAN_ROWS: emit_mean_rows,
+    OpKind.ADD: emit_sum,
+    OpKind.SUB: emit_sum,
+    OpKind.CONCAT: emit_concat,
+    OpKind.GATHER: emit_view,
+    OpKind.CONVERT: emit_convert,
 }
 
 
@@ -66,15 +74,15 @@ def quantise(
         if role in (Role.TABLE_INPUT, Role.BRANCH) or op.output in done or is_transposed(graph, op):
             continue  # emitted with the activation, add, transpose or op that takes it in
         clip = absorbed.get(op.output)
-        if op.kind in ACTIVATIONS:
+        if op.kind in ACTIVATIONS and scales.roles[op.inputs[0]] is not Role.TABLE_INPUT:
+            emit_table(builder, op if clip is None else replace(op, output=clip.output))
+        elif op.kind in ACTIVATIONS:
             producer, limits = clips_before(graph, made_by, op.inputs[0])
             last = op if clip is None else replace(op, output=clip.output)
             emit = emit_depthwise if producer.kind is OpKind.DEPTHWISE_ROWS else emit_linear
             emit(builder, producer, last, limits)
-        elif op.kind is OpKind.ADD and role is Role.ACTIVATION:
-            emit_sum(builder, op)
-        elif op.kind is OpKind.ADD:
-            branch = made_by[next(name for name in op.inputs if scales.roles[name] is Role.BRANCH)]
+        elif op.kind is OpKind.ADD and (branches := _branches(op, scales)):
+            branch = made_by[branches[0]]
             if branch.kind is OpKind.CLIP:
                 emit_clip(builder, branch, op)
             else:
@@ -86,3 +94,8 @@ def quantise(
         else:
             WRITERS[op.kind](builder, op if clip is None else replace(op, output=clip.output))
     return result.graph()
+
+
+def _branches(add: Op, scales: Scales) -> list[str]:
+    """Return the operands of an add that are linear results which it takes in: one, or none."""
+    return [name for name in add.inputs if scales.roles.get(name) is Role.BRANCH]

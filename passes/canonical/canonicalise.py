@@ -34,6 +34,7 @@ from tmc.passes.canonical.sink_concats import sink_concats
 from tmc.passes.canonical.sink_factors import sink_factors
 from tmc.passes.canonical.sink_views import sink_views
 from tmc.passes.pipeline import NamedPass, Pass, recogniser
+from tmc.passes.scales.choose_forms import choose_forms
 from tmc.passes.scales.split_norms import split_norms
 
 _RECOGNISE: tuple[Pass | NamedPass, ...] = (
@@ -70,5 +71,6 @@ CANONICALISE: tuple[Pass | NamedPass, ...] = (
     *_RECOGNISE,
     NamedPass("require_canonical", partial(require_canonical, passes=_RECOGNISE)),
     relu_as_clip,
-    split_norms,  # last: what each reader needs is known, and values have their names
+    split_norms,  # what each reader needs is known, and values have their names
+    choose_forms,
 )

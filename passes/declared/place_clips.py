@@ -13,7 +13,7 @@ from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind, producers
 from tmc.passes.canonical.value_bounds import value_bounds
 from tmc.passes.declared.adopt_scales import Declared
-from tmc.passes.scales.value_roles import Role, value_roles
+from tmc.passes.scales.value_roles import Role, roles_and_gaps
 
 Limits = tuple[float, float]
 WIDEST_ROW = 512
@@ -37,7 +37,7 @@ def place_clips(
     """
     limits: dict[str, Limits] = {}
     kept: set[str] = set()
-    roles, made_by = value_roles(graph, narrow), producers(graph)
+    (roles, _), made_by = roles_and_gaps(graph, narrow), producers(graph)
     for name, entries in adopted.items():
         exact = any(entry.name in cutting for entry in entries)
         found = _limits(graph, made_by.get(name), name, roles[name], entries, exact)
@@ -60,7 +60,7 @@ def costly(graph: Graph, names: Collection[str], narrow: Collection[str] = ()) -
 
     A linear and the sum that takes it in; an attention, which divides and rounds in one step.
     """
-    roles = value_roles(graph, narrow)
+    roles, _ = roles_and_gaps(graph, narrow)
     return frozenset(name for name in names if roles[name] in _WITHIN)
 
 

@@ -9,6 +9,7 @@ from tmc.ir import attrs as a
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.types import Array, DType, Quant
+from tmc.passes.integer_ops.convert import Stored
 from tmc.passes.integer_ops.linear import CodeRange
 from tmc.passes.recipe import Recipe
 from tmc.passes.scales.choose_scales import Scales
@@ -36,6 +37,10 @@ class IntegerBuilder:
         quant = self.result.type_of(name).quant
         assert quant is not None
         return quant
+
+    def stored(self, name: str) -> Stored:
+        """Return the type of an int8 or int16 value."""
+        return "s8" if self.result.type_of(name).dtype is DType.S8 else "s16"
 
     def constant(self, name: str, array: Array, quant: Quant | None = None) -> str:
         return self.result.constant(array, name, quant)

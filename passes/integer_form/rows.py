@@ -2,24 +2,92 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Literal
+
+import numpy as np
 
 from tmc.ir import attrs as a
 from tmc.ir.graph import Graph, Op, OpKind, uses
 from tmc.ir.integer.qinterpolate_rows import QInterpolateRowsAttrs
+from tmc.ir.integer.qrequantise import QRequantiseAttrs
+from tmc.ir.types import DType, Quant
 from tmc.passes.integer_form.builder import IntegerBuilder
+from tmc.passes.integer_ops.activation_table import activation_table
 from tmc.passes.integer_ops.add import quantise_add
+from tmc.passes.integer_ops.convert import Stored, quantise_convert
 from tmc.passes.integer_ops.interpolation import interpolation_table
 from tmc.passes.integer_ops.layernorm import quantise_layernorm
 from tmc.passes.integer_ops.mean import quantise_mean
+from tmc.passes.integer_ops.requantise_factors import requantise_factors
 from tmc.passes.scales.value_roles import Role
 
 
 def emit_sum(builder: IntegerBuilder, op: Op) -> None:
+    """Emit the sum or difference of two values, each of its own scale, computed or constant."""
     quant = builder.scales.quants[op.output]
-    x, z = (builder.quant(name) for name in op.inputs)
-    attrs = quantise_add(op.loc, x, z, quant)
-    builder.emit(op, OpKind.QADD, op.inputs, attrs, quant)
+    dtype: Stored = "s8" if builder.scales.roles[op.output] is Role.ACTIVATION else "s16"
+    first, second = op.inputs
+    if op.kind is OpKind.ADD and first in builder.graph.constants:
+        first, second = second, first  # kernels take a constant as the second operand
+    inputs = tuple(_summand(builder, op, name, dtype) for name in (first, second))
+    x, z = (builder.quant(name) for name in inputs)
+    types = builder.stored(inputs[0]), builder.stored(inputs[1]), dtype
+    attrs = quantise_add(op.loc, x, z, quant, types, (1, -1 if op.kind is OpKind.SUB else 1))
+    builder.emit(op, OpKind.QADD, inputs, attrs, quant)
+
+
+def _summand(builder: IntegerBuilder, op: Op, name: str, dtype: Stored) -> str:
+    """Return an operand of a sum: the value of this name, or a constant in codes that its numbers fill."""
+    if name not in builder.graph.constants:
+        return name
+    array = builder.graph.constants[name]
+    ends = np.iinfo(DType(dtype).numpy)
+    scale = float(np.abs(array).max()) / ends.max or 1.0
+    codes = np.clip(np.rint(array / scale), ends.min, ends.max).astype(DType(dtype).numpy)
+    return builder.constant(f"{op.output}.constant", codes, Quant((scale,)))
+
+
+def emit_concat(builder: IntegerBuilder, op: Op) -> None:
+    """Emit values one behind the other, constants in the codes of the others."""
+    quant = builder.scales.quants[op.output]
+    dtype = DType.S8 if builder.scales.roles[op.output] is Role.ACTIVATION else DType.S16
+    ends = np.iinfo(dtype.numpy)
+    inputs = []
+    for name in op.inputs:
+        array = builder.graph.constants.get(name)
+        if array is not None:
+            codes = np.rint(array / quant.scale[0]) + quant.zero_point
+            stored = np.clip(codes, ends.min, ends.max).astype(dtype.numpy)
+            name = builder.constant(f"{op.output}.part", stored, quant)
+        inputs.append(name)
+    builder.emit(op, OpKind.CONCAT, tuple(inputs), op.attrs, quant)
+
+
+def emit_convert(builder: IntegerBuilder, op: Op) -> None:
+    """Emit a value in another stored form, or a view of it where it has that form already."""
+    x, quant = op.inputs[0], builder.scales.quants[op.output]
+    kind = builder.result.type_of(x)
+    dtype: Stored = "s8" if builder.scales.roles[op.output] is Role.ACTIVATION else "s16"
+    if kind.dtype.value == dtype and builder.quant(x) == quant:
+        builder.emit(op, OpKind.RESHAPE, (x,), a.ReshapeAttrs(kind.shape), quant, builder.codes[x])
+        return
+    attrs = quantise_convert(op.loc, builder.quant(x), builder.stored(x), quant, dtype)
+    builder.emit(op, OpKind.QCONVERT, (x,), attrs, quant)
+
+
+def emit_table(builder: IntegerBuilder, op: Op) -> None:
+    """Emit a function of one element of a stored int8 value as a table of its codes."""
+    x, columns = op.inputs[0], builder.result.type_of(op.inputs[0]).shape[-1]
+    before, quant = builder.quant(x), builder.scales.quants[op.output]
+    ranges, one = [builder.codes[x]] * columns, [Fraction(1)] * columns
+    factors = requantise_factors(op.loc, ranges, one, [Fraction(0)] * columns)
+    inputs = (
+        x,
+        builder.constant(f"{op.output}.factors", factors),
+        builder.constant(f"{op.output}.table", activation_table(op, before, quant)),
+    )
+    builder.emit(op, OpKind.QREQUANTISE, inputs, QRequantiseAttrs(0, "up"), quant)
 
 
 def emit_view(builder: IntegerBuilder, op: Op) -> None:

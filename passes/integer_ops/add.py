@@ -1,17 +1,15 @@
-"""Sums of two values of scales of their own: which adds are sums of int8, and the constants of them all."""
+"""Sums of two values of scales of their own: their constants."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from math import frexp
 from typing import Literal
 
 from tmc.ir.errors import QuantisationError
-from tmc.ir.graph import Graph, OpKind
 from tmc.ir.integer.qadd import QAddAttrs, ends_of_sums
 from tmc.ir.shapes import is_int32
 from tmc.ir.types import DType, Quant
-from tmc.passes.integer_ops.activation_table import ACTIVATIONS
 from tmc.passes.integer_ops.convert import Stored
 
 # Multipliers of so many bits always fit: with the zero points of int8 codes, no sum of products leaves int32.
@@ -20,47 +18,6 @@ MULTIPLIER_BITS: Mapping[Stored, int] = {"s8": 21, "s16": 14}
 MAX_SHIFT = 22
 # No ratio of scales needs more.
 MAX_WIDE_SHIFT = 30
-
-
-# What can be stored as int8, what as int16; some as both, as their readers ask.
-_INT8 = frozenset({*ACTIVATIONS, OpKind.ATTENTION, OpKind.DEPTHWISE_ROWS, OpKind.LINEAR, OpKind.LAYERNORM})
-_INT16 = frozenset({OpKind.LINEAR, OpKind.LAYERNORM})
-# Stored as the operand is; blends and transposes are of int16 values alone.
-_AS_OPERAND = frozenset({OpKind.RESHAPE, OpKind.PERMUTE_ROWS, OpKind.CLIP})
-_INT16_AS_OPERAND = frozenset({OpKind.INTERPOLATE_ROWS, OpKind.TRANSPOSE})
-
-
-def int8_sums(
-    graph: Graph, fusable: Mapping[str, Collection[str]], narrow: Collection[str] = ()
-) -> frozenset[str]:
-    """Return the adds that are sums of two int8 values: none of them adds a linear to the residual stream.
-
-    fusable: for each add the linear results, clipped or not, that it alone reads. An add of one of them, made
-    of int8, and of a value that can be int16 is a part of that linear. narrow: the inputs that are int8.
-    """
-    int8 = set(narrow)
-    int16 = set(graph.inputs) - int8
-    of_int16: set[str] = set()  # linear results that no kernel adds; a clip of one can be added
-    sums: set[str] = set()
-    for op in graph.ops:
-        if op.kind is OpKind.LINEAR and op.inputs[0] in int16 - int8:
-            of_int16.add(op.output)
-        if op.kind is OpKind.ADD:
-            pairs = (op.inputs, op.inputs[::-1])
-            branches = set(fusable[op.output]) - of_int16
-            if any(branch in branches and other in int16 for branch, other in pairs):
-                int16.add(op.output)
-            elif int8.issuperset(op.inputs):
-                sums.add(op.output)
-                int8.add(op.output)
-            continue
-        same = op.kind in _AS_OPERAND and op.inputs[0] in int8
-        if op.kind in _INT8 or same:
-            int8.add(op.output)
-        same = op.kind in _AS_OPERAND | _INT16_AS_OPERAND and op.inputs[0] in int16
-        if op.kind in _INT16 or same:
-            int16.add(op.output)
-    return frozenset(sums)
 
 
 def quantise_add(

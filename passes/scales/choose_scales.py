@@ -85,6 +85,9 @@ def choose_scales(
             if op.output in declared:
                 quants[op.output] = declared[op.output]
                 continue
+            if op.kind is OpKind.CONVERT and roles[op.inputs[0]] in (Role.ACTIVATION, Role.ATTENDED):
+                quants[op.output] = quants[op.inputs[0]]  # int8 already, as an input of 8 bits is
+                continue
             read = any(reader.kind is OpKind.LINEAR for reader in readers_through_views(readers, op.output))
             method = recipe.norm_range if op.kind is OpKind.LAYERNORM and read else recipe.range_search
             scale, zero_point = search_range(found, not recipe.zero_points, method)
@@ -104,6 +107,10 @@ def choose_scales(
             quants[op.output] = Quant((_snapped(symmetric(found), quants[op.inputs[2]]),))
         elif role is Role.POOLED:
             quants[op.output] = _pooled(graph, op, quants[op.inputs[0]], readers, roles, recipe)
+    for op in reversed(graph.ops):
+        if op.kind is OpKind.CONCAT and roles[op.output] is Role.ACTIVATION:
+            # its parts are of its scale: choose_forms left none that cannot be
+            quants.update({name: quants[op.output] for name in op.inputs if name in roles})
     _unrotated_scales(graph, roles, quants)
     compensated = recipe.weight_rounding == "compensated"
     rows = {name: found.rows for name, found in ranges.values.items() if compensated and found.rows.size}

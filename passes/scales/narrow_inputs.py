@@ -35,6 +35,8 @@ def _takes_int8(graph: Graph, op: Op, value: str) -> bool:
     """Tell whether an op reads a value as int8: rows of words, and no bias for each group of rows."""
     if op.kind is OpKind.RESHAPE:
         return True
+    if op.kind is OpKind.ADD:
+        return False
     shape = graph.types[value].shape
     if shape[-1] % WORD_BYTES and prod(shape) > shape[-1]:
         return False

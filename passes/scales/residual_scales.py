@@ -22,7 +22,8 @@ def residual_scales(
 ) -> dict[str, Quant]:
     """Return the scale of every value of the residual stream, and of the inputs that are int16.
 
-    A sum has the scale of its summands, so values joined by adds and reshapes form a segment with one scale:
+    A sum inside a linear has the scale of its summands, a concatenation that of its parts, so values joined
+    by these and by reshapes form a segment with one scale:
     in a pre-norm network that is the whole stream, in a post-norm one each LayerNorm starts a segment. A
     segment has the recipe's headroom above the largest magnitude in it; an input has the bits of
     `input_bits`.
@@ -53,7 +54,8 @@ def _segments(graph: Graph, roles: Mapping[str, Role]) -> dict[str, str]:
         if roles[op.output] not in STREAM and not given:
             continue
         segment[op.output] = op.output
-        if op.kind is OpKind.ADD or given:
+        fused = op.kind is OpKind.ADD and any(roles.get(name) is Role.BRANCH for name in op.inputs)
+        if fused or op.kind is OpKind.CONCAT or given:
             joined = {segment[name] for name in (*op.inputs, op.output) if name in segment}
             first = next(root for root in segment if root in joined)
             for name, root in segment.items():

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeAlias
 
+from tmc.ir.attrs import ConvertAttrs
 from tmc.ir.errors import NoIntegerForm
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses, values_through
 from tmc.passes.integer_ops.activation_table import ACTIVATIONS
-from tmc.passes.integer_ops.add import int8_sums
+from tmc.passes.scales.choose_sums import Sums, choose_sums
 
 
 class Role(Enum):
@@ -31,88 +32,204 @@ class Role(Enum):
 
 # Results stored as the operand is: the same elements in another shape or order, clipped, or blends of them.
 SAME_AS_OPERAND = frozenset(
-    {OpKind.RESHAPE, OpKind.PERMUTE_ROWS, OpKind.INTERPOLATE_ROWS, OpKind.TRANSPOSE, OpKind.CLIP}
+    {
+        OpKind.RESHAPE,
+        OpKind.PERMUTE_ROWS,
+        OpKind.INTERPOLATE_ROWS,
+        OpKind.TRANSPOSE,
+        OpKind.CLIP,
+        OpKind.GATHER,
+    }
 )
 _WIDE = frozenset({Role.INPUT, Role.RESIDUAL, Role.POOLED})
-# Which roles an op reads at operand 0 (for attention: at each operand; for add: the operand that stays).
+_INT8 = frozenset({Role.ACTIVATION, Role.ATTENDED})
+_STORED = _WIDE | _INT8
+# Which roles an op reads at operand 0 (for attention, products and concat: at each operand).
 READS: Mapping[OpKind, tuple[frozenset[Role], ...]] = {
-    OpKind.LINEAR: (frozenset({Role.INPUT, Role.ACTIVATION, Role.ATTENDED, Role.POOLED, Role.RESIDUAL}),),
+    OpKind.LINEAR: (_STORED,),
     OpKind.LAYERNORM: (_WIDE,),
-    **{kind: (frozenset({Role.TABLE_INPUT}),) for kind in ACTIVATIONS},
+    **{kind: (_INT8 | {Role.TABLE_INPUT},) for kind in ACTIVATIONS},
     OpKind.ROPE: (frozenset({Role.UNROTATED}),),
     OpKind.ATTENTION: (frozenset({Role.QUERY_KEY}), frozenset({Role.QUERY_KEY}), frozenset({Role.VALUE})),
-    OpKind.MEAN_ROWS: (frozenset({Role.ACTIVATION, Role.ATTENDED}),),
-    OpKind.ADD: (frozenset({Role.INPUT, Role.RESIDUAL, Role.BRANCH}),) * 2,
-    OpKind.RESHAPE: (
-        frozenset({Role.INPUT, Role.ACTIVATION, Role.ATTENDED, Role.POOLED, Role.RESIDUAL, Role.LOGITS}),
-    ),
-    OpKind.PERMUTE_ROWS: (_WIDE | {Role.ACTIVATION, Role.ATTENDED},),
-    OpKind.DEPTHWISE_ROWS: (frozenset({Role.ACTIVATION, Role.ATTENDED}),),
+    OpKind.MEAN_ROWS: (_INT8,),
+    OpKind.RESHAPE: (_STORED | {Role.LOGITS},),
+    OpKind.PERMUTE_ROWS: (_STORED,),
+    OpKind.DEPTHWISE_ROWS: (_INT8,),
     OpKind.INTERPOLATE_ROWS: (_WIDE,),
     OpKind.TRANSPOSE: (_WIDE,),
+    OpKind.GATHER: (_STORED,),
+    OpKind.CONVERT: (_STORED,),
     OpKind.CLIP: (frozenset(Role) - {Role.BRANCH, Role.UNROTATED},),
 }
+# What an add reads that is part of a linear.
+_FUSED_SUMMANDS = frozenset({Role.INPUT, Role.RESIDUAL, Role.BRANCH})
+# What parts of an int16 value are: of one scale that the segment decides.
+_INT16_PARTS = frozenset({Role.INPUT, Role.RESIDUAL})
+# Ops that write int8 codes at any scale.
+_ANY_SCALE = frozenset(
+    {*ACTIVATIONS, OpKind.LINEAR, OpKind.DEPTHWISE_ROWS, OpKind.LAYERNORM, OpKind.ADD, OpKind.SUB}
+    | {OpKind.CONVERT}
+)
+_SUMS = (OpKind.ADD, OpKind.SUB)
+_OTHERS = (*_SUMS, OpKind.CONCAT)  # what they read depends on more than their kind
+# Results of a linear that kernels compute from int8 values alone.
+_OF_INT8 = frozenset({Role.BRANCH, Role.QUERY_KEY, Role.VALUE})
 # The role of a result, where its op decides it alone.
 WRITES: Mapping[OpKind, Role] = {
     **dict.fromkeys(ACTIVATIONS, Role.ACTIVATION),
     OpKind.ROPE: Role.QUERY_KEY,
     OpKind.ATTENTION: Role.ATTENDED,
     OpKind.MEAN_ROWS: Role.POOLED,
-    OpKind.ADD: Role.RESIDUAL,
 }
-INT8_SUMMANDS = frozenset({Role.ACTIVATION, Role.ATTENDED})
 # Per value the (op, operand number) pairs that read it.
 Readers: TypeAlias = Mapping[str, list[tuple[Op, int]]]
 NOTE = "the integer form covers transformer blocks; docs/numerics.md lists what each op reads"
-NARROW_NOTE = (
-    "an input is int8 where --recipe input_bits=8, or the quantised model, says so and all that reads it can"
-)
 # Ops that read a LayerNorm or a linear as int16; of the others, most read int8.
 WIDE_READERS = frozenset({OpKind.ADD, OpKind.LAYERNORM, OpKind.INTERPOLATE_ROWS, OpKind.TRANSPOSE})
-_SEEN_THROUGH = frozenset({OpKind.RESHAPE, OpKind.PERMUTE_ROWS, OpKind.CLIP})
+_SEEN_THROUGH = frozenset(
+    {OpKind.RESHAPE, OpKind.PERMUTE_ROWS, OpKind.CLIP, OpKind.GATHER, OpKind.CONVERT, OpKind.CONCAT}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """An operand that its reader cannot take in the form in which it is stored."""
+
+    op: Op
+    operand: int
+    stored: Role
+    allowed: frozenset[Role]
 
 
 def value_roles(graph: Graph, narrow: Collection[str] = ()) -> dict[str, Role]:
     """Return the role of every input and computed value of a canonical float graph.
 
     narrow: the inputs that are int8 (narrow_inputs).
-    Raises: QuantisationError naming the op that has no integer form, or reads a value in a form it cannot.
+    Raises: NoIntegerForm naming the op that has no integer form, or reads a value in a form it cannot, which
+    choose_forms leaves nowhere.
     """
-    made_by = producers(graph)
-    readers = _readers(graph)
-    roles = {name: Role.ACTIVATION if name in narrow else Role.INPUT for name in graph.inputs}
-    fusable = _fusable(graph, made_by, readers)
-    sums = int8_sums(graph, fusable, narrow)
-    branches = _branches(graph, fusable, sums)
-    readers = _told_apart(readers, sums)
-    for op in graph.ops:
-        if op.kind not in READS:
-            raise NoIntegerForm(
-                op.loc,
-                f"found {op.kind.value} in the graph to quantise, allowed "
-                f"{', '.join(kind.value for kind in READS)}",
-                NOTE,
-            )
-        _check_operands(graph, op, roles, branches, sums)
-        if op.kind in SAME_AS_OPERAND:
-            roles[op.output] = Role.BRANCH if op.output in branches else roles[op.inputs[0]]
-        elif op.kind is OpKind.LINEAR:
-            roles[op.output] = _linear_role(graph, op, readers, branches)
-        elif op.kind is OpKind.DEPTHWISE_ROWS:
-            roles[op.output] = _depthwise_role(graph, op, readers)
-        elif op.kind is OpKind.LAYERNORM:
-            roles[op.output] = _norm_role(op, readers)
-        else:
-            roles[op.output] = Role.ACTIVATION if op.output in sums else WRITES[op.kind]
+    roles, gaps = roles_and_gaps(graph, narrow)
+    for gap in gaps:
+        name = gap.op.inputs[gap.operand]
+        allowed = " or ".join(sorted(role.value for role in gap.allowed))
+        raise NoIntegerForm(
+            gap.op.loc, f"found operand %{name} as {gap.stored.value}, allowed {allowed}", NOTE
+        )
     return roles
 
 
-def _readers(graph: Graph) -> Readers:
-    """Return the readers of every value, seen through reshapes, other orders of rows and clips."""
+def roles_and_gaps(graph: Graph, narrow: Collection[str] = ()) -> tuple[dict[str, Role], list[Gap]]:
+    """Return the roles, as value_roles does, and every operand that its reader cannot take as it is stored.
+
+    Raises: NoIntegerForm naming an op that has no integer form.
+    """
+    made_by = producers(graph)
+    readers, direct = _readers(graph, _SEEN_THROUGH), _readers(graph, {OpKind.CLIP})
+    roles = {name: Role.ACTIVATION if name in narrow else Role.INPUT for name in graph.inputs}
+    sums = choose_sums(graph, _fusable(graph, made_by, readers), narrow)
+    readers = _told_apart(readers, sums.int8)
+    gaps: list[Gap] = []
+    for op in graph.ops:
+        if op.kind not in READS and op.kind not in _OTHERS:
+            raise NoIntegerForm(
+                op.loc,
+                f"found {op.kind.value} in the graph to quantise, allowed "
+                f"{', '.join(kind.value for kind in (*READS, *_OTHERS))}",
+                NOTE,
+            )
+        role = roles[op.output] = _role(graph, op, roles, _Read(readers, direct), sums)
+        if op.kind is OpKind.CONCAT:
+            gaps += _gaps_of_parts(graph, op, role, roles, made_by)
+        else:
+            gaps += _gaps(graph, op, role, roles, sums)
+    return roles, gaps
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Who reads every value: seen through all that keeps its form, and through clips alone."""
+
+    seen: Readers
+    direct: Readers
+
+
+def _role(graph: Graph, op: Op, roles: Mapping[str, Role], read: _Read, sums: Sums) -> Role:
+    """Choose how the result of an op is stored."""
+    if op.kind in SAME_AS_OPERAND:
+        return Role.BRANCH if op.output in sums.fused.values() else roles[op.inputs[0]]
+    if op.kind is OpKind.LINEAR:
+        return Role.BRANCH if op.output in sums.fused.values() else _linear_role(graph, op, read)
+    if op.kind is OpKind.DEPTHWISE_ROWS:
+        return _depthwise_role(graph, op, read.direct)
+    if op.kind is OpKind.LAYERNORM:
+        return _norm_role(op, read.seen)
+    if op.kind in _SUMS:  # with an int16 summand, stored so for other readers, the sum is int16 too
+        wide = op.output not in sums.int8 or any(roles.get(name) in _WIDE for name in op.inputs)
+        return Role.RESIDUAL if wide else Role.ACTIVATION
+    if op.kind is OpKind.CONCAT:
+        wide = any(roles.get(name) in _WIDE for name in op.inputs)
+        return Role.RESIDUAL if wide else Role.ACTIVATION
+    if isinstance(op.attrs, ConvertAttrs):
+        return Role.ACTIVATION if op.attrs.form == "int8" else Role.RESIDUAL
+    return WRITES[op.kind]
+
+
+def _reads(op: Op, role: Role, sums: Sums) -> tuple[frozenset[Role], ...]:
+    """Return what an op with a result of this role reads at each of its computed operands."""
+    if op.kind in _SUMS:
+        if op.output in sums.fused:
+            return (_FUSED_SUMMANDS,) * 2
+        return (_INT8 if role is Role.ACTIVATION else _STORED,) * 2
+    if op.kind is OpKind.LINEAR and role in _OF_INT8:
+        return (_INT8,)
+    return READS[op.kind]
+
+
+def _gaps(graph: Graph, op: Op, role: Role, roles: Mapping[str, Role], sums: Sums) -> list[Gap]:
+    """Return the operands of an op that are stored in a form in which it does not read them."""
+    reads, gaps = _reads(op, role, sums), []
+    for operand, name in enumerate(op.inputs):
+        if operand >= len(reads):
+            if name not in graph.constants:
+                raise NoIntegerForm(
+                    op.loc,
+                    f"found computed operand %{name} of {op.kind.value}, allowed constants from the model",
+                    NOTE,
+                )
+        elif name not in roles and op.kind not in _SUMS:
+            raise NoIntegerForm(
+                op.loc, f"found constant operand %{name} of {op.kind.value}, allowed a computed value", NOTE
+            )
+        elif name in roles and roles[name] not in reads[operand]:
+            gaps.append(Gap(op, operand, roles[name], reads[operand]))
+    return gaps
+
+
+def _gaps_of_parts(
+    graph: Graph, op: Op, role: Role, roles: Mapping[str, Role], made_by: Mapping[str, Op]
+) -> list[Gap]:
+    """Return the operands of a concat that cannot have its scale: in int16 those outside of the stream, in
+    int8 those that something else reads as well, or whose op does not write any scale."""
+    gaps, readers = [], uses(graph)
+    for operand, name in enumerate(op.inputs):
+        if name not in roles:
+            continue
+        maker, allowed = made_by.get(name), _INT16_PARTS if role is Role.RESIDUAL else frozenset({role})
+        shared = name in graph.outputs or any(reader != op for reader in readers[name])
+        fixed = role is not Role.RESIDUAL and (shared or maker is None or maker.kind not in _ANY_SCALE)
+        if fixed or roles[name] not in allowed:
+            gaps.append(Gap(op, operand, roles[name], allowed))
+    return gaps
+
+
+def _readers(graph: Graph, through: Collection[OpKind]) -> Readers:
+    """Return the readers of every value, seen through ops of some kinds."""
     readers: dict[str, list[tuple[Op, int]]] = {}
     for op in reversed(graph.ops):
         for operand, name in enumerate(op.inputs):
-            found = readers.get(op.output, []) if op.kind in _SEEN_THROUGH else [(op, operand)]
+            found = readers.get(op.output, []) if op.kind in through else [(op, operand)]
+            if op.kind is OpKind.CONCAT and op.kind in through:
+                found = [*found, (op, operand)]  # its parts are of one form, even where nothing reads it
             readers.setdefault(name, []).extend(found)
     return readers
 
@@ -141,51 +258,12 @@ def _fusable(graph: Graph, made_by: Mapping[str, Op], readers: Readers) -> dict[
     return fusable
 
 
-def _branches(graph: Graph, fusable: Mapping[str, Sequence[str]], sums: Collection[str]) -> set[str]:
-    """Return the linear outputs, clipped or not, that an add takes in: the later of those that it could."""
-    return {name for add, found in fusable.items() if add not in sums for name in found[-1:]}
-
-
 def _is_linear(name: str, made_by: Mapping[str, Op]) -> bool:
     """Tell whether a value is the result of a linear, or that clipped."""
     op = made_by.get(name)
     while op is not None and op.kind is OpKind.CLIP:
         op = made_by.get(op.inputs[0])
     return op is not None and op.kind is OpKind.LINEAR
-
-
-def _check_operands(
-    graph: Graph, op: Op, roles: Mapping[str, Role], branches: set[str], sums: Collection[str]
-) -> None:
-    for operand, name in enumerate(op.inputs):
-        if operand >= len(READS[op.kind]):
-            if name not in graph.constants:
-                raise NoIntegerForm(
-                    op.loc,
-                    f"found computed operand %{name} of {op.kind.value}, allowed constants from the model",
-                    NOTE,
-                )
-            continue
-        allowed = INT8_SUMMANDS if op.output in sums else READS[op.kind][operand]
-        if name not in roles:
-            raise NoIntegerForm(
-                op.loc, f"found constant operand %{name} of {op.kind.value}, allowed a computed value", NOTE
-            )
-        if roles[name] not in allowed:
-            raise NoIntegerForm(
-                op.loc,
-                f"found operand %{name} as {roles[name].value}, allowed "
-                f"{' or '.join(sorted(role.value for role in allowed))}",
-                *((NARROW_NOTE,) if roles[name] is Role.INPUT and Role.ACTIVATION in allowed else ()),
-                NOTE,
-            )
-    if op.kind is OpKind.ADD and op.output not in sums and not branches & set(op.inputs):
-        raise NoIntegerForm(
-            op.loc,
-            "found an add of two values that are both used elsewhere, allowed "
-            "the residual stream plus a linear output that it alone reads, or two values of int8",
-            NOTE,
-        )
 
 
 def _depthwise_role(graph: Graph, op: Op, readers: Readers) -> Role:
@@ -196,24 +274,25 @@ def _depthwise_role(graph: Graph, op: Op, readers: Readers) -> Role:
 
 def _norm_role(op: Op, readers: Readers) -> Role:
     """Choose how a LayerNorm's result is stored: int16 for sums, norms and the caller, else int8."""
-    wide = all(reader.kind in WIDE_READERS for reader, _ in readers.get(op.output, []))
+    joined = WIDE_READERS | {OpKind.CONCAT}  # a part of another value, whose readers are here too
+    wide = all(reader.kind in joined for reader, _ in readers.get(op.output, []))
     return Role.RESIDUAL if wide else Role.ACTIVATION
 
 
-def _linear_role(graph: Graph, op: Op, readers: Readers, branches: set[str]) -> Role:
-    """Choose how a linear output is stored from the ops that read it."""
-    if op.output in branches:
-        return Role.BRANCH
-    found = {
-        (reader.kind, operand if reader.kind is OpKind.ATTENTION else 0)
-        for reader, operand in readers.get(op.output, [])
-    }
-    kinds = {kind for kind, _ in found}
-    if not found:
+def _linear_role(graph: Graph, op: Op, read: _Read) -> Role:
+    """Choose how a linear output is stored from the ops that read it.
+
+    Tables, rotations and attention take it in their own form only where nothing but clips stands between.
+    """
+    seen = {reader.kind for reader, _ in read.seen.get(op.output, [])}
+    if not seen:
         return Role.LOGITS
-    if _is_given(graph, op.output) or kinds & WIDE_READERS:
+    if _is_given(graph, op.output, OpKind.CONCAT in seen) or seen & WIDE_READERS:
         return Role.RESIDUAL
-    if kinds <= ACTIVATIONS.keys() and len(readers[op.output]) == 1:
+    direct = read.direct.get(op.output, [])
+    found = {(reader.kind, operand if reader.kind is OpKind.ATTENTION else 0) for reader, operand in direct}
+    kinds = {kind for kind, _ in found}
+    if kinds <= ACTIVATIONS.keys() and len(direct) == 1:
         return Role.TABLE_INPUT
     if kinds == {OpKind.ROPE}:
         return Role.UNROTATED
@@ -224,6 +303,7 @@ def _linear_role(graph: Graph, op: Op, readers: Readers, branches: set[str]) -> 
     return Role.ACTIVATION
 
 
-def _is_given(graph: Graph, name: str) -> bool:
-    """Tell whether the caller gets a value, or that clipped."""
-    return any(value in graph.outputs for value in values_through(uses(graph), name, {OpKind.CLIP}))
+def _is_given(graph: Graph, name: str, joined: bool = False) -> bool:
+    """Tell whether the caller gets a value, or that clipped; joined: or as a part of another."""
+    through = _SEEN_THROUGH if joined else {OpKind.CLIP}
+    return any(value in graph.outputs for value in values_through(uses(graph), name, through))

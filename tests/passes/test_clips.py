@@ -22,6 +22,7 @@ from tmc.passes.declared.adopt_scales import Declared
 from tmc.passes.declared.keep_ranges import keep_ranges
 from tmc.passes.declared.place_clips import place_clips
 from tmc.passes.quantise import quantise
+from tmc.passes.scales.choose_forms import choose_forms
 from tmc.passes.scales.choose_scales import choose_scales
 
 ENDS = {"low": -0.5, "high": 0.75}
@@ -164,6 +165,7 @@ def integer(graph: Graph, count: int = 6) -> tuple[Graph, list[float]]:
     """Return the integer graph, and the largest error of its output for each sample of the calibration."""
     size = tuple(graph.types["x"].shape)
     samples = {"x": np.random.default_rng(0).standard_normal((count, *size)).astype(np.float32)}
+    graph = choose_forms(graph)
     result = quantise(graph, choose_scales(graph, calibrate(graph, samples)))
     errors = []
     for x in samples["x"]:
@@ -254,11 +256,15 @@ def test_a_range_that_one_of_two_readers_sees_is_kept_for_it() -> None:
         {**LINEAR, "w2": normal(4, 4)},
     )
     samples = [{"x": x} for x in np.random.default_rng(0).standard_normal((6, 5, 8)).astype(np.float32)]
-    kept = keep_ranges(graph, lambda each: each, samples, meaningful=True)
+    kept = keep_ranges(graph, choose_forms, samples, meaningful=True)
     made = producers(kept.graph)
-    assert made["k"].inputs[0] == "f" and made["f"].kind is OpKind.CLIP and "h" in made["y"].inputs
+    assert (
+        made[made["k"].inputs[0]].inputs == ("f",)
+        and made["f"].kind is OpKind.CLIP
+        and "h" in made["y"].inputs
+    )
     assert (kept.declared, kept.clips, kept.cutting, kept.lost) == (1, 1, 1, 0)
-    noise = keep_ranges(graph, lambda each: each, samples, meaningful=False)
+    noise = keep_ranges(graph, choose_forms, samples, meaningful=False)
     assert noise.graph == kept.graph  # a range from 0 on is a ReLU
 
 

@@ -66,7 +66,7 @@ def test_all_ways_to_write_it_give_one_text(tmp_path: Path, variants: tuple[Vari
 def test_plain_attention(tmp_path: Path) -> None:
     graph = canonical(tmp_path, Variant())
     linear = OpKind.LINEAR
-    assert kinds(graph) == [linear, linear, linear, OpKind.ATTENTION, linear, OpKind.ADD]
+    assert kinds(graph) == [OpKind.CONVERT, linear, linear, linear, OpKind.ATTENTION, linear, OpKind.ADD]
     (attention,) = (op for op in graph.ops if isinstance(op.attrs, AttentionAttrs))
     assert attention.attrs == AttentionAttrs(heads=2, scale=WIDTH**-0.5)
     assert all(len(graph.types[op.output].shape) == 2 for op in graph.ops if op.output != "y")

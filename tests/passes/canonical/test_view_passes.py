@@ -78,7 +78,8 @@ def test_other_means_have_moves_before_them(text: str, moves: list[str]) -> None
     graph = graph_of(text, (6, 4))
     assert kinds(same_numbers(graph, fuse_mean_rows, 1e-6)).count("mean_rows") == 1
     after = same_numbers(graph, lambda before: run_passes(before, CANONICALISE), 1e-6)
-    assert [kind for kind in kinds(after) if kind != "reshape"] == [*moves, "mean_rows"]
+    others = ("reshape", "convert")  # a mean reads int8, x is int16
+    assert [kind for kind in kinds(after) if kind not in others] == [*moves, "mean_rows"]
 
 
 def test_order_is_depth_first_and_sums_are_sorted() -> None:

@@ -118,10 +118,18 @@ def summed(kind: str) -> Graph:
     return b.graph(("x",), ("y",))
 
 
-@pytest.mark.parametrize("kind", ["activations", "linear", "itself"])
-def test_values_of_int8_are_added_as_such(kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "role"),
+    [
+        ("activations", Role.ACTIVATION),
+        ("linear", Role.ACTIVATION),
+        ("itself", Role.ACTIVATION),
+        ("stream", Role.RESIDUAL),
+    ],
+)
+def test_values_are_added_as_they_are_stored(kind: str, role: Role) -> None:
     graph = summed(kind)
-    assert value_roles(graph)["sum"] is Role.ACTIVATION
+    assert value_roles(graph)["sum"] is role
     samples = {"x": np.random.default_rng(1).standard_normal((16, 6, 8)).astype(np.float32)}
     integer = quantise(graph, choose_scales(graph, calibrate(graph, samples)))
     assert [op.kind for op in integer.ops if op.output == "sum"] == [OpKind.QADD]
@@ -133,14 +141,11 @@ def test_values_of_int8_are_added_as_such(kind: str) -> None:
     assert 10 * np.log10(np.mean(expected**2) / np.mean((found - expected) ** 2)) > 30
 
 
-def test_a_sum_of_int8_and_the_stream_is_refused_by_name() -> None:
-    with pytest.raises(QuantisationError, match="sum: found operand %gelu as int8 with zero point, allowed"):
-        value_roles(summed("stream"))
-
-
-def test_a_linear_is_added_to_the_stream_as_before() -> None:
+@pytest.mark.parametrize(("norm", "role"), [(True, Role.BRANCH), (False, Role.RESIDUAL)])
+def test_a_linear_takes_in_the_sum_where_it_reads_int8(norm: bool, role: Role) -> None:
     b = GraphBuilder.seeded(0)
     x = b.input("x", 6, 8)
-    b.linear("y", b.layernorm("n", b.add("sum", x, b.linear("first", x, 8))), 4)
+    branch = b.linear("first", b.layernorm("m", x) if norm else x, 8)
+    b.linear("y", b.layernorm("n", b.add("sum", x, branch)), 4)
     roles = value_roles(b.graph(("x",), ("y",)))
-    assert (roles["first"], roles["sum"]) == (Role.BRANCH, Role.RESIDUAL)
+    assert (roles["first"], roles["sum"]) == (role, Role.RESIDUAL)

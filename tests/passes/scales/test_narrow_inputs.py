@@ -9,7 +9,6 @@ import pytest
 
 from tests.networks.small_transformer import GraphBuilder
 from tmc.ir import attrs as a
-from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.interpret import interpret
 from tmc.ir.types import Array, DType, Quant
@@ -17,6 +16,7 @@ from tmc.passes.calibrate.calibrate import calibrate
 from tmc.passes.calibrate.codes import dequantise, quantise_inputs
 from tmc.passes.quantise import quantise
 from tmc.passes.recipe import DEFAULT
+from tmc.passes.scales.choose_forms import choose_forms
 from tmc.passes.scales.choose_scales import choose_scales
 from tmc.passes.scales.narrow_inputs import narrow_inputs
 
@@ -105,11 +105,12 @@ def test_eight_bits_stay_int16_for_other_readers() -> None:
     assert kind.dtype is DType.S16 and kind.code_limits == (-128, 127)
 
 
-def test_what_no_kernel_reads_is_refused_by_name() -> None:
-    with pytest.raises(QuantisationError) as found:
-        integer(smoothed())
-    assert "found operand %x as int16 input, allowed int8 with zero point or int8 without" in str(found.value)
-    assert "an input is int8 where --recipe input_bits=8" in found.value.notes[0]
+@pytest.mark.parametrize("eight", [True, False])
+def test_an_input_is_converted_where_int8_is_read(eight: bool) -> None:
+    made = integer(choose_forms(smoothed()), eight=eight)
+    assert made.types["x"].dtype is (DType.S8 if eight else DType.S16)
+    first = next(op for op in made.ops if op.inputs[0] == "x")
+    assert first.kind is (OpKind.RESHAPE if eight else OpKind.QCONVERT)  # a view where it is int8 already
 
 
 def test_a_clip_where_the_codes_end_is_no_op() -> None:
