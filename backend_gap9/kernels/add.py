@@ -9,7 +9,13 @@ from itertools import product
 from tmc.backend_gap9.kernels.costs import costs_of, share
 from tmc.backend_gap9.kernels.operands import CHANNELS, ROWS, result, rows_of
 from tmc.backend_gap9.kernels.record import Arguments, Kernel, KernelRecord
-from tmc.backend_gap9.kernels.second_operand import check_second_rows, constant_row, row_pitch, second_rows
+from tmc.backend_gap9.kernels.second_operand import (
+    check_second_rows,
+    constant_lines,
+    constant_pitch,
+    constant_row,
+    second_rows,
+)
 from tmc.backend_gap9.program.expressions import mul
 from tmc.backend_gap9.program.program import Var
 from tmc.backend_gap9.target.target import Target
@@ -65,7 +71,7 @@ def _chosen(graph: Graph, op: Op) -> tuple[Kernel, ...]:
 def _numbers(graph: Graph, op: Op) -> Mapping[str, int]:
     attrs = op.attrs
     assert isinstance(attrs, QAddAttrs)
-    return {**row_pitch(graph, op), **{name: getattr(attrs, name) for name in _QUANTISATION}}
+    return {**constant_pitch(graph, op), **{name: getattr(attrs, name) for name in _QUANTISATION}}
 
 
 ADD = KernelRecord(
@@ -77,5 +83,6 @@ ADD = KernelRecord(
     _numbers,
     ("add", AddCosts),
     constant_row,
+    constant_lines,
     row_inputs=("x", "z"),
 )

@@ -1,10 +1,11 @@
-"""The second operand of kernels that work element by element: rows of a value, or a constant row for all."""
+"""The second operand of kernels of single elements: rows, computed or constant, or a row for all."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from tmc.backend_gap9.kernels.record import Arguments, OperandRule
+from tmc.backend_gap9.kernels.weight_rows import word_up
 from tmc.backend_gap9.program.expressions import expr, mul
 from tmc.backend_gap9.program.program import Var
 from tmc.ir.errors import PlanError
@@ -23,27 +24,29 @@ def _rows(a: Arguments) -> int:
 
 
 def constant_row(graph: Graph, op: Op) -> Mapping[str, Array]:
-    """Return z as a small table, if it is constant."""
+    """Return z as a small table, if it is a constant row for all."""
     z = graph.constants.get(op.inputs[1])
-    return {} if z is None else {"z": z.astype(z.dtype.newbyteorder("<"))}
+    return {} if z is None or constant_lines(graph, op) else {"z": z.astype(z.dtype.newbyteorder("<"))}
 
 
-def row_pitch(graph: Graph, op: Op) -> Mapping[str, int]:
+def constant_lines(graph: Graph, op: Op) -> tuple[str, ...]:
+    """Return z as lines that travel with the rows of x, if it is a constant of several."""
+    z = graph.constants.get(op.inputs[1])
+    return (op.inputs[1],) if z is not None and z.shape[0] > 1 else ()
+
+
+def constant_pitch(graph: Graph, op: Op) -> Mapping[str, int]:
     """Return the pitch of a constant z; that of any other comes with its tiles."""
-    return {"z_pitch": 0} if op.inputs[1] in graph.constants else {}
+    z = graph.types[op.inputs[1]]
+    if op.inputs[1] not in graph.constants:
+        return {}
+    return {"z_pitch": word_up(z.shape[1] * z.dtype.size_bytes) if constant_lines(graph, op) else 0}
 
 
 def check_second_rows(graph: Graph, op: Op) -> None:
-    """Refuse rows of z that no kernel takes. Raises: PlanError."""
+    """Refuse a computed row of z for all rows of x, which no kernel takes. Raises: PlanError."""
     rows, found = (graph.types[name].shape[0] for name in op.inputs[:2])
-    constant = op.inputs[1] in graph.constants
-    if constant and found > 1:
-        raise PlanError(
-            op.loc,
-            f"found {found} different constant rows beside %{op.inputs[0]}, allowed one row for all",
-            "give a constant that is the same for every row",
-        )
-    if not constant and found != rows:
+    if op.inputs[1] not in graph.constants and found != rows:
         raise PlanError(
             op.loc,
             f"found one computed row for all {rows} of %{op.inputs[0]}, allowed {rows} rows",

@@ -118,8 +118,23 @@ def computed_rows(graph: Graph, op: Op) -> tuple[tuple[str, str], ...]:
     return tuple((field, value) for field, value in operands if value not in graph.constants)
 
 
-def row_call(graph: Graph, op: Op, tile: Tile, tables: Tables, weight: Address | None = None) -> Call:
-    """Return the call for a tile of rows, and of channels where there are weights at an address."""
+def line_field(op: Op, table: str) -> str:
+    """Return the field of a line table: that of the operand whose rows it has, else `table`."""
+    return dict(zip(op.inputs, record_of(op.kind).row_inputs, strict=False)).get(table, "table")
+
+
+def row_call(
+    graph: Graph,
+    op: Op,
+    tile: Tile,
+    tables: Tables,
+    weight: Address | None = None,
+    lines: Operand | None = None,
+) -> Call:
+    """Return the call for a tile of rows, and of channels where there are weights at an address.
+
+    lines: the part of a line table that travels with the rows of the tile, if the op has one.
+    """
     record = record_of(op.kind)
     (kernel,) = record.chosen(graph, op)
     given = {"y": operand("y", tile.y, made_part(graph, op, tile))}
@@ -128,6 +143,8 @@ def row_call(graph: Graph, op: Op, tile: Tile, tables: Tables, weight: Address |
     for (field, value), (address, pitch) in zip(computed_rows(graph, op), places, strict=True):
         given[field] = operand(field, address, part(value, tile.row))
         numbers[f"{field}_pitch"] = pitch
+    if lines is not None:
+        given[lines.field] = lines
     if weight is not None:
         given["weight"] = operand("weight", weight, part(weight_block(graph, op), tile.channel))
     return kernel_call(graph, op, kernel, given, numbers, tables, tile.channel)

@@ -27,6 +27,7 @@ from tmc.backend_gap9.schedule.calls import (
     computed_rows,
     follower_call,
     kernel_call,
+    line_field,
     made_part,
     row_call,
 )
@@ -175,7 +176,7 @@ class _Rows(RowPlaces):
             channels=channels,
             more=tuple((self.row_tile(name), self.pitch(name)) for name in self.second_inputs(op)),
         )
-        return (row_call(self.context.graph, op, tile, self.tables()),)
+        return (row_call(self.context.graph, op, tile, self.tables(), lines=self.lines(op)),)
 
     def column_call(self, op: Op, each: ColumnRun) -> Stmt:
         """Return the call that moves a run of columns; those of one op write bytes of their own."""
@@ -269,11 +270,12 @@ class _Rows(RowPlaces):
         return round_up_to_word(mul(tile.channels, size_bytes))
 
     def lines(self, op: Op) -> Operand | None:
-        """Return the part of a follower's line table that has come with the row tile, if it has one."""
-        block = next(iter(line_blocks(self.context.graph, self.stage, op).values()), None)
-        if block is None:
+        """Return the part of an op's line table that has come with the row tile, if it has one."""
+        blocks = line_blocks(self.context.graph, self.stage, op)
+        if not blocks:
             return None
-        return operand("table", self.input_tile(block, self.t), part(block, self.row(self.t)))
+        ((table, block),) = blocks.items()
+        return operand(line_field(op, table), self.input_tile(block, self.t), part(block, self.row(self.t)))
 
     def store_channel_tile(self, op: Op, tile: Tile, slot: Slot) -> Dma:
         """Start storing the channel tile of a streamed value."""

@@ -22,7 +22,8 @@ Signs = tuple[Literal[1, -1], Literal[1, -1]]
 
 def sum_network(rows: int, columns: int) -> Graph:
     """Return a verified graph of conversions and sums, with an int16 input of a multiple of 2 columns."""
-    outputs = ("wider", "narrow", *(f"sum_{x}{z}{y}" for x, z, y in product(_TYPES, repeat=3)), "less")
+    outputs = ("wider", "narrow", *(f"sum_{x}{z}{y}" for x, z, y in product(_TYPES, repeat=3)))
+    outputs += ("less", "placed", "shifted")
     net = _network("sums", rows, columns, outputs)
     a = net.convert("a", "x", "s8", Quant((0.25,), -7))
     b = net.convert("b", a, "s16", Quant((0.0009,)))
@@ -37,12 +38,14 @@ def sum_network(rows: int, columns: int) -> Graph:
     row = net.row(columns)
     less = net.add("more", wide, row, "s16", Quant((0.002,)), signs=(-1, 1))
     net.add("less", less, less, "s8", Quant((0.2,)), signs=(1, 1))
+    net.add("placed", b, net.lines(rows, columns, DType.S16), "s16", Quant((0.002,)))
+    net.add("shifted", c, net.lines(rows, columns, DType.S8), "s8", Quant((0.4,), 3), signs=(1, -1))
     return net.graph()
 
 
 def product_network(rows: int, columns: int) -> Graph:
     """Return a verified graph of products, with an int16 input of a multiple of 2 columns."""
-    outputs = (*(f"product_{x}{z}{y}" for x, z, y in product(_TYPES, repeat=3)), "gated")
+    outputs = (*(f"product_{x}{z}{y}" for x, z, y in product(_TYPES, repeat=3)), "gated", "windowed")
     net = _network("products", rows, columns, outputs)
     a = net.convert("a", "x", "s8", Quant((0.25,), -7))
     b = net.convert("b", "x", "s16", Quant((0.0009,)))
@@ -53,6 +56,7 @@ def product_network(rows: int, columns: int) -> Graph:
         net.mul(f"product_{x}{z}{y}", pairs[x][0], pairs[z][1], y, quant)
     gate = net.mul("gate", b, net.row(columns), "s16", Quant((0.01,)))
     net.mul("gated", gate, gate, "s8", Quant((20.0,), -128))
+    net.mul("windowed", a, net.lines(rows, columns, DType.S8), "s8", Quant((3.0,), 4))
     return net.graph()
 
 
@@ -75,6 +79,13 @@ class _Network:
         """Return a constant row of int8."""
         line = np.random.default_rng(columns).integers(-128, 128, (1, columns)).astype(np.int8)
         return self.builder.constant(line, "row", quant=Quant((0.1,), 5))
+
+    def lines(self, rows: int, columns: int, dtype: DType) -> str:
+        """Return a constant row for each row of a value."""
+        ends = np.iinfo(dtype.numpy)
+        lines = np.random.default_rng(rows).integers(ends.min, ends.max + 1, (rows, columns))
+        quant = Quant((0.1,), 5) if dtype is DType.S8 else Quant((0.002,))
+        return self.builder.constant(lines.astype(dtype.numpy), "lines", quant=quant)
 
     def stored(self, name: str) -> tuple[Quant, Stored]:
         """Return the scale and the type of a value."""

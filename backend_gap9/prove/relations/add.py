@@ -1,9 +1,11 @@
-"""A call of a sum of two values: the same rows of both, or the constant row that all rows have."""
+"""A call of a sum of two values: the same rows of both, computed or constant, or a constant row for all."""
 
 from __future__ import annotations
 
+import numpy as np
+
 from tmc.backend_gap9.prove.claims import CheckedCall
-from tmc.backend_gap9.prove.relations.wanted import Wanted, all_lines
+from tmc.backend_gap9.prove.relations.wanted import ConstantLines, Wanted, all_lines, row_bytes
 from tmc.ir.graph import Graph
 from tmc.ir.integer.qadd import QAddAttrs
 
@@ -26,4 +28,7 @@ def relate_add(call: CheckedCall, graph: Graph) -> Wanted:
     constant = graph.constants.get(op.inputs[1])
     if constant is None:
         return Wanted({**values, "z": (op.inputs[1], row, 0)}, {}, numbers)
-    return Wanted(values, {"z": all_lines(constant)}, {**numbers, "z_pitch": 0})
+    if constant.shape[0] == 1:
+        return Wanted(values, {"z": all_lines(constant)}, {**numbers, "z_pitch": 0})
+    lines = np.arange(call.arguments["rows"])
+    return Wanted(values, {"z": ConstantLines(lines, row_bytes(constant)[row : row + lines.size])}, numbers)
