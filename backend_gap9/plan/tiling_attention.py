@@ -185,7 +185,7 @@ class AttentionTiles:
             tile=tile,
             compute_cycles=heads * compute,
             dma_cycles=heads * dma,
-            exposed_cycles=heads * exposed + first,
+            exposed_cycles=min(heads * exposed + first, heads * dma),  # none behind the last tile
             hiding_cycles=heads * hiding - last_hiding,
             operand_bytes=tile * pitch,
         )

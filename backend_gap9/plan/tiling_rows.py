@@ -206,11 +206,12 @@ class RowTiles:
         if op is linears[-1] and self._streamed(op) is not None:
             ends += self._store_cycles(op, turns[-1], channels - (tiles(channels, tile) - 1) * tile)
         follower = self._streamed(op)
+        dma, exposed = rest * first.dma + last.dma, rest * first.exposed + last.exposed
         return StepCost(
             tile=tile,
             compute_cycles=rest * first.compute + last.compute,
-            dma_cycles=rest * first.dma + last.dma,
-            exposed_cycles=rest * first.exposed + last.exposed + ends,
+            dma_cycles=dma,
+            exposed_cycles=min(exposed + ends, dma),  # behind the last tile nothing is loaded
             hiding_cycles=rest * first.slack,
             operand_bytes=tile * self._weight_pitch(op),
             result_bytes=0
