@@ -10,6 +10,9 @@ from tmc.frontend.importers.table import FOLDED_ONLY, IMPORTERS, STATIC, Importe
 from tmc.frontend.node import ImportState, Node, op_name
 from tmc.frontend.structure import tensor_array
 
+# Ops behind a Round of constants whose results are integers too.
+_KEEP_INTEGERS = frozenset({"Clip", "Add", "Sub", "Transpose", "Reshape", "Cast", "Identity"})
+
 
 def import_nodes(graph: onnx.GraphProto, state: ImportState) -> None:
     """Import all nodes; those without an importer are noted in `state.unsupported`, in file order."""
@@ -48,6 +51,17 @@ def _fold(proto: onnx.NodeProto, state: ImportState) -> None:
         state.known[proto.output[0]] = quantised.quantised_constant(Node(proto, state))
     else:
         state.known.update(fold_node(proto, state.known, state.opset))
+        _note_integers(proto, state)
+
+
+def _note_integers(proto: onnx.NodeProto, state: ImportState) -> None:
+    """Note constants that were rounded to integers, and the scales by which they become real weights."""
+    found = [name for name in proto.input if name in state.integers]
+    if proto.op_type == "Round" or (found and proto.op_type in _KEEP_INTEGERS):
+        state.integers.update(proto.output)
+    elif found and proto.op_type == "Mul":
+        scales = (state.known[name] for name in proto.input if name not in state.integers)
+        state.weight_scales.update(float(each) for scale in scales for each in scale.reshape(-1) if each > 0)
 
 
 def _import_branch(proto: onnx.NodeProto, state: ImportState) -> None:
@@ -92,6 +106,7 @@ def _importer(node: Node, kind: str) -> Importer:
 
     Raises: UnsupportedModel for arithmetic on codes.
     """
+    node.refuse_rounded()
     reads_codes = bool(node.proto.input) and node.codes(0) is not None
     if reads_codes and kind not in (*quantised.KEEP_CODES, "DequantizeLinear"):
         node.refuse(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -47,6 +47,11 @@ class ImportState:
     uploaded: dict[str, str] = field(default_factory=dict)
     # ONNX tensors that hold 8-bit codes: what they stand for, and what uint8 ones have more than int8 ones
     codes: dict[str, tuple[FakeQuantiseAttrs, int]] = field(default_factory=dict)
+    # ONNX tensors that a Round gives: the value before it, and the node; those of a Clip, with its limits
+    rounded: dict[str, tuple[str, str]] = field(default_factory=dict)
+    clipped: dict[str, tuple[str, float, float]] = field(default_factory=dict)
+    # known tensors that were rounded to integers
+    integers: set[str] = field(default_factory=set)
     # ONNX tensors that are another value between zeros: that value, zeros before and behind for each axis
     padded: dict[str, tuple[str, tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
     # the scales of constants that the file holds as integers
@@ -54,6 +59,20 @@ class ImportState:
     # nodes without an importer, and ONNX tensors that follow from them
     unsupported: list[onnx.NodeProto] = field(default_factory=list)
     out_of_reach: set[str] = field(default_factory=set)
+
+
+def refuse_rounded(state: ImportState, names: Iterable[str]) -> None:
+    """Refuse to read what a Round gives.
+
+    Raises: UnsupportedModel naming the Round.
+    """
+    for name in names:
+        if name in state.rounded:
+            raise UnsupportedModel(
+                f"{state.rounded[name][1]} (Round)",
+                "found a Round of any number, allowed one with a Clip to 16 bits or less before or behind it",
+                "clip to the ends of the codes, as in torch.clamp(torch.round(x / s), -128, 127) * s",
+            )
 
 
 class Node:
@@ -89,6 +108,31 @@ class Node:
     def declare_codes(self, name: str, attrs: FakeQuantiseAttrs, shift: int) -> None:
         """Note that an ONNX tensor holds codes: int8 ones, plus `shift`."""
         self._state.codes[name] = (attrs, shift)
+
+    def declare_rounded(self) -> None:
+        """Note that the result is input 0 rounded: what only a Clip may read."""
+        self._state.rounded[self.proto.output[0]] = (self.value(0), self.loc)
+
+    def rounded(self, index: int) -> str | None:
+        """Return the value that an input is the Round of, None if it is none."""
+        return self._state.rounded.get(self.proto.input[index], (None, ""))[0]
+
+    def refuse_rounded(self) -> None:
+        """Refuse a Round that something but a Clip reads."""
+        if self.proto.op_type != "Clip":
+            refuse_rounded(self._state, self.proto.input)
+
+    def declare_clipped(self, low: float, high: float) -> None:
+        """Note that the result is input 0 clipped."""
+        self._state.clipped[self.proto.output[0]] = (self.value(0), low, high)
+
+    def clipped(self, index: int) -> tuple[str, float, float] | None:
+        """Return what an input is the Clip of, and its limits, None if it is none."""
+        return self._state.clipped.get(self.proto.input[index])
+
+    def declare_integers(self) -> None:
+        """Note that the file computes with integers: that constants may be some."""
+        self._state.weight_scales.add(1.0)
 
     def declare_padding(self, name: str, before: tuple[int, ...], after: tuple[int, ...]) -> None:
         """Note that an ONNX tensor is input 0 with so many zeros around it, on each axis."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tmc.frontend.import_nodes import import_nodes
 from tmc.frontend.input_types import NO_SHAPES, Shapes, input_types
-from tmc.frontend.node import ImportState
+from tmc.frontend.node import ImportState, refuse_rounded
 from tmc.frontend.qoperator import expand_qoperators
 from tmc.frontend.read_model import opset_of, read_model
 from tmc.frontend.structure import tensor_array
@@ -55,6 +55,7 @@ def load_model(path: Path, name: str | None = None, shapes: Shapes = NO_SHAPES) 
     import_nodes(graph, state)
     if state.unsupported:
         raise unsupported_nodes(state.unsupported)
+    refuse_rounded(state, outputs)
     for output in outputs:
         if output not in state.values:
             what = "a constant" if output in known else "nothing"

@@ -17,6 +17,7 @@ from tmc.ir.types import Quant
 from tmc.passes.calibrate.calibrate import Ranges, calibrate
 from tmc.passes.calibrate.calibration import Calibration
 from tmc.passes.canonical.canonicalise import CANONICALISE
+from tmc.passes.declared.fold_steps import fold_steps
 from tmc.passes.declared.keep_ranges import KeptRanges, keep_ranges
 from tmc.passes.declared.kept_declarations import KeptDeclarations
 from tmc.passes.declared.lower_declared import lower_declared, prepare_declared
@@ -98,6 +99,7 @@ def _by_recipe(
     watch: Watch,
 ) -> Quantised:
     watch.stage("bring to canonical form")
+    graph = fold_steps(graph)
     declared = keep_ranges(
         graph,
         lambda stripped: run_passes(stripped, how.canonicalise, watch.done),

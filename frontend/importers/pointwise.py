@@ -107,12 +107,18 @@ def where(node: Node) -> Sequence[str]:
 
 
 def clip(node: Node) -> Sequence[str]:
-    """Clip to known limits: attributes before opset 11, operands since."""
+    """Clip to known limits."""
+    low, high = limits(node)
+    if (low, high) == (0.0, UNLIMITED):
+        return [node.apply(OpKind.RELU, node.value(0))]
+    return [node.apply(OpKind.CLIP, node.value(0), low, high)]
+
+
+def limits(node: Node) -> tuple[float, float]:
+    """Return the limits of a Clip: attributes before opset 11, operands since."""
     ends = []
     for index, name, unlimited in ((1, "min", -UNLIMITED), (2, "max", UNLIMITED)):
         known = node.known(index, name) if node.has(index) else np.array(node.attribute(name, unlimited))
         node.refuse(known.size != 1, f"{known.size} numbers as {name}", "one")
         ends.append(min(max(float(known.reshape(-1)[0]), -UNLIMITED), UNLIMITED))
-    if ends == [0.0, UNLIMITED]:
-        return [node.apply(OpKind.RELU, node.value(0))]
-    return [node.apply(OpKind.CLIP, node.value(0), *ends)]
+    return ends[0], ends[1]

@@ -100,7 +100,7 @@ def check_piecewise(path: Path, graph: Graph, samples: Sequence[Mapping[str, Arr
     worst = 0.0
     for number, sample in enumerate(samples):
         expected = run_session(session, path, sample)
-        codes = {op.output: _signed(expected[tensors[op.output]]) for op in roundings}
+        codes = {op.output: _signed(expected[tensors[op.output]], op.attrs) for op in roundings}
         forced = {op.output: _real(codes[op.output], op.attrs) for op in roundings}
         found = interpret_finite(pieces, {**sample, **forced})
         for op in roundings:
@@ -122,7 +122,7 @@ def _open(path: Path, graph: Graph) -> tuple[onnxruntime.InferenceSession, dict[
     made = {
         node_name(node): node.output[0]
         for node in model.graph.node
-        if node.op_type == "QuantizeLinear" or node.op_type in QOPERATORS
+        if node.op_type in ("QuantizeLinear", "Round", "Clip") or node.op_type in QOPERATORS
     }
     tensors = {
         op.output: made[op.loc] for op in graph.ops if op.kind is OpKind.FAKE_QUANTISE and op.loc in made
@@ -146,8 +146,11 @@ def _cut(graph: Graph, roundings: list[Op]) -> Graph:
     )
 
 
-def _signed(codes: Array) -> Array:
+def _signed(codes: Array, attrs: object) -> Array:
     """Return codes as the graph counts them: unsigned ones of n bits less 2^(n - 1)."""
+    if codes.dtype.kind == "f":
+        assert isinstance(attrs, FakeQuantiseAttrs)
+        return np.asarray(codes.astype(np.int32) + attrs.zero_point)
     half = 1 << (8 * codes.dtype.itemsize - 1) if codes.dtype.kind == "u" else 0
     return np.asarray(codes.astype(np.int32) - half)
 

@@ -115,16 +115,17 @@ class DeclaredCodes:
         low = INT8.low * positive + INT8.high * negative + integers[0]
         high = INT8.high * positive + INT8.low * negative + integers[0]
         ranges = tuple(CodeRange(int(least), int(most)) for least, most in zip(low, high, strict=True))
-        return Root(value, ranges, tuple(steps), tuple(rest), linear, op)
+        return Root(value, ranges, tuple(steps), tuple(rest), linear, op, tuple(steps))
 
-    def sums(self, root: Root) -> str:
-        """Return the int32 value of the sums of a linear op."""
+    def sums(self, root: Root, name: str = "") -> str:
+        """Return the int32 value of the sums of a linear op; as `name`, of what they stand for behind it."""
         op, linear = root.op, root.linear
         assert op is not None and linear is not None, "lower_declared asks for the sums of linear ops alone"
-        key = ("sums", op.output)
+        same, name = root.slope == root.steps or not name, name or op.output
+        name = op.output if same else name
+        key = ("sums", name)
         if key not in self._stored:
-            name = op.output
-            scales = tuple(float(step) for step in root.slope)
+            scales = tuple(float(step) for step in (root.steps if same else root.slope))
             same = len(set(scales)) == 1
             quant = Quant(scales[:1]) if same else Quant(scales, per="channel")
             operands = self._linear_operands(name, root, linear)

@@ -83,8 +83,8 @@ class _Lowering:
             x = self._known[name]
             if isinstance(x, Coded) and x.grid is not None and in_order(x.index):
                 self._codes.output(name, self._codes.rounded(x), x.index.shape)
-            elif isinstance(x, Sums) and not x.relu and in_order(x.index):
-                self._codes.output(name, self._codes.sums(x.root), x.index.shape)
+            elif isinstance(x, Sums) and _stands_for_sums(x) and in_order(x.index):
+                self._codes.output(name, self._codes.sums(x.root, name), x.index.shape)
             else:
                 raise QuantisationError(
                     f"output %{name}",
@@ -139,15 +139,22 @@ class _Lowering:
     def _given(self, op: Op, x: InputValue, attrs: a.FakeQuantiseAttrs | a.RequantShiftAttrs) -> Coded:
         """Return the codes of the graph's input: the caller makes them."""
         root = Root(x.name, (INT8,), (Fraction(1),), (Fraction(0),))
-        first = self._inputs.setdefault(x.name, Rounding(root, op, attrs))
-        if first.attrs != attrs:
+        grid = Rounding(root, op, attrs)
+        port = attrs
+        if isinstance(attrs, a.FakeQuantiseAttrs) and not x.plain:
+            zero_point = attrs.zero_point + x.offset / Fraction(attrs.scale)
+            if zero_point.denominator != 1 or not -128 <= zero_point <= 127 or x.slope <= 0:
+                raise self._error(op, f"a rounding of input %{x.name} whose zero point is no code")
+            port = replace(attrs, scale=float(Fraction(attrs.scale) / x.slope), zero_point=int(zero_point))
+        first = self._inputs.setdefault(x.name, grid if port is attrs else Rounding(root, op, port))
+        if first.attrs != port:
             raise self._error(op, f"a second rounding of input %{x.name}, with another scale")
         self._codes.give(first)
-        return Coded(first, first.reals(), first, x.index)
+        return Coded(first, grid.reals(), grid, x.index)
 
     def _integers(self, op: Op, x: InputValue) -> Coded:
         """Take an input that nothing rounds as integers, in a network of integers."""
-        if all(other.kind is not OpKind.REQUANT_SHIFT for other in self.graph.ops):
+        if not x.plain or _no_shifts(self.graph):
             raise self._error(op, f"input %{x.name}, which nothing rounds to codes")
         high = 255 if x.name in self._unsigned_inputs else 127
         integers = self._given(op, x, a.RequantShiftAttrs(0, high - 255, high))
@@ -176,7 +183,11 @@ class _Lowering:
     def _pointwise(self, op: Op, x: LoweredValue) -> LoweredValue:
         """Apply a function of single elements: to 256 reals, or, with a constant per channel, to a line."""
         if isinstance(x, Coded) and self._is_uniform(op, x):
-            return Coded(x.source, self._evaluate(op, x), None, x.index)
+            reals = self._evaluate(op, x)
+            return Coded(x.source, reals, self._moved(op, x, reals), x.index)
+        if isinstance(x, InputValue) and op.kind in _LINES and self._number(op) is not None:
+            slope, offset = _LINES[op.kind](x.slope, x.offset, Fraction(self._number(op) or 0.0))
+            return replace(x, slope=slope, offset=offset)
         if isinstance(x, Sums) and op.kind is OpKind.RELU:
             return replace(x, relu=True)
         if sum(name in self._known for name in op.inputs) > 1:
@@ -198,6 +209,30 @@ class _Lowering:
             x.root, slope=tuple(line[0] for line in lines), offset=tuple(line[1] for line in lines)
         )
         return replace(x, root=root)
+
+    def _moved(self, op: Op, x: Coded, reals: Array) -> Rounding | None:
+        """Return the grid of codes that an op has moved or stretched by a number, if it is one."""
+        number, grid = self._number(op), x.grid
+        if number is None or grid is None or not isinstance(grid.attrs, a.FakeQuantiseAttrs):
+            return None
+        slope, offset = _LINES[op.kind](grid.scale, -grid.zero_point * grid.scale, Fraction(number))
+        zero_point = -offset / slope if slope > 0 else Fraction(1, 2)
+        if zero_point.denominator != 1 or not -128 <= zero_point <= 127:
+            return None
+        attrs = replace(grid.attrs, scale=float(slope), zero_point=int(zero_point))
+        steps = np.rint(x.reals / np.float32(grid.scale))
+        same = np.array_equal((steps - float(zero_point - grid.zero_point)) * np.float32(slope), reals)
+        return replace(grid, op=op, attrs=attrs) if same else None
+
+    def _number(self, op: Op) -> float | None:
+        """Return the number that an op adds, takes away, multiplies or divides by, if it does that."""
+        constants = [name for name in op.inputs if name in self.graph.constants]
+        if op.kind not in _LINES or len(constants) != 1:
+            return None
+        constant = self.graph.constants[constants[0]]
+        first = op.kind in (OpKind.SUB, OpKind.DIV) and constants[0] == op.inputs[0]
+        usable = constant.size == 1 and not first and (op.kind is not OpKind.DIV or constant.all())
+        return float(constant.reshape(-1)[0]) if usable else None
 
     def _line(self, op: Op, x: Coded) -> Sums:
         """Return codes as integers that each channel may scale and shift on its own."""
@@ -248,6 +283,16 @@ class _Lowering:
         return QuantisationError(
             op.loc, f"found {found}, allowed what follows exactly from codes", *notes, _NOTE
         )
+
+
+def _stands_for_sums(x: Sums) -> bool:
+    """Tell whether integer sums, times a positive number for each channel, are all that a value is."""
+    pairs = zip(x.root.slope, x.root.offset, strict=True)
+    return not x.relu and all(slope > 0 and abs(offset) <= slope / 2 for slope, offset in pairs)
+
+
+def _no_shifts(graph: Graph) -> bool:
+    return all(op.kind is not OpKind.REQUANT_SHIFT for op in graph.ops)
 
 
 _Line = tuple[Fraction, Fraction]

@@ -19,7 +19,8 @@ class Root:
 
     value: the int8 value that holds them, or, with `linear`, the one that the linear op `op` of these codes
     reads.
-    codes: the range of each channel; the graph's input has one channel here.
+    codes: the range of each channel; the graph's input has one channel here. steps: what one of the sums of
+    `linear` stands for where they are made.
     """
 
     value: str
@@ -28,6 +29,7 @@ class Root:
     offset: tuple[Fraction, ...]
     linear: LinearCodes | None = None
     op: Op | None = None
+    steps: tuple[Fraction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,10 +72,20 @@ class Rounding:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InputValue:
-    """A graph input, or a view of it, before its rounding. index: which element of the input stands where."""
+    """A graph input, or a view of it, before its rounding: what was given, times slope, plus offset.
+
+    index: which element of the input stands where.
+    """
 
     name: str
     index: Array
+    slope: Fraction = Fraction(1)
+    offset: Fraction = Fraction(0)
+
+    @property
+    def plain(self) -> bool:
+        """Tell whether this is what was given."""
+        return self.slope == 1 and self.offset == 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

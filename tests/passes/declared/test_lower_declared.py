@@ -148,6 +148,10 @@ REFUSED = {
     "row constants": ([*INPUT, node("Mul", "r rows", "h"), *END], "a constant that differs from row to row"),
     "far too large": (
         [*INPUT, node("Mul", "r huge", "a"), node("Mul", "a line", "h"), *END],
+        "found results up to",
+    ),
+    "a function times a row": (
+        [*INPUT, node("Tanh", "r", "a"), node("Mul", "a line", "h"), *END],
         "mul of a value that is not rounded",
     ),
     "no rounding at the end": (
