@@ -124,6 +124,13 @@ class MeanRowsAttrs(Attrs):
 
 
 @dataclass(frozen=True, slots=True)
+class MaxRowsAttrs(Attrs):
+    """The largest of each run of group_rows rows, column by column: [M, C] -> [M / group_rows, C]."""
+
+    group_rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class InterpolateRowsAttrs(Attrs):
     """Stretch [M, C] to `rows` rows: linear between row centres; the end rows are held beyond them."""
 

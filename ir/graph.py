@@ -64,6 +64,8 @@ class OpKind(Enum):
     CONVERT = "convert"
     # rows in another order, float or integer
     PERMUTE_ROWS = "permute_rows"
+    # the largest of runs of rows, float or integer
+    MAX_ROWS = "max_rows"
     # integer ops
     QLINEAR = "qlinear"
     QREQUANTISE = "qrequantise"

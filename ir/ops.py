@@ -45,6 +45,10 @@ def _permute_rows(x: Sequence[Array], attrs: a.PermuteRowsAttrs) -> Array:
     return np.ascontiguousarray(grouped.transpose(1, 0, 2)).reshape(rows, columns)
 
 
+def _max_rows(x: Array, attrs: a.MaxRowsAttrs) -> Array:
+    return np.asarray(x.reshape(-1, attrs.group_rows, x.shape[1]).max(axis=1))
+
+
 OPS: Mapping[OpKind, OpDef] = {
     OpKind.RESHAPE: OpDef(
         ("x",), a.ReshapeAttrs, s.reshape, lambda x, at: x[0].reshape(at.shape), "view", "view"
@@ -166,6 +170,9 @@ OPS: Mapping[OpKind, OpDef] = {
     ),
     OpKind.CONVERT: OpDef(
         ("x",), a.ConvertAttrs, s.unary, lambda x, _: x[0], "x, stored in another form", "pointwise"
+    ),
+    OpKind.MAX_ROWS: OpDef(
+        ("x",), a.MaxRowsAttrs, s.max_rows, lambda x, at: _max_rows(x[0], at), "largest of runs of rows"
     ),
     OpKind.QLINEAR: qlinear.OP,
     OpKind.QREQUANTISE: qrequantise.OP,

@@ -327,6 +327,13 @@ def mean_rows(types: Types, attrs: a.MeanRowsAttrs) -> TensorType:
     return _f32((rows // attrs.group_rows, columns), types)
 
 
+def max_rows(types: Types, attrs: a.MaxRowsAttrs) -> TensorType:
+    """[M, C] to [M / g, C] of f32, s8, s16 or s32."""
+    rows, columns = operand_shape("x", types[0], 2, DType.F32, DType.S8, DType.S16, DType.S32)
+    divides(attrs.group_rows, rows, "rows in a group")
+    return TensorType(types[0].dtype, (rows // attrs.group_rows, columns))
+
+
 def depthwise_rows(types: Types, attrs: a.Attrs) -> TensorType:
     """[M, C] with an odd number of taps for each column."""
     rows, columns = operand_shape("x", types[0], 2, DType.F32)

@@ -13,7 +13,9 @@ from tmc.ir.ops import OPS, arity_allowed
 from tmc.ir.types import DType, Quant
 
 # Ops whose results have the scales of their operand.
-CARRIED = frozenset({OpKind.RESHAPE, OpKind.TRANSPOSE, OpKind.PERMUTE_ROWS, OpKind.QINTERPOLATE_ROWS})
+CARRIED = frozenset(
+    {OpKind.RESHAPE, OpKind.TRANSPOSE, OpKind.PERMUTE_ROWS, OpKind.MAX_ROWS, OpKind.QINTERPOLATE_ROWS}
+)
 
 
 def verify(graph: Graph) -> None:
@@ -125,7 +127,8 @@ def _verify_carried(graph: Graph, op: Op, where: str) -> None:
     if quant is None or quant.per is None or op.kind is OpKind.RESHAPE:
         return
     # Rows that change places keep the scales of their channels, if every row has all of them.
-    whole_rows = op.kind is OpKind.PERMUTE_ROWS and given.shape[-1] % len(quant.scale) == 0
+    by_rows = op.kind in (OpKind.PERMUTE_ROWS, OpKind.MAX_ROWS)
+    whole_rows = by_rows and given.shape[-1] % len(quant.scale) == 0
     if quant.per != "channel" or not whole_rows:
         raise VerifyError(
             where,

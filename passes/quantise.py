@@ -34,6 +34,7 @@ from tmc.passes.scales.value_roles import Role
 WRITERS: Mapping[OpKind, Callable[[IntegerBuilder, Op], None]] = {
     OpKind.RESHAPE: emit_view,
     OpKind.PERMUTE_ROWS: emit_view,
+    OpKind.MAX_ROWS: emit_view,
     OpKind.CLIP: lambda builder, op: emit_clip(builder, op, op),
     OpKind.INTERPOLATE_ROWS: emit_interpolate,
     OpKind.TRANSPOSE: emit_transpose,

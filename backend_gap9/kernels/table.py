@@ -19,6 +19,7 @@ from tmc.backend_gap9.kernels.gather import GATHER
 from tmc.backend_gap9.kernels.interpolate_rows import INTERPOLATE_ROWS
 from tmc.backend_gap9.kernels.layernorm import LAYERNORM
 from tmc.backend_gap9.kernels.linear import LINEAR
+from tmc.backend_gap9.kernels.max_rows import MAX_ROWS
 from tmc.backend_gap9.kernels.mean_rows import MEAN_ROWS
 from tmc.backend_gap9.kernels.mul import MUL
 from tmc.backend_gap9.kernels.permute_rows import PERMUTE_ROWS
@@ -41,6 +42,7 @@ RECORDS: Mapping[tuple[OpKind, Engine], KernelRecord] = {
         ROPE,
         ATTENTION,
         MEAN_ROWS,
+        MAX_ROWS,
         DEPTHWISE_ROWS,
         INTERPOLATE_ROWS,
         PERMUTE_ROWS,

@@ -146,6 +146,27 @@ static void measure_mean(void)
     end_cases();
 }
 
+static void measure_max(void)
+{
+    const tmc_max_rows_args args = {
+        .x = x, .y = y, .x_pitch = Y_PITCH, .y_pitch = 2 * CHANNELS, .rows = ROWS, .channels = CHANNELS,
+        .group_rows = ROWS,
+    };
+    begin_case("max_rows", "80x192", ROWS * CHANNELS, 0);
+    tmc_max_rows_s8s8_xpulp(&args);
+    end_cases();
+    tmc_max_rows_args wide = args;
+    wide.channels = CHANNELS / 2;
+    begin_case("max_rows_wide", "80x96", ROWS * CHANNELS / 2, 0);
+    tmc_max_rows_s16s16_xpulp(&wide);
+    end_cases();
+    tmc_max_rows_args runs = args;
+    runs.group_rows = 10;
+    begin_case("max_rows_runs", "8x10x192", ROWS * CHANNELS, 0);
+    tmc_max_rows_s8s8_xpulp(&runs);
+    end_cases();
+}
+
 static void measure_depthwise(void)
 {
     const tmc_depthwise_rows_args args = {
@@ -294,6 +315,7 @@ void measure(void)
         measure_mul();
         measure_rope();
         measure_mean();
+        measure_max();
         measure_depthwise();
         measure_interpolate();
         measure_permute();

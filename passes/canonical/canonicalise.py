@@ -14,7 +14,7 @@ from tmc.passes.canonical.fuse_function import fuse_function
 from tmc.passes.canonical.fuse_gelu import fuse_gelu
 from tmc.passes.canonical.fuse_interpolation import fuse_interpolation
 from tmc.passes.canonical.fuse_layernorm import fuse_layernorm
-from tmc.passes.canonical.fuse_mean_rows import fuse_mean_rows
+from tmc.passes.canonical.fuse_reductions import fuse_reductions
 from tmc.passes.canonical.fuse_rope import fuse_rope
 from tmc.passes.canonical.fuse_silu import fuse_silu
 from tmc.passes.canonical.gather_heads import gather_heads
@@ -53,7 +53,7 @@ _RECOGNISE: tuple[Pass | NamedPass, ...] = (
     recogniser(drop_shared_rotation),  # before fuse_rope, which cannot express one that depends on the head
     recogniser(fuse_rope),
     recogniser(gather_heads),  # the plumbing of q, k and v becomes one gather of columns each
-    fuse_mean_rows,
+    fuse_reductions,
     recogniser(fuse_interpolation),  # late: the sums inside rotations, seen in vain, are gone
     fuse_function,  # what is left of functions of one element, once all with names are recognised
     recogniser(sink_factors),  # what no op before it took in

@@ -20,6 +20,7 @@ CANONICAL = (
     OpKind.ROPE,
     OpKind.ATTENTION,
     OpKind.MEAN_ROWS,
+    OpKind.MAX_ROWS,
     OpKind.DEPTHWISE_ROWS,
     OpKind.INTERPOLATE_ROWS,
     OpKind.PERMUTE_ROWS,

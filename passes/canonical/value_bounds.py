@@ -80,7 +80,14 @@ def _between(low: float, high: float | None) -> Rule:
 
 _RULES: Mapping[OpKind, Rule] = {
     **dict.fromkeys(
-        (OpKind.RESHAPE, OpKind.PERMUTE_ROWS, OpKind.TRANSPOSE, OpKind.MEAN_ROWS, OpKind.INTERPOLATE_ROWS),
+        (
+            OpKind.RESHAPE,
+            OpKind.PERMUTE_ROWS,
+            OpKind.TRANSPOSE,
+            OpKind.MEAN_ROWS,
+            OpKind.MAX_ROWS,
+            OpKind.INTERPOLATE_ROWS,
+        ),
         _same,
     ),
     OpKind.ATTENTION: _attention,

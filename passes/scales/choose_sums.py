@@ -13,7 +13,7 @@ from tmc.passes.integer_ops.activation_table import ACTIVATIONS
 _INT8 = frozenset({*ACTIVATIONS, OpKind.ATTENTION, OpKind.DEPTHWISE_ROWS, OpKind.LINEAR, OpKind.LAYERNORM})
 _INT16 = frozenset({OpKind.LINEAR, OpKind.LAYERNORM})
 # Stored as the operand is; blends and transposes are of int16 values alone.
-_AS_OPERAND = frozenset({OpKind.RESHAPE, OpKind.PERMUTE_ROWS, OpKind.CLIP, OpKind.GATHER})
+_AS_OPERAND = frozenset({OpKind.RESHAPE, OpKind.PERMUTE_ROWS, OpKind.MAX_ROWS, OpKind.CLIP, OpKind.GATHER})
 _INT16_AS_OPERAND = frozenset({OpKind.INTERPOLATE_ROWS, OpKind.TRANSPOSE})
 
 

@@ -35,6 +35,7 @@ SAME_AS_OPERAND = frozenset(
     {
         OpKind.RESHAPE,
         OpKind.PERMUTE_ROWS,
+        OpKind.MAX_ROWS,
         OpKind.INTERPOLATE_ROWS,
         OpKind.TRANSPOSE,
         OpKind.CLIP,
@@ -54,6 +55,7 @@ READS: Mapping[OpKind, tuple[frozenset[Role], ...]] = {
     OpKind.MEAN_ROWS: (_INT8,),
     OpKind.RESHAPE: (_STORED | {Role.LOGITS},),
     OpKind.PERMUTE_ROWS: (_STORED,),
+    OpKind.MAX_ROWS: (_STORED | {Role.LOGITS},),
     OpKind.DEPTHWISE_ROWS: (_INT8,),
     OpKind.INTERPOLATE_ROWS: (_WIDE,),
     OpKind.TRANSPOSE: (_WIDE,),
@@ -87,7 +89,15 @@ NOTE = "the integer form covers transformer blocks; docs/numerics.md lists what 
 # Ops that read a LayerNorm or a linear as int16; of the others, most read int8.
 WIDE_READERS = frozenset({OpKind.ADD, OpKind.LAYERNORM, OpKind.INTERPOLATE_ROWS, OpKind.TRANSPOSE})
 _SEEN_THROUGH = frozenset(
-    {OpKind.RESHAPE, OpKind.PERMUTE_ROWS, OpKind.CLIP, OpKind.GATHER, OpKind.CONVERT, OpKind.CONCAT}
+    {
+        OpKind.RESHAPE,
+        OpKind.PERMUTE_ROWS,
+        OpKind.MAX_ROWS,
+        OpKind.CLIP,
+        OpKind.GATHER,
+        OpKind.CONVERT,
+        OpKind.CONCAT,
+    }
 )
 
 

@@ -233,6 +233,13 @@ def test_mean_rows() -> None:
     assert_close(evaluate(K.MEAN_ROWS, [x], a.MeanRowsAttrs(3)), expected)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.int8, np.int16, np.int32])
+def test_max_rows(dtype: Any) -> None:
+    x = np.array([[1, -7], [-3, -5], [4, -9], [2, 0]], dtype=dtype)
+    found = evaluate(K.MAX_ROWS, [x], a.MaxRowsAttrs(2))
+    assert found.dtype == dtype and found.tolist() == [[1, -5], [4, 0]]
+
+
 def test_fake_quantise() -> None:
     x = np.array([-100, -0.75, -0.25, 0, 0.25, 0.75, 1.25, 30, 100], dtype=np.float32)
     found = evaluate(K.FAKE_QUANTISE, [x], a.FakeQuantiseAttrs(0.5, -3, -128, 60))

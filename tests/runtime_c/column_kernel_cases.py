@@ -8,7 +8,7 @@ import numpy as np
 
 from tests.runtime_c.kernel_interface import Case, Kernels, Rows, blank, packed_weights
 from tests.runtime_c.random_operands import cores_in_some_order, integers
-from tmc.ir.attrs import PermuteRowsAttrs
+from tmc.ir.attrs import MaxRowsAttrs, PermuteRowsAttrs
 from tmc.ir.graph import OpKind
 from tmc.ir.integer.qdepthwise_rows import QDepthwiseRowsAttrs, qdepthwise_rows
 from tmc.ir.integer.qinterpolate_rows import QInterpolateRowsAttrs, qinterpolate_rows
@@ -45,6 +45,30 @@ def check_mean_rows(
         shift=attrs.shift,
     )
     np.testing.assert_array_equal(y.read(), expected)
+
+
+def check_max_rows(name: str, dtype: Any) -> Case:
+    """Return the case of a kernel of the largest of runs of rows."""
+
+    def case(kernels: Kernels, rng: np.random.Generator, groups: int, group_rows: int, channels: int) -> None:
+        rows = groups * group_rows
+        x = integers(rng, (rows, channels), dtype)
+        expected = OPS[OpKind.MAX_ROWS].evaluate([x], MaxRowsAttrs(group_rows))
+        x_rows, y = Rows(x, int(rng.integers(3))), blank(groups, channels, dtype, int(rng.integers(3)))
+        kernels(
+            name,
+            cores_in_some_order(rng),
+            x=x_rows.memory,
+            x_pitch=x_rows.pitch,
+            y=y.memory,
+            y_pitch=y.pitch,
+            rows=rows,
+            channels=channels,
+            group_rows=group_rows,
+        )
+        np.testing.assert_array_equal(y.read(), expected)
+
+    return case
 
 
 def check_depthwise(name: str, *, table: bool = False) -> Case:

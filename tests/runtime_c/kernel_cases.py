@@ -23,6 +23,7 @@ from tests.runtime_c.attention_kernel_cases import (
 from tests.runtime_c.column_kernel_cases import (
     check_depthwise,
     check_interpolate,
+    check_max_rows,
     check_mean_rows,
     check_permute,
 )
@@ -284,6 +285,9 @@ CASES: dict[str, Case] = {
     "tmc_attention_softmax_bias_s16s16u8": check_softmax_bias,
     "tmc_attention_values_u8s8s8": check_values,
     "tmc_mean_rows_s8s16": check_mean_rows,
+    "tmc_max_rows_s8s8": check_max_rows("tmc_max_rows_s8s8", np.int8),
+    "tmc_max_rows_s16s16": check_max_rows("tmc_max_rows_s16s16", np.int16),
+    "tmc_max_rows_s32s32": check_max_rows("tmc_max_rows_s32s32", np.int32),
     "tmc_depthwise_rows_s8s8": check_depthwise("tmc_depthwise_rows_s8s8"),
     "tmc_depthwise_rows_table_s8s8": check_depthwise("tmc_depthwise_rows_table_s8s8", table=True),
     "tmc_interpolate_rows_s16s16": check_interpolate("tmc_interpolate_rows_s16s16", "rows"),

@@ -17,7 +17,13 @@ from numpy.typing import NDArray
 from tests.runtime_c.building import RUNTIME
 from tests.runtime_c.target_header import GAP9
 
-HEADERS = ("tmc_kernels.h", "tmc_element_kernels.h", "tmc_attention_kernels.h", "tmc_move_kernels.h")
+HEADERS = (
+    "tmc_kernels.h",
+    "tmc_element_kernels.h",
+    "tmc_attention_kernels.h",
+    "tmc_move_kernels.h",
+    "tmc_reduction_kernels.h",
+)
 HEADER = "".join((RUNTIME / "include" / name).read_text() for name in HEADERS)
 # Content of bytes that a kernel must not write.
 UNTOUCHED = 0x5C

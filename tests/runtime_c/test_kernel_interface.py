@@ -21,6 +21,7 @@ HEADERS = (
     "tmc_kernels.h",
     "tmc_element_kernels.h",
     "tmc_move_kernels.h",
+    "tmc_reduction_kernels.h",
     "tmc_xpulp.h",
     "tmc_xpulp_linear.h",
 )

@@ -18,6 +18,7 @@ from tmc.backend_gap9.prove.relations.depthwise_rows import relate_depthwise_row
 from tmc.backend_gap9.prove.relations.interpolate_rows import relate_interpolate_rows
 from tmc.backend_gap9.prove.relations.layernorm import relate_layernorm
 from tmc.backend_gap9.prove.relations.linear import relate_linear
+from tmc.backend_gap9.prove.relations.max_rows import relate_max_rows
 from tmc.backend_gap9.prove.relations.mean_rows import relate_mean_rows
 from tmc.backend_gap9.prove.relations.moves import (
     relate_copied_rows,
@@ -52,6 +53,7 @@ RELATIONS: Mapping[OpKind, Relation | Mapping[str, Relation]] = {
         "tmc_attention_values_u8s8s8": relate_values,
     },
     OpKind.QMEAN_ROWS: relate_mean_rows,
+    OpKind.MAX_ROWS: relate_max_rows,
     OpKind.QDEPTHWISE_ROWS: relate_depthwise_rows,
     OpKind.QINTERPOLATE_ROWS: relate_interpolate_rows,
     OpKind.PERMUTE_ROWS: relate_permute_rows,

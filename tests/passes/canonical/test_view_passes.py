@@ -1,4 +1,4 @@
-"""fuse_mean_rows, order_ops, name_values, fold_constants, require_canonical."""
+"""fuse_reductions, order_ops, name_values, fold_constants, require_canonical."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tmc.ir.errors import UnsupportedModel
 from tmc.ir.graph import Graph
 from tmc.passes.canonical.canonicalise import CANONICALISE
 from tmc.passes.canonical.fold_constants import fold_constants
-from tmc.passes.canonical.fuse_mean_rows import fuse_mean_rows
+from tmc.passes.canonical.fuse_reductions import fuse_reductions
 from tmc.passes.canonical.name_values import name_values
 from tmc.passes.canonical.order_ops import order_ops
 from tmc.passes.canonical.require_canonical import CANONICAL, require_canonical
@@ -46,7 +46,15 @@ def kinds(graph: Graph) -> list[str]:
     ],
 )
 def test_means_over_rows(text: str, expected: list[str]) -> None:
-    assert kinds(same_numbers(graph_of(text, (6, 4)), fuse_mean_rows, 1e-6)) == expected
+    assert kinds(same_numbers(graph_of(text, (6, 4)), fuse_reductions, 1e-6)) == expected
+
+
+def test_largest_of_rows() -> None:
+    text = "t = tanh(x)\n r = reshape(t) {shape=(2, 3, 4)}\n y = reduce_max(r) {axes=(1,), keepdims=False}"
+    assert kinds(same_numbers(graph_of(text, (6, 4)), fuse_reductions)) == ["tanh", "max_rows"]
+    text = "t = tanh(x)\n y = reduce_max(t) {axes=(1,), keepdims=True}"
+    after = kinds(same_numbers(graph_of(text, (6, 4)), fuse_reductions))
+    assert after == ["tanh", "transpose", "max_rows", "reshape"]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +84,7 @@ def test_means_over_rows(text: str, expected: list[str]) -> None:
 )
 def test_other_means_have_moves_before_them(text: str, moves: list[str]) -> None:
     graph = graph_of(text, (6, 4))
-    assert kinds(same_numbers(graph, fuse_mean_rows, 1e-6)).count("mean_rows") == 1
+    assert kinds(same_numbers(graph, fuse_reductions, 1e-6)).count("mean_rows") == 1
     after = same_numbers(graph, lambda before: run_passes(before, CANONICALISE), 1e-6)
     others = ("reshape", "convert")  # a mean reads int8, x is int16
     assert [kind for kind in kinds(after) if kind not in others] == [*moves, "mean_rows"]

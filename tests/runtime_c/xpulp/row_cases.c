@@ -93,24 +93,6 @@ static void rope_case(uint32_t rows, uint32_t width, uint32_t period)
     case_compare(expected, result, rows, width, args.y_pitch);
 }
 
-static void mean_case(uint32_t groups, uint32_t group_rows, uint32_t channels)
-{
-    case_begin("tmc_mean_rows_s8s16", groups, group_rows, channels);
-    const uint32_t rows = groups * group_rows;
-    tmc_mean_rows_args args = {
-        .x_pitch = case_pitch(channels), .y_pitch = case_pitch(2u * channels), .rows = rows, .channels = channels,
-        .group_rows = group_rows, .multiplier = 1 + (int32_t)case_number(32767 / (group_rows / 64u + 1u)),
-        .bias = (int32_t)case_number(1u << 29) - (1 << 28), .shift = case_number(24),
-    };
-    args.x = case_random(rows * args.x_pitch);
-    int16_t *expected = case_take(groups * args.y_pitch), *result = case_take(groups * args.y_pitch);
-    args.y = expected;
-    tmc_mean_rows_s8s16_scalar(&args);
-    args.y = result;
-    tmc_mean_rows_s8s16_xpulp(&args);
-    case_compare(expected, result, groups, 2u * channels, args.y_pitch);
-}
-
 /** wide: x is s32, else s8. Multiplier and shift are such that results fit 32 bits; ties are frequent. */
 static void requantise_case(uint32_t rows, uint32_t channels, bool wide)
 {
@@ -347,7 +329,6 @@ void all_cases(void)
                 layernorm_case(rows[r], sizes[s], 4u * third, false);
                 layernorm_case(rows[r], sizes[s], 4u * third, true);
                 rope_case(rows[r], 2u * sizes[s], 1u + 7u * third);
-                mean_case(1u + third, rows[r], sizes[s]);
                 requantise_case(rows[r], sizes[s], third % 2u == 0u);
                 for (uint32_t bytes = 1; bytes <= 4u; bytes *= 2u)
                     clip_case(rows[r], sizes[s], 1u + 7u * third, bytes, false);
@@ -372,8 +353,6 @@ void all_cases(void)
         layernorm_case(2, 5001, 6u * round, round % 2u == 0u);
         rope_case(80, 64, 400);
         rope_case(100, 6, 3);
-        mean_case(1, 400, 192);
-        mean_case(8, 50, 192);
         depthwise_case(50, 3, 64);
         interpolate_case(1000, 50, 40);
         permute_case(50, 8, 48);

@@ -22,6 +22,7 @@ LAYERNORM = "include/tmc_xpulp_layernorm.h"
 NARROW_LAYERNORM = "kernels/tmc_layernorm_s16s8_xpulp.c"
 WIDE_LAYERNORM = "kernels/tmc_layernorm_s16s16_xpulp.c"
 ROPE = "kernels/tmc_rope_s16s8_xpulp.c"
+MAX = "include/tmc_xpulp_max_rows.h"
 MEAN = "kernels/tmc_mean_rows_s8s16_xpulp.c"
 TABLE = "kernels/tmc_depthwise_rows_table_s8s8_xpulp.c"
 COLUMN = "include/tmc_xpulp_depthwise.h"
@@ -66,8 +67,11 @@ MUTATIONS = (
     ("row_cases", LAYERNORM, "(1u << 15)) >> 16", "(1u << 14)) >> 16"),
     ("row_cases", ROPE, '"r"(16)', '"r"(15)'),
     ("row_cases", ROPE, "line = 0;", "line = 1;"),
-    ("row_cases", MEAN, "0x00010000u", "0x00020000u"),
-    ("row_cases", MEAN, "share.begin & ~3u", "share.begin"),
+    ("reduction_cases", MAX, "rows % 2u == 0u", "rows % 2u == 1u"),
+    ("reduction_cases", MAX, "(row_bytes + 3u) / 4u", "row_bytes / 4u"),
+    ("reduction_cases", MAX, "8u * (i % 4u)", "8u * (i % 2u)"),
+    ("reduction_cases", MEAN, "0x00010000u", "0x00020000u"),
+    ("reduction_cases", MEAN, "share.begin & ~3u", "share.begin"),
     ("row_cases", TABLE, "+ 128]", "+ 127]"),
     ("row_cases", COLUMN, "taps / 2u", "(taps - 1u) / 4u"),
     ("row_cases", COLUMN, "behind < taps ? behind : taps", "behind < taps ? taps : taps"),

@@ -31,14 +31,17 @@ SOURCES = (
     "include/tmc_xpulp_depthwise.h",
     "include/tmc_xpulp_interpolate.h",
     "include/tmc_xpulp_copy.h",
+    "include/tmc_xpulp_max_rows.h",
 )
-FAMILIES = ("attention", "softmax", "copy", "depthwise", "interpolate", "layernorm", "linear")
+FAMILIES = ("attention", "softmax", "copy", "depthwise", "interpolate", "layernorm", "linear", "max_rows")
 PROGRAM_OF = {
     "linear": "linear_cases",
     "attention": "attention_cases",
     "softmax": "attention_cases",
     "copy": "move_cases",
     "gather": "move_cases",
+    "max_rows": "reduction_cases",
+    "mean_rows": "reduction_cases",
     "transpose": "move_cases",
 }
 

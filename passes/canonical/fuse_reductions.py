@@ -1,4 +1,4 @@
-"""Recognise averages over runs of rows."""
+"""Recognise averages and maxima over runs of rows."""
 
 from __future__ import annotations
 
@@ -7,25 +7,24 @@ from math import prod
 
 import numpy as np
 
-from tmc.ir.attrs import MeanRowsAttrs, ReduceAttrs, TransposeAttrs
+from tmc.ir.attrs import MaxRowsAttrs, MeanRowsAttrs, ReduceAttrs, TransposeAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.passes.views.element_map import Tracer
 from tmc.passes.views.emit_view import emit_view
 
 
-def fuse_mean_rows(graph: Graph) -> Graph:
-    """Rewrite reduce_mean to mean_rows of a matrix, with views or moves before and behind it.
+def fuse_reductions(graph: Graph) -> Graph:
+    """Rewrite reduce_mean and reduce_max to mean_rows and max_rows of a matrix, with moves around them.
 
-    1. Where each result averages one column over a run of rows of the value it comes from, all runs of one
+    1. Where each result is of one column, over a run of rows of the value it comes from, all runs of one
        length, that value as it is.
-    2. Else the averaged elements of each result, brought below each other; the last axis that stays is the
-       columns.
-    Exact: the same sums.
+    2. Else the elements of each result, brought below each other; the last axis that stays is the columns.
+    Exact: the same sums, the same elements.
     """
     builder, tracer = GraphBuilder.like(graph), Tracer(graph, views_only=True)
     for op in graph.ops:
-        if not isinstance(op.attrs, ReduceAttrs) or op.kind is not OpKind.REDUCE_MEAN:
+        if not isinstance(op.attrs, ReduceAttrs):
             builder.keep(op)
         elif not _fuse(builder, tracer, graph, op, op.attrs.axes):
             _turn(builder, graph, op, op.attrs.axes)
@@ -33,7 +32,7 @@ def fuse_mean_rows(graph: Graph) -> Graph:
 
 
 def _fuse(builder: GraphBuilder, tracer: Tracer, graph: Graph, op: Op, axes: tuple[int, ...]) -> bool:
-    """Emit the mean_rows of the source if its rows are averaged in runs; else tell that they are not."""
+    """Emit the reduction of the source if its rows are taken in runs; else tell that they are not."""
     traced = tracer.trace(op.inputs[0])
     width = graph.types[traced.source].shape[-1]
     rows = graph.types[traced.source].elements // width
@@ -47,7 +46,7 @@ def _fuse(builder: GraphBuilder, tracer: Tracer, graph: Graph, op: Op, axes: tup
     if not bool((row == row[:, :1] + np.arange(count)).all()) or bool((row[:, 0] % count).any()):
         return False
     flat = builder.reshape(traced.source, (rows, width), op.loc)
-    result = builder.op(OpKind.MEAN_ROWS, [flat], MeanRowsAttrs(count), op.loc)
+    result = _of_rows(builder, op, flat, count)
     places = row[:, 0] // count * width + column[:, 0]
     shape = graph.types[op.output].shape
     builder.forward(op.output, emit_view(builder, result, places.reshape(shape), shape, op.loc))
@@ -55,15 +54,22 @@ def _fuse(builder: GraphBuilder, tracer: Tracer, graph: Graph, op: Op, axes: tup
 
 
 def _turn(builder: GraphBuilder, graph: Graph, op: Op, axes: tuple[int, ...]) -> None:
-    """Emit the mean_rows of the operand with its averaged axes before the last one that stays."""
+    """Emit the reduction of the operand with its axes that go before the last one that stays."""
     shape = graph.types[op.inputs[0]].shape
     kept = [axis for axis in range(len(shape)) if axis not in axes]
     order = (*kept[:-1], *axes, *kept[-1:])
     x = builder.op(OpKind.TRANSPOSE, [op.inputs[0]], TransposeAttrs(order), op.loc)
     columns = _size(shape, kept[-1:])
     x = builder.reshape(x, (prod(shape) // columns, columns), op.loc)
-    result = builder.op(OpKind.MEAN_ROWS, [x], MeanRowsAttrs(_size(shape, axes)), op.loc)
+    result = _of_rows(builder, op, x, _size(shape, axes))
     builder.reshape(result, graph.types[op.output].shape, op.loc, op.output)
+
+
+def _of_rows(builder: GraphBuilder, op: Op, x: str, count: int) -> str:
+    """Emit the mean or the largest of each run of `count` rows."""
+    if op.kind is OpKind.REDUCE_MAX:
+        return builder.op(OpKind.MAX_ROWS, [x], MaxRowsAttrs(count), op.loc)
+    return builder.op(OpKind.MEAN_ROWS, [x], MeanRowsAttrs(count), op.loc)
 
 
 def _size(shape: Sequence[int], axes: Sequence[int]) -> int:

@@ -1,0 +1,30 @@
+/* Kernels that make one element of many; tmc_kernels.h has the rules for all kernels. */
+#ifndef TMC_REDUCTION_KERNELS_H
+#define TMC_REDUCTION_KERNELS_H
+
+#include <stdint.h>
+
+/** Arguments of tmc_max_rows. */
+typedef struct {
+    const void *x;       /* [rows][channels] of int8, int16 or int32 */
+    void *y;             /* [rows / group_rows][channels] of the same */
+    uint32_t x_pitch;
+    uint32_t y_pitch;
+    uint32_t rows;       /* a multiple of group_rows */
+    uint32_t channels;
+    uint32_t group_rows;
+} tmc_max_rows_args;
+
+/** The largest of each run of group_rows rows, column by column. x s8, y s8. Splits channels. */
+void tmc_max_rows_s8s8_scalar(const tmc_max_rows_args *args);
+void tmc_max_rows_s8s8_xpulp(const tmc_max_rows_args *args);
+
+/** The same. x s16, y s16. Splits channels. */
+void tmc_max_rows_s16s16_scalar(const tmc_max_rows_args *args);
+void tmc_max_rows_s16s16_xpulp(const tmc_max_rows_args *args);
+
+/** The same. x s32, y s32. Splits channels. */
+void tmc_max_rows_s32s32_scalar(const tmc_max_rows_args *args);
+void tmc_max_rows_s32s32_xpulp(const tmc_max_rows_args *args);
+
+#endif
