@@ -7,11 +7,14 @@ from math import isclose, prod
 
 import numpy as np
 
-from tmc.ir.attrs import AttentionAttrs, Attrs, AxisAttrs, TransposeAttrs
+from tmc.ir.attrs import AttentionAttrs, Attrs, AxisAttrs, GatherAttrs, TransposeAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind, producers
+from tmc.ir.types import Array
+from tmc.passes.canonical.attention_groups import Groups, read_groups, token_places
 from tmc.passes.canonical.score_terms import ScoreTerms, read_step, smallest_bias
 from tmc.passes.pipeline import Declined
+from tmc.passes.views.element_map import Tracer
 
 _SNAP = 1e-6
 
@@ -29,20 +32,22 @@ class _Match:
 def fuse_attention(graph: Graph, declined: list[Declined] | None = None) -> Graph:
     """Rewrite softmax(scale * q k^T + bias) v over the heads of leading axes to `attention`.
 
-    Factors on the scores go into the scale, those that differ by head to q; factors on q or k stay where they
-    are, for later passes. Constants added to the scores become the bias, without what a row has in common.
+    Factors on the scores go into the scale, those that differ by head to q; factors on q or k stay where
+    they are, for later passes. Constants added to the scores become the bias, less what a row has in common.
+    Groups of tokens that see each other alone (batches, windows, axes of a grid) become one attention over
+    all tokens with a mask between groups.
     The operands become views [tokens, heads * d] of q, k^T and v, and the result a view of the attention.
     Declined: masks that are computed, another softmax axis, heads of q, k and v that differ.
     Equal up to the float32 rounding of scale and bias.
     """
     builder = GraphBuilder.like(graph)
-    made = producers(graph)
+    made, tracer = producers(graph), Tracer(graph)
     for op in graph.ops:
         if op.kind is OpKind.MATMUL and _skip_reshapes(op.inputs[0], graph, made, OpKind.SOFTMAX) is not None:
             match = _match(op, graph, made)
             reason = match if isinstance(match, str) else _shapes_differ(match, graph)
             if isinstance(match, _Match) and reason is None:
-                _emit(builder, match, op)
+                _emit(builder, match, op, tracer, graph)
                 continue
             if declined is not None:
                 declined.append(Declined(op.loc, "attention", str(reason)))
@@ -95,36 +100,49 @@ def _shapes_differ(match: _Match, graph: Graph) -> str | None:
     return None if v[-1] == q[-1] else f"heads of v are {v[-1]} wide, those of q {q[-1]}"
 
 
-def _emit(builder: GraphBuilder, match: _Match, op: Op) -> None:
+def _emit(builder: GraphBuilder, match: _Match, op: Op, tracer: Tracer, graph: Graph) -> None:
     *leading, rows, width = builder.type_of(match.q).shape
-    heads = prod(leading)
-    query = match.q
+    found = read_groups(graph, tracer, match.q, match.v)
+    queries = token_places(graph, tracer, match.q, found)
+    keys = token_places(graph, tracer, match.v, found)
+    query, bias = match.q, match.terms.bias
     if match.terms.head_scale is not None:
         factors = match.terms.head_scale.astype(np.float32).reshape(*leading, 1, 1)
         name = builder.constant(factors, f"{op.output}.head_scale")
         query = builder.op(OpKind.MUL, [query, name], Attrs(), op.loc)
-    q = _token_major(builder, query, (heads, rows, width), (1, 0, 2), op.loc)
-    keys = builder.type_of(match.v).shape[-2]
-    k = _token_major(builder, match.k_transposed, (heads, width, keys), (2, 0, 1), op.loc)
-    v = _token_major(builder, match.v, (heads, keys, width), (1, 0, 2), op.loc)
-    attrs = AttentionAttrs(heads, snapped_scale(match.terms.scale, width))
-    operands = [q, k, v]
-    if match.terms.bias is not None:
-        operands.append(builder.constant(smallest_bias(match.terms.bias), f"{op.output}.bias"))
+    operands = [
+        _token_major(builder, query, found, queries, op.loc),
+        _token_major(builder, match.k_transposed, found, keys, op.loc, transposed=True),
+        _token_major(builder, match.v, found, keys, op.loc),
+    ]
+    if found.groups > 1:
+        bias = found.bias(bias, queries, keys)
+    if bias is not None:
+        operands.append(builder.constant(smallest_bias(bias), f"{op.output}.bias"))
+    attrs = AttentionAttrs(found.heads, snapped_scale(match.terms.scale, width))
     result = builder.op(OpKind.ATTENTION, operands, attrs, op.loc)
-    result = builder.reshape(result, (rows, heads, width), op.loc)
-    result = builder.op(OpKind.TRANSPOSE, [result], TransposeAttrs((1, 0, 2)), op.loc)
+    if found.groups > 1:
+        result = _rows_at(builder, result, queries, op.loc)
+    result = builder.reshape(result, (found.groups, rows, found.heads, width), op.loc)
+    attrs_back = TransposeAttrs((0, 2, 1, 3) if found.groups_first else (2, 0, 1, 3))
+    result = builder.op(OpKind.TRANSPOSE, [result], attrs_back, op.loc)
     builder.reshape(result, (*leading, rows, width), op.loc, op.output)
 
 
 def _token_major(
-    builder: GraphBuilder,
-    value: str,
-    shape: tuple[int, int, int],
-    permutation: tuple[int, int, int],
-    loc: str,
+    builder: GraphBuilder, value: str, found: Groups, places: Array, loc: str, transposed: bool = False
 ) -> str:
-    heads = builder.reshape(value, shape, loc)
-    turned = builder.op(OpKind.TRANSPOSE, [heads], TransposeAttrs(permutation), loc)
-    tokens, count, width = builder.type_of(turned).shape
-    return builder.reshape(turned, (tokens, count * width), loc)
+    """Return a value [.., M, d], or [.., d, M], as [G M, H d] with each token at its place."""
+    cells = (found.groups, found.heads) if found.groups_first else (found.heads, found.groups)
+    split = builder.reshape(value, (*cells, *builder.type_of(value).shape[-2:]), loc)
+    group, head = (0, 1) if found.groups_first else (1, 0)
+    token, column = (3, 2) if transposed else (2, 3)
+    turned = builder.op(OpKind.TRANSPOSE, [split], TransposeAttrs((group, token, head, column)), loc)
+    _, tokens, _, width = builder.type_of(turned).shape
+    matrix = builder.reshape(turned, (found.groups * tokens, found.heads * width), loc)
+    return matrix if found.groups == 1 else _rows_at(builder, matrix, np.argsort(places, axis=None), loc)
+
+
+def _rows_at(builder: GraphBuilder, matrix: str, rows: Array, loc: str) -> str:
+    attrs = GatherAttrs(0, tuple(rows.reshape(-1).tolist()), (rows.size,))
+    return builder.op(OpKind.GATHER, [matrix], attrs, loc)

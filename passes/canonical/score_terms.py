@@ -12,6 +12,8 @@ from tmc.ir.types import Array
 
 # A key of which e to the score is 0 in float32 and in any table, whatever the score was before.
 NEVER = -1e4
+# A bias with which no key counts.
+MASKED = -1e9
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ class Attention(nn.Module):
         self.q, self.k, self.v, self.out = (nn.Linear(WIDTH, WIDTH) for _ in range(4))
 
     def split(self, x: Tensor) -> Tensor:
-        """Return (1, heads, tokens, head width)."""
-        return x.reshape(1, -1, HEADS, HEAD_WIDTH).transpose(1, 2)
+        """Return (.., heads, tokens, head width)."""
+        return x.unflatten(-1, (HEADS, HEAD_WIDTH)).transpose(-3, -2)
 
     def scores(self, q: Tensor, k: Tensor) -> Tensor:
         """Return what the softmax reads."""
@@ -30,7 +30,7 @@ class Attention(nn.Module):
         """Map (1, tokens, width) to the same."""
         q, k, v = (self.split(project(x)) for project in (self.q, self.k, self.v))
         mixed = self.scores(q, k).softmax(-1) @ v
-        return self.out(mixed.transpose(1, 2).reshape(x.shape))  # type: ignore[no-any-return]
+        return self.out(mixed.transpose(-3, -2).reshape(x.shape))  # type: ignore[no-any-return]
 
 
 class Causal(Attention):
@@ -96,6 +96,39 @@ class Tempered(Attention):
         return q @ k.transpose(-2, -1) * self.factor
 
 
+class Windows(Attention):
+    """Tokens see those of their window of three."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (1, tokens, width) to the same."""
+        return super().forward(x.reshape(-1, 3, WIDTH)).reshape(x.shape)
+
+
+class Axial(nn.Module):
+    """Tokens of a grid of 3 x 4 see those of their row, then those of their column."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows, self.columns = Attention(), Attention()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (1, tokens, width) to the same."""
+        of_rows = self.rows(x.reshape(3, 4, WIDTH))
+        return self.columns(of_rows.transpose(0, 1)).transpose(0, 1).reshape(x.shape)  # type: ignore[no-any-return]
+
+
+class SequenceFirst(nn.MultiheadAttention):
+    """PyTorch's own attention over four windows, tokens first."""
+
+    def __init__(self) -> None:
+        super().__init__(WIDTH, HEADS)
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        """Map (1, tokens, width) to the same."""
+        tokens = x.reshape(3, 4, WIDTH)
+        return super().forward(tokens, tokens, tokens, need_weights=False)[0].reshape(x.shape)
+
+
 class Encoder(nn.Module):
     """One pre-norm block over tokens (1, tokens, 10), and a mean."""
 
@@ -110,7 +143,7 @@ class Encoder(nn.Module):
         return self.head(self.last(z + self.attention(self.norm(z))).mean(1))  # type: ignore[no-any-return]
 
 
-KINDS = (Causal, Filled, Relative, Alibi, Padded, Tempered)
+KINDS = (Causal, Filled, Relative, Alibi, Padded, Tempered, Windows, Axial, SequenceFirst)
 
 
 def attention_kinds() -> Mapping[str, tuple[nn.Module, tuple[int, ...]]]:
