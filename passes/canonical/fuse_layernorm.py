@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 
-from tmc.ir.attrs import LayerNormAttrs, ReduceAttrs
+from tmc.ir.attrs import LayerNormAttrs, ReduceAttrs, TransposeAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
 from tmc.ir.types import Array
@@ -15,27 +16,29 @@ from tmc.passes.pipeline import Declined
 
 _NOT_A_NORM = (
     "no (x - mean) / sqrt(mean((x - mean)^2) + eps), or x / sqrt(mean(x^2) + eps), "
-    "over the last axis around it"
+    "over the same axes around it"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class _Norm:
-    """A LayerNorm with constant gamma and beta."""
+    """A LayerNorm over some axes, rising, with constant gamma and beta for each element along them."""
 
     x: str
+    axes: tuple[int, ...]
     attrs: LayerNormAttrs
     gamma: Array
     beta: Array
 
 
 def fuse_layernorm(graph: Graph, declined: list[Declined] | None = None) -> Graph:
-    """Fuse normalisation over the last axis, then the factors and terms per column that follow it.
+    """Fuse normalisation over any axes, then the factors and terms along them that follow it.
 
     1. c * (mean(c^2) + eps)^-1/2 with c = x - mean(x), written with division, square root, reciprocal or
        power, becomes layernorm(x, 1, 0); with c = x, its variant about zero: RMSNorm.
     2. layernorm(x, g, b) * w, one reader: layernorm(x, g * w, b * w). Exact for g = 1, b = 0.
     3. layernorm(x, g, b) + w, one reader: layernorm(x, g, b + w). Exact for b = 0.
+    Around a norm over other axes than the last one are the moves that make them the last one.
     Source: ONNX LayerNormalization-17, function body.
     """
     builder = GraphBuilder.like(graph)
@@ -48,40 +51,67 @@ def fuse_layernorm(graph: Graph, declined: list[Declined] | None = None) -> Grap
             builder.keep(op)
             continue
         norms[op.output] = norm
-        gamma = builder.constant(norm.gamma, f"{op.output}.gamma")
-        beta = builder.constant(norm.beta, f"{op.output}.beta")
-        builder.op(OpKind.LAYERNORM, [norm.x, gamma, beta], norm.attrs, op.loc, op.output)
+        _emit(builder, norm, op)
     fused = builder.graph()
     if declined is not None:
         declined += [Declined(op.loc, "sqrt", _NOT_A_NORM) for op in fused.ops if op.kind is OpKind.SQRT]
     return fused
 
 
+def _emit(builder: GraphBuilder, norm: _Norm, op: Op) -> None:
+    gamma = builder.constant(norm.gamma, f"{op.output}.gamma")
+    beta = builder.constant(norm.beta, f"{op.output}.beta")
+    shape = builder.type_of(norm.x).shape
+    if norm.axes == (len(shape) - 1,):
+        builder.op(OpKind.LAYERNORM, [norm.x, gamma, beta], norm.attrs, op.loc, op.output)
+        return
+    kept = [axis for axis in range(len(shape)) if axis not in norm.axes]
+    order = (*kept, *norm.axes)
+    x = builder.op(OpKind.TRANSPOSE, [norm.x], TransposeAttrs(order), op.loc)
+    turned = builder.type_of(x).shape
+    x = builder.reshape(x, (*turned[: len(kept)], norm.gamma.size), op.loc)
+    x = builder.op(OpKind.LAYERNORM, [x, gamma, beta], norm.attrs, op.loc)
+    x = builder.reshape(x, turned, op.loc)
+    back = tuple(int(axis) for axis in np.argsort(order))
+    builder.op(OpKind.TRANSPOSE, [x], TransposeAttrs(back), op.loc, op.output)
+
+
 def _existing(op: Op, graph: Graph) -> _Norm | None:
     if not isinstance(op.attrs, LayerNormAttrs):
         return None
     gamma, beta = (graph.constants.get(name) for name in op.inputs[1:])
-    return None if gamma is None or beta is None else _Norm(op.inputs[0], op.attrs, gamma, beta)
+    if gamma is None or beta is None:
+        return None
+    return _Norm(op.inputs[0], (len(graph.types[op.output].shape) - 1,), op.attrs, gamma, beta)
 
 
 def _extended(op: Op, graph: Graph, norms: Mapping[str, _Norm], readers: Mapping[str, int]) -> _Norm | None:
-    """Return the norm that includes op, if op is the product or sum of a norm and a constant per column."""
+    """Return the norm that includes op, if op is a norm times or plus constants along its axes."""
     if op.kind not in (OpKind.MUL, OpKind.ADD):
         return None
     for name, other in (op.inputs, op.inputs[::-1]):
         norm, factor = norms.get(name), graph.constants.get(other)
         if norm is None or factor is None or readers[name] > 1 or name in graph.outputs:
             continue
-        width = graph.types[name].shape[-1]
-        per_column = factor.size == 1 or factor.shape[-1] == factor.size == width
-        if graph.types[op.output] != graph.types[name] or not per_column:
+        row = _along(factor, graph.types[name].shape, norm.axes)
+        if graph.types[op.output] != graph.types[name] or row is None:
             continue
-        row = np.broadcast_to(factor.reshape(-1), (width,))
         if op.kind is OpKind.ADD:
-            return _Norm(norm.x, norm.attrs, norm.gamma, norm.beta + row)
+            return replace(norm, beta=norm.beta + row)
         # Adding 0 turns -0 into 0, so that all ways to write a norm give the same bits.
-        return _Norm(norm.x, norm.attrs, norm.gamma * row, norm.beta * row + np.float32(0))
+        return replace(norm, gamma=norm.gamma * row, beta=norm.beta * row + np.float32(0))
     return None
+
+
+def _along(factor: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array | None:
+    """Return what a constant is along some axes of a value, if it is the same along all others."""
+    if factor.ndim > len(shape):
+        return None
+    sizes = (1,) * (len(shape) - factor.ndim) + factor.shape
+    if any(size != 1 for axis, size in enumerate(sizes) if axis not in axes):
+        return None
+    row = np.broadcast_to(factor.reshape([sizes[axis] for axis in axes]), [shape[axis] for axis in axes])
+    return row.reshape(-1)
 
 
 class _Parts:
@@ -99,15 +129,16 @@ class _Parts:
         pairs = (op.inputs, op.inputs[::-1]) if op.kind is OpKind.MUL else (op.inputs,)
         for centred, divisor in pairs:
             inner, exponent = self._power(divisor)
-            epsilon = self._variance(inner, centred)
-            if epsilon is None or sign * exponent != -0.5:
+            variance = self._variance(inner, centred)
+            if variance is None or sign * exponent != -0.5:
                 continue
-            x = self._centred(centred)
+            epsilon, axes = variance
+            x = self._centred(centred, axes)
             attrs = LayerNormAttrs(epsilon, "zero" if x is None else None)
             x = centred if x is None else x
-            width = self._graph.types[x].shape[-1:]
+            width = prod(self._graph.types[x].shape[axis] for axis in axes)
             ones, zeros = np.ones(width, dtype=np.float32), np.zeros(width, dtype=np.float32)
-            return _Norm(x, attrs, ones, zeros)
+            return _Norm(x, axes, attrs, ones, zeros)
         return None
 
     def _scalar(self, value: str) -> float | None:
@@ -134,39 +165,39 @@ class _Parts:
             value, power = inner, exponent * power
         return value, power
 
-    def _mean_of(self, value: str) -> str | None:
-        """Return v if value is its mean over the last axis."""
+    def _mean_of(self, value: str) -> tuple[str, tuple[int, ...]] | None:
+        """Return v and the axes if value is the mean of v over them, with size 1 there."""
         op = self._operation(value, OpKind.REDUCE_MEAN)
-        if op is None or not isinstance(op.attrs, ReduceAttrs):
+        if op is None or not isinstance(op.attrs, ReduceAttrs) or not op.attrs.keepdims:
             return None
-        last = len(self._graph.types[op.inputs[0]].shape) - 1
-        return op.inputs[0] if op.attrs.axes == (last,) and op.attrs.keepdims else None
+        return op.inputs[0], tuple(sorted(op.attrs.axes))
 
-    def _centred(self, value: str) -> str | None:
-        """Return x if value is x - mean(x)."""
+    def _centred(self, value: str, axes: tuple[int, ...]) -> str | None:
+        """Return x if value is x - mean(x) over these axes."""
         op = self._operation(value, OpKind.SUB)
-        return op.inputs[0] if op is not None and self._mean_of(op.inputs[1]) == op.inputs[0] else None
+        return (
+            op.inputs[0] if op is not None and self._mean_of(op.inputs[1]) == (op.inputs[0], axes) else None
+        )
 
-    def _variance(self, value: str, centred: str) -> float | None:
-        """Return eps if value is mean(centred^2) + eps."""
+    def _variance(self, value: str, centred: str) -> tuple[float, tuple[int, ...]] | None:
+        """Return eps and the axes if value is mean(centred^2) + eps."""
         op = self._operation(value, OpKind.ADD)
         if op is None:
             return None
         for mean, constant in (op.inputs, op.inputs[::-1]):
             epsilon, square = self._scalar(constant), self._mean_of(mean)
-            if epsilon is not None and square is not None and self._is_square(square, centred):
-                return epsilon
+            if epsilon is not None and square is not None and self._is_square(square[0], centred, square[1]):
+                return epsilon, square[1]
         return None
 
-    def _is_square(self, value: str, centred: str) -> bool:
+    def _is_square(self, value: str, centred: str, axes: tuple[int, ...]) -> bool:
         op = self._producers.get(value)
-        if op is None or not all(self._same(name, centred) for name in op.inputs[:1]):
+        if op is None or not all(self._same(name, centred, axes) for name in op.inputs[:1]):
             return False
         by_power = op.kind is OpKind.POW and self._scalar(op.inputs[1]) == 2.0
-        return by_power or (op.kind is OpKind.MUL and self._same(op.inputs[1], centred))
+        return by_power or (op.kind is OpKind.MUL and self._same(op.inputs[1], centred, axes))
 
-    def _same(self, first: str, second: str) -> bool:
+    def _same(self, first: str, second: str, axes: tuple[int, ...]) -> bool:
         """Tell whether two values are one, or both the same source less its mean (computed twice)."""
-        return first == second or (
-            self._centred(first) is not None and self._centred(first) == self._centred(second)
-        )
+        source = self._centred(first, axes)
+        return first == second or (source is not None and source == self._centred(second, axes))
