@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import prod
 
 import numpy as np
 
@@ -35,7 +34,8 @@ def fuse_layernorm(graph: Graph, declined: list[Declined] | None = None) -> Grap
     """Fuse normalisation over any axes, then the factors and terms along them that follow it.
 
     1. c * (mean(c^2) + eps)^-1/2 with c = x - mean(x), written with division, square root, reciprocal or
-       power, becomes layernorm(x, 1, 0); with c = x, its variant about zero: RMSNorm.
+       power, becomes layernorm(x, 1, 0); with c = x, its variant about zero: RMSNorm. Instead of c, c * w may
+       be divided, w constant along all other axes.
     2. layernorm(x, g, b) * w, one reader: layernorm(x, g * w, b * w). Exact for g = 1, b = 0.
     3. layernorm(x, g, b) + w, one reader: layernorm(x, g, b + w). Exact for b = 0.
     Around a norm over other axes than the last one are the moves that make them the last one.
@@ -122,24 +122,37 @@ class _Parts:
         self._producers = producers(graph)
 
     def normalisation(self, op: Op) -> _Norm | None:
-        """Return layernorm(x, 1, 0) if op is c * (mean(c^2) + eps)^-1/2; c is x - mean(x), or x."""
+        """Return layernorm(x, w, 0) if op is c * w * (mean(c^2) + eps)^-1/2; c is x - mean(x), or x."""
         if op.kind not in (OpKind.MUL, OpKind.DIV):
             return None
         sign = 1.0 if op.kind is OpKind.MUL else -1.0
         pairs = (op.inputs, op.inputs[::-1]) if op.kind is OpKind.MUL else (op.inputs,)
-        for centred, divisor in pairs:
+        for weighted, divisor in pairs:
             inner, exponent = self._power(divisor)
-            variance = self._variance(inner, centred)
-            if variance is None or sign * exponent != -0.5:
+            if sign * exponent != -0.5:
                 continue
-            epsilon, axes = variance
-            x = self._centred(centred, axes)
-            attrs = LayerNormAttrs(epsilon, "zero" if x is None else None)
-            x = centred if x is None else x
-            width = prod(self._graph.types[x].shape[axis] for axis in axes)
-            ones, zeros = np.ones(width, dtype=np.float32), np.zeros(width, dtype=np.float32)
-            return _Norm(x, axes, attrs, ones, zeros)
+            for centred, weight in self._factors(weighted):
+                variance = self._variance(inner, centred)
+                if variance is None or self._graph.types[op.output] != self._graph.types[centred]:
+                    continue
+                epsilon, axes = variance
+                x = self._centred(centred, axes)
+                gamma = _along(weight, self._graph.types[centred].shape, axes)
+                if gamma is None:
+                    continue
+                attrs = LayerNormAttrs(epsilon, "zero" if x is None else None)
+                zeros = np.zeros(gamma.size, dtype=np.float32)
+                return _Norm(centred if x is None else x, axes, attrs, gamma, zeros)
         return None
+
+    def _factors(self, value: str) -> list[tuple[str, Array]]:
+        """Return a value as itself times 1 and, if it is a product with a constant, as its factors."""
+        found: list[tuple[str, Array]] = [(value, np.ones((), np.float32))]
+        op = self._operation(value, OpKind.MUL)
+        for name, other in (op.inputs, op.inputs[::-1]) if op is not None else ():
+            if other in self._graph.constants:
+                found.append((name, self._graph.constants[other]))
+        return found
 
     def _scalar(self, value: str) -> float | None:
         array = self._graph.constants.get(value)

@@ -24,6 +24,7 @@ CONSTANTS = {
     "one": 1.0,
     "g": normal(8),
     "b": normal(8) + 1,
+    "each": normal(3, 1),
 }
 
 
@@ -89,6 +90,16 @@ def test_factors_along_other_axes_stay() -> None:
     assert [op.kind.value for op in after.ops] == ["transpose", "layernorm", "transpose", "mul"]
 
 
+@pytest.mark.parametrize("scaled", ["w = mul(g, x)", "w = mul(x, g)"])
+@pytest.mark.parametrize("last", ["i = pow(e, minus)\n y = mul(w, i)", "r = sqrt(e)\n y = div(w, r)"])
+def test_the_factor_may_come_first(scaled: str, last: str) -> None:
+    text = f"{scaled}\n s = mul(x, x)\n v = reduce_mean(s) {MEAN}\n e = add(v, eps)\n {last}"
+    after = same_numbers(graph_of(text, (2, 3, 8), CONSTANTS), fuse_layernorm, 1e-6)
+    (op,) = after.ops
+    assert op.attrs == LayerNormAttrs(float(np.float32(1e-3)), "zero")
+    assert np.array_equal(after.constants[op.inputs[1]], CONSTANTS["g"])
+
+
 def test_factor_stays_apart_if_the_norm_has_another_reader() -> None:
     text = "n = layernorm(x, g, b) {epsilon=0.001}\n w = mul(n, g)\n y = add(w, n)"
     after = same_numbers(graph_of(text, (2, 8), CONSTANTS), fuse_layernorm)
@@ -101,6 +112,9 @@ def test_factor_stays_apart_if_the_norm_has_another_reader() -> None:
         # the mean of a product, not of a square
         "m = reduce_mean(x) {axes=(1,), keepdims=True}\n c = sub(x, m)\n s = mul(x, c)\n"
         f"v = reduce_mean(s) {MEAN}\n e = add(v, eps)\n r = sqrt(e)\n y = div(c, r)",
+        # a factor that differs along another axis
+        f"w = mul(x, each)\n s = mul(x, x)\n v = reduce_mean(s) {MEAN}\n e = add(v, eps)\n r = sqrt(e)\n"
+        "y = div(w, r)",
         # centred below, not above
         f"{CENTRE}{VARIANCE} r = sqrt(e)\n y = div(x, r)",
         # no epsilon
