@@ -135,6 +135,7 @@ static void linear(const tmc_context *context, uint32_t fault)
             .rows = TILE,
             .depth = DEPTH,
             .channels = CHANNELS,
+            .head_channels = CHANNELS,
             .shift = SHIFT,
         };
         tmc_linear_s8s8s8_scalar(&args);
