@@ -108,15 +108,14 @@ def emit_interpolate(builder: IntegerBuilder, op: Op) -> None:
 
 
 def emit_transpose(builder: IntegerBuilder, op: Op) -> None:
-    """Emit a transpose as part of the interpolation before it, else of one to the same rows."""
+    """Emit a transpose, as part of the interpolation before it where there is one that nothing else reads."""
     before = next((other for other in builder.graph.ops if other.output == op.inputs[0]), None)
-    if before is not None and is_transposed(builder.graph, before):
-        assert isinstance(before.attrs, a.InterpolateRowsAttrs)
-        x, rows, loc = before.inputs[0], before.attrs.rows, before.loc
-    else:
-        x, loc = op.inputs[0], op.loc
-        rows = builder.result.type_of(x).shape[0]
-    _emit_interpolation(builder, op, x, QInterpolateRowsAttrs(rows, "transposed"), loc)
+    if before is None or not is_transposed(builder.graph, before):
+        emit_view(builder, op)
+        return
+    assert isinstance(before.attrs, a.InterpolateRowsAttrs)
+    attrs = QInterpolateRowsAttrs(before.attrs.rows, "transposed")
+    _emit_interpolation(builder, op, before.inputs[0], attrs, before.loc)
 
 
 def _emit_interpolation(

@@ -12,9 +12,10 @@ from tmc.passes.integer_ops.activation_table import ACTIVATIONS
 # What can be stored as int8, what as int16; some as both, as their readers ask.
 _INT8 = frozenset({*ACTIVATIONS, OpKind.ATTENTION, OpKind.DEPTHWISE_ROWS, OpKind.LINEAR, OpKind.LAYERNORM})
 _INT16 = frozenset({OpKind.LINEAR, OpKind.LAYERNORM})
-# Stored as the operand is; blends and transposes are of int16 values alone.
-_AS_OPERAND = frozenset({OpKind.RESHAPE, OpKind.PERMUTE_ROWS, OpKind.MAX_ROWS, OpKind.CLIP, OpKind.GATHER})
-_INT16_AS_OPERAND = frozenset({OpKind.INTERPOLATE_ROWS, OpKind.TRANSPOSE})
+# Stored as the operand is; blends are of int16 values alone.
+_AS_OPERAND = frozenset(
+    {OpKind.RESHAPE, OpKind.PERMUTE_ROWS, OpKind.TRANSPOSE, OpKind.MAX_ROWS, OpKind.CLIP, OpKind.GATHER}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def choose_sums(graph: Graph, fusable: Mapping[str, Sequence[str]], narrow: Coll
         same = op.kind in _AS_OPERAND and op.inputs[0] in int8
         if op.kind in _INT8 or same:
             int8.add(op.output)
-        same = op.kind in _AS_OPERAND | _INT16_AS_OPERAND and op.inputs[0] in int16
+        same = op.kind in _AS_OPERAND | {OpKind.INTERPOLATE_ROWS} and op.inputs[0] in int16
         if op.kind in _INT16 or same:
             int16.add(op.output)
     return Sums(fused, frozenset(sums), frozenset(wide))

@@ -11,7 +11,9 @@ from tmc.passes.scales.value_roles import READS, Role
 
 NARROW_BITS = 8
 WORD_BYTES = 4  # nothing lies between the rows of what the caller gives, and kernels read words
-_SEEN_THROUGH = frozenset({OpKind.RESHAPE, OpKind.PERMUTE_ROWS, OpKind.MAX_ROWS, OpKind.CLIP})
+_SEEN_THROUGH = frozenset(
+    {OpKind.RESHAPE, OpKind.PERMUTE_ROWS, OpKind.TRANSPOSE, OpKind.MAX_ROWS, OpKind.CLIP}
+)
 
 
 def narrow_inputs(graph: Graph, recipe: Recipe, declared: Collection[str]) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeAlias
@@ -58,7 +58,7 @@ READS: Mapping[OpKind, tuple[frozenset[Role], ...]] = {
     OpKind.MAX_ROWS: (_STORED | {Role.LOGITS},),
     OpKind.DEPTHWISE_ROWS: (_INT8,),
     OpKind.INTERPOLATE_ROWS: (_WIDE,),
-    OpKind.TRANSPOSE: (_WIDE,),
+    OpKind.TRANSPOSE: (_STORED,),
     OpKind.GATHER: (_STORED,),
     OpKind.CONVERT: (_STORED,),
     OpKind.CLIP: (frozenset(Role) - {Role.BRANCH, Role.UNROTATED},),
@@ -87,11 +87,12 @@ WRITES: Mapping[OpKind, Role] = {
 Readers: TypeAlias = Mapping[str, list[tuple[Op, int]]]
 NOTE = "the integer form covers transformer blocks; docs/numerics.md lists what each op reads"
 # Ops that read a LayerNorm or a linear as int16; of the others, most read int8.
-WIDE_READERS = frozenset({OpKind.ADD, OpKind.LAYERNORM, OpKind.INTERPOLATE_ROWS, OpKind.TRANSPOSE})
+WIDE_READERS = frozenset({OpKind.ADD, OpKind.LAYERNORM, OpKind.INTERPOLATE_ROWS})
 _SEEN_THROUGH = frozenset(
     {
         OpKind.RESHAPE,
         OpKind.PERMUTE_ROWS,
+        OpKind.TRANSPOSE,
         OpKind.MAX_ROWS,
         OpKind.CLIP,
         OpKind.GATHER,
@@ -99,6 +100,8 @@ _SEEN_THROUGH = frozenset(
         OpKind.CONCAT,
     }
 )
+# Those that a value has one scale for, not one per column, even where nothing else reads their result.
+_OF_ONE_SCALE = frozenset({OpKind.CONCAT, OpKind.TRANSPOSE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,14 +235,14 @@ def _gaps_of_parts(
     return gaps
 
 
-def _readers(graph: Graph, through: Collection[OpKind]) -> Readers:
+def _readers(graph: Graph, through: Set[OpKind]) -> Readers:
     """Return the readers of every value, seen through ops of some kinds."""
     readers: dict[str, list[tuple[Op, int]]] = {}
     for op in reversed(graph.ops):
         for operand, name in enumerate(op.inputs):
             found = readers.get(op.output, []) if op.kind in through else [(op, operand)]
-            if op.kind is OpKind.CONCAT and op.kind in through:
-                found = [*found, (op, operand)]  # its parts are of one form, even where nothing reads it
+            if op.kind in _OF_ONE_SCALE & through:
+                found = [*found, (op, operand)]
             readers.setdefault(name, []).extend(found)
     return readers
 
@@ -284,8 +287,8 @@ def _depthwise_role(graph: Graph, op: Op, readers: Readers) -> Role:
 
 def _norm_role(op: Op, readers: Readers) -> Role:
     """Choose how a LayerNorm's result is stored: int16 for sums, norms and the caller, else int8."""
-    joined = WIDE_READERS | {OpKind.CONCAT}  # a part of another value, whose readers are here too
-    wide = all(reader.kind in joined for reader, _ in readers.get(op.output, []))
+    allowed = WIDE_READERS | _OF_ONE_SCALE  # of their results the readers are here too
+    wide = all(reader.kind in allowed for reader, _ in readers.get(op.output, []))
     return Role.RESIDUAL if wide else Role.ACTIVATION
 
 
@@ -297,7 +300,7 @@ def _linear_role(graph: Graph, op: Op, read: _Read) -> Role:
     seen = {reader.kind for reader, _ in read.seen.get(op.output, [])}
     if not seen:
         return Role.LOGITS
-    if _is_given(graph, op.output, OpKind.CONCAT in seen) or seen & WIDE_READERS:
+    if _is_given(graph, op.output, not seen.isdisjoint(_OF_ONE_SCALE)) or seen & WIDE_READERS:
         return Role.RESIDUAL
     direct = read.direct.get(op.output, [])
     found = {(reader.kind, operand if reader.kind is OpKind.ATTENTION else 0) for reader, operand in direct}
@@ -313,7 +316,7 @@ def _linear_role(graph: Graph, op: Op, read: _Read) -> Role:
     return Role.ACTIVATION
 
 
-def _is_given(graph: Graph, name: str, joined: bool = False) -> bool:
-    """Tell whether the caller gets a value, or that clipped; joined: or as a part of another."""
-    through = _SEEN_THROUGH if joined else {OpKind.CLIP}
+def _is_given(graph: Graph, name: str, moved: bool = False) -> bool:
+    """Tell whether the caller gets a value, or that clipped; moved: or in another place, or form."""
+    through = _SEEN_THROUGH if moved else {OpKind.CLIP}
     return any(value in graph.outputs for value in values_through(uses(graph), name, through))
