@@ -12,8 +12,9 @@ from tmc.ir.ops import VIEWS
 
 # Kernels take four bytes at a time, from the start of each row.
 WORD_BYTES = 4
-# But those of these read and write rows as they come.
+# But those of these read and write rows as they come, and one writes them element by element.
 _ANY_ROWS = VIEWS | {OpKind.TRANSPOSE, OpKind.GATHER, OpKind.CONCAT}
+_ANY_RESULT = frozenset({OpKind.QINTERPOLATE_ROWS})
 
 
 def pad_rows(graph: Graph) -> Graph:
@@ -54,7 +55,7 @@ def pad_rows(graph: Graph) -> Graph:
             if is_ragged(name) and name not in padded:
                 padded[name] = copy(name, name, op.loc, builder.fresh(f"{name}.padded"))
         inputs = tuple(padded.get(name, name) for name in op.inputs)
-        if is_ragged(op.output):
+        if is_ragged(op.output) and op.kind not in _ANY_RESULT:
             name = padded[op.output] = builder.fresh(f"{op.output}.padded")
             builder.op(op.kind, inputs, op.attrs, op.loc, name, graph.types[op.output].quant)
             copy(name, op.output, op.loc, op.output)

@@ -10,15 +10,17 @@ import pytest
 from tests.passes.pass_checks import body
 from tmc.backend_gap9.stages.stage_graph import stage_graph
 from tmc.backend_gap9.target.targets import target_named
-from tmc.ir.attrs import GatherAttrs, ReshapeAttrs
+from tmc.ir.attrs import GatherAttrs, ReshapeAttrs, TransposeAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.integer.qclip import QClipAttrs
+from tmc.ir.integer.qinterpolate_rows import QInterpolateRowsAttrs
 from tmc.ir.interpret import interpret
 from tmc.ir.types import DType, Quant, TensorType
 from tmc.ir.verify import verify
 from tmc.passes.integer_form.pad_rows import pad_rows
+from tmc.passes.integer_ops.interpolation import interpolation_table
 
 TARGET, QUANT = target_named("gap9"), Quant((0.5,))
 
@@ -123,3 +125,14 @@ def test_without_copies_the_back_end_refuses() -> None:
         stage_graph(clips(DType.S16, (5, 3), 9), TARGET)
     assert str(caught.value.what) == "found rows of 3 elements of s16 in %x, allowed multiples of 2"
     assert "pad the rows with zeros" in caught.value.notes[0]
+
+
+def test_what_is_written_element_by_element_needs_no_copy() -> None:
+    builder = GraphBuilder("g", {"x": TensorType(DType.S16, (3, 4), QUANT)}, ("y", "z"))
+    builder.op(OpKind.TRANSPOSE, ["x"], TransposeAttrs((1, 0)), "/y", "y", QUANT)
+    table = builder.constant(interpolation_table("/z", 3, 7), "table")
+    attrs = QInterpolateRowsAttrs(7, "transposed")
+    builder.op(OpKind.QINTERPOLATE_ROWS, ["x", table], attrs, "/z", "z", QUANT)
+    graph = builder.graph()
+    assert pad_rows(graph).ops == graph.ops
+    stage_graph(graph, TARGET)
