@@ -1,4 +1,4 @@
-"""The kernels of one head of attention: scores, their softmax without the division, weighted means of V.
+"""The kernels of attention, of one head or some whole ones: scores, softmax without the division, means of V.
 
 A bias on the scores is a small table of its stage where all queries of a head have the same; else its lines
 travel with the queries.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -24,17 +26,25 @@ from tmc.ir.types import Array
 
 EXP_TABLE_BYTES = 1024  # of one head
 NORM_BYTES = 8  # divisor and its reciprocal, of one row
-_KEYS, _WIDTH = Var("keys"), Var("width")
+MOST_HEADS = 4  # of a call: their shifts are one number
+SHIFT_BITS = 8
+_KEYS, _WIDTH, _HEADS = Var("keys"), Var("width"), Var("heads")
 _NORM = mul(ROWS, NORM_BYTES)
+_ALL_ROWS, _ALL_NORMS = mul(_HEADS, ROWS), mul(mul(_HEADS, ROWS), NORM_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
 class AttentionCosts:
     """Scores have the depth head width, values the depth keys; score_cycles is per score, row_cycles per row
-    of the softmax; bias_cycles more per score with a bias."""
+    of the softmax; bias_cycles more per score with a bias.
+
+    What fills no block is computed row by row, 4 results in four_cycles and four_step_cycles for each step.
+    """
 
     scores: BlockCosts
     values: BlockCosts
+    four_cycles: float
+    four_step_cycles: float
     score_cycles: float
     row_cycles: float
     bias_cycles: float
@@ -44,13 +54,43 @@ def _costs(target: Target) -> AttentionCosts:
     return costs_of(target, "attention", AttentionCosts)
 
 
+@cache
+def _core_runs(cores: int, heads: int, rows: int) -> tuple[tuple[int, ...], ...]:
+    """Return the rows of each core, of each head apart."""
+    each = -(-heads * rows // cores)
+    parts = []
+    for first in range(0, heads * rows, each):
+        end = min(first + each, heads * rows)
+        cuts = [first, *range((first // rows + 1) * rows, end, rows), end]
+        parts.append(tuple(last - begin for begin, last in pairwise(cuts)))
+    return tuple(dict.fromkeys(parts))
+
+
+def _products_cycles(
+    target: Target, a: Arguments, blocks: BlockCosts, columns: int, depth: int, in_blocks: bool
+) -> float:
+    """Return the cycles of the slowest core for columns products of depth bytes, of all its rows."""
+    costs = _costs(target)
+    wide = columns // blocks.channels if in_blocks else 0
+    four = -(-depth // 4) * costs.four_step_cycles + costs.four_cycles
+
+    def run_cycles(rows: int) -> float:
+        high = rows // blocks.rows
+        fours = rows * -(-columns // blocks.channels) - high * blocks.rows * wide
+        return fours * four + blocks.cycles(high * blocks.rows, wide * blocks.channels, depth)
+
+    return max(sum(map(run_cycles, runs)) for runs in _core_runs(target.cores, a["heads"], a["rows"]))
+
+
 def _scores_cycles(target: Target, a: Arguments) -> float:
-    return _costs(target).scores.cycles(share(target, a["rows"]), a["keys"], a["width"])
+    in_blocks = a["width"] % 4 == 0 and a["width"] >= 8
+    return _products_cycles(target, a, _costs(target).scores, a["keys"], a["width"], in_blocks)
 
 
 def _softmax_cycles(target: Target, a: Arguments) -> float:
     costs = _costs(target)
-    return share(target, a["rows"]) * (a["keys"] * costs.score_cycles + costs.row_cycles)
+    rows = a["rows"] * a.get("heads", 1)
+    return share(target, rows) * (a["keys"] * costs.score_cycles + costs.row_cycles)
 
 
 def _softmax_bias_cycles(target: Target, a: Arguments) -> float:
@@ -59,7 +99,7 @@ def _softmax_bias_cycles(target: Target, a: Arguments) -> float:
 
 
 def _values_cycles(target: Target, a: Arguments) -> float:
-    return _costs(target).values.cycles(share(target, a["rows"]), a["channels"], a["keys"])
+    return _products_cycles(target, a, _costs(target).values, a["channels"], a["keys"], a["keys"] > 4)
 
 
 def _written(rule: OperandRule, *, in_place: str | None = None) -> OperandRule:
@@ -70,29 +110,34 @@ SCORES = Kernel(
     "tmc_attention_scores_s8s8s16",
     "tmc_attention_scores_args",
     (
-        rows_of("q", ROWS, _WIDTH, Var("q_pitch")),
-        rows_of("k", _KEYS, _WIDTH, Var("k_pitch")),
-        _written(rows_of("scores", ROWS, mul(_KEYS, 2), Var("scores_pitch"))),
+        rows_of("q", _ALL_ROWS, _WIDTH, Var("q_pitch")),
+        rows_of("k", mul(_HEADS, _KEYS), _WIDTH, Var("k_pitch")),
+        _written(rows_of("scores", _ALL_ROWS, mul(_KEYS, 2), Var("scores_pitch"))),
     ),
-    ("rows", "keys", "width", "q_pitch", "k_pitch", "scores_pitch", "key0", "shift"),
+    ("rows", "keys", "width", "q_pitch", "k_pitch", "scores_pitch", "key0", "heads", "shift"),
     frozenset({"shift"}),
-    {"scalar": 48, "xpulp": 240},
+    {"scalar": 64, "xpulp": 256},
     _scores_cycles,
+)
+SOFTMAX = Kernel(
+    "tmc_attention_softmax_s16u8",
+    "tmc_attention_softmax_args",
+    (
+        rows_of("scores", _ALL_ROWS, mul(_KEYS, 2), Var("scores_pitch")),
+        flat("exp_table", mul(_HEADS, EXP_TABLE_BYTES)),
+        _written(rows_of("p", _ALL_ROWS, _KEYS, Var("scores_pitch")), in_place="scores"),
+        _written(rows_of("norm", Const(1), _ALL_NORMS, _ALL_NORMS)),
+    ),
+    ("rows", "keys", "scores_pitch", "heads", "out_multiplier"),
+    frozenset({"out_multiplier"}),
+    {"scalar": 16, "xpulp": 48},
+    _softmax_cycles,
 )
 _SCORES = rows_of("scores", ROWS, mul(_KEYS, 2), Var("scores_pitch"))
 _WEIGHTS = (
     flat("exp_table", EXP_TABLE_BYTES),
     _written(rows_of("p", ROWS, _KEYS, Var("scores_pitch")), in_place="scores"),
     _written(rows_of("norm", Const(1), _NORM, _NORM)),
-)
-SOFTMAX = Kernel(
-    "tmc_attention_softmax_s16u8",
-    "tmc_attention_softmax_args",
-    (_SCORES, *_WEIGHTS),
-    ("rows", "keys", "scores_pitch", "out_multiplier"),
-    frozenset({"out_multiplier"}),
-    {"scalar": 16, "xpulp": 48},
-    _softmax_cycles,
 )
 SOFTMAX_BIAS = Kernel(
     "tmc_attention_softmax_bias_s16s16u8",
@@ -107,14 +152,14 @@ VALUES = Kernel(
     "tmc_attention_values_u8s8s8",
     "tmc_attention_values_args",
     (
-        rows_of("p", ROWS, _KEYS, Var("p_pitch")),
-        rows_of("vt", CHANNELS, _KEYS, Var("vt_pitch")),
-        rows_of("norm", Const(1), _NORM, _NORM),
-        result(ROWS, CHANNELS),
+        rows_of("p", _ALL_ROWS, _KEYS, Var("p_pitch")),
+        rows_of("vt", mul(_HEADS, CHANNELS), _KEYS, Var("vt_pitch")),
+        rows_of("norm", Const(1), _ALL_NORMS, _ALL_NORMS),
+        result(ROWS, mul(_HEADS, CHANNELS)),
     ),
-    ("rows", "keys", "channels", "p_pitch", "vt_pitch", "y_pitch", "out_shift"),
+    ("rows", "keys", "channels", "p_pitch", "vt_pitch", "y_pitch", "heads", "out_shift"),
     frozenset({"out_shift"}),
-    {"scalar": 32, "xpulp": 240},
+    {"scalar": 32, "xpulp": 256},
     _values_cycles,
 )
 

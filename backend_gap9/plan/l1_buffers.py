@@ -157,10 +157,11 @@ def row_buffers(staged: Staged, stage: GraphStage, tiling: RowTiling) -> L1Needs
 
 
 def key_value_slot_bytes(staged: Staged, stage: GraphStage, tiling: AttentionTiling) -> int:
-    """Return the size of the larger one of a tile of K and a tile of V transposed."""
+    """Return the size of the larger one of a tile of K and a tile of V transposed, of all heads of a turn."""
     k, vt = stage.op.inputs[1:3]
     layouts = staged.layouts
-    return max(tiling.keys * layouts[k].pitch_bytes, tiling.channels * layouts[vt].pitch_bytes)
+    one_head = max(tiling.keys * layouts[k].pitch_bytes, tiling.channels * layouts[vt].pitch_bytes)
+    return tiling.heads * one_head
 
 
 def bias_line_bytes(staged: Staged, stage: GraphStage) -> int:
@@ -173,14 +174,15 @@ def attention_buffers(staged: Staged, stage: GraphStage, tiling: AttentionTiling
     q, k = stage.op.inputs[:2]
     keys, width = staged.graph.types[k].shape[1:]
     bias_bytes = bias_line_bytes(staged, stage)
-    scores = (tiling.rows - 1) * odd_pitch(keys * 2) + keys * 2
+    rows = tiling.heads * tiling.rows
+    scores = (rows - 1) * odd_pitch(keys * 2) + keys * 2
     return (
-        L1Need("q", 2 * tiling.rows * staged.layouts[q].pitch_bytes, "input"),
+        L1Need("q", 2 * rows * staged.layouts[q].pitch_bytes, "input"),
         *((L1Need("bias", 2 * tiling.rows * bias_bytes, "input"),) if bias_bytes else ()),
         L1Need("kv", 2 * key_value_slot_bytes(staged, stage, tiling), "operand"),
         L1Need("scores", scores, "fixed"),
-        L1Need("norm", tiling.rows * NORM_BYTES, "fixed"),
-        L1Need("out", 2 * tiling.rows * width, "fixed"),
+        L1Need("norm", rows * NORM_BYTES, "fixed"),
+        L1Need("out", 2 * rows * width, "fixed"),
         *_tables(staged, stage),
     )
 

@@ -82,15 +82,20 @@ class RowTiling:
 
 @dataclass(frozen=True, slots=True)
 class AttentionTiling:
-    """Tiles of an attention stage: query rows; keys per tile of K; channels per tile of V transposed."""
+    """Tiles of an attention stage: query rows; keys per tile of K; channels per tile of V transposed; heads.
+
+    Several heads at once have all rows, keys and channels.
+    """
 
     rows: int
     keys: int
     channels: int
+    heads: int = 1
 
     def text(self) -> str:
         """Return the tiles in words."""
-        return f"{self.rows} query rows, {self.keys} keys, {self.channels} channels of V"
+        heads = f"{self.heads} heads, " if self.heads > 1 else ""
+        return f"{heads}{self.rows} query rows, {self.keys} keys, {self.channels} channels of V"
 
 
 @dataclass(frozen=True, slots=True)

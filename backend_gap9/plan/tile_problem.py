@@ -46,7 +46,7 @@ class InputCost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowChoice:
-    """A number of rows per tile, and what follows from it alone.
+    """A number of rows per tile, in attention also of heads, and what follows from it alone.
 
     steps: for each step the choices of its tile. ahead_cycles: stores that hide like loads of double-buffered
     inputs. dma_cycles: of inputs, whole results and tables; exposed_cycles: of those at both ends.
@@ -59,6 +59,7 @@ class RowChoice:
     ahead_cycles: int
     inputs: tuple[InputCost, ...]
     steps: tuple[tuple[StepCost, ...], ...]
+    heads: int = 1
 
 
 @dataclass(frozen=True, slots=True)

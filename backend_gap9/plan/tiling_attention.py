@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tmc.backend_gap9.kernels.attention import SCORES, VALUES, softmax_of
+from tmc.backend_gap9.kernels.attention import MOST_HEADS, SCORES, VALUES, bias_of, softmax_of
 from tmc.backend_gap9.kernels.costs import call_cycles
 from tmc.backend_gap9.kernels.record import Kernel
 from tmc.backend_gap9.plan.l1_buffers import attention_buffers, bias_line_bytes, needed_bytes
@@ -69,13 +69,14 @@ class AttentionTiles:
             if choice is None:
                 break
             choices.append(choice)
+        choices += filter(None, (self._row_choice(self.sizes[1], heads) for heads in self._several_heads()))
         return TileProblem(tuple(choices), (0,) * len(self._line_bytes()), self.target.l1_usable_bytes)
 
     def tiling(self, problem: TileProblem, solution: TileChoice) -> AttentionTiling:
         """Return the tiling that a solution stands for."""
         choice = problem.choices[solution.choice]
         keys, channels = (costs[tile].tile for costs, tile in zip(choice.steps, solution.tiles, strict=True))
-        return AttentionTiling(choice.rows, keys, channels)
+        return AttentionTiling(choice.rows, keys, channels, choice.heads)
 
     def smallest_tiling(self) -> AttentionTiling:
         """Return the smallest legal tiling, whether it fits or not."""
@@ -98,26 +99,42 @@ class AttentionTiles:
             ("tables", self._tables_bytes()),
         )
 
-    def _row_choice(self, rows: int) -> RowChoice | None:
+    def _several_heads(self) -> tuple[int, ...]:
+        """Return how many heads a turn may have at once, beside one."""
+        heads, _, _, width = self.sizes
+        if bias_of(self.stage.op) is not None or width % CHANNEL_STEP:
+            return ()
+        return tuple(count for count in range(2, MOST_HEADS + 1) if heads % count == 0)
+
+    def _row_choice(self, rows: int, heads: int = 1) -> RowChoice | None:
+        """Return what tiles of so many rows cost, if they fit; several heads at once have whole tiles."""
         target, limit = self.target, self.target.dma.max_bytes
-        heads, _, keys, width = self.sizes
-        smallest = self.smallest_tiling()
-        tiling = AttentionTiling(rows, smallest.keys, smallest.channels)
+        heads_total, _, keys, width = self.sizes
+        smallest = self.smallest_tiling() if heads == 1 else AttentionTiling(rows, keys, width)
+        tiling = AttentionTiling(rows, smallest.keys, smallest.channels, heads)
         buffers = attention_buffers(self.staged, self.stage, tiling)
-        lines = self._line_bytes()
-        moved = (*(rows * each for each in lines), rows * width, self._tables_bytes())
+        lines = tuple(heads * each for each in self._line_bytes())
+        moved = (*(rows * each for each in lines), rows * heads * width, self._tables_bytes())
         if needed_bytes(buffers) > target.l1_usable_bytes or max(moved) > limit:
             return None
         steps = (
-            tuple(self._scores(rows, tile) for tile in even_tiles(keys, KEY_STEP)),
-            tuple(self._values(rows, tile) for tile in even_tiles(width, CHANNEL_STEP)),
+            tuple(
+                self._scores(rows, tile, heads)
+                for tile in even_tiles(keys, KEY_STEP)
+                if heads == 1 or tile == keys
+            ),
+            tuple(
+                self._values(rows, tile, heads)
+                for tile in even_tiles(width, CHANNEL_STEP)
+                if heads == 1 or tile == width
+            ),
         )
         allowed = tuple(tuple(cost for cost in costs if cost.operand_bytes <= limit) for costs in steps)
         if not all(allowed):
             return None
-        turns = self._turns(rows) * heads
+        turns = self._turns(rows) * (heads_total // heads)
         loads = [[dma_cycles(target, count * each) for count in turns] for each in lines]
-        stores = [dma_cycles(target, count * width, count) for count in turns]
+        stores = [dma_cycles(target, count * heads * width, count) for count in turns]
         tables = dma_cycles(target, self._tables_bytes())
         fixed = needed_bytes(tuple(each for each in buffers if each.role == "fixed"))
         # An input has two buffers even where there is one turn: the schedule knows no other form.
@@ -132,9 +149,10 @@ class AttentionTiles:
             ahead_cycles=sum(stores[:-1]),
             inputs=tuple(inputs),
             steps=allowed,
+            heads=heads,
         )
 
-    def _scores(self, rows: int, tile: int) -> StepCost:
+    def _scores(self, rows: int, tile: int, heads: int) -> StepCost:
         """Return what scores and softmax cost with these query rows and keys per tile of K."""
         _, _, keys, width = self.sizes
         return self._step_cost(
@@ -142,11 +160,12 @@ class AttentionTiles:
             tile,
             keys,
             1,
-            lambda count, size: self._call_cycles(SCORES, rows=count, keys=size, width=width),
-            lambda count: self._call_cycles(softmax_of(self.stage.op), rows=count, keys=keys),
+            heads,
+            lambda count, size: self._call_cycles(SCORES, rows=count, keys=size, width=width, heads=heads),
+            lambda count: self._call_cycles(softmax_of(self.stage.op), rows=count, keys=keys, heads=heads),
         )
 
-    def _values(self, rows: int, tile: int) -> StepCost:
+    def _values(self, rows: int, tile: int, heads: int) -> StepCost:
         """Return what the weighted means cost with these query rows and channels per tile of V transposed."""
         _, _, keys, width = self.sizes
         return self._step_cost(
@@ -154,7 +173,8 @@ class AttentionTiles:
             tile,
             width,
             2,
-            lambda count, size: self._call_cycles(VALUES, rows=count, keys=keys, channels=size),
+            heads,
+            lambda count, size: self._call_cycles(VALUES, rows=count, keys=keys, channels=size, heads=heads),
             lambda count: 0,
         )
 
@@ -164,10 +184,11 @@ class AttentionTiles:
         tile: int,
         whole: int,
         operand: int,
+        heads: int,
         tile_cycles: Callable[[int, int], int],
         turn_cycles: Callable[[int], int],
     ) -> StepCost:
-        turns, heads, pitch = self._turns(rows), self.sizes[0], self._pitch(operand)
+        turns, times_heads, pitch = self._turns(rows), self.sizes[0] // heads, heads * self._pitch(operand)
         edge = whole - (tiles(whole, tile) - 1) * tile
         pieces = ((tiles(whole, tile) - 1, tile), (1, edge))
         compute = dma = exposed = hiding = last_hiding = 0
@@ -183,10 +204,11 @@ class AttentionTiles:
         first = dma_cycles(self.target, tile * pitch) if operand == 1 else 0
         return StepCost(
             tile=tile,
-            compute_cycles=heads * compute,
-            dma_cycles=heads * dma,
-            exposed_cycles=min(heads * exposed + first, heads * dma),  # none behind the last tile
-            hiding_cycles=heads * hiding - last_hiding,
+            compute_cycles=times_heads * compute,
+            dma_cycles=times_heads * dma,
+            # None behind the last tile.
+            exposed_cycles=min(times_heads * exposed + first, times_heads * dma),
+            hiding_cycles=times_heads * hiding - last_hiding,
             operand_bytes=tile * pitch,
         )
 

@@ -235,6 +235,7 @@ def check_tiles(where: str, tiling: Tiling, graph: Graph, ops: Sequence[Op]) -> 
             ("rows", tiling.rows, x[1]),
             ("keys", tiling.keys, keys),
             ("channels", tiling.channels, x[2]),
+            ("heads", tiling.heads, x[0]),
         ]
     elif isinstance(tiling, RowTiling):
         linears = [op for op in ops if op.kind is OpKind.QLINEAR]

@@ -1,5 +1,7 @@
 """Schedule of an attention stage: for every head and every tile of query rows, scores, softmax, values.
 
+Where a turn has several heads at once, "head" is a group of them below.
+
 Tiles of K and of V transposed stream through one double buffer `kv`: while one is used the next one travels,
 across the softmax and from one query tile to the next. Scores never leave L1. Lines of a bias come with the
 queries that they belong to.
@@ -13,6 +15,7 @@ from tmc.backend_gap9.kernels.attention import (
     EXP_TABLE_BYTES,
     NORM_BYTES,
     SCORES,
+    SHIFT_BITS,
     SOFTMAX,
     SOFTMAX_BIAS,
     VALUES,
@@ -70,7 +73,11 @@ def schedule_attention(context: Context, stage: GraphStage) -> StageSchedule:
     tiling, attrs = context.plan.stages[stage.number].tiling, stage.op.attrs
     assert isinstance(tiling, AttentionTiling) and isinstance(attrs, QAttentionAttrs)
     body = _Attention(context, stage, tiling).statements()
-    return StageSchedule(body, {"score_shift": attrs.score_shift}, _scratch(context.graph, stage.op))
+    shifts = [0] * (attrs.heads // tiling.heads)
+    for head, shift in enumerate(attrs.score_shift):
+        group, within = divmod(head, tiling.heads)
+        shifts[group] |= shift << SHIFT_BITS * within
+    return StageSchedule(body, {"score_shift": tuple(shifts)}, _scratch(context.graph, stage.op))
 
 
 def _scratch(graph: Graph, op: Op) -> dict[str, ValueShape]:
@@ -99,6 +106,11 @@ class _Attention:
         assert isinstance(self.stage.op.attrs, QAttentionAttrs)
         return self.stage.op.attrs
 
+    @property
+    def groups(self) -> int:
+        """How many times the heads of a turn there are."""
+        return self.attrs.heads // self.tiling.heads
+
     def sizes(self) -> tuple[int, int, int]:
         """Return query rows, keys and head width."""
         types = self.context.graph.types
@@ -118,13 +130,14 @@ class _Attention:
         """Start loading the query tile of a turn; turns count query tiles over all heads."""
         rows, _, _ = self.sizes()
         count = tiles(rows, self.tiling.rows)
-        first = add(mul(div(turn, count), rows), mul(mod(turn, count), self.tiling.rows))
+        heads = self.tiling.heads
+        first = add(mul(div(turn, count), heads * rows), mul(mod(turn, count), self.tiling.rows))
         taken = tile_size(mod(turn, count), self.tiling.rows, rows)
         return load(
             Slot("q", mod(turn, 2)),
             self.q_tile(turn),
             rows_in_l2(self.context, self.stage.op.inputs[0], first),
-            mul(taken, self.pitch(0)),
+            mul(taken, heads * self.pitch(0)),
         )
 
     def load_bias(self, turn: Expr) -> tuple[Dma, ...]:
@@ -155,10 +168,15 @@ class _Attention:
         return at("bias", mul(mod(turn, 2), tile_bytes))
 
     def q_tile(self, turn: Number) -> Address:
-        return at("q", mul(mod(turn, 2), self.tiling.rows * self.pitch(0)))
+        return at("q", mul(mod(turn, 2), self.tiling.heads * self.tiling.rows * self.pitch(0)))
 
     def out_tile(self, turn: Number) -> Address:
-        return at("out", mul(mod(turn, 2), self.tiling.rows * self.sizes()[2]))
+        return at("out", mul(mod(turn, 2), self.tiling.rows * self.out_width))
+
+    @property
+    def out_width(self) -> int:
+        """Columns of the result that a turn makes."""
+        return self.tiling.heads * self.sizes()[2]
 
     def kv_tile(self, running: Number) -> Address:
         slot_bytes = key_value_slot_bytes(self.context.staged, self.stage, self.tiling)
@@ -166,22 +184,23 @@ class _Attention:
 
     def load_k(self, head: Number, j: Number, running: Expr) -> Dma:
         _, keys, _ = self.sizes()
-        first = add(mul(head, keys), mul(j, self.tiling.keys))
+        heads = self.tiling.heads
+        first = add(mul(head, heads * keys), mul(j, self.tiling.keys))
         return load(
             Slot("kv", mod(running, 2)),
             self.kv_tile(running),
             rows_in_l2(self.context, self.stage.op.inputs[1], first),
-            mul(tile_size(j, self.tiling.keys, keys), self.pitch(1)),
+            mul(tile_size(j, self.tiling.keys, keys), heads * self.pitch(1)),
         )
 
     def load_v(self, head: Number, j: Number, running: Expr) -> Dma:
         _, _, width = self.sizes()
-        first = add(mul(head, width), mul(j, self.tiling.channels))
+        first = add(mul(head, self.out_width), mul(j, self.tiling.channels))
         return load(
             Slot("kv", mod(running, 2)),
             self.kv_tile(running),
             rows_in_l2(self.context, self.stage.op.inputs[2], first),
-            mul(tile_size(j, self.tiling.channels, width), self.pitch(2)),
+            mul(tile_size(j, self.tiling.channels, width), self.tiling.heads * self.pitch(2)),
         )
 
     # ------------------------------------------------------------ statements
@@ -189,10 +208,10 @@ class _Attention:
     def statements(self) -> tuple[Stmt, ...]:
         rows, _, _ = self.sizes()
         count = tiles(rows, self.tiling.rows)
-        turns = self.attrs.heads * count
+        turns = self.groups * count
         body = self.query_tile(T if count > 1 else 0, count)
         inner = (Loop("t", count, body),) if count > 1 else body
-        outer = (Loop("head", self.attrs.heads, inner),) if self.attrs.heads > 1 else inner
+        outer = (Loop("head", self.groups, inner),) if self.groups > 1 else inner
         return (
             *stage_prologue(
                 self.context,
@@ -208,11 +227,11 @@ class _Attention:
     def query_tile(self, t: Number, count: int) -> tuple[Stmt, ...]:
         """Return the statements for one tile of query rows of one head."""
         rows_total, keys, width = self.sizes()
-        head: Number = HEAD if self.attrs.heads > 1 else 0
+        head: Number = HEAD if self.groups > 1 else 0
         bind, turn = named("turn", add(mul(head, count), t))
-        more = less(add(turn, 1), self.attrs.heads * count)
+        more = less(add(turn, 1), self.groups * count)
         rows = tile_size(t, self.tiling.rows, rows_total)
-        row = add(mul(head, rows_total), mul(t, self.tiling.rows))
+        row = add(mul(head, self.tiling.heads * rows_total), mul(t, self.tiling.rows))
         k_tiles, v_tiles = tiles(keys, self.tiling.keys), tiles(width, self.tiling.channels)
         body: list[Stmt] = [*bind, wait("q", mod(turn, 2))]
         if self.load_bias(turn):
@@ -229,7 +248,7 @@ class _Attention:
             BARRIER,
             *when(more, self.load_q(add(turn, 1)), *self.load_bias(add(turn, 1))),
             self.softmax_call(head, t, turn, rows, row),
-            *wait_out(turn, self.attrs.heads * count),
+            *wait_out(turn, self.groups * count),
         ]
         j = J if v_tiles > 1 else 0
         bind, running = named("v_tile", add(mul(turn, k_tiles + v_tiles), j, k_tiles))
@@ -240,7 +259,9 @@ class _Attention:
         )
         body += [Loop("j", v_tiles, values)] if v_tiles > 1 else values
         out_pitch = self.context.layouts[self.stage.op.output].pitch_bytes
-        target = rows_in_l2(self.context, self.stage.op.output, mul(t, self.tiling.rows), mul(head, width))
+        target = rows_in_l2(
+            self.context, self.stage.op.output, mul(t, self.tiling.rows), mul(head, self.out_width)
+        )
         body += [
             BARRIER,
             Dma(
@@ -249,7 +270,7 @@ class _Attention:
                 self.out_tile(turn),
                 target,
                 rows,
-                Const(width),
+                Const(self.out_width),
                 Const(out_pitch),
             ),
         ]
@@ -271,7 +292,7 @@ class _Attention:
         """Wait for a tile of V; the tile after it leaves: after the last one the next turn's first of K."""
         following = add(running, 1)
         next_k = when(
-            less(add(turn, 1), self.attrs.heads * count),
+            less(add(turn, 1), self.groups * count),
             self.load_k(div(add(turn, 1), count), 0, following),
         )
         return (
@@ -294,7 +315,7 @@ class _Attention:
     def scores_call(self, head: Number, j: Number, turn: Expr, running: Expr, rows: Expr, row: Expr) -> Stmt:
         op, (_, keys, _) = self.stage.op, self.sizes()
         column_bytes = mul(j, self.tiling.keys * 2)
-        key = add(mul(head, keys), mul(j, self.tiling.keys))
+        key = add(mul(head, self.tiling.heads * keys), mul(j, self.tiling.keys))
         return self.call(
             SCORES,
             operand("q", self.q_tile(turn), part(op.inputs[0], row)),
@@ -305,6 +326,7 @@ class _Attention:
             q_pitch=self.pitch(0),
             k_pitch=self.pitch(1),
             scores_pitch=self.scores_pitch,
+            heads=self.tiling.heads,
             shift=Lookup("score_shift", expr(head)),
         )
 
@@ -313,11 +335,15 @@ class _Attention:
         tables = Tables.of(self.context.staged.packed[self.stage.number])
         operands = [
             operand("scores", at("scores"), self.scratch("scores", row)),
-            tables.operand(op, "exp_table", mul(head, EXP_TABLE_BYTES)),
+            tables.operand(op, "exp_table", mul(head, self.tiling.heads * EXP_TABLE_BYTES)),
             operand("p", at("scores"), self.scratch("p", row)),
             operand("norm", at("norm"), self.scratch("norm", 0, mul(row, NORM_BYTES))),
         ]
-        numbers: dict[str, Number] = {"rows": rows, "scores_pitch": self.scores_pitch}
+        numbers: dict[str, Number] = {
+            "rows": rows,
+            "scores_pitch": self.scores_pitch,
+            "heads": self.tiling.heads,
+        }
         if bias_of(op) is None:
             return self.call(SOFTMAX, *operands, **numbers)
         block, pitch = self.bias_block, bias_pitch(self.sizes()[1])
@@ -336,16 +362,18 @@ class _Attention:
         op, (_, _, width) = self.stage.op, self.sizes()
         out = self.out_tile(turn)
         column = mul(j, self.tiling.channels)
-        made = part(op.output, mul(t, self.tiling.rows), add(mul(head, width), column))
+        first = add(mul(head, self.out_width), column)
+        made = part(op.output, mul(t, self.tiling.rows), first)
         return self.call(
             VALUES,
             operand("p", at("scores"), self.scratch("p", row)),
-            operand("vt", self.kv_tile(running), part(op.inputs[2], add(mul(head, width), column))),
+            operand("vt", self.kv_tile(running), part(op.inputs[2], first)),
             operand("norm", at("norm"), self.scratch("norm", 0, mul(row, NORM_BYTES))),
             operand("y", at(out.buffer, add(out.offset_bytes, column)), made),
             rows=rows,
             channels=tile_size(j, self.tiling.channels, width),
             p_pitch=self.scores_pitch,
             vt_pitch=self.pitch(2),
-            y_pitch=width,
+            y_pitch=self.out_width,
+            heads=self.tiling.heads,
         )

@@ -43,7 +43,7 @@ static void compute_scores(const attention *shape)
 {
     tmc_attention_scores_args args = {
         .q = q, .k = operands, .scores = scores_of(shape), .q_pitch = Q_PITCH, .k_pitch = Q_PITCH,
-        .scores_pitch = shape->scores_pitch, .rows = ROWS, .keys = shape->tile_keys, .width = WIDTH, .shift = 8,
+        .scores_pitch = shape->scores_pitch, .rows = ROWS, .keys = shape->tile_keys, .width = WIDTH, .heads = 1, .shift = 8,
     };
     for (args.key0 = 0; args.key0 < shape->keys; args.key0 += shape->tile_keys) {
         tmc_attention_scores_s8s8s16_xpulp(&args);
@@ -56,7 +56,7 @@ static void compute_softmax(const attention *shape)
 {
     const tmc_attention_softmax_args args = {
         .scores = scores_of(shape), .exp_table = exp_table, .norm = norm, .scores_pitch = shape->scores_pitch,
-        .rows = ROWS, .keys = shape->keys, .out_multiplier = 20000,
+        .rows = ROWS, .keys = shape->keys, .heads = 1, .out_multiplier = 20000,
     };
     tmc_attention_softmax_s16u8_xpulp(&args);
 }
@@ -76,7 +76,7 @@ static void compute_values(const attention *shape)
     tmc_attention_values_args args = {
         .p = scores_of(shape), .vt = vt_of(shape), .norm = norm, .p_pitch = shape->scores_pitch,
         .vt_pitch = shape->vt_pitch, .y_pitch = WIDTH, .rows = ROWS, .keys = shape->keys,
-        .channels = shape->tile_channels, .out_shift = 14,
+        .channels = shape->tile_channels, .heads = 1, .out_shift = 14,
     };
     for (uint32_t channel = 0; channel < WIDTH; channel += shape->tile_channels) {
         args.y = y + channel;

@@ -4,11 +4,11 @@
 
 #include <stdint.h>
 
-/** Arguments of tmc_attention_scores; one head, one block of rows, one block of keys. */
+/** Arguments of tmc_attention_scores; one head, one block of rows, one block of keys; or some whole heads. */
 typedef struct {
-    const int8_t *q;  /* [rows][width] */
-    const int8_t *k;  /* [keys][width] */
-    int16_t *scores;  /* [rows][key0 + keys ...]; columns key0 to key0 + keys - 1 are written */
+    const int8_t *q;  /* [heads][rows][width] */
+    const int8_t *k;  /* [heads][keys][width] */
+    int16_t *scores;  /* [heads][rows][key0 + keys ...]; columns key0 to key0 + keys - 1 are written */
     uint32_t q_pitch;
     uint32_t k_pitch;
     uint32_t scores_pitch;
@@ -16,11 +16,12 @@ typedef struct {
     uint32_t keys;
     uint32_t width;
     uint32_t key0;    /* a multiple of 2 */
-    uint32_t shift;
+    uint32_t heads;   /* 1 to 4 */
+    uint32_t shift;   /* 8 bits for each head, the lowest for the first */
 } tmc_attention_scores_args;
 
 /** Scores of attention: scores[r][key0 + j] = R(sum_i q[r][i] k[j][i], shift), which fits int16 by proof.
- *  q, k s8, scores s16. Splits rows. */
+ *  q, k s8, scores s16. Splits rows. Those of all heads count as one run. */
 void tmc_attention_scores_s8s8s16_scalar(const tmc_attention_scores_args *args);
 void tmc_attention_scores_s8s8s16_xpulp(const tmc_attention_scores_args *args);
 
@@ -30,20 +31,21 @@ typedef struct {
     int32_t factor;
 } tmc_attention_norm;
 
-/** Arguments of tmc_attention_softmax; one head, one block of rows. */
+/** Arguments of tmc_attention_softmax; one head, one block of rows; or some whole heads. */
 typedef struct {
-    int16_t *scores;          /* [rows][keys]; afterwards uint8 p[keys] at the beginning of each row */
-    const uint8_t *exp_table; /* [1024], [0] = 255 */
-    tmc_attention_norm *norm; /* [rows] */
+    int16_t *scores;          /* [heads][rows][keys]; afterwards uint8 p[keys] at the beginning of each row */
+    const uint8_t *exp_table; /* [heads][1024], [.][0] = 255 */
+    tmc_attention_norm *norm; /* [heads][rows] */
     uint32_t scores_pitch;
     uint32_t rows;
     uint32_t keys;            /* at least 1, below 2^16 */
+    uint32_t heads;
     uint32_t out_multiplier;  /* below 2^15 */
 } tmc_attention_softmax_args;
 
 /** Softmax without its division, in place: p[j] = exp_table[min(1023, max - t[j])]; L = sum of p, n its bits;
  *  norm = {n - 8, R(reciprocal(L) * out_multiplier, 15)}. The rest of the row is left undefined.
- *  scores s16, p u8. Splits rows. */
+ *  scores s16, p u8. Splits rows. Those of all heads count as one run. */
 void tmc_attention_softmax_s16u8_scalar(const tmc_attention_softmax_args *args);
 void tmc_attention_softmax_s16u8_xpulp(const tmc_attention_softmax_args *args);
 
@@ -66,24 +68,25 @@ typedef struct {
 void tmc_attention_softmax_bias_s16s16u8_scalar(const tmc_attention_softmax_bias_args *args);
 void tmc_attention_softmax_bias_s16s16u8_xpulp(const tmc_attention_softmax_bias_args *args);
 
-/** Arguments of tmc_attention_values; one head, one block of rows, one block of its channels. */
+/** Arguments of tmc_attention_values; one head, one block of rows, one block of its channels; or some whole heads. */
 typedef struct {
-    const uint8_t *p;               /* [rows][keys] */
-    const int8_t *vt;               /* [channels][keys] */
-    const tmc_attention_norm *norm; /* [rows] */
-    int8_t *y;                      /* [rows][channels] */
+    const uint8_t *p;               /* [heads][rows][keys] */
+    const int8_t *vt;               /* [heads][channels][keys] */
+    const tmc_attention_norm *norm; /* [heads][rows] */
+    int8_t *y;                      /* [rows][heads][channels] */
     uint32_t p_pitch;               /* the scores_pitch of tmc_attention_softmax */
     uint32_t vt_pitch;
     uint32_t y_pitch;
     uint32_t rows;
     uint32_t keys;
     uint32_t channels;
+    uint32_t heads;                 /* 1, or more where channels are a multiple of 4 */
     int32_t out_shift;              /* -7 to 24 */
 } tmc_attention_values_args;
 
 /** Weighted mean of the values:
  *  y[r][c] = C8(R(R(sum_j p[r][j] vt[c][j], norm[r].shift) * norm[r].factor, 7 + out_shift)).
- *  p u8, vt s8, y s8. Splits rows. */
+ *  p u8, vt s8, y s8. Splits rows. Those of all heads count as one run. */
 void tmc_attention_values_u8s8s8_scalar(const tmc_attention_values_args *args);
 void tmc_attention_values_u8s8s8_xpulp(const tmc_attention_values_args *args);
 

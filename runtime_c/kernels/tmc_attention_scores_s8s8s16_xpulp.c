@@ -51,39 +51,49 @@ static void compute_blocks(tmc_attention_blocks *chain)
 
 TMC_ATTENTION_ROW(row_times_4, TMC_SDOT_S8S8, tmc_sdot_s8s8)
 
-/** Compute the scores of query r and the keys from `key` on. */
-static void compute_row(const tmc_attention_scores_args *args, uint32_t r, uint32_t key)
+/** Compute the scores of query r and the keys k from `key` on. */
+static void compute_row(const tmc_attention_scores_args *args, const int8_t *k, uint32_t shift, uint32_t r, uint32_t key)
 {
     void *row = (uint8_t *)args->scores + r * args->scores_pitch;
     int16_t *scores = (int16_t *)row + args->key0;
     for (; key < args->keys; key += TMC_BLOCK_W) {
         int32_t sums[TMC_BLOCK_W];
         const uint32_t left = args->keys - key;
-        row_times_4(sums, args->q + r * args->q_pitch, args->k + key * args->k_pitch, args->k_pitch, left, args->width);
+        row_times_4(sums, args->q + r * args->q_pitch, k + key * args->k_pitch, args->k_pitch, left, args->width);
         for (uint32_t i = 0; i < TMC_BLOCK_W && i < left; ++i)
-            scores[key + i] = (int16_t)tmc_rounded(sums[i], args->shift);
+            scores[key + i] = (int16_t)tmc_rounded(sums[i], shift);
     }
 }
 
-void tmc_attention_scores_s8s8s16_xpulp(const tmc_attention_scores_args *args)
+/** Compute the scores of queries r to end - 1 of one head, whose keys begin at `keys`. */
+static void compute_rows(const tmc_attention_scores_args *args, const int8_t *keys, uint32_t shift, uint32_t r, uint32_t end)
 {
-    const tmc_share share = tmc_my_share(args->rows);
     const uint32_t in_blocks = args->width % 4u == 0u && args->width >= 8u ? args->keys / TMC_BLOCK_W : 0u;
     const uintptr_t x_pitch = args->q_pitch, w_pitch = args->k_pitch, y_pitch = args->scores_pitch;
-    uint32_t r = share.begin;
-    for (; in_blocks != 0u && r + TMC_BLOCK_X <= share.end; r += TMC_BLOCK_X) {
-        const uintptr_t q = (uintptr_t)args->q + r * x_pitch, k = (uintptr_t)args->k;
+    for (; in_blocks != 0u && r + TMC_BLOCK_X <= end; r += TMC_BLOCK_X) {
+        const uintptr_t q = (uintptr_t)args->q + r * x_pitch, k = (uintptr_t)keys;
         tmc_attention_blocks chain = {
             .p = k, .x_pitch = x_pitch, .w_pitch = w_pitch,
             .to_x = q - k - 3u * w_pitch, .to_w = k + 4u - q - 4u * x_pitch,
             .steps = args->width / 4u - 1u, .blocks = in_blocks, .p_next = 4u * w_pitch - args->width,
             .y = (uintptr_t)args->scores + r * y_pitch + 2u * args->key0, .y_pitch = y_pitch,
-            .y_next = 2u * TMC_BLOCK_W - 4u * y_pitch, .shift = args->shift,
+            .y_next = 2u * TMC_BLOCK_W - 4u * y_pitch, .shift = shift,
         };
         compute_blocks(&chain);
         for (uint32_t i = 0; args->keys % TMC_BLOCK_W != 0u && i < TMC_BLOCK_X; ++i)
-            compute_row(args, r + i, in_blocks * TMC_BLOCK_W);
+            compute_row(args, keys, shift, r + i, in_blocks * TMC_BLOCK_W);
     }
-    for (; r < share.end; ++r)
-        compute_row(args, r, 0);
+    for (; r < end; ++r)
+        compute_row(args, keys, shift, r, 0);
+}
+
+void tmc_attention_scores_s8s8s16_xpulp(const tmc_attention_scores_args *args)
+{
+    const tmc_share share = tmc_my_share(args->heads * args->rows);
+    uint32_t head = args->heads > 1u ? share.begin / args->rows : 0u;
+    for (uint32_t r = share.begin; r < share.end; ++head) {
+        const uint32_t head_end = (head + 1u) * args->rows, end = head_end < share.end ? head_end : share.end;
+        compute_rows(args, args->k + head * args->keys * args->k_pitch, args->shift >> 8u * head & 255u, r, end);
+        r = end;
+    }
 }

@@ -37,7 +37,7 @@ static uint32_t max_of_eights(const uint8_t *row, uint32_t rounds)
 
 void tmc_attention_softmax_s16u8_xpulp(const tmc_attention_softmax_args *args)
 {
-    const tmc_share share = tmc_my_share(args->rows);
+    const tmc_share share = tmc_my_share(args->heads * args->rows);
     for (uint32_t r = share.begin; r < share.end; ++r) {
         uint8_t *p = (uint8_t *)args->scores + r * args->scores_pitch;
         const int16_t *scores = (const int16_t *)(const void *)p;
@@ -51,7 +51,7 @@ void tmc_attention_softmax_s16u8_xpulp(const tmc_attention_softmax_args *args)
 
         /* No score is below INT16_MIN: there the clamp may end early. */
         const int32_t lowest = highest - TMC_LAST_ENTRY < INT16_MIN ? INT16_MIN : highest - TMC_LAST_ENTRY;
-        const uint8_t *table_max = args->exp_table + highest;
+        const uint8_t *table_max = args->exp_table + (args->heads > 1u ? r / args->rows * 1024u : 0u) + highest;
         uint32_t total = 0;
         if (args->keys >= 4u)
             total = tmc_weigh_fours(p, table_max, tmc_pack_halves(lowest, lowest), args->keys / 4u);

@@ -73,42 +73,53 @@ static void compute_blocks(tmc_attention_blocks *chain)
 
 TMC_ATTENTION_ROW(row_times_4, TMC_SDOT_U8S8, tmc_sdot_u8s8)
 
-/** Compute the channels from `channel` on of row r. */
-static void compute_row(const tmc_attention_values_args *args, uint32_t r, uint32_t channel)
+/** Compute the channels from `channel` on of row r: vt and y are those of its head, y that of row 0. */
+static void compute_row(const tmc_attention_values_args *args, const int8_t *vt, int8_t *y, uint32_t r, uint32_t channel)
 {
-    int8_t *y = args->y + r * args->y_pitch;
+    y += r * args->y_pitch;
     for (; channel < args->channels; channel += TMC_BLOCK_W) {
         int32_t sums[TMC_BLOCK_W];
         const uint32_t left = args->channels - channel;
-        row_times_4(sums, args->p + r * args->p_pitch, args->vt + channel * args->vt_pitch, args->vt_pitch, left,
+        row_times_4(sums, args->p + r * args->p_pitch, vt + channel * args->vt_pitch, args->vt_pitch, left,
                     args->keys);
         for (uint32_t i = 0; i < TMC_BLOCK_W && i < left; ++i)
             y[channel + i] = divided(sums[i], &args->norm[r], (uint32_t)(7 + args->out_shift));
     }
 }
 
-void tmc_attention_values_u8s8s8_xpulp(const tmc_attention_values_args *args)
+/** Compute rows r to end - 1, all of one head; vt and y as of compute_row. */
+static void compute_rows(const tmc_attention_values_args *args, const int8_t *vt_rows, int8_t *y, uint32_t r, uint32_t end)
 {
-    const tmc_share share = tmc_my_share(args->rows);
     /* The first step of a block reads the word at `tail`, the others those before it. */
     const uint32_t tail = (args->keys - 1u) / 4u * 4u;
     const uint32_t in_blocks = args->keys > 4u ? args->channels / TMC_BLOCK_W : 0u;
     const uintptr_t x_pitch = args->p_pitch, w_pitch = args->vt_pitch, y_pitch = args->y_pitch;
-    uint32_t r = share.begin;
-    for (; in_blocks != 0u && r + TMC_BLOCK_X <= share.end; r += TMC_BLOCK_X) {
-        const uintptr_t p = (uintptr_t)args->p + r * x_pitch, vt = (uintptr_t)args->vt;
+    for (; in_blocks != 0u && r + TMC_BLOCK_X <= end; r += TMC_BLOCK_X) {
+        const uintptr_t p = (uintptr_t)args->p + r * x_pitch, vt = (uintptr_t)vt_rows;
         tmc_attention_blocks chain = {
             .p = vt + tail, .x_pitch = x_pitch, .w_pitch = w_pitch,
             .to_x = p - vt - 3u * w_pitch, .to_w = vt + 4u - p - 4u * x_pitch,
             .steps = tail / 4u, .blocks = in_blocks, .p_next = 4u * w_pitch,
-            .y = (uintptr_t)args->y + r * y_pitch, .y_pitch = y_pitch, .y_next = TMC_BLOCK_W - 5u * y_pitch,
+            .y = (uintptr_t)y + r * y_pitch, .y_pitch = y_pitch, .y_next = TMC_BLOCK_W - 5u * y_pitch,
             .shift = (uintptr_t)(7 + args->out_shift),
             .first_back = tail + 4u, .first_mask = tmc_last_mask(args->keys), .norm = (uintptr_t)&args->norm[r],
         };
         compute_blocks(&chain);
         for (uint32_t i = 0; args->channels % TMC_BLOCK_W != 0u && i < TMC_BLOCK_X; ++i)
-            compute_row(args, r + i, in_blocks * TMC_BLOCK_W);
+            compute_row(args, vt_rows, y, r + i, in_blocks * TMC_BLOCK_W);
     }
-    for (; r < share.end; ++r)
-        compute_row(args, r, 0);
+    for (; r < end; ++r)
+        compute_row(args, vt_rows, y, r, 0);
+}
+
+void tmc_attention_values_u8s8s8_xpulp(const tmc_attention_values_args *args)
+{
+    const tmc_share share = tmc_my_share(args->heads * args->rows);
+    uint32_t head = args->heads > 1u ? share.begin / args->rows : 0u;
+    for (uint32_t r = share.begin; r < share.end; ++head) {
+        const uint32_t head_end = (head + 1u) * args->rows, end = head_end < share.end ? head_end : share.end;
+        const int8_t *vt = args->vt + head * args->channels * args->vt_pitch;
+        compute_rows(args, vt, args->y + head * args->channels - head * args->rows * args->y_pitch, r, end);
+        r = end;
+    }
 }

@@ -17,16 +17,30 @@ def score_shift(rng: np.random.Generator, width: int) -> int:
     return max(0, (width * 2**14).bit_length() - 15) + int(rng.integers(4))
 
 
+def some_heads(rng: np.random.Generator, rows: int) -> int:
+    """Return how many heads a call is for: up to 4, where there are few rows."""
+    return int(rng.integers(1, 5)) if rows <= 20 else 1
+
+
 def call_scores(
-    kernels: Kernels, rng: np.random.Generator, q: Integers, k: Integers, scores: Rows, shift: int
+    kernels: Kernels,
+    rng: np.random.Generator,
+    q: Integers,
+    k: Integers,
+    scores: Rows,
+    shifts: tuple[int, ...],
 ) -> None:
-    """Fill `scores` by tmc_attention_scores_s8s8s16, in two blocks of keys."""
-    q_rows = Rows(q, int(rng.integers(3)))
-    middle = int(rng.integers(len(k) + 1)) // 2 * 2
-    for first, last in ((0, middle), (middle, len(k))):
+    """Fill `scores` by tmc_attention_scores_s8s8s16, one head in two blocks of keys.
+
+    q: [heads, rows, width], k: [heads, keys, width]; shifts: one for each head.
+    """
+    heads, rows, width = q.shape
+    q_rows = Rows(q.reshape(-1, width), int(rng.integers(3)))
+    middle = int(rng.integers(k.shape[1] + 1)) // 2 * 2 if heads == 1 else 0
+    for first, last in ((0, middle), (middle, k.shape[1])):
         if first == last:
             continue
-        k_rows = Rows(k[first:last], int(rng.integers(3)))
+        k_rows = Rows(k[:, first:last].reshape(-1, width), int(rng.integers(3)))
         kernels(
             "tmc_attention_scores_s8s8s16",
             cores_in_some_order(rng),
@@ -36,18 +50,19 @@ def call_scores(
             k_pitch=k_rows.pitch,
             scores=scores.memory,
             scores_pitch=scores.pitch,
-            rows=len(q),
+            rows=rows,
             keys=last - first,
-            width=q.shape[1],
+            width=width,
             key0=first,
-            shift=shift,
+            heads=heads,
+            shift=sum(shift << 8 * head for head, shift in enumerate(shifts)),
         )
 
 
 def call_softmax(
     kernels: Kernels, rng: np.random.Generator, scores: Rows, exp_table: Integers, out_multiplier: int
 ) -> tuple[Integers, Integers]:
-    """Run tmc_attention_softmax_s16u8 in place; return p and the norm pairs."""
+    """Run tmc_attention_softmax_s16u8 in place; return p and the norm pairs. exp_table: [heads, 1024]."""
     rows, keys = scores.shape
     norm = np.zeros((rows, 2), dtype=np.int32)
     kernels(
@@ -57,8 +72,9 @@ def call_softmax(
         scores_pitch=scores.pitch,
         exp_table=exp_table,
         norm=norm,
-        rows=rows,
+        rows=rows // len(exp_table),
         keys=keys,
+        heads=len(exp_table),
         out_multiplier=out_multiplier,
     )
     return scores.read().view(np.uint8)[:, :keys], norm
@@ -101,9 +117,10 @@ def call_values(
     norm: Integers,
     out_shift: int,
 ) -> Integers:
-    """Return the result of tmc_attention_values_u8s8s8."""
-    vt_rows = Rows(vt, int(rng.integers(3)))
-    y = blank(p.shape[0], len(vt), np.int8, int(rng.integers(3)))
+    """Return the result of tmc_attention_values_u8s8s8. vt: [heads, channels, keys]."""
+    heads, channels, _ = vt.shape
+    vt_rows = Rows(vt.reshape(heads * channels, keys), int(rng.integers(3)))
+    y = blank(p.shape[0] // heads, heads * channels, np.int8, int(rng.integers(3)))
     kernels(
         "tmc_attention_values_u8s8s8",
         cores_in_some_order(rng),
@@ -114,9 +131,10 @@ def call_values(
         norm=norm,
         y=y.memory,
         y_pitch=y.pitch,
-        rows=p.shape[0],
+        rows=p.shape[0] // heads,
         keys=keys,
-        channels=len(vt),
+        channels=channels,
+        heads=heads,
         out_shift=out_shift,
     )
     return y.read()
@@ -129,24 +147,31 @@ def random_exp_table(rng: np.random.Generator) -> Integers:
 
 
 def check_scores(kernels: Kernels, rng: np.random.Generator, rows: int, width: int, keys: int) -> None:
-    """tmc_attention_scores_s8s8s16 in blocks of keys."""
-    q, k = integers(rng, (rows, width), np.int8), integers(rng, (keys, width), np.int8)
-    shift = score_shift(rng, width)
-    scores = blank(rows, keys, np.int16, int(rng.integers(3)))
-    call_scores(kernels, rng, q, k, scores, shift)
-    expected = round_shift(q.astype(np.int64) @ k.T.astype(np.int64), shift)
-    np.testing.assert_array_equal(scores.read(), expected)
+    """tmc_attention_scores_s8s8s16 in blocks of keys, or of some heads."""
+    heads = some_heads(rng, rows)
+    q, k = (integers(rng, (heads, lines, width), np.int8) for lines in (rows, keys))
+    shifts = tuple(score_shift(rng, width) for _ in range(heads))
+    scores = blank(heads * rows, keys, np.int16, int(rng.integers(3)))
+    call_scores(kernels, rng, q, k, scores, shifts)
+    expected = [
+        round_shift(a.astype(np.int64) @ b.T.astype(np.int64), shift)
+        for a, b, shift in zip(q, k, shifts, strict=True)
+    ]
+    np.testing.assert_array_equal(scores.read(), np.concatenate(expected))
 
 
 def check_softmax(kernels: Kernels, rng: np.random.Generator, rows: int, keys: int, scale: int) -> None:
     """tmc_attention_softmax_s16u8: every p, and the division of all kinds of sums by the row's total."""
-    t = integers(rng, (rows, keys), np.int16)
+    heads = some_heads(rng, rows)
+    t = integers(rng, (heads * rows, keys), np.int16)
     if rng.integers(2):
         t = (t // 2**6 + scale).astype(np.int16)
-    exp_table = random_exp_table(rng)
+    exp_table = np.stack([random_exp_table(rng) for _ in range(heads)])
     out_multiplier = int(rng.integers(1, 2**15))
     p, norm = call_softmax(kernels, rng, Rows(t, int(rng.integers(3))), exp_table, out_multiplier)
-    check_weights(rng, t.astype(np.int64), exp_table, out_multiplier, p, norm)
+    for head, table in enumerate(exp_table):
+        of_head = slice(head * rows, (head + 1) * rows)
+        check_weights(rng, t[of_head].astype(np.int64), table, out_multiplier, p[of_head], norm[of_head])
 
 
 def check_softmax_bias(kernels: Kernels, rng: np.random.Generator, rows: int, keys: int, lines: int) -> None:
@@ -184,38 +209,44 @@ def check_weights(
 
 def check_values(kernels: Kernels, rng: np.random.Generator, rows: int, keys: int, channels: int) -> None:
     """tmc_attention_values_u8s8s8 with any shift and factor that a sum may give."""
-    p, vt = integers(rng, (rows, keys), np.uint8), integers(rng, (channels, keys), np.int8)
+    heads = some_heads(rng, rows) if channels % 4 == 0 else 1
+    p, vt = integers(rng, (heads * rows, keys), np.uint8), integers(rng, (heads, channels, keys), np.int8)
     bits = (keys * 255).bit_length()
-    norm = np.stack([rng.integers(max(0, bits - 8), bits, rows), rng.integers(2**15 + 1, size=rows)], axis=1)
+    shift, factor = rng.integers(max(0, bits - 8), bits, len(p)), rng.integers(2**15 + 1, size=len(p))
+    norm = np.stack([shift, factor], axis=1)
     out_shift = int(rng.integers(-7, 17))
     y = call_values(kernels, rng, Rows(p, int(rng.integers(3))), keys, vt, norm.astype(np.int32), out_shift)
-    narrowed = round_shift(p.astype(np.int64) @ vt.T.astype(np.int64), norm[:, :1])
+    sums = np.concatenate([p[head * rows :][:rows].astype(np.int64) @ vt[head].T for head in range(heads)])
+    narrowed = round_shift(sums, norm[:, :1])
     expected = np.clip(round_shift(narrowed * norm[:, 1:], 7 + out_shift), -128, 127)
-    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(y, np.hstack(np.split(expected, heads)))
 
 
 def check_attention(kernels: Kernels, rng: np.random.Generator, rows: int, width: int, keys: int) -> None:
     """The three attention kernels in a row against the one op that they are, without a bias and with one."""
-    q, k = integers(rng, (rows, width), np.int8), integers(rng, (keys, width), np.int8)
-    vt = integers(rng, (width, keys), np.int8)
-    exp_table = random_exp_table(rng)
+    heads = some_heads(rng, rows) if width % 4 == 0 else 1
+    q, k = (integers(rng, (heads, lines, width), np.int8) for lines in (rows, keys))
+    vt = integers(rng, (heads * width, keys), np.int8)
+    exp_table = np.stack([random_exp_table(rng) for _ in range(heads)])
     attrs = QAttentionAttrs(
-        heads=1,
-        score_shift=(score_shift(rng, width),),
+        heads=heads,
+        score_shift=tuple(score_shift(rng, width) for _ in range(heads)),
         out_multiplier=int(rng.integers(2**14, 2**15)),
         out_shift=int(rng.integers(13, 16)),
     )
-    expected = qattention(q[None], k[None], vt, exp_table[None], attrs)
-    scores = blank(rows, keys, np.int16, int(rng.integers(3)))
-    call_scores(kernels, rng, q, k, scores, attrs.score_shift[0])
+    expected = qattention(q, k, vt, exp_table, attrs)
+    scores = blank(heads * rows, keys, np.int16, int(rng.integers(3)))
+    call_scores(kernels, rng, q, k, scores, attrs.score_shift)
     _, norm = call_softmax(kernels, rng, scores, exp_table, attrs.out_multiplier)
-    y = call_values(kernels, rng, scores, keys, vt, norm, attrs.out_shift)
+    y = call_values(kernels, rng, scores, keys, vt.reshape(heads, width, keys), norm, attrs.out_shift)
     np.testing.assert_array_equal(y, expected)
+    # A bias comes with one head at a time.
+    q, k, vt, exp_table = q[:1], k[:1], vt[:width], exp_table[:1]
     bias = np.triu(np.full((rows, keys), -15_000, dtype=np.int16), 1)
-    attrs = replace(attrs, score_shift=(attrs.score_shift[0] + 1,))  # leaves the bias its room
-    expected = qattention(q[None], k[None], vt, exp_table[None], attrs, bias[None])
+    attrs = replace(attrs, heads=1, score_shift=(attrs.score_shift[0] + 1,))  # leaves the bias its room
+    expected = qattention(q, k, vt, exp_table, attrs, bias[None])
     scores = blank(rows, keys, np.int16, int(rng.integers(3)))
-    call_scores(kernels, rng, q, k, scores, attrs.score_shift[0])
-    _, norm = call_softmax_bias(kernels, rng, scores, bias, exp_table, attrs.out_multiplier)
-    y = call_values(kernels, rng, scores, keys, vt, norm, attrs.out_shift)
+    call_scores(kernels, rng, q, k, scores, attrs.score_shift)
+    _, norm = call_softmax_bias(kernels, rng, scores, bias, exp_table[0], attrs.out_multiplier)
+    y = call_values(kernels, rng, scores, keys, vt[None], norm, attrs.out_shift)
     np.testing.assert_array_equal(y, expected)

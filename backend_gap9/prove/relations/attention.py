@@ -1,4 +1,7 @@
-"""Calls of attention: scores of a tile of keys, their softmax, weighted means of a tile of channels."""
+"""Calls of attention: scores of a tile of keys, their softmax, weighted means of a tile of channels.
+
+A call is for a part of one head, or for whole heads.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from tmc.ir.graph import Graph
 from tmc.ir.integer.qattention import QAttentionAttrs
 
 NORM_BYTES = 8
+SHIFT_BITS = 8
 
 
 def _attention(call: CheckedCall, graph: Graph) -> tuple[QAttentionAttrs, int, int, int]:
@@ -18,20 +22,37 @@ def _attention(call: CheckedCall, graph: Graph) -> tuple[QAttentionAttrs, int, i
     return attrs, rows_total, graph.types[op.inputs[1]].shape[1], width
 
 
+def _heads(call: CheckedCall, first: int, count: int, size: int, what: str) -> tuple[int, int]:
+    """Return the first head of a call and how many it is for, from what it writes of heads of a size.
+
+    Raises: ValueError where it is for parts of several heads.
+    """
+    heads = call.arguments.get("heads", 1)
+    if heads == 1:
+        return within(first, count, size, what)[0], 1
+    if first % size or count != size:
+        raise ValueError(f"found {what} {first} to {first + count - 1} of {heads} heads, allowed whole heads")
+    return first // size, heads
+
+
 def relate_scores(call: CheckedCall, graph: Graph) -> Wanted:
     """Return what a call that makes scores must be given."""
     attrs, rows_total, keys_total, width = _attention(call, graph)
     scores = call.claim("scores")
     if scores.column_bytes % 2:
         raise ValueError(f"found scores from byte {scores.column_bytes} on, allowed whole elements")
-    head, _ = within(scores.row, call.arguments["rows"], rows_total, "rows")
+    head, heads = _heads(call, scores.row, call.arguments["rows"], rows_total, "rows")
+    if heads > 1 and call.arguments["keys"] != keys_total:
+        raise ValueError(f"found {call.arguments['keys']} keys of {heads} heads, allowed whole heads")
     q, k = call.op.inputs[:2]
     values = {
         "q": (q, scores.row, 0),
         "k": (k, head * keys_total + scores.column_bytes // 2, 0),
         "scores": (None, scores.row, scores.column_bytes),
     }
-    return Wanted(values, {}, {"width": width, "key0": 0, "shift": attrs.score_shift[head]})
+    shifts = attrs.score_shift[head : head + heads]
+    shift = sum(each << SHIFT_BITS * index for index, each in enumerate(shifts))
+    return Wanted(values, {}, {"width": width, "key0": 0, "shift": shift})
 
 
 def relate_softmax(call: CheckedCall, graph: Graph) -> Wanted:
@@ -44,9 +65,9 @@ def relate_softmax(call: CheckedCall, graph: Graph) -> Wanted:
 def _softmax(call: CheckedCall, graph: Graph) -> Wanted:
     attrs, rows_total, keys_total, _ = _attention(call, graph)
     row = call.claim("p").row
-    head, _ = within(row, call.arguments["rows"], rows_total, "rows")
+    head, heads = _heads(call, row, call.arguments["rows"], rows_total, "rows")
     values = {"scores": (None, row, 0), "p": (None, row, 0), "norm": (None, 0, row * NORM_BYTES)}
-    constants = {"exp_table": one_line(graph.constants[call.op.inputs[3]][head])}
+    constants = {"exp_table": one_line(graph.constants[call.op.inputs[3]][head : head + heads])}
     return Wanted(values, constants, {"keys": keys_total, "out_multiplier": attrs.out_multiplier})
 
 
@@ -71,7 +92,9 @@ def relate_values(call: CheckedCall, graph: Graph) -> Wanted:
     """Return what a call that makes weighted means must be given."""
     attrs, rows_total, keys_total, width = _attention(call, graph)
     y = call.claim("y")
-    head, _ = within(y.column_bytes, call.arguments["channels"], width, "channels")
+    head, heads = _heads(call, y.column_bytes, call.arguments["channels"], width, "channels")
+    if heads > 1 and call.arguments["rows"] != rows_total:
+        raise ValueError(f"found {call.arguments['rows']} rows of {heads} heads, allowed whole heads")
     row = head * rows_total + y.row
     values = {
         "p": (None, row, 0),

@@ -28,7 +28,7 @@ CALL = TARGET.calls.startup_cycles + TARGET.calls.barrier_cycles
 
 def cycles_of(stem: str, rows: int, **numbers: int) -> int:
     """Return the modelled cycles of a call, all cores' rows together, with defaults for what is not given."""
-    defaults = {"group_rows": rows, "step_bytes": 4, "split": 0}
+    defaults = {"group_rows": rows, "step_bytes": 4, "split": 0, "heads": 1}
     return call_cycles(TARGET, KERNELS[stem], {"rows": rows, **defaults, **numbers})
 
 
@@ -170,6 +170,16 @@ def test_heads_one_behind_the_other_cost_a_chain_each() -> None:
     assert cycles(12, 0) == pytest.approx(cycles(48, 0) + 3 * LINEAR.rows.chain_cycles, abs=1)
 
 
+def test_heads_at_once_are_split_by_all_their_rows() -> None:
+    def cycles(heads: int, rows: int, keys: int = 8) -> int:
+        return cycles_of("tmc_attention_scores_s8s8s16", rows, heads=heads, keys=keys, width=16)
+
+    assert cycles(1, 10) > cycles(4, 10)  # 2 rows for a core, one by one; 5 rows, a block
+    assert cycles(4, 10) == cycles(1, 40)
+    assert cycles(4, 10, keys=9) > cycles(4, 10, keys=12)  # a key alone for each of 5 rows
+    assert cycles(2, 25) > cycles(1, 50)  # 7 rows for a core; of one 3 and 4 of two heads
+
+
 def test_all_cores_together_have_all_rows_and_channels() -> None:
     for rows, channels, split in product((1, 7, 8, 50), (3, 4, 13, 64), range(4)):
         parts = grid_parts(TARGET, rows, channels, split)
@@ -221,7 +231,7 @@ COSTS: tuple[Callable[[int, int, int], int], ...] = (
 def test_more_work_never_costs_less(
     cost: Callable[[int, int, int], int], sizes: tuple[int, int, int], more: tuple[int, int, int]
 ) -> None:
-    # Whole blocks for each core: of fewer rows and channels, some kernels take one by one.
-    sizes = (sizes[0] * BLOCK_ROWS, sizes[1] * 4, sizes[2])
-    larger = tuple(map(max, sizes, (more[0] * BLOCK_ROWS, more[1] * 4, more[2])))
+    # Whole blocks for each core: of fewer rows, channels and keys, some kernels take one by one.
+    sizes, more = ((each[0] * BLOCK_ROWS, each[1] * 8, each[2] * 8) for each in (sizes, more))
+    larger = tuple(map(max, sizes, more))
     assert 0 < cost(*sizes) <= cost(larger[0], larger[1], larger[2])

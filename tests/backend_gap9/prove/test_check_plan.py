@@ -253,3 +253,7 @@ def test_tiles_are_those_of_the_ops() -> None:
         with_stage(ROWS, tiling=AttentionTiling(8, 8, 8)),
     )
     rejects("found RowTiling, allowed AttentionTiling", with_stage(ATTENTION, tiling=tiling))
+    rejects(
+        "found a tile of 4 heads, allowed 1 to 3",
+        with_stage(ATTENTION, tiling=AttentionTiling(8, 8, 8, heads=4)),
+    )

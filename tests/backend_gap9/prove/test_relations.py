@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -11,10 +12,11 @@ import pytest
 from tests.backend_gap9.prove.damage import TARGET, Subject, tinyissimo
 from tests.networks import small_program as small
 from tests.networks.integer_networks import integer_network
+from tests.networks.simple_plan import Planned
 from tests.networks.small_program import edited, statements, with_stage
 from tmc.backend_gap9.plan.planning import make_plan
 from tmc.backend_gap9.program.expressions import add
-from tmc.backend_gap9.program.program import Call, Const, Expr, Part, Program
+from tmc.backend_gap9.program.program import Argument, Call, Const, Expr, Part, Program
 from tmc.backend_gap9.prove.check_program import prove_program
 from tmc.backend_gap9.schedule.schedule import build_program
 from tmc.backend_gap9.stages.stage_graph import stage_graph
@@ -181,19 +183,42 @@ def test_a_kernel_reads_no_more_than_the_constant() -> None:
         )
 
 
-def test_channels_of_several_heads_have_all_rows() -> None:
+@cache
+def heads_at_once() -> Subject:
+    """Return a network of 8 tokens whose 3 heads of width 8 are computed at once."""
     graph = integer_network(8, 1, 4, 40, 4, seed=0, rope_period=0, dim=24, heads=3, hidden=32)
     plan = make_plan(stage_graph(graph, TARGET), TARGET)
-    program = build_program(plan)
+    return Subject(Planned(graph, plan, build_program(plan), plan.staged.contents))
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_every_number_of_heads_at_once_matters(number: int) -> None:
+    assert uncaught(heads_at_once(), number) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "kernel", "field", "before", "value", "message"),
+    [
+        (1, "linear_s8s8s8", "rows", 8, 7, "found 24 channels of 7 rows, allowed 8, or whole heads with all"),
+        (2, "attention_scores_s8s8s16", "rows", 8, 7, "found rows 0 to 6 of 3 heads, allowed whole heads"),
+        (2, "attention_scores_s8s8s16", "keys", 8, 7, "found 7 keys of 3 heads, allowed whole heads"),
+        (2, "attention_values_u8s8s8", "rows", 8, 7, "found 7 rows of 3 heads, allowed whole heads"),
+        (2, "attention_values_u8s8s8", "channels", 8, 4, "found channels 0 to 3 of 3 heads, allowed whole"),
+    ],
+)
+def test_several_heads_are_whole(
+    number: int, kernel: str, field: str, before: int, value: int, message: str
+) -> None:
+    its = heads_at_once().planned
+    stage = its.program.stages[number]
     path, call = next(
         (path, call)
-        for path, call in statements(program.stages[1].body)
-        if isinstance(call, Call) and call.kernel == "tmc_linear_s8s8s8"
+        for path, call in statements(stage.body)
+        if isinstance(call, Call) and call.kernel == f"tmc_{kernel}"
     )
-    known = {each.field: each.value for each in call.arguments}
-    assert (known["rows"], known["channels"], known["head_channels"]) == (Const(8), Const(24), Const(8))
-    fewer = tuple(replace(each, value=Const(7)) if each.field == "rows" else each for each in call.arguments)
-    body = edited(program.stages[1].body, path, replace(call, arguments=fewer))
-    damaged = with_stage(program, 1, replace(program.stages[1], body=body))
-    with pytest.raises(CheckError, match="found 24 channels of 7 rows, allowed 8, or whole heads with all"):
-        prove_program(damaged, graph, plan, plan.staged.contents, TARGET)
+    assert Argument(field, Const(before)) in call.arguments
+    fewer = tuple(Argument(field, Const(value)) if each.field == field else each for each in call.arguments)
+    body = edited(stage.body, path, replace(call, arguments=fewer))
+    damaged = with_stage(its.program, number, replace(stage, body=body))
+    with pytest.raises(CheckError, match=message):
+        prove_program(damaged, its.graph, its.plan, its.contents, TARGET)

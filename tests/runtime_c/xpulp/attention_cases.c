@@ -3,23 +3,33 @@
 #include "tmc_arithmetic.h"
 #include "tmc_kernels.h"
 
+/** Return a number of heads that a kernel takes at once: one mostly, up to 4 of few rows. */
+static uint32_t some_heads(uint32_t rows)
+{
+    const uint32_t drawn = case_number(4);
+    return rows > 10u ? 1u : 1u + drawn;
+}
+
 static void scores_case(uint32_t rows, uint32_t keys, uint32_t width)
 {
     case_begin("tmc_attention_scores_s8s8s16", rows, keys, width);
     tmc_attention_scores_args args = {
         .q_pitch = case_pitch(width), .k_pitch = case_pitch(width), .key0 = 2u * case_number(5), .rows = rows,
-        .keys = keys, .width = width, .shift = case_number(4) == 0u ? case_number(4) : 6u + case_number(20),
+        .keys = keys, .width = width, .heads = some_heads(rows),
     };
+    for (uint32_t head = 0; head < args.heads; ++head)
+        args.shift |= (case_number(4) == 0u ? case_number(4) : 6u + case_number(20)) << 8u * head;
     const uint32_t row_bytes = 2u * (args.key0 + keys + case_number(3));
     args.scores_pitch = case_pitch(row_bytes);
-    args.q = case_random(rows * args.q_pitch);
-    args.k = case_random(keys * args.k_pitch);
-    int16_t *expected = case_take(rows * args.scores_pitch), *result = case_take(rows * args.scores_pitch);
+    args.q = case_random(args.heads * rows * args.q_pitch);
+    args.k = case_random(args.heads * keys * args.k_pitch);
+    const uint32_t all_rows = args.heads * rows;
+    int16_t *expected = case_take(all_rows * args.scores_pitch), *result = case_take(all_rows * args.scores_pitch);
     args.scores = expected;
     tmc_attention_scores_s8s8s16_scalar(&args);
     args.scores = result;
     tmc_attention_scores_s8s8s16_xpulp(&args);
-    case_compare(expected, result, rows, row_bytes, args.scores_pitch);
+    case_compare(expected, result, all_rows, row_bytes, args.scores_pitch);
 }
 
 /** Return scores: over the whole range, or within the table. */
@@ -50,25 +60,25 @@ static void compare_weights(int16_t *expected, int16_t *result, uint32_t rows, u
 static void softmax_case(uint32_t rows, uint32_t keys)
 {
     case_begin("tmc_attention_softmax_s16u8", rows, keys, 0);
-    const uint32_t pitch = case_pitch(2u * keys);
-    int16_t *expected = case_take(rows * pitch), *result = case_take(rows * pitch);
-    random_scores(expected, result, rows, keys, pitch);
-    uint8_t *table = case_random(1024);
-    tmc_attention_norm *expected_norm = case_take(8u * rows), *result_norm = case_take(8u * rows);
+    const uint32_t pitch = case_pitch(2u * keys), heads = some_heads(rows), all_rows = heads * rows;
+    int16_t *expected = case_take(all_rows * pitch), *result = case_take(all_rows * pitch);
+    random_scores(expected, result, all_rows, keys, pitch);
+    uint8_t *table = case_random(heads * 1024u);
+    tmc_attention_norm *expected_norm = case_take(8u * all_rows), *result_norm = case_take(8u * all_rows);
     tmc_attention_softmax_args args = {
-        .exp_table = table, .scores_pitch = pitch, .rows = rows, .keys = keys,
+        .exp_table = table, .scores_pitch = pitch, .rows = rows, .keys = keys, .heads = heads,
         .out_multiplier = 1u + case_number(32767),
     };
-    if (tmc_core_id() == 0u)
-        table[0] = 255;
+    for (uint32_t head = 0; tmc_core_id() == 0u && head < heads; ++head)
+        table[head * 1024u] = 255;
     tmc_barrier();
     args.scores = expected, args.norm = expected_norm;
     tmc_attention_softmax_s16u8_scalar(&args);
     args.scores = result, args.norm = result_norm;
     tmc_attention_softmax_s16u8_xpulp(&args);
     tmc_barrier();
-    compare_weights(expected, result, rows, keys, pitch);
-    case_compare(expected_norm, result_norm, rows, 8, 8);
+    compare_weights(expected, result, all_rows, keys, pitch);
+    case_compare(expected_norm, result_norm, all_rows, 8, 8);
 }
 
 /** The bias of a score keeps the sum within int16: scores of the upper half, a bias of at most half. */
@@ -106,31 +116,32 @@ static void softmax_bias_case(uint32_t rows, uint32_t keys, uint32_t one_line)
 static void values_case(uint32_t rows, uint32_t keys, uint32_t channels)
 {
     case_begin("tmc_attention_values_u8s8s8", rows, keys, channels);
+    const uint32_t heads = channels % 4u == 0u ? some_heads(rows) : 1u, all_rows = heads * rows;
     tmc_attention_values_args args = {
-        .p_pitch = case_pitch(2u * keys), .vt_pitch = case_pitch(keys), .y_pitch = case_pitch(channels),
-        .rows = rows, .keys = keys, .channels = channels, .out_shift = (int32_t)case_number(24) - 7,
+        .p_pitch = case_pitch(2u * keys), .vt_pitch = case_pitch(keys), .y_pitch = case_pitch(heads * channels),
+        .rows = rows, .keys = keys, .channels = channels, .heads = heads, .out_shift = (int32_t)case_number(24) - 7,
     };
-    tmc_attention_norm *norm = case_take(8u * rows);
+    tmc_attention_norm *norm = case_take(8u * all_rows);
     const uint32_t bits = tmc_bit_length(255u * keys);
-    for (uint32_t r = 0; r < rows; ++r) {
+    for (uint32_t r = 0; r < all_rows; ++r) {
         const uint32_t shift = (bits > 8u ? bits - 8u : 0u) + case_number(4), factor = case_number(32768u);
         if (r % TMC_CORES == tmc_core_id())
             norm[r] = (tmc_attention_norm){(int32_t)shift, (int32_t)factor};
     }
     args.norm = norm;
-    args.p = case_random(rows * args.p_pitch);
-    args.vt = case_random(channels * args.vt_pitch);
+    args.p = case_random(all_rows * args.p_pitch);
+    args.vt = case_random(heads * channels * args.vt_pitch);
     int8_t *expected = case_take(rows * args.y_pitch), *result = case_take(rows * args.y_pitch);
     args.y = expected;
     tmc_attention_values_u8s8s8_scalar(&args);
     args.y = result;
     tmc_attention_values_u8s8s8_xpulp(&args);
-    case_compare(expected, result, rows, channels, args.y_pitch);
+    case_compare(expected, result, rows, heads * channels, args.y_pitch);
 }
 
 void all_cases(void)
 {
-    static const uint32_t rows[] = {1, 8, 9, 33, 40, 41, 47, 56, 88};
+    static const uint32_t rows[] = {1, 8, 9, 10, 33, 40, 41, 47, 56, 88};
     static const uint32_t keys[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 18, 31, 32};
     static const uint32_t widths[] = {2, 4, 6, 8, 12, 33, 64};
     for (uint32_t r = 0; r < sizeof rows / sizeof *rows; ++r) {
