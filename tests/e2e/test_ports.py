@@ -212,10 +212,13 @@ def test_a_damaged_npz(tmp_path: Path, directory: Path) -> None:
     assert error.startswith(f"{path}: found no readable npy or npz file (")
 
 
-def test_an_output_file_for_one_array(tmp_path: Path, directory: Path) -> None:
-    answer = refused("run", directory, "--on", "host", "--output", tmp_path / "y.npy")
-    said = "found a file for one array, allowed NAME.npz: the network has 3 outputs (force, gesture, tokens)"
-    assert answer.error == f"{tmp_path / 'y.npy'}: {said}"
+def test_an_npy_for_each_output(tmp_path: Path, directory: Path) -> None:
+    succeeded("run", directory, "--on", "host", "--output", tmp_path / "y.npz")
+    succeeded("run", directory, "--on", "host", "--output", tmp_path / "y.npy")
+    with np.load(tmp_path / "y.npz") as archive:
+        assert sorted(path.name for path in tmp_path.glob("*.npy")) == [f"y.{name}.npy" for name in archive]
+        for name in archive:
+            assert np.array_equal(np.load(tmp_path / f"y.{name}.npy"), archive[name])
 
 
 def test_calibration_takes_an_array_for_each_input(tmp_path: Path) -> None:

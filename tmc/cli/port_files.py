@@ -1,4 +1,4 @@
-"""The files of `tmc run`: an npz with one array for each port, by name; for a single port an npy too."""
+"""The files of `tmc run`: an npz with one array for each port, by name, or an npy for each output."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tmc.backend_gap9.emit.names import identifiers
 from tmc.backend_gap9.run.result import check_codes, check_runs
 from tmc.ir.errors import PlatformError
 from tmc.ir.graph import Graph
@@ -56,38 +57,37 @@ def read_inputs(path: Path, graph: Graph) -> GivenInputs:
 def write_outputs(path: Path, graph: Graph, outputs: Mapping[str, Array], real: bool) -> None:
     """Write outputs [runs, *shape] by name, as codes or as the real numbers they stand for.
 
-    A name that ends in .npz gets an array for each port, any other the array of the only one.
-    Raises: PlatformError where the file cannot be written, or cannot hold all outputs.
+    A name that ends in .npz gets an array for each port. Any other gets the array of the only one; of several
+    NAME.npy makes a file for each, NAME.PORT.npy, with an underscore for what no C identifier may hold.
+    Raises: PlatformError where a file cannot be written.
     """
     ports = ports_of(graph).outputs
-    check_output_name(path, ports)
     arrays = {
         port.name: dequantise(port.type, outputs[port.name]).astype(np.float32)
         if real
         else outputs[port.name]
         for port in ports
     }
+    if path.suffix == ".npz":
+        _write(path, arrays)
+    elif len(ports) == 1:
+        _write(path, arrays[ports[0].name])
+    else:
+        for port, part in zip(ports, identifiers([port.name for port in ports]), strict=True):
+            _write(path.with_name(f"{path.stem}.{part}{path.suffix}"), arrays[port.name])
+
+
+def _write(path: Path, arrays: Array | dict[str, Array]) -> None:
     try:
         with path.open("wb") as file:  # numpy would add .npy to a name without it
-            if path.suffix == ".npz":
+            if isinstance(arrays, dict):
                 np.savez(file, **arrays)  # type: ignore[arg-type]
             else:
-                (array,) = arrays.values()
-                np.save(file, array, allow_pickle=False)
+                np.save(file, arrays, allow_pickle=False)
     except OSError as error:
         raise PlatformError(
             str(path), f"cannot be written: {error.strerror}", "name another file with --output"
         ) from error
-
-
-def check_output_name(path: Path, ports: tuple[Port, ...]) -> None:
-    """Refuse a name that asks for one array where there are several. Raises: PlatformError."""
-    if path.suffix != ".npz" and len(ports) > 1:
-        raise PlatformError(
-            str(path),
-            f"found a file for one array, allowed NAME.npz: the network has {len(ports)} outputs "
-            f"({port_names(ports)})",
-        )
 
 
 def _read(path: Path, ports: tuple[Port, ...]) -> list[tuple[Port, Array]]:
