@@ -14,6 +14,7 @@ from tmc.passes.accuracy.accuracy import accuracy
 from tmc.passes.calibrate.calibrate import calibrate
 from tmc.passes.canonical.canonicalise import CANONICALISE
 from tmc.passes.declared.lower_declared import lower_declared
+from tmc.passes.integer_form.pad_rows import pad_rows
 from tmc.passes.pipeline import NamedPass, Pass, named
 from tmc.passes.quantise import quantise
 from tmc.passes.scales.choose_scales import choose_scales
@@ -45,6 +46,7 @@ def compile_stages(canonicalise: Sequence[Pass | NamedPass] = CANONICALISE) -> t
         *(CompileStage(rewrite.__name__, rewrite) for rewrite in EQUALISE),
         CompileStage("choose_scales", choose_scales),
         CompileStage("quantise", quantise),
+        CompileStage("pad_rows", pad_rows),
         CompileStage("accuracy", accuracy),
         CompileStage("stages", stage_graph, is_pass=False, planned=True),
         CompileStage("plan", make_plan, is_pass=False, planned=True),
