@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -23,13 +23,18 @@ from tmc.passes.scales.choose_scales import NOTHING, choose_scales
 REACH = 64.0
 
 
-def outline(graph: Graph, recipe: Recipe = DEFAULT, rounded: Mapping[str, Quant] = NOTHING) -> Graph | None:
+def outline(
+    graph: Graph,
+    recipe: Recipe = DEFAULT,
+    rounded: Mapping[str, Quant] = NOTHING,
+    wide: Collection[str] = (),
+) -> Graph | None:
     """Return an integer graph of the shapes, element types and layouts that a canonical graph will get.
 
     Its numbers mean nothing. Constants are as few and as small as they can be: what does not fit a memory
     here does not fit it with the real ones. None where these numbers allow no integer graph: then only the
     real ones tell.
-    rounded: the inputs that the model rounds to codes (rounded_inputs).
+    rounded: the inputs that the model rounds to codes (rounded_inputs). wide: computed values of 16 bits.
     Raises: NoIntegerForm naming an op that has no integer form, whatever its numbers are.
     """
     plain = replace(graph, constants=_plain(graph))
@@ -37,7 +42,7 @@ def outline(graph: Graph, recipe: Recipe = DEFAULT, rounded: Mapping[str, Quant]
     positive = {op.output for op in graph.ops if op.kind is OpKind.RELU}
     ranges = {name: _range(graph.types[name].shape, name in positive) for name in names}
     try:
-        scales = choose_scales(plain, Ranges(ranges, 1), recipe, rounded)
+        scales = choose_scales(plain, Ranges(ranges, 1), recipe, rounded, wide)
         last = NamedPass("quantise", partial(quantise, scales=scales, recipe=recipe))
         return run_passes(plain, (last, pad_rows))
     except NoIntegerForm:

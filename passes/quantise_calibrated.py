@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -35,17 +35,18 @@ def quantise_calibrated(
     stated: Mapping[str, Quant] | None = None,
     weight_scales: Sequence[float] = (),
     watch: Watch | None = None,
+    wide: Collection[str] = (),
 ) -> IntegerForm:
     """Return the integer graph that a recipe makes of a canonical float graph.
 
     stated: scales of int8 values that a quantised model gives. weight_scales: those of its integer weights,
-    rising.
+    rising. wide: computed values that are int16 whoever reads them.
     Raises: QuantisationError naming the op that has no integer form, or whose numbers do not fit it.
     """
     watch = watch or Watch()
     equal, ranges = equalise(canonical, ranges, recipe, watch.done)
     watch.stage("quantise")
-    scales = choose_scales(equal, ranges, recipe, stated or {})
+    scales = choose_scales(equal, ranges, recipe, stated or {}, wide)
     watch.done("choose_scales", scales)
     last = NamedPass("quantise", partial(quantise, scales=scales, recipe=recipe, weight_scales=weight_scales))
     return IntegerForm(run_passes(equal, (last, pad_rows), watch.done), equal, ranges, scales)

@@ -29,6 +29,8 @@ from tmc.passes.outline import outline
 from tmc.passes.pipeline import NamedPass, Pass, run_passes
 from tmc.passes.quantise_calibrated import IntegerForm, quantise_calibrated
 from tmc.passes.recipe import DEFAULT, Recipe
+from tmc.passes.scales.choose_forms import choose_forms
+from tmc.passes.scales.wide_values import wide_values
 from tmc.passes.watch import Watch
 
 NO_INTEGERS: Mapping[str, tuple[int, int]] = {}
@@ -48,12 +50,14 @@ class Quantised:
 class How:
     """How to quantise: the passes to canonical form, the recipe, and what judges shapes before numbers.
 
-    fits: refuses an integer graph for its shapes; asked before any sample is looked at.
+    fits: refuses an integer graph for its shapes; asked before any sample is looked at. wide: names of
+    computed values, or of their nodes, that are int16 where the recipe takes int8.
     """
 
     canonicalise: tuple[Pass | NamedPass, ...] = CANONICALISE
     recipe: Recipe = DEFAULT
     fits: Callable[[Graph], None] = lambda graph: None
+    wide: frozenset[str] = frozenset()
 
 
 def quantise_model(
@@ -85,6 +89,12 @@ def quantise_model(
             raise
         return _by_recipe(graph, calibration, how, weight_scales, f"{error.where}: {error.what}", watch)
     watch.done("lower_declared", integer)
+    if how.wide:
+        raise QuantisationError(
+            "--bits",
+            "found 16 bits for a value of a model that declares all its codes, allowed for networks in float",
+            "leave it out, or give the network before its quantisation",
+        )
     how.fits(integer)
     kept = KeptDeclarations.every_code(rounds + shifts, _count(plain, OpKind.LINEAR), integers)
     return Quantised(integer, plain, calibrate(plain, calibration.used), kept)
@@ -107,17 +117,22 @@ def _by_recipe(
         calibration.meaningful,
         how.recipe,
     )
+    wide = wide_values(declared.graph, how.wide)
+    canonical = declared.graph
+    if wide:  # readers of 8 bits alone get a copy
+        forms = NamedPass("choose_forms", partial(choose_forms, wide=wide))
+        canonical = run_passes(canonical, (forms,))
     rounded = rounded_inputs(graph)
     found = {name: entries[-1].attrs for name, entries in declared.adopted.items()}
     recipe = how.recipe
     if weight_scales or found:  # declared scales are of the values and weights as they are
         recipe = replace(recipe, migrate_outliers="never", balance_query_key=False)
-    shapes = outline(declared.graph, recipe, rounded)
+    shapes = outline(canonical, recipe, rounded, wide)
     if shapes is not None:
         how.fits(shapes)
     used = min(len(array) for array in calibration.used.values())
     watch.stage(f"calibrate on {used} of {calibration.count} samples ({calibration.source})")
-    ranges = calibrate(declared.graph, calibration.used)
+    ranges = calibrate(canonical, calibration.used)
     if not calibration.meaningful:
         ranges = declared_ranges(ranges, found)
     watch.done("calibrate", ranges)
@@ -126,7 +141,7 @@ def _by_recipe(
         for name, attrs in found.items()
         if name not in graph.inputs and not attrs.wide
     } | rounded
-    made = quantise_calibrated(declared.graph, ranges, recipe, stated, weight_scales, watch)
+    made = quantise_calibrated(canonical, ranges, recipe, stated, weight_scales, watch, wide)
     kept = None
     if declared.declared or weight_scales:
         kept = _kept(declared, made, stated, weight_scales, calibration.meaningful, reason)

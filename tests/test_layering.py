@@ -82,7 +82,17 @@ ROOMS: dict[str, dict[str, tuple[str, ...]]] = {
         "declared": ("recipe", "pipeline", "views", "calibrate", "integer_ops", "scales", "canonical"),
         "accuracy": ("recipe", "calibrate"),
         "quantise_model": (
-            *("recipe", "watch", "pipeline", "calibrate", "integer_ops", "canonical", "declared", "outline"),
+            *(
+                "recipe",
+                "watch",
+                "pipeline",
+                "calibrate",
+                "integer_ops",
+                "scales",
+                "canonical",
+                "declared",
+                "outline",
+            ),
             *("integer_form", "quantise_calibrated"),
         ),
     },

@@ -70,6 +70,7 @@ class Options:
 
     shapes: of inputs whose sizes the file leaves open.
     input_ranges: the smallest and the largest integer that a network of integers reads.
+    wide: names of values, or of their nodes, that are stored in 16 bits where the recipe would take 8.
     judge_shapes: hold shapes to the target before any sample is looked at; not where the plan is not wanted.
     canonicalise: the passes to canonical form; researchers hand in their own.
     """
@@ -84,6 +85,7 @@ class Options:
     resident_weights: bool = True  # else every inference brings all weights from L3
     judge_shapes: bool = True
     recipe: Recipe = DEFAULT
+    wide: frozenset[str] = frozenset()
     floor: Floor = NO_FLOOR
     canonicalise: tuple[Pass | NamedPass, ...] = CANONICALISE
 
@@ -134,7 +136,7 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     difference = check_against_onnxruntime(options.model, imported, calibration.first(REFERENCE_SAMPLES))
     done("compare")
 
-    how = How(options.canonicalise, options.recipe)
+    how = How(options.canonicalise, options.recipe, wide=options.wide)
     if options.judge_shapes:
         how = replace(how, fits=partial(check_fits, target=options.target))
     quantised = quantise_model(imported, calibration, how, model.weight_scales, integers, watch)
@@ -226,4 +228,5 @@ def _count(samples: Mapping[str, Array]) -> int:
 
 def _origin(options: Options) -> Origin:
     digest = hashlib.sha256(options.model.read_bytes()).hexdigest()
-    return Origin(options.model.name, digest, f"tmc {__version__}", options.recipe.changed())
+    steps = options.recipe.changed() | {f"bits {name}": "16" for name in sorted(options.wide)}
+    return Origin(options.model.name, digest, f"tmc {__version__}", steps)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tmc.ir.graph import Graph, OpKind, producers
+from tmc.ir.graph import Graph, OpKind, producers, uses, values_through
+from tmc.ir.integer.qlinear import QLinearAttrs
+from tmc.ir.ops import MOVES
 from tmc.ir.types import DType
 from tmc.passes.calibrate.calibrate import Ranges
 from tmc.passes.recipe import DEFAULT, Recipe
@@ -62,7 +64,7 @@ def accuracy_advice(integer: Graph, ranges: Ranges, recipe: Recipe, finding: Fin
     if kind.dtype is DType.S8 and ratio > OUTLIERS:
         return (
             f"its largest column is {ratio:.1f} times the median and sets the step of all "
-            f"{len(columns)}: only quantisation-aware fine-tuning helps"
+            f"{len(columns)}: {_remedy(integer, finding.name)}"
         )
     return _source_advice(integer, finding)
 
@@ -99,6 +101,22 @@ def _is_query_or_key(integer: Graph, name: str) -> bool:
     return any(op.kind is OpKind.QATTENTION and name in op.inputs[:2] for op in integer.ops)
 
 
+def _remedy(integer: Graph, name: str) -> str:
+    """Return what makes steps of a value finer: 16 bits, where its op writes and all readers take them."""
+    op, readers = producers(integer).get(name), uses(integer)
+    if op is not None and integer.types[name].dtype is DType.S8:
+        plain = isinstance(op.attrs, QLinearAttrs) and op.attrs.layout == "rows" and not op.attrs.table
+        values = values_through(readers, name, MOVES)
+        found = [each for value in values for each in readers.get(value, ()) if each.kind not in MOVES]
+        taken = [
+            isinstance(each.attrs, QLinearAttrs) and each.attrs.layout == "rows" and not each.attrs.residual
+            for each in found
+        ]
+        if (plain or op.kind in (OpKind.QLAYERNORM, OpKind.QADD)) and taken and all(taken):
+            return f"--bits {op.loc}=16 stores it in int16"
+    return "only quantisation-aware fine-tuning helps"
+
+
 def _source_advice(integer: Graph, finding: Finding) -> str:
     """Tell rounding of the result from noise of what it is made of."""
     op = producers(integer).get(finding.name)
@@ -114,7 +132,7 @@ def _source_advice(integer: Graph, finding: Finding) -> str:
     if finding.added_noise <= ROUNDING**2 * rounding:
         return (
             f"its {8 * kind.dtype.size_bytes}-bit steps are the limit, its range fits: "
-            "only quantisation-aware fine-tuning helps"
+            f"{_remedy(integer, finding.name)}"
         )
     if op.kind is OpKind.QATTENTION:
         return "8-bit weights of the softmax: only quantisation-aware fine-tuning helps"

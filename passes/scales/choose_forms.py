@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -22,16 +22,17 @@ _ROUNDS = 3
 _CONVERTS: Mapping[str, ConvertAttrs] = {"int8": ConvertAttrs("int8"), "int16": ConvertAttrs("int16")}
 
 
-def choose_forms(graph: Graph) -> Graph:
+def choose_forms(graph: Graph, wide: Collection[str] = ()) -> Graph:
     """Return an equal canonical float graph in which every op reads its operands as they are stored.
 
     Where the forms differ a `convert` stands between, one for all readers of a form. What attention and
     rotations read is written by linears alone: a linear result is computed once more for them, any other
-    value goes through a linear of ones. A graph without such differences stays as it is.
+    value goes through a linear of ones. wide: values that are int16 whoever reads them. A graph without such
+    differences stays as it is.
     Raises: NoIntegerForm naming an op that has no integer form.
     """
     for _ in range(_ROUNDS):
-        _, gaps = roles_and_gaps(graph)
+        _, gaps = roles_and_gaps(graph, wide=wide)
         if not gaps:
             break
         graph = _filled(graph, gaps)

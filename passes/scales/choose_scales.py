@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import frexp
 
@@ -48,7 +48,11 @@ class Scales:
 
 
 def choose_scales(
-    graph: Graph, ranges: Ranges, recipe: Recipe = DEFAULT, declared: Mapping[str, Quant] = NOTHING
+    graph: Graph,
+    ranges: Ranges,
+    recipe: Recipe = DEFAULT,
+    declared: Mapping[str, Quant] = NOTHING,
+    wide: Collection[str] = (),
 ) -> Scales:
     """Return the scales of a canonical float graph from its calibration ranges.
 
@@ -58,11 +62,11 @@ def choose_scales(
     Searched by mean square error (search_range), except that Q and K keep their whole range, for the largest
     scores decide, and so do LayerNorm outputs that linear ops read: what is rare on average is all there is
     in some windows. The recipe may say otherwise. Values with a zero point take the quantisation that the
-    model declares, if it does.
+    model declares, if it does. wide: computed values that are int16 whoever reads them.
     Raises: QuantisationError if an op has no integer form, or numbers of heads disagree.
     """
     narrow = narrow_inputs(graph, recipe, declared)
-    roles = value_roles(graph, narrow)
+    roles = value_roles(graph, narrow, wide)
     readers = uses(graph)
     quants = {
         name: declared.get(name, Quant((ranges.values[name].magnitude / 127,))) for name in sorted(narrow)

@@ -30,12 +30,18 @@ class Sums:
     int16: frozenset[str]
 
 
-def choose_sums(graph: Graph, fusable: Mapping[str, Sequence[str]], narrow: Collection[str] = ()) -> Sums:
+def choose_sums(
+    graph: Graph,
+    fusable: Mapping[str, Sequence[str]],
+    narrow: Collection[str] = (),
+    wide_values: Collection[str] = (),
+) -> Sums:
     """Return the cheapest form of every add of a canonical graph.
 
     fusable: for each add the linear results, clipped or not, that it alone reads, the latest last. An add of
     one of them, made of int8, and of a value that can be int16 is a part of that linear. Two values that can
-    be int8 give an int8 sum. What is left is added in int16. narrow: the inputs that are int8.
+    be int8 give an int8 sum. What is left is added in int16. narrow: the inputs that are int8. wide_values:
+    computed values that are int16 whoever reads them.
     """
     int8 = set(narrow)
     int16 = set(graph.inputs) - int8
@@ -50,7 +56,7 @@ def choose_sums(graph: Graph, fusable: Mapping[str, Sequence[str]], narrow: Coll
             if branch is not None:
                 fused[op.output] = branch
                 int16.add(op.output)
-            elif int8.issuperset(op.inputs):
+            elif int8.issuperset(op.inputs) and op.output not in wide_values:
                 sums.add(op.output)
                 int8.add(op.output)
             else:
@@ -63,12 +69,12 @@ def choose_sums(graph: Graph, fusable: Mapping[str, Sequence[str]], narrow: Coll
         if op.kind is OpKind.CONCAT:
             parts = [name for name in op.inputs if name not in graph.constants]
             narrow_parts = int8.issuperset(parts)
-            if narrow_parts:
+            if narrow_parts and op.output not in wide_values:
                 int8.add(op.output)
             if not narrow_parts or int16.issuperset(parts):
                 int16.add(op.output)
         same = op.kind in _AS_OPERAND and op.inputs[0] in int8
-        if op.kind in _INT8 or same:
+        if (op.kind in _INT8 or same) and op.output not in wide_values:
             int8.add(op.output)
         same = op.kind in _AS_OPERAND | {OpKind.INTERPOLATE_ROWS} and op.inputs[0] in int16
         if op.kind in _INT16 or same:

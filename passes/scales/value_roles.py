@@ -72,6 +72,7 @@ _ANY_SCALE = frozenset(
     {*ACTIVATIONS, OpKind.LINEAR, OpKind.DEPTHWISE_ROWS, OpKind.LAYERNORM, OpKind.ADD, OpKind.SUB}
     | {OpKind.CONVERT}
 )
+_WRITE_INT16 = frozenset({OpKind.LINEAR, OpKind.LAYERNORM, OpKind.ADD, OpKind.SUB, OpKind.CONCAT})
 _SUMS = (OpKind.ADD, OpKind.SUB)
 _OTHERS = (*_SUMS, OpKind.CONCAT)  # what they read depends on more than their kind
 # Results of a linear that kernels compute from int8 values alone.
@@ -114,14 +115,14 @@ class Gap:
     allowed: frozenset[Role]
 
 
-def value_roles(graph: Graph, narrow: Collection[str] = ()) -> dict[str, Role]:
+def value_roles(graph: Graph, narrow: Collection[str] = (), wide: Collection[str] = ()) -> dict[str, Role]:
     """Return the role of every input and computed value of a canonical float graph.
 
-    narrow: the inputs that are int8 (narrow_inputs).
+    narrow: the inputs that are int8 (narrow_inputs). wide: computed values that are int16 whoever reads them.
     Raises: NoIntegerForm naming the op that has no integer form, or reads a value in a form it cannot, which
     choose_forms leaves nowhere.
     """
-    roles, gaps = roles_and_gaps(graph, narrow)
+    roles, gaps = roles_and_gaps(graph, narrow, wide)
     for gap in gaps:
         name = gap.op.inputs[gap.operand]
         allowed = " or ".join(sorted(role.value for role in gap.allowed))
@@ -131,7 +132,9 @@ def value_roles(graph: Graph, narrow: Collection[str] = ()) -> dict[str, Role]:
     return roles
 
 
-def roles_and_gaps(graph: Graph, narrow: Collection[str] = ()) -> tuple[dict[str, Role], list[Gap]]:
+def roles_and_gaps(
+    graph: Graph, narrow: Collection[str] = (), wide: Collection[str] = ()
+) -> tuple[dict[str, Role], list[Gap]]:
     """Return the roles, as value_roles does, and every operand that its reader cannot take as it is stored.
 
     Raises: NoIntegerForm naming an op that has no integer form.
@@ -139,7 +142,7 @@ def roles_and_gaps(graph: Graph, narrow: Collection[str] = ()) -> tuple[dict[str
     made_by = producers(graph)
     readers, direct = _readers(graph, _SEEN_THROUGH), _readers(graph, {OpKind.CLIP})
     roles = {name: Role.ACTIVATION if name in narrow else Role.INPUT for name in graph.inputs}
-    sums = choose_sums(graph, _fusable(graph, made_by, readers), narrow)
+    sums = choose_sums(graph, _fusable(graph, made_by, readers), narrow, wide)
     readers = _told_apart(readers, sums.int8)
     gaps: list[Gap] = []
     for op in graph.ops:
@@ -150,7 +153,8 @@ def roles_and_gaps(graph: Graph, narrow: Collection[str] = ()) -> tuple[dict[str
                 f"{', '.join(kind.value for kind in (*READS, *_OTHERS))}",
                 NOTE,
             )
-        role = roles[op.output] = _role(graph, op, roles, _Read(readers, direct), sums)
+        role = _role(graph, op, roles, _Read(readers, direct), sums)
+        role = roles[op.output] = _widened(op, role) if op.output in wide else role
         if op.kind is OpKind.CONCAT:
             gaps += _gaps_of_parts(graph, op, role, roles, made_by)
         else:
@@ -185,6 +189,21 @@ def _role(graph: Graph, op: Op, roles: Mapping[str, Role], read: _Read, sums: Su
     if isinstance(op.attrs, ConvertAttrs):
         return Role.ACTIVATION if op.attrs.form == "int8" else Role.RESIDUAL
     return WRITES[op.kind]
+
+
+def _widened(op: Op, role: Role) -> Role:
+    """Return the role of a value that is to have 16 bits. Raises: NoIntegerForm where it has none."""
+    if role in _WIDE | {Role.LOGITS, Role.BRANCH, Role.UNROTATED}:
+        return role
+    if role is Role.ACTIVATION and op.kind in _WRITE_INT16:
+        return Role.RESIDUAL
+    raise NoIntegerForm(
+        op.loc,
+        f"found 16 bits for %{op.output}, {role.value}, allowed for results of a linear op, a norm, a sum or "
+        "a concatenation that neither a function nor attention reads",
+        "functions of one element are tables of 256 codes, and attention reads and writes 8 bits: give 16 "
+        "bits to what this is computed from",
+    )
 
 
 def _reads(op: Op, role: Role, sums: Sums) -> tuple[frozenset[Role], ...]:

@@ -88,6 +88,13 @@ def add_compile_options(parser: argparse.ArgumentParser) -> None:
         help="switch a step of the quantisation, to measure its worth; may be repeated; "
         f"steps: {', '.join(CHOICES)}; or a whole recipe: {', '.join(NAMED)}",
     )
+    parser.add_argument(
+        "--bits",
+        metavar="VALUE=16",
+        action="append",
+        default=[],
+        help="store the result of a node in int16 where the recipe would take int8; may be repeated",
+    )
     debugging = parser.add_argument_group("debugging")
     debugging.add_argument(
         "--print-ir-after", metavar="NAME", help="print what a pass or stage made, or `all`"
@@ -136,6 +143,7 @@ def _run(options: argparse.Namespace, output: Path | None) -> int:
                 resident_weights=not options.stream_weights,
                 judge_shapes=_is_planned(options.stop_after),
                 recipe=recipe,
+                wide=frozenset(map(_wide_value, options.bits)),
                 floor=Floor(options.accuracy_floor, options.agreement_floor),
                 canonicalise=passes,
             ),
@@ -186,6 +194,18 @@ def _shape(text: str) -> tuple[str, tuple[int, ...]]:
             "--shape", f"found {text!r}, allowed INPUT=SIZExSIZE...", "such as --shape emg=1x8x200"
         )
     return match[1], tuple(int(size) for size in match[2].split("x"))
+
+
+def _wide_value(text: str) -> str:
+    """Return the name of a value that is to have 16 bits. Raises: TmcError for another form."""
+    match = re.fullmatch(r"%?(.+)=16", text)
+    if match is None:
+        raise TmcError(
+            "--bits",
+            f"found {text!r}, allowed VALUE=16",
+            "name the ONNX node, as the lines on accuracy do, or the value",
+        )
+    return match[1]
 
 
 def _input_range(text: str) -> tuple[str | None, Limits]:
