@@ -17,6 +17,9 @@ _NOT_A_NORM = (
     "no (x - mean) / sqrt(mean((x - mean)^2) + eps), or x / sqrt(mean(x^2) + eps), "
     "over the same axes around it"
 )
+# Where the least of a mean of squares is taken for a term beside it: codes hold no signal that shows which.
+_LARGEST_FLOOR = 1e-12
+_NO_LIMIT = 1e38
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,8 @@ def fuse_layernorm(graph: Graph, declined: list[Declined] | None = None) -> Grap
 
     1. c * (mean(c^2) + eps)^-1/2 with c = x - mean(x), written with division, square root, reciprocal or
        power, becomes layernorm(x, 1, 0); with c = x, its variant about zero: RMSNorm. Instead of c, c * w may
-       be divided, w constant along all other axes.
+       be divided, w constant along all other axes; and a number of the mean may be taken, as a sum: c / |c|.
+       A small number that the sum or its root is not to fall below is such an eps, exact well above it.
     2. layernorm(x, g, b) * w, one reader: layernorm(x, g * w, b * w). Exact for g = 1, b = 0.
     3. layernorm(x, g, b) + w, one reader: layernorm(x, g, b + w). Exact for b = 0.
     Around a norm over other axes than the last one are the moves that make them the last one.
@@ -128,18 +132,21 @@ class _Parts:
         sign = 1.0 if op.kind is OpKind.MUL else -1.0
         pairs = (op.inputs, op.inputs[::-1]) if op.kind is OpKind.MUL else (op.inputs,)
         for weighted, divisor in pairs:
-            inner, exponent = self._power(divisor)
+            root, floor = self._floor(self._narrow(divisor))
+            inner, exponent = self._power(root)
             if sign * exponent != -0.5:
                 continue
             for centred, weight in self._factors(weighted):
                 variance = self._variance(inner, centred)
                 if variance is None or self._graph.types[op.output] != self._graph.types[centred]:
                     continue
-                epsilon, axes = variance
+                epsilon, size, axes = variance
                 x = self._centred(centred, axes)
                 gamma = _along(weight, self._graph.types[centred].shape, axes)
-                if gamma is None:
+                if gamma is None or floor**2 / size > _LARGEST_FLOOR:
                     continue
+                gamma = gamma if size == 1 else gamma / np.float32(size**0.5)
+                epsilon += floor**2 / size
                 attrs = LayerNormAttrs(epsilon, "zero" if x is None else None)
                 zeros = np.zeros(gamma.size, dtype=np.float32)
                 return _Norm(centred if x is None else x, axes, attrs, gamma, zeros)
@@ -192,15 +199,38 @@ class _Parts:
             op.inputs[0] if op is not None and self._mean_of(op.inputs[1]) == (op.inputs[0], axes) else None
         )
 
-    def _variance(self, value: str, centred: str) -> tuple[float, tuple[int, ...]] | None:
-        """Return eps and the axes if value is mean(centred^2) + eps."""
+    def _narrow(self, value: str) -> str:
+        """Return what is repeated along axes, if the value is that."""
+        op = self._operation(value, OpKind.EXPAND)
+        return value if op is None else op.inputs[0]
+
+    def _floor(self, value: str) -> tuple[str, float]:
+        """Return v and e if value is max(v, e) for a number e, else the value and 0."""
+        op = self._producers.get(value)
+        if op is None or op.kind not in (OpKind.CLIP, OpKind.MAXIMUM):
+            return value, 0.0
+        numbers = [self._scalar(name) for name in op.inputs]
+        if op.kind is OpKind.CLIP and (numbers[2] is None or numbers[2] < _NO_LIMIT):
+            return value, 0.0
+        x, low = (op.inputs[1], numbers[0]) if numbers[0] is not None else (op.inputs[0], numbers[1])
+        return (value, 0.0) if low is None or low < 0 else (x, low)
+
+    def _variance(self, value: str, centred: str) -> tuple[float, float, tuple[int, ...]] | None:
+        """Return eps / s, s and the axes if value is s * mean(centred^2) + eps, or max(that, a small eps)."""
+        value, floor = self._floor(value)
         op = self._operation(value, OpKind.ADD)
-        if op is None:
-            return None
-        for mean, constant in (op.inputs, op.inputs[::-1]):
-            epsilon, square = self._scalar(constant), self._mean_of(mean)
-            if epsilon is not None and square is not None and self._is_square(square[0], centred, square[1]):
-                return epsilon, square[1]
+        sums = [(value, floor)] if op is None else []
+        for name, other in (op.inputs, op.inputs[::-1]) if op is not None and not floor else ():
+            epsilon = self._scalar(other)
+            sums += [] if epsilon is None else [(name, epsilon)]
+        for term, epsilon in sums:
+            for mean, size in self._factors(term):
+                square = self._mean_of(mean)
+                positive = size.size == 1 and bool(size.flat[0] > 0)
+                if square is None or not positive or not self._is_square(square[0], centred, square[1]):
+                    continue
+                found = epsilon / float(size.flat[0]), float(size.flat[0]), square[1]
+                return None if floor / found[1] > _LARGEST_FLOOR else found
         return None
 
     def _is_square(self, value: str, centred: str, axes: tuple[int, ...]) -> bool:

@@ -113,9 +113,16 @@ def test_a_class_token_and_a_read_out_of_one(tmp_path: Path, iss: Path, token: i
     assert found.accuracy.outputs[0].sqnr_db > 28
 
 
-def test_a_batch_of_windows(tmp_path: Path, iss: Path) -> None:
-    nodes = encoder([node("MatMul", "x w.in", "t")], [node("ReduceMean", "m", "r", axes=[1], keepdims=0)])
-    found = compiled(tmp_path, nodes, (3, TOKENS, DEPTH), TOKENS, {"w.in": normal(DEPTH, WIDTH)})
+def test_a_batch_of_windows_and_means_of_length_one(tmp_path: Path, iss: Path) -> None:
+    head = [
+        node("ReduceMean", "m", "u", axes=[1], keepdims=0),
+        node("ReduceL2", "u", "length", axes=[1], keepdims=1),
+        node("Max", "length tiny", "floor"),
+        node("Div", "u floor", "r"),
+    ]
+    nodes = encoder([node("MatMul", "x w.in", "t")], head)
+    more: Numbers = {"w.in": normal(DEPTH, WIDTH), "tiny": np.array([1e-12], np.float32)}
+    found = compiled(tmp_path, nodes, (3, TOKENS, DEPTH), TOKENS, more)
     assert found.graph.types["y"].shape == (3, CLASSES)
     assert is_exact(tmp_path, iss)
     assert found.accuracy.outputs[0].sqnr_db > 28

@@ -22,6 +22,9 @@ CONSTANTS = {
     "half": 0.5,
     "minus": -0.5,
     "one": 1.0,
+    "tiny": 1e-12,
+    "infinite": np.inf,
+    "eight": 8.0,
     "g": normal(8),
     "b": normal(8) + 1,
     "each": normal(3, 1),
@@ -100,6 +103,33 @@ def test_the_factor_may_come_first(scaled: str, last: str) -> None:
     assert np.array_equal(after.constants[op.inputs[1]], CONSTANTS["g"])
 
 
+SQUARES = f"s = mul(x, x)\n v = reduce_mean(s) {MEAN}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "epsilon"),
+    [
+        # c / |c|, as frameworks write it
+        (SQUARES + "e = mul(v, eight)\n r = sqrt(e)\n f = maximum(r, tiny)\n y = div(x, f)", 8, 1e-24),
+        (
+            SQUARES + "e = mul(eight, v)\n r = sqrt(e)\n f = clip(r, tiny, infinite)\n"
+            "l = expand(f) {shape=(2, 3, 8)}\n y = div(x, l)",
+            8,
+            1e-24,
+        ),
+        (SQUARES + "e = mul(v, eight)\n f = maximum(tiny, e)\n i = pow(f, minus)\n y = mul(x, i)", 8, 1e-12),
+        (SQUARES + "e = mul(v, eight)\n f = add(e, eps)\n r = sqrt(f)\n y = div(x, r)", 8, 1e-3),
+        (SQUARES + "r = sqrt(v)\n y = div(x, r)", 1, 0.0),
+    ],
+)
+def test_sums_of_squares_and_floors(text: str, size: int, epsilon: float) -> None:
+    after = same_numbers(graph_of(text, (2, 3, 8), CONSTANTS), fuse_layernorm, 1e-6)
+    (op,) = after.ops
+    assert isinstance(op.attrs, LayerNormAttrs) and op.attrs.about == "zero"
+    assert np.isclose(op.attrs.epsilon, epsilon / size, rtol=1e-6, atol=0)
+    assert np.array_equal(after.constants[op.inputs[1]], np.full(8, np.float32(size**-0.5)))
+
+
 def test_factor_stays_apart_if_the_norm_has_another_reader() -> None:
     text = "n = layernorm(x, g, b) {epsilon=0.001}\n w = mul(n, g)\n y = add(w, n)"
     after = same_numbers(graph_of(text, (2, 8), CONSTANTS), fuse_layernorm)
@@ -117,8 +147,14 @@ def test_factor_stays_apart_if_the_norm_has_another_reader() -> None:
         "y = div(w, r)",
         # centred below, not above
         f"{CENTRE}{VARIANCE} r = sqrt(e)\n y = div(x, r)",
-        # no epsilon
-        f"{CENTRE} s = pow(c, two)\n v = reduce_mean(s) {MEAN}\n r = sqrt(v)\n y = div(c, r)",
+        # a floor that signals may reach
+        f"{CENTRE} s = mul(c, c)\n v = reduce_mean(s) {MEAN}\n r = sqrt(v)\n m2 = maximum(r, eps)\n"
+        "y = div(c, m2)",
+        f"{CENTRE} s = mul(c, c)\n v = reduce_mean(s) {MEAN}\n e = maximum(v, eps)\n r = sqrt(e)\n"
+        "y = div(c, r)",
+        # a ceiling
+        f"{CENTRE} s = mul(c, c)\n v = reduce_mean(s) {MEAN}\n r = sqrt(v)\n m2 = clip(r, tiny, one)\n"
+        "y = div(c, m2)",
         # another exponent
         f"{CENTRE}{VARIANCE} r = sqrt(e)\n q = sqrt(r)\n y = div(c, q)",
     ],
