@@ -35,6 +35,7 @@ from tmc.passes.canonical.sink_factors import sink_factors
 from tmc.passes.canonical.sink_views import sink_views
 from tmc.passes.pipeline import NamedPass, Pass, recogniser
 from tmc.passes.scales.choose_forms import choose_forms
+from tmc.passes.scales.split_biases import split_biases
 from tmc.passes.scales.split_norms import split_norms
 
 _RECOGNISE: tuple[Pass | NamedPass, ...] = (
@@ -71,6 +72,7 @@ CANONICALISE: tuple[Pass | NamedPass, ...] = (
     *_RECOGNISE,
     NamedPass("require_canonical", partial(require_canonical, passes=_RECOGNISE)),
     relu_as_clip,
+    split_biases,  # what no kernel takes as a bias
     split_norms,  # what each reader needs is known, and values have their names
     choose_forms,
 )

@@ -126,16 +126,6 @@ def test_input_that_is_not_float(tmp_path: Path) -> None:
     assert error == "input x: found element type INT64, allowed FLOAT"
 
 
-def test_positions_behind_which_nothing_comes(tmp_path: Path) -> None:
-    nodes = node("MatMul", "x w", "a"), node("Add", "a p", "y")
-    path = write_nodes(
-        tmp_path / "m.onnx", *nodes, p=np.repeat(np.arange(4, dtype=np.float32)[:, None], 8, 1)
-    )
-    answer = refused_untouched(tmp_path, "compile", path)
-    assert "found 4 different constant rows added to the result of a linear, allowed one row" in answer.error
-    assert answer.error.startswith("node_a: ") and _before_calibration(answer)
-
-
 @pytest.mark.parametrize(("ends", "where"), [((8, 8), "input x"), ((1, 8), "output y")])
 def test_more_than_l2_holds(tmp_path: Path, ends: tuple[int, int], where: str) -> None:
     shape, weight = (2_400_000 // 8, ends[0]), np.ones(ends, np.float32)
