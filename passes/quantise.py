@@ -12,13 +12,13 @@ from tmc.passes.integer_form.attention import emit_attention, emit_rope
 from tmc.passes.integer_form.builder import IntegerBuilder
 from tmc.passes.integer_form.clip import emit_clip
 from tmc.passes.integer_form.linear import emit_depthwise, emit_linear
+from tmc.passes.integer_form.pairs import emit_product, emit_sum
 from tmc.passes.integer_form.rows import (
     emit_concat,
     emit_convert,
     emit_interpolate,
     emit_layernorm,
     emit_mean_rows,
-    emit_sum,
     emit_table,
     emit_transpose,
     emit_view,
@@ -44,6 +44,7 @@ WRITERS: Mapping[OpKind, Callable[[IntegerBuilder, Op], None]] = {
     OpKind.MEAN_ROWS: emit_mean_rows,
     OpKind.ADD: emit_sum,
     OpKind.SUB: emit_sum,
+    OpKind.MUL: emit_product,
     OpKind.CONCAT: emit_concat,
     OpKind.GATHER: emit_view,
     OpKind.CONVERT: emit_convert,

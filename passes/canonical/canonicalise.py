@@ -24,10 +24,12 @@ from tmc.passes.canonical.lower_depthwise import lower_depthwise
 from tmc.passes.canonical.lower_factors import lower_factors
 from tmc.passes.canonical.lower_gather import lower_gather
 from tmc.passes.canonical.lower_linear import lower_linear
+from tmc.passes.canonical.lower_quotients import lower_quotients
 from tmc.passes.canonical.name_values import name_values
 from tmc.passes.canonical.order_ops import order_ops
 from tmc.passes.canonical.pick_rows import pick_rows
 from tmc.passes.canonical.relu_as_clip import relu_as_clip
+from tmc.passes.canonical.repeat_operands import repeat_operands
 from tmc.passes.canonical.require_canonical import require_canonical
 from tmc.passes.canonical.sink_clips import sink_clips
 from tmc.passes.canonical.sink_concats import sink_concats
@@ -57,6 +59,8 @@ _RECOGNISE: tuple[Pass | NamedPass, ...] = (
     fuse_reductions,
     recogniser(fuse_interpolation),  # late: the sums inside rotations, seen in vain, are gone
     fuse_function,  # what is left of functions of one element, once all with names are recognised
+    lower_quotients,  # what is no function of one element
+    NamedPass("fuse_inverses", fuse_function),  # 1 over a root, as of a norm, is one function
     recogniser(sink_factors),  # what no op before it took in
     NamedPass("fold_lowered", fold_constants),  # what was made of constants on the way, as of learned queries
     sink_views,  # leaves reshapes and gathers only
@@ -65,6 +69,7 @@ _RECOGNISE: tuple[Pass | NamedPass, ...] = (
     lower_gather,  # what no linear took in
     pick_rows,  # once all moves of rows are gathers or permute_rows
     recogniser(lower_factors),  # on matrices; what no weights took in
+    repeat_operands,  # behind pick_rows, which would pick what it repeats
     order_ops,
     name_values,
 )

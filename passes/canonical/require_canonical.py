@@ -28,9 +28,12 @@ CANONICAL = (
     OpKind.GATHER,
     OpKind.CONCAT,
     OpKind.ADD,
+    OpKind.MUL,
 )
 # How many operands, from the left, are computed; the others are constants.
 _COMPUTED = {OpKind.ADD: 2, OpKind.ATTENTION: 3}
+# Of these any operand may be constant.
+_ANY = frozenset({OpKind.CONCAT, OpKind.MUL})
 _SHOWN = 8
 
 
@@ -59,7 +62,7 @@ def _violation(op: Op, graph: Graph) -> str | None:
     if op.kind not in CANONICAL:
         return str(op.kind.value)
     computed = _COMPUTED.get(op.kind, 1)
-    operands = () if op.kind is OpKind.CONCAT else OPS[op.kind].operands  # of a concat, any may be constant
+    operands = () if op.kind in _ANY else OPS[op.kind].operands
     for name, operand in zip(op.inputs, operands, strict=False):
         if (name in graph.constants) == (op.inputs.index(name) < computed):
             kind = "constant" if name in graph.constants else "computed"

@@ -1,4 +1,4 @@
-"""The integer form of ops on rows: views, sums, means, blends, norms."""
+"""The integer form of ops on rows: views, means, blends, norms."""
 
 from __future__ import annotations
 
@@ -11,41 +11,15 @@ from tmc.ir import attrs as a
 from tmc.ir.graph import Graph, Op, OpKind, uses
 from tmc.ir.integer.qinterpolate_rows import QInterpolateRowsAttrs
 from tmc.ir.integer.qrequantise import QRequantiseAttrs
-from tmc.ir.types import DType, Quant
+from tmc.ir.types import DType
 from tmc.passes.integer_form.builder import IntegerBuilder
 from tmc.passes.integer_ops.activation_table import activation_table
-from tmc.passes.integer_ops.add import quantise_add
 from tmc.passes.integer_ops.convert import Stored, quantise_convert
 from tmc.passes.integer_ops.interpolation import interpolation_table
 from tmc.passes.integer_ops.layernorm import quantise_layernorm
 from tmc.passes.integer_ops.mean import quantise_mean
 from tmc.passes.integer_ops.requantise_factors import requantise_factors
 from tmc.passes.scales.value_roles import Role
-
-
-def emit_sum(builder: IntegerBuilder, op: Op) -> None:
-    """Emit the sum or difference of two values, each of its own scale, computed or constant."""
-    quant = builder.scales.quants[op.output]
-    dtype: Stored = "s8" if builder.scales.roles[op.output] is Role.ACTIVATION else "s16"
-    first, second = op.inputs
-    if op.kind is OpKind.ADD and first in builder.graph.constants:
-        first, second = second, first  # kernels take a constant as the second operand
-    inputs = tuple(_summand(builder, op, name, dtype) for name in (first, second))
-    x, z = (builder.quant(name) for name in inputs)
-    types = builder.stored(inputs[0]), builder.stored(inputs[1]), dtype
-    attrs = quantise_add(op.loc, x, z, quant, types, (1, -1 if op.kind is OpKind.SUB else 1))
-    builder.emit(op, OpKind.QADD, inputs, attrs, quant)
-
-
-def _summand(builder: IntegerBuilder, op: Op, name: str, dtype: Stored) -> str:
-    """Return an operand of a sum: the value of this name, or a constant in codes that its numbers fill."""
-    if name not in builder.graph.constants:
-        return name
-    array = builder.graph.constants[name]
-    ends = np.iinfo(DType(dtype).numpy)
-    scale = float(np.abs(array).max()) / ends.max or 1.0
-    codes = np.clip(np.rint(array / scale), ends.min, ends.max).astype(DType(dtype).numpy)
-    return builder.constant(f"{op.output}.constant", codes, Quant((scale,)))
 
 
 def emit_concat(builder: IntegerBuilder, op: Op) -> None:

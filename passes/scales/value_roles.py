@@ -61,6 +61,7 @@ READS: Mapping[OpKind, tuple[frozenset[Role], ...]] = {
     OpKind.TRANSPOSE: (_STORED,),
     OpKind.GATHER: (_STORED,),
     OpKind.CONVERT: (_STORED,),
+    OpKind.MUL: (_STORED, _STORED),
     OpKind.CLIP: (frozenset(Role) - {Role.BRANCH, Role.UNROTATED},),
 }
 # What an add reads that is part of a linear.
@@ -70,7 +71,7 @@ _INT16_PARTS = frozenset({Role.INPUT, Role.RESIDUAL})
 # Ops that write int8 codes at any scale.
 _ANY_SCALE = frozenset(
     {*ACTIVATIONS, OpKind.LINEAR, OpKind.DEPTHWISE_ROWS, OpKind.LAYERNORM, OpKind.ADD, OpKind.SUB}
-    | {OpKind.CONVERT}
+    | {OpKind.CONVERT, OpKind.MUL}
 )
 _WRITE_INT16 = frozenset({OpKind.LINEAR, OpKind.LAYERNORM, OpKind.ADD, OpKind.SUB, OpKind.CONCAT})
 _SUMS = (OpKind.ADD, OpKind.SUB)
@@ -83,6 +84,7 @@ WRITES: Mapping[OpKind, Role] = {
     OpKind.ROPE: Role.QUERY_KEY,
     OpKind.ATTENTION: Role.ATTENDED,
     OpKind.MEAN_ROWS: Role.POOLED,
+    OpKind.MUL: Role.ACTIVATION,
 }
 # Per value the (op, operand number) pairs that read it.
 Readers: TypeAlias = Mapping[str, list[tuple[Op, int]]]
@@ -228,7 +230,7 @@ def _gaps(graph: Graph, op: Op, role: Role, roles: Mapping[str, Role], sums: Sum
                     f"found computed operand %{name} of {op.kind.value}, allowed constants from the model",
                     NOTE,
                 )
-        elif name not in roles and op.kind not in _SUMS:
+        elif name not in roles and op.kind not in (*_SUMS, OpKind.MUL):
             raise NoIntegerForm(
                 op.loc, f"found constant operand %{name} of {op.kind.value}, allowed a computed value", NOTE
             )
