@@ -51,6 +51,11 @@ class DeclaredCodes:
         self._given.add(rounding)
         self._builder.declare(rounding.root.value, _quant(rounding))
 
+    def join(self, source: Rounding, kind: OpKind, inputs: tuple[str, str], attrs: a.Attrs, loc: str) -> None:
+        """Emit the codes of a rounding as an op of two values of codes."""
+        self._emit(kind, inputs, attrs, source.root.value, loc, _quant(source))
+        self._given.add(source)
+
     def rounded(self, x: Coded) -> str:
         """Return the value that holds the codes of x."""
         assert x.grid is not None

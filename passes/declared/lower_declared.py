@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from math import prod
 
 import numpy as np
@@ -18,8 +19,12 @@ import numpy as np
 from tmc.ir import attrs as a
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.integer.qadd import QAddAttrs, ends_of_sums
+from tmc.ir.integer.qmul import QMulAttrs
+from tmc.ir.integer.qmul import ends_of_sums as ends_of_products
 from tmc.ir.ops import MOVES, OPS, POINTWISE
-from tmc.ir.types import Array
+from tmc.ir.shapes import is_int32
+from tmc.ir.types import Array, DType
 from tmc.passes.canonical.fold_bias import fold_bias
 from tmc.passes.canonical.fold_constants import fold_constants
 from tmc.passes.canonical.lower_conv import lower_conv
@@ -28,7 +33,7 @@ from tmc.passes.canonical.name_values import name_values
 from tmc.passes.canonical.order_ops import order_ops
 from tmc.passes.canonical.separate_outputs import separate_outputs
 from tmc.passes.declared.codes import INT8, DeclaredCodes, in_order
-from tmc.passes.declared.values import Coded, InputValue, LoweredValue, Root, Rounding, Sums
+from tmc.passes.declared.values import Coded, InputValue, Joined, LoweredValue, Root, Rounding, Sums
 from tmc.passes.integer_ops.declared_weights import declared_weights
 from tmc.passes.pipeline import run_passes
 
@@ -114,6 +119,8 @@ class _Lowering:
     def _round(self, op: Op, attrs: a.FakeQuantiseAttrs | a.RequantShiftAttrs, x: LoweredValue) -> Coded:
         if isinstance(attrs, a.FakeQuantiseAttrs) and attrs.wide:
             raise self._error(op, "codes of 16 bits")
+        if isinstance(x, Joined):
+            return self._round_joined(op, attrs, x)
         if isinstance(x, InputValue):
             if isinstance(attrs, a.FakeQuantiseAttrs):
                 return self._given(op, x, attrs)
@@ -135,6 +142,37 @@ class _Lowering:
             add = tuple(addend + factor * int(steps) for addend, factor, steps in shifted)
             rounding = Rounding(x.root, op, attrs, False, mul, add)
         return Coded(rounding, rounding.reals(), rounding, x.index)
+
+    def _round_joined(
+        self, op: Op, attrs: a.FakeQuantiseAttrs | a.RequantShiftAttrs, joined: Joined
+    ) -> Coded:
+        """Return the codes of a RequantShift of the sum, difference or product of two values of integers."""
+        kind = joined.op.kind
+        numbers = [self.graph.constants[name] for name in op.inputs[1:]]
+        if not isinstance(attrs, a.RequantShiftAttrs) or any(array.size != 1 for array in numbers):
+            raise self._error(
+                op, f"{kind.value} of two values without one RequantShift of the tensor behind it"
+            )
+        if not in_order(joined.index):
+            raise self._error(op, f"{kind.value} of two values in another order")
+        x, z = joined.x.grid, joined.z.grid
+        assert x is not None and z is not None, "_joined takes codes alone"
+        zero = Rounding(x.root, op, attrs).zero_point
+        whole = a.RequantShiftAttrs(0, -128 - zero, 127 - zero)
+        shape = self.graph.types[joined.op.output].shape
+        shape = (prod(shape[:-1]), shape[-1])
+        inputs = tuple(self._codes.rows(self._codes.rounded(each), shape) for each in (joined.x, joined.z))
+        mul, add = (int(array.reshape(-1)[0]) for array in numbers)
+        joint, fits = _JOINED[kind](mul, add, attrs.shift, zero, (x.zero_point, z.zero_point))
+        if not fits:
+            raise self._error(op, f"{kind.value} of two values whose requantisation leaves 32 bits")
+        # Saturation is that of int8: what the model clips further is a table of these codes.
+        full = (attrs.low, attrs.high) == (whole.low, whole.high)
+        name = op.output if full else joined.op.output
+        source = Rounding(Root(name, (INT8,), (Fraction(1),), (Fraction(0),)), op, whole)
+        self._codes.join(source, _QUANTISED[kind], (inputs[0], inputs[1]), joint, joined.op.loc)
+        grid = Rounding(source.root, op, attrs)
+        return Coded(source, grid.reals(), grid, np.arange(joined.index.size).reshape(joined.index.shape))
 
     def _given(self, op: Op, x: InputValue, attrs: a.FakeQuantiseAttrs | a.RequantShiftAttrs) -> Coded:
         """Return the codes of the graph's input: the caller makes them."""
@@ -185,12 +223,15 @@ class _Lowering:
         if isinstance(x, Coded) and self._is_uniform(op, x):
             reals = self._evaluate(op, x)
             return Coded(x.source, reals, self._moved(op, x, reals), x.index)
+        joined = self._joined(op)
+        if joined is not None:
+            return joined
         if isinstance(x, InputValue) and op.kind in _LINES and self._number(op) is not None:
             slope, offset = _LINES[op.kind](x.slope, x.offset, Fraction(self._number(op) or 0.0))
             return replace(x, slope=slope, offset=offset)
         if isinstance(x, Sums) and op.kind is OpKind.RELU:
             return replace(x, relu=True)
-        if sum(name in self._known for name in op.inputs) > 1:
+        if sum(name in self._known for name in op.inputs) > 1 or isinstance(x, Joined):
             raise self._error(op, f"{op.kind.value} of two quantised values")
         if isinstance(x, InputValue) or op.kind not in (OpKind.ADD, OpKind.SUB, OpKind.MUL, OpKind.DIV):
             raise self._error(op, f"{op.kind.value} of a value that is not rounded to codes")
@@ -209,6 +250,23 @@ class _Lowering:
             x.root, slope=tuple(line[0] for line in lines), offset=tuple(line[1] for line in lines)
         )
         return replace(x, root=root)
+
+    def _joined(self, op: Op) -> Joined | None:
+        """Return an op of two values of integers in a network of such, None for any other op."""
+        if op.kind not in _JOINED or any(name not in self._known for name in op.inputs):
+            return None
+        if _no_shifts(self.graph):
+            return None
+        x, z = (self._known[name] for name in op.inputs)
+        x, z = (self._integers(op, each) if isinstance(each, InputValue) else each for each in (x, z))
+        for each in (x, z):
+            integers = isinstance(each, Coded) and each.grid is not None
+            if not integers or not isinstance(each.grid.attrs, a.RequantShiftAttrs):  # type: ignore[union-attr]
+                return None
+            if not in_order(each.index) or each.index.shape != self.graph.types[op.output].shape:
+                return None
+        assert isinstance(x, Coded) and isinstance(z, Coded)
+        return Joined(op, x, z, x.index)
 
     def _moved(self, op: Op, x: Coded, reals: Array) -> Rounding | None:
         """Return the grid of codes that an op has moved or stretched by a number, if it is one."""
@@ -295,6 +353,28 @@ def _no_shifts(graph: Graph) -> bool:
     return all(op.kind is not OpKind.REQUANT_SHIFT for op in graph.ops)
 
 
+_Joint = tuple[QAddAttrs | QMulAttrs, bool]
+
+
+def _added(mul: int, add: int, shift: int, zero: int, zeros: tuple[int, int], sign: int = 1) -> _Joint:
+    """Return the attributes of ((x + sign z) mul + add + 2^shift / 2) >> shift, and if they fit int32."""
+    bias = add + (1 << shift >> 1) + (zero << shift) - mul * (zeros[0] + sign * zeros[1])
+    attrs = QAddAttrs(mul, sign * mul, bias, shift)
+    return attrs, is_int32(*ends_of_sums(attrs, DType.S8, DType.S8))
+
+
+def _multiplied(mul: int, add: int, shift: int, zero: int, zeros: tuple[int, int]) -> _Joint:
+    """Return the attributes of (x z mul + add + 2^shift / 2) >> shift, and if they fit int32."""
+    attrs = QMulAttrs(mul, add + (1 << shift >> 1) + (zero << shift), shift, *zeros)
+    return attrs, is_int32(*ends_of_products(attrs, DType.S8, DType.S8))
+
+
+_JOINED: Mapping[OpKind, Callable[[int, int, int, int, tuple[int, int]], _Joint]] = {
+    OpKind.ADD: _added,
+    OpKind.SUB: partial(_added, sign=-1),
+    OpKind.MUL: _multiplied,
+}
+_QUANTISED = {OpKind.ADD: OpKind.QADD, OpKind.SUB: OpKind.QADD, OpKind.MUL: OpKind.QMUL}
 _Line = tuple[Fraction, Fraction]
 _LINES: Mapping[OpKind, Callable[[Fraction, Fraction, Fraction], _Line]] = {
     OpKind.ADD: lambda slope, offset, value: (slope, offset + value),

@@ -113,4 +113,17 @@ class Coded:
     index: Array
 
 
-LoweredValue = InputValue | Sums | Coded
+@dataclass(frozen=True, slots=True, eq=False)
+class Joined:
+    """The sum, difference or product of two values of integers, not rounded: for a REQUANT_SHIFT alone.
+
+    op: what joins them. index: which element of both stands where.
+    """
+
+    op: Op
+    x: Coded
+    z: Coded
+    index: Array
+
+
+LoweredValue = InputValue | Sums | Coded | Joined
