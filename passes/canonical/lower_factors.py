@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tmc.ir.attrs import Attrs, TransposeAttrs
@@ -16,7 +18,8 @@ from tmc.passes.pipeline import Declined
 def lower_factors(graph: Graph, declined: list[Declined] | None = None) -> Graph:
     """Rewrite x [M, C] * a + c, with a constant a and c for each column, to depthwise_rows of one tap.
 
-    Where there is one of each per row, x is transposed before and the result behind. A factor and an offset
+    Where there is one of each per row, or for runs of one length within rows, as behind a norm of groups of
+    channels, x is transposed before, seen as rows of such runs, and the result behind. A factor and an offset
     behind it become one op. Equal up to float32 rounding.
     """
     found: list[Declined] = []
@@ -50,14 +53,30 @@ def _lower(builder: GraphBuilder, op: Op, what: Affine) -> str | None:
     if down is not None:
         _convolve(builder, what.x, down, op, op.output)
         return None
-    turned = Affine(what.x, *(np.broadcast_to(each, shape).T for each in (what.factor, what.offset)))
-    across = _columns(turned, (columns, rows))
-    if across is None:
-        return "it is neither one number for each column nor one for each row"
-    x = builder.op(OpKind.TRANSPOSE, [what.x], TransposeAttrs((1, 0)), op.loc)
-    result = _convolve(builder, x, across, op)
-    builder.op(OpKind.TRANSPOSE, [result], TransposeAttrs((1, 0)), op.loc, op.output)
+    numbers = [np.broadcast_to(each, shape) for each in (what.factor, what.offset)]
+    run = _run(numbers, columns)
+    if run == 1:
+        return "it is neither one number for each column nor one for each row or run of columns"
+    x = builder.reshape(what.x, (rows * columns // run, run), op.loc)
+    x = builder.op(OpKind.TRANSPOSE, [x], TransposeAttrs((1, 0)), op.loc)
+    factor, offset = (each.reshape(-1, run)[:, 0] for each in numbers)
+    result = _convolve(builder, x, (factor, offset), op)
+    if run == columns:
+        builder.op(OpKind.TRANSPOSE, [result], TransposeAttrs((1, 0)), op.loc, op.output)
+        return None
+    result = builder.op(OpKind.TRANSPOSE, [result], TransposeAttrs((1, 0)), op.loc)
+    builder.reshape(result, shape, op.loc, op.output)
     return None
+
+
+def _run(numbers: Sequence[Array], columns: int) -> int:
+    """Return the longest run of columns, a divisor of them, within which none of the matrices changes."""
+    for run in range(columns, 1, -1):
+        if columns % run == 0:
+            runs = [each.reshape(-1, run) for each in numbers]
+            if all(bool((each == each[:, :1]).all()) for each in runs):
+                return run
+    return 1
 
 
 def _columns(what: Affine, shape: tuple[int, int]) -> tuple[Array, Array] | None:

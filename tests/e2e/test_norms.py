@@ -122,3 +122,43 @@ def test_every_op_is_bit_exact(tmp_path: Path, iss: Path, net: Net) -> None:
     assert run_host(tmp_path / "out").bit_exact
     assert run_iss(tmp_path / "out", simulator=iss).bit_exact
     assert found.accuracy.outputs[0].sqnr_db > 28
+
+
+def test_rows_of_length_one_and_norms_of_groups_are_bit_exact(tmp_path: Path, iss: Path) -> None:
+    """A GroupNorm of 8 channels in 4 groups, and an embedding of length 1 at the end."""
+    random = np.random.default_rng(5)
+    nodes = [
+        node("MatMul", "w0 x", "h"),
+        node("Reshape", "h groups", "g"),
+        node("InstanceNormalization", "g ones zeros", "n"),
+        node("Reshape", "n channels", "c"),
+        node("Mul", "c gain", "m"),
+        node("Add", "m shift", "s"),
+        node("Relu", "s", "r"),
+        node("MatMul", "r w1", "e"),
+        node("ReduceMean", "e", "p", axes=[1], keepdims=0),
+        node("ReduceL2", "p", "l", axes=[-1], keepdims=1),
+        node("Clip", "l floor", "f"),
+        node("Div", "p f", "y"),
+    ]
+    constants = {
+        "w0": random.standard_normal((8, DEPTH)) / DEPTH**0.5,
+        "ones": np.ones(4),
+        "zeros": np.zeros(4),
+        "gain": np.exp(0.3 * random.standard_normal((8, 1))),
+        "shift": 0.3 * random.standard_normal((8, 1)),
+        "w1": random.standard_normal((20, 16)) / 20**0.5,
+        "floor": np.array(1e-12),
+    }
+    arrays: dict[str, np.ndarray] = {name: array.astype(np.float32) for name, array in constants.items()}
+    arrays |= {"groups": np.array([1, 4, 40]), "channels": np.array([1, 8, 20])}
+    path = tmp_path / "groups.onnx"
+    write(path, nodes, {"x": (1, DEPTH, 20)}, ("y",), arrays)
+    windows = random.standard_normal((64, 1, DEPTH, 20)).astype(np.float32)
+    np.savez(path.with_suffix(".calibration.npz"), x=windows)
+    found = compile_model(Options(path, TARGET, tmp_path / "out"))
+    norms = [op.attrs for op in found.graph.ops if op.kind is OpKind.QLAYERNORM]
+    assert [isinstance(attrs, QLayerNormAttrs) and attrs.centred for attrs in norms] == [True, False]
+    assert run_host(tmp_path / "out").bit_exact
+    assert run_iss(tmp_path / "out", simulator=iss).bit_exact
+    assert found.accuracy.outputs[0].sqnr_db > 28

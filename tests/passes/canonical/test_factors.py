@@ -218,10 +218,16 @@ def test_factors_with_nowhere_to_go(text: str) -> None:
         ("m = mul(x, g)\n y = add(m, b1)", ["depthwise_rows"]),
         ("m = mul(x, g)\n q = tanh(m)\n y = neg(q)", ["depthwise_rows", "tanh", "depthwise_rows"]),
         ("m = mul(x, rows)\n y = add(m, rows)", ["transpose", "depthwise_rows", "transpose"]),
+        (
+            "m = mul(x, runs)\n y = add(m, runs)",
+            ["reshape", "transpose", "depthwise_rows", "transpose", "reshape"],
+        ),
     ],
 )
 def test_what_is_left_is_a_convolution_of_one_tap(text: str, kinds: list[str]) -> None:
-    graph = graph_of(text, (6, 4), {**WEIGHTS, "b1": normal(1, 4)})
+    graph = graph_of(
+        text, (6, 4), {**WEIGHTS, "b1": normal(1, 4), "runs": np.repeat(normal(6, 2), 2, axis=1)}
+    )
     after = same_numbers(graph, lower_factors, ROUNDING)
     assert [op.kind.value for op in after.ops] == kinds
 
