@@ -14,6 +14,7 @@ from tmc.passes.canonical.fuse_function import fuse_function
 from tmc.passes.canonical.fuse_gelu import fuse_gelu
 from tmc.passes.canonical.fuse_interpolation import fuse_interpolation
 from tmc.passes.canonical.fuse_layernorm import fuse_layernorm
+from tmc.passes.canonical.fuse_pooling import fuse_pooling
 from tmc.passes.canonical.fuse_reductions import fuse_reductions
 from tmc.passes.canonical.fuse_rope import fuse_rope
 from tmc.passes.canonical.fuse_silu import fuse_silu
@@ -52,6 +53,7 @@ _RECOGNISE: tuple[Pass | NamedPass, ...] = (
     recogniser(fuse_gelu),
     recogniser(fuse_silu),
     recogniser(fold_factors),  # activations are recognised with their factors, attention without
+    fuse_pooling,  # before its scores, of one query, are looked for as a product
     recogniser(fuse_attention),  # gives q, k and v as views, token by token
     recogniser(drop_shared_rotation),  # before fuse_rope, which cannot express one that depends on the head
     recogniser(fuse_rope),

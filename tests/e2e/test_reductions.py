@@ -125,3 +125,32 @@ def test_the_largest_logits_of_tokens_are_int32(tmp_path: Path, iss: Path) -> No
     assert run_host(tmp_path / "out").bit_exact
     assert run_iss(tmp_path / "out", simulator=iss).bit_exact
     assert found.accuracy.outputs[0].sqnr_db > 35
+
+
+def test_sums_weighted_by_a_softmax_are_bit_exact(tmp_path: Path, iss: Path) -> None:
+    random, width = np.random.default_rng(1), 32
+    nodes = [
+        node("MatMul", "x w0", "h"),
+        node("LayerNormalization", "h gain", "n", axis=-1),
+        node("MatMul", "n score", "s"),
+        node("Softmax", "s", "p", axis=1),
+        node("Mul", "p n", "m"),
+        node("ReduceSum", "m axis", "t", keepdims=0),
+        node("MatMul", "t w1", "y"),
+    ]
+    constants = {
+        "w0": random.standard_normal((DEPTH, width)) / DEPTH**0.5,
+        "gain": np.exp(0.3 * random.standard_normal(width)),
+        "score": random.standard_normal((width, 1)) / width**0.5,
+        "w1": random.standard_normal((width, CLASSES)) / width**0.5,
+    }
+    arrays: dict[str, np.ndarray] = {name: array.astype(np.float32) for name, array in constants.items()}
+    path = tmp_path / "weighted.onnx"
+    write(path, nodes, {"x": (1, ROWS, DEPTH)}, ("y",), arrays | {"axis": np.array([1])})
+    windows = random.standard_normal((64, 1, ROWS, DEPTH)).astype(np.float32)
+    np.savez(path.with_suffix(".calibration.npz"), x=windows)
+    found = compile_model(Options(path, target_named("gap9"), tmp_path / "out"))
+    assert OpKind.QATTENTION in {op.kind for op in found.graph.ops}
+    assert run_host(tmp_path / "out").bit_exact
+    assert run_iss(tmp_path / "out", simulator=iss).bit_exact
+    assert found.accuracy.outputs[0].sqnr_db > 25
