@@ -45,7 +45,8 @@ MUTATIONS = (
     (LINEAR, "tmc_xpulp_linear_text.h", 'dot(sum2, x, "a2") last dot', 'dot(sum2, x, "a2") "7: " dot'),
     (LINEAR, "tmc_xpulp_linear_text.h", 'dot(sum2, x, "a2") last dot(sum3, x, "a3")',
      'last dot(sum2, x, "a2") dot(sum3, x, "a3")'),
-    (LINEAR, "tmc_xpulp_linear_text.h", 'TMC_LOOP(0, "a0", 29, 7)', 'TMC_LOOP(0, "a0", 29, 8)'),
+    (LINEAR, "tmc_xpulp_linear_text.h",
+     'TMC_LOOP(0, "a0", TMC_LINEAR_LENGTH_##rows, 7)', 'TMC_LOOP(0, "a0", TMC_LINEAR_LENGTH_##rows, 8)'),
     ("tmc_attention_values_u8s8s8", "tmc_xpulp_attention.h", '"7: " DOT("%[s3]", "%[a]", "%[b3]")',
      'DOT("%[s3]", "%[a]", "%[b3]") "7:"'),
     ("tmc_layernorm_s16s8", "tmc_xpulp_layernorm.h", '"7: " TMC_MAC("%[squares]", "%[d]", "%[d]")',
@@ -115,7 +116,7 @@ def test_the_sdk_gets_the_same_words(kernel: Path, tmp_path: Path) -> None:
     text, instructions = translated(with_mnemonics)
     assert ".insn" not in text
     assert assembled(text, tmp_path) == assembled(with_insn, tmp_path)
-    assert instructions or "TMC_" not in kernel.read_text()
+    assert instructions or "TMC_" not in kernel.read_text().replace("TMC_CORES", "")
 
 
 @pytest.fixture(scope="session")

@@ -84,7 +84,9 @@ def test_each_core_writes_its_own_chunk(kernels: Kernels, rows: int) -> None:
             rows=rows,
             depth=4,
             channels=4,
+            head_channels=4,
             shift=0,
+            split=0,
         )
         written = np.flatnonzero((y.read() == 7).all(axis=1)).tolist()
         assert written == list(range(rows))[core * chunk : (core + 1) * chunk]
