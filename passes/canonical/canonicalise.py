@@ -28,6 +28,7 @@ from tmc.passes.canonical.lower_linear import lower_linear
 from tmc.passes.canonical.lower_quotients import lower_quotients
 from tmc.passes.canonical.name_values import name_values
 from tmc.passes.canonical.order_ops import order_ops
+from tmc.passes.canonical.pad_heads import pad_heads
 from tmc.passes.canonical.pick_rows import pick_rows
 from tmc.passes.canonical.relu_as_clip import relu_as_clip
 from tmc.passes.canonical.repeat_operands import repeat_operands
@@ -82,4 +83,5 @@ CANONICALISE: tuple[Pass | NamedPass, ...] = (
     split_biases,  # what no kernel takes as a bias
     split_norms,  # what each reader needs is known, and values have their names
     choose_forms,
+    pad_heads,  # once linears write what attention reads
 )
