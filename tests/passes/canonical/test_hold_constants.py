@@ -40,7 +40,7 @@ def test_constants_become_values(text: str, expected: list[str]) -> None:
 
 
 def test_learned_queries() -> None:
-    """Projected queries are constants, and what is added behind goes into the bias."""
+    """Projected queries are constants; what differs by row is added behind the linear of int8."""
     constants = {
         "learned": normal(1, 3, 4),
         "wq": normal(4, 4),
@@ -62,4 +62,4 @@ def test_learned_queries() -> None:
     after = same_numbers(graph, lambda before: run_passes(before, CANONICALISE), 1e-5)
     kinds = [op.kind.value for op in after.ops if op.kind.value != "reshape"]
     # x once in int8 for keys and values; queries go through a linear of ones, which writes the heads
-    assert kinds == ["concat", "convert", "linear", "linear", "linear", "attention", "linear"]
+    assert kinds == ["concat", "convert", "linear", "linear", "linear", "attention", "linear", "add"]
