@@ -139,11 +139,12 @@ def row_buffers(staged: Staged, stage: GraphStage, tiling: RowTiling) -> L1Needs
     for name in row_inputs(staged, stage):
         tile_bytes = word_up(rows * input_pitch(staged, stage, name))
         needs.append(L1Need(f"in.{name}", tiling.buffers_of(name) * tile_bytes, "input"))
+    stored = {storage.home[value] for value in whole_stored(staged, stage)}
     for value, home in storage.home.items():
         if value == home and value not in stage.inputs:
             layout = staged.layouts[value]
-            # What is stored as one run has the padding of its last row too.
-            padding = 0 if value in stage.stored else layout.pitch_bytes - layout.row_bytes
+            # What is stored as one run has the padding of its last row too: a sum made in its place as well.
+            padding = 0 if value in stored else layout.pitch_bytes - layout.row_bytes
             needs.append(L1Need(f"row.{value}", rows * layout.pitch_bytes - padding, "fixed"))
     for value in storage.per_tile:
         channels = tiling.channels_of(value)

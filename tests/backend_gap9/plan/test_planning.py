@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import combinations, pairwise
 
+import numpy as np
 import pytest
 
 from tests.networks.integer_networks import integer_network
+from tests.networks.small_transformer import GraphBuilder
 from tmc.backend_gap9.plan.plan import Plan
 from tmc.backend_gap9.plan.planning import activation_ranges, external_bytes, make_plan
 from tmc.backend_gap9.program.buffers import Buffer
@@ -17,8 +19,12 @@ from tmc.backend_gap9.schedule.schedule import build_program
 from tmc.backend_gap9.stages.stage_graph import stage_graph
 from tmc.backend_gap9.target.target import Target
 from tmc.backend_gap9.target.targets import target_named
+from tmc.ir.attrs import AttentionAttrs
 from tmc.ir.errors import PlanError
-from tmc.ir.graph import Graph
+from tmc.ir.graph import Graph, OpKind
+from tmc.passes.calibrate.calibrate import calibrate
+from tmc.passes.quantise import quantise
+from tmc.passes.scales.choose_scales import choose_scales
 
 TARGET = target_named("gap9")
 
@@ -145,3 +151,21 @@ def test_a_model_too_big_for_l3_is_an_error() -> None:
     target = replace(TARGET, l3=replace(TARGET.l3, size_bytes=300_000))
     with pytest.raises(PlanError, match=r"fc1/MatMul.*bytes of constants.*allowed 300000 bytes of L3"):
         planned(graph, target)
+
+
+def test_a_sum_that_is_made_in_the_place_of_a_value_of_its_stage_is_stored() -> None:
+    """As in a Conformer: the first block has no attention, so that its residual is a linear of the stage."""
+    b = GraphBuilder.seeded(0)
+    first = b.linear("first", b.input("x", 16, 80), 32)
+    hidden = b.gelu("g", b.linear("h", b.layernorm("n", first), 64))
+    total = b.add("total", first, b.linear("f", hidden, 32))
+    normed = b.layernorm("m", total)
+    q, k, v = (b.linear(name, normed, 32) for name in "qkv")
+    attended = b.op(OpKind.ATTENTION, "a", q, k, v, attrs=AttentionAttrs(4, 0.35))
+    b.linear("y", b.layernorm("l", b.add("sum", total, b.linear("o", attended, 32))), 4)
+    graph = b.graph(("x",), ("y",))
+    x = np.random.default_rng(0).standard_normal((1, 16, 80)).astype(np.float32)
+    integer = quantise(graph, choose_scales(graph, calibrate(graph, {"x": x})))
+    plan = planned(integer)
+    assert any({"first", "total"} <= {op.output for op in stage.ops} for stage in plan.staged.stages)
+    check_program(build_program(plan), integer, plan, plan.staged.contents, TARGET)
