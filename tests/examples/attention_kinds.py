@@ -129,6 +129,35 @@ class SequenceFirst(nn.MultiheadAttention):
         return super().forward(tokens, tokens, tokens, need_weights=False)[0].reshape(x.shape)
 
 
+class Queries(nn.Module):
+    """Learned queries read the tokens, and are added to what they found."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queries = nn.Parameter(torch.randn(1, 4, WIDTH))
+        self.norm, self.attention = nn.LayerNorm(WIDTH), nn.MultiheadAttention(WIDTH, HEADS, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (1, tokens, width) to (1, 4, width)."""
+        tokens = self.norm(x)
+        found, _ = self.attention(self.queries, tokens, tokens, need_weights=False)
+        return found + self.queries  # type: ignore[no-any-return]
+
+
+class Positions(nn.Module):
+    """Positions are added behind a norm and a projection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.project, self.attention = nn.LayerNorm(WIDTH), nn.Linear(WIDTH, WIDTH), Attention()
+        self.positions = nn.Parameter(0.5 * torch.randn(1, TOKENS, WIDTH))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (1, tokens, width) to the same."""
+        tokens = self.project(self.norm(x)) + self.positions
+        return tokens + self.attention(tokens)  # type: ignore[no-any-return]
+
+
 class Encoder(nn.Module):
     """One pre-norm block over tokens (1, tokens, 10), and a mean."""
 
@@ -140,10 +169,13 @@ class Encoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (1, tokens, 10) to (1, 6)."""
         z = self.embed(x)
-        return self.head(self.last(z + self.attention(self.norm(z))).mean(1))  # type: ignore[no-any-return]
+        attended = self.attention(self.norm(z))
+        if attended.shape == z.shape:
+            attended = z + attended
+        return self.head(self.last(attended).mean(1))  # type: ignore[no-any-return]
 
 
-KINDS = (Causal, Filled, Relative, Alibi, Padded, Tempered, Windows, Axial, SequenceFirst)
+KINDS = (Causal, Filled, Relative, Alibi, Padded, Tempered, Windows, Axial, SequenceFirst, Queries, Positions)
 
 
 def attention_kinds() -> Mapping[str, tuple[nn.Module, tuple[int, ...]]]:
