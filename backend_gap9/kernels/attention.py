@@ -36,17 +36,20 @@ _ALL_ROWS, _ALL_NORMS = mul(_HEADS, ROWS), mul(mul(_HEADS, ROWS), NORM_BYTES)
 @dataclass(frozen=True, slots=True)
 class AttentionCosts:
     """Scores have the depth head width, values the depth keys; score_cycles is per score, row_cycles per row
-    of the softmax; bias_cycles more per score with a bias.
+    of the softmax, left_cycles more per key beyond whole fours; bias_cycles more per score with a bias.
 
     What fills no block is computed row by row, 4 results in four_cycles and four_step_cycles for each step.
+    block_code_cycles: what the long code of the blocks takes on its way into the caches, in each call.
     """
 
     scores: BlockCosts
     values: BlockCosts
     four_cycles: float
     four_step_cycles: float
+    block_code_cycles: float
     score_cycles: float
     row_cycles: float
+    left_cycles: float
     bias_cycles: float
 
 
@@ -79,7 +82,9 @@ def _products_cycles(
         fours = rows * -(-columns // blocks.channels) - high * blocks.rows * wide
         return fours * four + blocks.cycles(high * blocks.rows, wide * blocks.channels, depth)
 
-    return max(sum(map(run_cycles, runs)) for runs in _core_runs(target.cores, a["heads"], a["rows"]))
+    every = _core_runs(target.cores, a["heads"], a["rows"])
+    has_blocks = wide > 0 and any(rows >= blocks.rows for runs in every for rows in runs)
+    return max(sum(map(run_cycles, runs)) for runs in every) + has_blocks * costs.block_code_cycles
 
 
 def _scores_cycles(target: Target, a: Arguments) -> float:
@@ -90,7 +95,8 @@ def _scores_cycles(target: Target, a: Arguments) -> float:
 def _softmax_cycles(target: Target, a: Arguments) -> float:
     costs = _costs(target)
     rows = a["rows"] * a.get("heads", 1)
-    return share(target, rows) * (a["keys"] * costs.score_cycles + costs.row_cycles)
+    row = a["keys"] * costs.score_cycles + a["keys"] % 4 * costs.left_cycles + costs.row_cycles
+    return share(target, rows) * row
 
 
 def _softmax_bias_cycles(target: Target, a: Arguments) -> float:

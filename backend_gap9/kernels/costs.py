@@ -76,4 +76,5 @@ def share(target: Target, count: int) -> int:
 def call_cycles(target: Target, kernel: Kernel, arguments: Arguments) -> int:
     """Return the modelled cycles of one call with its barrier."""
     cycles = ceil(kernel.core_cycles(target, arguments))
-    return cycles + target.calls.startup_cycles + target.calls.barrier_cycles
+    calls = target.calls
+    return cycles + calls.startup_cycles + calls.cold_cycles + calls.barrier_cycles

@@ -20,14 +20,15 @@ from tmc.ir.types import Array, DType
 
 @dataclass(frozen=True, slots=True)
 class LayerNormCosts:
-    """Per element."""
+    """Per element, and per row."""
 
     element_cycles: float
+    row_cycles: float
 
 
 def _core_cycles(target: Target, a: Arguments) -> float:
     costs = costs_of(target, "layernorm", LayerNormCosts)
-    return share(target, a["rows"]) * a["channels"] * costs.element_cycles
+    return share(target, a["rows"]) * (a["channels"] * costs.element_cycles + costs.row_cycles)
 
 
 def epsilon_entries(channels: int, center_bits: int) -> int:

@@ -29,7 +29,7 @@ _LIMITS: Mapping[str, tuple[int, int, int]] = {
     "l3_channel.alignment_bytes": (4, 4096, 4),
 }
 # Of all others, those that may be 0; the costs of kernels may be too, but for the sizes of their blocks.
-_MAY_BE_ZERO = frozenset({"reserved_bytes", "runtime_bytes", "startup_cycles", "line_cycles"})
+_MAY_BE_ZERO = frozenset({"reserved_bytes", "runtime_bytes", "startup_cycles", "cold_cycles", "line_cycles"})
 _BLOCK = frozenset({"rows", "channels"})
 
 

@@ -69,9 +69,10 @@ class L3Channel:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """Cycles of every call of a kernel: arguments and prologue, the barrier after it."""
+    """Cycles of every call of a kernel: arguments, prologue, code that is not in the caches, the barrier."""
 
     startup_cycles: int
+    cold_cycles: int
     barrier_cycles: int
 
 
