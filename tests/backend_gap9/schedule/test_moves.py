@@ -25,7 +25,7 @@ from tmc.backend_gap9.prove.check_plan import check_plan, check_tiles
 from tmc.backend_gap9.prove.check_program import check_program
 from tmc.backend_gap9.run.build import build_iss
 from tmc.backend_gap9.run.host import run_host
-from tmc.backend_gap9.run.riscv import run_iss
+from tmc.backend_gap9.run.riscv import run_gvsoc, run_iss
 from tmc.backend_gap9.schedule.schedule import build_program
 from tmc.backend_gap9.stages.stage_graph import stage_graph
 from tmc.backend_gap9.target.targets import target_named
@@ -82,6 +82,14 @@ def test_moves_of_columns_are_bit_exact(tmp_path: Path, iss: Path, seed: int, ti
     assert run_host(tmp_path / "out", inputs).bit_exact
     if seed < 3:
         assert run_iss(tmp_path / "out", inputs, simulator=iss).bit_exact
+
+
+@pytest.mark.parametrize(
+    "graph", [row_moves(0), column_moves(1), split_and_joined(33, 7)], ids=["rows", "columns", "split"]
+)
+def test_moves_are_bit_exact_on_gvsoc(tmp_path: Path, gvsoc_program: Path, graph: Graph) -> None:
+    write_directory(emitted(graph, SMALL), tmp_path / "out")
+    assert run_gvsoc(tmp_path / "out", some_inputs(graph, 0), gvsoc=gvsoc_program).bit_exact
 
 
 @pytest.mark.parametrize(("rows", "channels"), [(10, 12), (33, 7)])
