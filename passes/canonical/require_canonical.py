@@ -28,10 +28,11 @@ CANONICAL = (
     OpKind.GATHER,
     OpKind.CONCAT,
     OpKind.ADD,
+    OpKind.SUB,
     OpKind.MUL,
 )
 # How many operands, from the left, are computed; the others are constants.
-_COMPUTED = {OpKind.ADD: 2, OpKind.ATTENTION: 3}
+_COMPUTED = {OpKind.ADD: 2, OpKind.SUB: 2, OpKind.ATTENTION: 3}
 # Of these any operand may be constant.
 _ANY = frozenset({OpKind.CONCAT, OpKind.MUL})
 _SHOWN = 8
@@ -67,8 +68,8 @@ def _violation(op: Op, graph: Graph) -> str | None:
         if (name in graph.constants) == (op.inputs.index(name) < computed):
             kind = "constant" if name in graph.constants else "computed"
             return f"{op.kind.value} with {kind} {operand}"
-    if op.kind is OpKind.ADD and len({graph.types[name].shape for name in op.inputs}) > 1:
-        return f"add of shapes {' and '.join(str(graph.types[name].shape) for name in op.inputs)}"
+    if op.kind in (OpKind.ADD, OpKind.SUB) and len({graph.types[name].shape for name in op.inputs}) > 1:
+        return f"{op.kind.value} of shapes {' and '.join(str(graph.types[name].shape) for name in op.inputs)}"
     if op.kind is not OpKind.RESHAPE and len(graph.types[op.output].shape) != 2:
         return f"{op.kind.value} of shape {graph.types[op.output].shape}"
     return None
