@@ -23,7 +23,7 @@ PYTHON := $(shell for p in $(CANDIDATES); do \
 	if $$p -c '$(NEW_ENOUGH)' 2>/dev/null; then echo $$p; break; fi; done)
 endif
 
-.PHONY: help system test soak lint demo bench-compile bench-cycles bench-accuracy clean
+.PHONY: help system test soak lint demo bench-compile bench-cycles bench-encoders bench-accuracy clean
 
 help:
 	@echo "make demo           train a small TinyMyo, compile it, run the C on this machine and compare"
@@ -32,6 +32,7 @@ help:
 	@echo "make lint           ruff and mypy only"
 	@echo "make bench-compile  compile times of the reference networks; ends with one JSON line"
 	@echo "make bench-cycles   cycles of networks, stages and kernels on GVSoC (GVSOC=PATH); ends with one JSON line"
+	@echo "make bench-encoders sixty encoders as labs write them: cycles, signal to noise; ends with one JSON line"
 	@echo "make bench-accuracy signal to noise and agreement with float on trained networks (an hour); JSON line"
 	@echo "make clean          remove what these targets made"
 
@@ -104,6 +105,9 @@ bench-compile: $(VENV)/.installed
 
 bench-cycles: $(VENV)/.installed
 	$(VENV)/bin/python -m bench.cycles $(if $(GVSOC),--gvsoc $(GVSOC))
+
+bench-encoders: $(VENV)/.installed
+	$(VENV)/bin/python -m bench.encoders $(if $(GVSOC),--gvsoc $(GVSOC))
 
 bench-accuracy: $(ACCURACY_VENV)/.installed
 	$(ACCURACY_VENV)/bin/python -m bench.accuracy $(ACCURACY_FLAGS)
