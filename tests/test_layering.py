@@ -132,6 +132,7 @@ TORCH_USERS = (
     "tests/quantised/test_real_results.py",
     "tests/quantised/pt2e_models.py",
     "tests/e2e/encoders.py",
+    "tests/e2e/zoo/*",
     "tests/e2e/test_worker_stacks.py",
     "bench/accuracy/*",
     "tests/bench/*",

@@ -13,12 +13,13 @@ from tests.networks.onnx_files import samples
 from tmc.frontend import load
 from tmc.frontend.oracle.onnxruntime import check_against_onnxruntime
 from tmc.ir.attrs import AttentionAttrs
-from tmc.ir.errors import PassError, UnsupportedModel
+from tmc.ir.errors import PassError
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.text import print_graph
 from tmc.passes.canonical.canonicalise import CANONICALISE
 from tmc.passes.canonical.explain import explaining
 from tmc.passes.pipeline import Declined, run_passes
+from tmc.passes.scales.value_roles import value_roles
 
 PLAIN = (
     Variant(),
@@ -99,12 +100,12 @@ def test_rotation_by_head_and_token_is_refused(tmp_path: Path) -> None:
         run_passes(graph, CANONICALISE)
 
 
-def test_what_is_left_over_is_named_with_the_reason(tmp_path: Path) -> None:
+def test_a_rotation_of_q_alone_is_products_and_sums(tmp_path: Path) -> None:
     graph = load(write_attention(tmp_path / "net.onnx", Variant(rope="q_only")))
-    with pytest.raises(UnsupportedModel) as caught:
-        run_passes(graph, CANONICALISE)
-    assert "mul" in caught.value.what and "allowed reshape, linear" in caught.value.what
-    assert any("Q is turned, K is not" in note for note in caught.value.notes)
+    after = run_passes(graph, CANONICALISE)
+    found = {op.kind for op in after.ops}
+    assert OpKind.ROPE not in found and {OpKind.MUL, OpKind.ATTENTION} < found
+    value_roles(after)
 
 
 def test_explain_reports_the_rotation_that_cancels(tmp_path: Path) -> None:
