@@ -16,6 +16,7 @@ from typing import Literal
 from tmc.backend_gap9.emit.names import Names, identifiers
 from tmc.backend_gap9.kernels.table import KERNELS
 from tmc.backend_gap9.program.buffers import Buffer
+from tmc.backend_gap9.program.expressions import with_tables
 from tmc.backend_gap9.program.program import (
     Address,
     Argument,
@@ -24,7 +25,6 @@ from tmc.backend_gap9.program.program import (
     Dma,
     Fetch,
     If,
-    Lookup,
     Loop,
     Operand,
     Part,
@@ -120,6 +120,7 @@ class _Pattern:
         return tuple(self.statement(each) for each in body)
 
     def statement(self, statement: Stmt) -> Stmt:
+        statement = with_tables(statement, self.table)
         match statement:
             case Loop(var, count, body):
                 return Loop(var, count, self.body(body))
@@ -158,11 +159,11 @@ class _Pattern:
             case Const(value) if argument.field in KERNELS[call.kernel].quantisation:
                 hole = _Hole("number", f"{call.op} {argument.field}", (str(value),))
                 return replace(argument, value=Var(self.hole(hole)))
-            case Lookup(table, index):
-                hole = _Hole("table", table, tuple(str(entry) for entry in self.stage.tables[table]))
-                return replace(argument, value=Lookup(self.hole(hole), index))
             case _:
                 return argument
+
+    def table(self, name: str) -> str:
+        return self.hole(_Hole("table", name, tuple(str(entry) for entry in self.stage.tables[name])))
 
 
 def _shared(program: Program, names: Names, group: Sequence[tuple[int, _Pattern]]) -> SharedStage:
@@ -196,7 +197,7 @@ def _shared(program: Program, names: Names, group: Sequence[tuple[int, _Pattern]
 
 
 def _filled(body: tuple[Stmt, ...], fillings: Mapping[str, str]) -> tuple[Stmt, ...]:
-    """Put numbers and tables back into the calls of a pattern; names are the printer's to look up."""
+    """Put numbers and tables back into a pattern; names are the printer's to look up."""
 
     def fill(argument: Argument) -> Argument:
         match argument.value:
@@ -204,12 +205,11 @@ def _filled(body: tuple[Stmt, ...], fillings: Mapping[str, str]) -> tuple[Stmt, 
                 text = fillings[name]
                 is_own = text.startswith(OWN)
                 return replace(argument, value=Var(text) if is_own else Const(int(text)))
-            case Lookup(table, index):
-                return replace(argument, value=Lookup(fillings[table], index))
             case _:
                 return argument
 
     def visit(statement: Stmt) -> Stmt:
+        statement = with_tables(statement, fillings.__getitem__)
         match statement:
             case Loop() | If():
                 return replace(statement, body=_filled(statement.body, fillings))

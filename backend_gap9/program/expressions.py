@@ -4,7 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tmc.backend_gap9.program.program import ARITHMETIC, Binary, Const, Expr, Lookup, Var
+from tmc.backend_gap9.program.program import (
+    ARITHMETIC,
+    Address,
+    Argument,
+    Binary,
+    Call,
+    Compare,
+    Const,
+    Dma,
+    Expr,
+    If,
+    Let,
+    Lookup,
+    Operand,
+    Part,
+    Slot,
+    Stmt,
+    Var,
+    Wait,
+)
 
 Number = Expr | int
 Variables = Mapping[str, int]
@@ -131,3 +150,44 @@ def substituted(size: Expr, values: Mapping[str, Expr]) -> Expr:
                     return div(left, right)
                 case _:
                     return Binary(sign, left, right)
+
+
+def with_tables(statement: Stmt, renamed: Callable[[str], str]) -> Stmt:
+    """Return a statement whose own numbers are entries of tables of other names; bodies stay as they are."""
+
+    def number(size: Expr) -> Expr:
+        match size:
+            case Lookup(table, index):
+                return Lookup(renamed(table), number(index))
+            case Binary(sign, left, right):
+                return Binary(sign, number(left), number(right))
+            case _:
+                return size
+
+    def place(address: Address) -> Address:
+        return Address(address.buffer, number(address.offset_bytes))
+
+    def operand(given: Operand) -> Operand:
+        part = given.part
+        held = Part(part.value, number(part.row), number(part.column_bytes))
+        return Operand(given.field, place(given.address), held)
+
+    match statement:
+        case Let(name, value):
+            return Let(name, number(value))
+        case If(Compare(sign, left, right), body):
+            return If(Compare(sign, number(left), number(right)), body)
+        case Dma(slot, direction, l1, l2, lines, line_bytes, pitch):
+            sizes = number(lines), number(line_bytes), number(pitch)
+            return Dma(_slot(slot, number), direction, place(l1), place(l2), *sizes)
+        case Wait(slot, memory):
+            return Wait(_slot(slot, number), memory)
+        case Call(kernel, op, operands, arguments):
+            numbers = tuple(Argument(each.field, number(each.value)) for each in arguments)
+            return Call(kernel, op, tuple(map(operand, operands)), numbers)
+        case _:
+            return statement
+
+
+def _slot(slot: Slot, number: Callable[[Expr], Expr]) -> Slot:
+    return Slot(slot.name, number(slot.index))

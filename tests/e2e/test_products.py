@@ -10,6 +10,7 @@ import onnx
 import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from tests.networks.attention_models import Variant, write_attention
 from tmc.backend_gap9.run.build import build_iss
 from tmc.backend_gap9.run.host import run_host
 from tmc.backend_gap9.run.riscv import run_iss
@@ -109,3 +110,13 @@ def test_products(tmp_path: Path, iss: Path, nodes: list[NodeProto], products: i
     assert run_host(tmp_path / "out").bit_exact
     assert run_iss(tmp_path / "out", simulator=iss).bit_exact
     assert found.accuracy.outputs[0].sqnr_db > 30
+
+
+def test_a_rotation_of_q_alone(tmp_path: Path, iss: Path) -> None:
+    """Its stages are alike but for the rows that they pick: one function, which is given their tables."""
+    path = write_attention(tmp_path / "net.onnx", Variant(rope="q_only"))
+    found = compile_model(Options(path, target_named("gap9"), tmp_path / "out"))
+    assert "own->first_0[" in (tmp_path / "out" / "network.c").read_text(encoding="utf-8")
+    assert run_host(tmp_path / "out").bit_exact
+    assert run_iss(tmp_path / "out", simulator=iss).bit_exact
+    assert found.accuracy.outputs[0].sqnr_db > 25
