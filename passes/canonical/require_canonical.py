@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tmc.ir.errors import UnsupportedModel
 from tmc.ir.graph import Graph, Op, OpKind
@@ -36,6 +36,16 @@ _COMPUTED = {OpKind.ADD: 2, OpKind.SUB: 2, OpKind.ATTENTION: 3}
 # Of these any operand may be constant.
 _ANY = frozenset({OpKind.CONCAT, OpKind.MUL})
 _SHOWN = 8
+_REMEDY = "rewrite this part of the network with the ops above; docs/networks.md has encoders that compile"
+# What helps where the first op that is left over is one of these.
+_REMEDIES: Mapping[OpKind, str] = {
+    OpKind.SOFTMAX: "outside of attention a softmax is the caller's: cut the network before it "
+    "(onnx.utils.extract_model); its largest result is where the largest code is",
+    OpKind.ARGMAX: "cut the network before it (onnx.utils.extract_model): the largest number is where the "
+    "largest code is",
+    OpKind.MATMUL: "of two computed matrices only attention is made, softmax(q k^T) v; "
+    "a linear layer in its place has constant weights",
+}
 
 
 def require_canonical(graph: Graph, passes: Sequence[Pass | NamedPass] = ()) -> Graph:
@@ -44,18 +54,18 @@ def require_canonical(graph: Graph, passes: Sequence[Pass | NamedPass] = ()) -> 
     passes: those that ran before, whose recognisers say why they left what is left.
     Raises: UnsupportedModel with the nodes that are left over, and why the recognisers left them.
     """
-    wrong = [(op.loc, what) for op in graph.ops if (what := _violation(op, graph)) is not None]
+    wrong = [(op, what) for op in graph.ops if (what := _violation(op, graph)) is not None]
     if not wrong:
         return graph
-    shown = [f"{loc}: {what}" for loc, what in wrong[:_SHOWN]]
+    shown = [f"{op.loc}: {what}" for op, what in wrong[:_SHOWN]]
     if len(wrong) > _SHOWN:
         shown.append(f"and {len(wrong) - _SHOWN} more")
     reasons = [f"left alone: {reason}" for reason in _without_repeats(explain(graph, passes))[:_SHOWN]]
     raise UnsupportedModel(
-        wrong[0][0],
+        wrong[0][0].loc,
         f"found {'; '.join(shown)}; allowed {', '.join(kind.value for kind in CANONICAL)}",
         *reasons,
-        "rewrite this part of the network with the ops above, as in a pre-norm transformer encoder",
+        _REMEDIES.get(wrong[0][0].kind, _REMEDY),
     )
 
 
