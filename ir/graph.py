@@ -66,6 +66,8 @@ class OpKind(Enum):
     PERMUTE_ROWS = "permute_rows"
     # the largest of runs of rows, float or integer
     MAX_ROWS = "max_rows"
+    # the column of the largest of each row, float or integer
+    ARGMAX_COLUMNS = "argmax_columns"
     # integer ops
     QLINEAR = "qlinear"
     QREQUANTISE = "qrequantise"

@@ -174,6 +174,13 @@ OPS: Mapping[OpKind, OpDef] = {
     OpKind.MAX_ROWS: OpDef(
         ("x",), a.MaxRowsAttrs, s.max_rows, lambda x, at: _max_rows(x[0], at), "largest of runs of rows"
     ),
+    OpKind.ARGMAX_COLUMNS: OpDef(
+        ("x",),
+        a.Attrs,
+        s.argmax_columns,
+        lambda x, _: x[0].argmax(axis=1)[:, None].astype(np.int32),
+        "column of the largest of each row, the first of equal ones",
+    ),
     OpKind.QLINEAR: qlinear.OP,
     OpKind.QREQUANTISE: qrequantise.OP,
     OpKind.QCLIP: qclip.OP,

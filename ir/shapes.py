@@ -334,6 +334,12 @@ def max_rows(types: Types, attrs: a.MaxRowsAttrs) -> TensorType:
     return TensorType(types[0].dtype, (rows // attrs.group_rows, columns))
 
 
+def argmax_columns(types: Types, attrs: a.Attrs) -> TensorType:
+    """[M, C] of f32, s8 or s16 to [M, 1] of s32."""
+    rows, _ = operand_shape("x", types[0], 2, DType.F32, DType.S8, DType.S16)
+    return TensorType(DType.S32, (rows, 1))
+
+
 def depthwise_rows(types: Types, attrs: a.Attrs) -> TensorType:
     """[M, C] with an odd number of taps for each column."""
     rows, columns = operand_shape("x", types[0], 2, DType.F32)

@@ -12,6 +12,8 @@ from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.ops import OPS, arity_allowed
 from tmc.ir.types import DType, Quant
 
+# What indices are stored as: themselves.
+INDEX = Quant((1.0,))
 # Ops whose results have the scales of their operand.
 CARRIED = frozenset(
     {OpKind.RESHAPE, OpKind.TRANSPOSE, OpKind.PERMUTE_ROWS, OpKind.MAX_ROWS, OpKind.QINTERPOLATE_ROWS}
@@ -116,6 +118,8 @@ def _verify_op(graph: Graph, op: Op, defined: set[str]) -> None:
         )
     if op.kind in CARRIED:
         _verify_carried(graph, op, where)
+    if op.kind is OpKind.ARGMAX_COLUMNS:
+        _verify_index(graph, op, where)
 
 
 def _verify_carried(graph: Graph, op: Op, where: str) -> None:
@@ -135,3 +139,17 @@ def _verify_carried(graph: Graph, op: Op, where: str) -> None:
             f"found {len(quant.scale)} scales per {quant.per} of elements that move, "
             "allowed one scale, or in a permutation of rows one per channel",
         )
+
+
+def _verify_index(graph: Graph, op: Op, where: str) -> None:
+    """Check that codes which are compared have one scale, and that their index is stored as it is."""
+    quant, found = graph.types[op.inputs[0]].quant, graph.types[op.output].quant
+    if quant is None:
+        return
+    if quant.per is not None:
+        raise VerifyError(
+            where,
+            f"found {len(quant.scale)} scales per {quant.per} of elements to compare, allowed one scale",
+        )
+    if found != INDEX:
+        raise VerifyError(where, f"found {found} for %{op.output}, an index, allowed {INDEX}")

@@ -14,6 +14,7 @@ from tmc.passes.integer_form.clip import emit_clip
 from tmc.passes.integer_form.linear import emit_depthwise, emit_linear
 from tmc.passes.integer_form.pairs import emit_product, emit_sum
 from tmc.passes.integer_form.rows import (
+    emit_argmax,
     emit_concat,
     emit_convert,
     emit_interpolate,
@@ -35,6 +36,7 @@ WRITERS: Mapping[OpKind, Callable[[IntegerBuilder, Op], None]] = {
     OpKind.RESHAPE: emit_view,
     OpKind.PERMUTE_ROWS: emit_view,
     OpKind.MAX_ROWS: emit_view,
+    OpKind.ARGMAX_COLUMNS: emit_argmax,
     OpKind.CLIP: lambda builder, op: emit_clip(builder, op, op),
     OpKind.INTERPOLATE_ROWS: emit_interpolate,
     OpKind.TRANSPOSE: emit_transpose,

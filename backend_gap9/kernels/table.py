@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tmc.backend_gap9.kernels.add import ADD
+from tmc.backend_gap9.kernels.argmax_columns import ARGMAX_COLUMNS
 from tmc.backend_gap9.kernels.attention import ATTENTION
 from tmc.backend_gap9.kernels.clip import CLIP
 from tmc.backend_gap9.kernels.concat import CONCAT
@@ -43,6 +44,7 @@ RECORDS: Mapping[tuple[OpKind, Engine], KernelRecord] = {
         ATTENTION,
         MEAN_ROWS,
         MAX_ROWS,
+        ARGMAX_COLUMNS,
         DEPTHWISE_ROWS,
         INTERPOLATE_ROWS,
         PERMUTE_ROWS,

@@ -167,6 +167,25 @@ static void measure_max(void)
     end_cases();
 }
 
+static void measure_argmax(void)
+{
+    const tmc_argmax_columns_args args = {
+        .x = x, .y = y, .x_pitch = Y_PITCH, .y_pitch = 4, .rows = ROWS, .x_channels = CHANNELS,
+    };
+    begin_case("argmax_columns", "80x192", ROWS * CHANNELS, 0);
+    tmc_argmax_columns_s8s32_xpulp(&args);
+    end_cases();
+    tmc_argmax_columns_args wide = args;
+    wide.x_pitch = X_PITCH;
+    begin_case("argmax_columns_wide", "80x192", ROWS * CHANNELS, 0);
+    tmc_argmax_columns_s16s32_xpulp(&wide);
+    end_cases();
+    wide.x_channels = 6;
+    begin_case("argmax_columns_few", "80x6", ROWS * 6, 0);
+    tmc_argmax_columns_s16s32_xpulp(&wide);
+    end_cases();
+}
+
 static void measure_depthwise(void)
 {
     const tmc_depthwise_rows_args args = {
@@ -316,6 +335,7 @@ void measure(void)
         measure_rope();
         measure_mean();
         measure_max();
+        measure_argmax();
         measure_depthwise();
         measure_interpolate();
         measure_permute();

@@ -22,6 +22,8 @@ from tmc.passes.calibrate.codes import quantise_inputs
 from tmc.passes.recipe import DEFAULT, Recipe
 
 EQUAL_DB = 200.0
+# Ops whose results hold no numbers of their own, or are none that noise is of.
+UNMEASURED = VIEWS | {OpKind.ARGMAX_COLUMNS}
 # Windows over which the noise that each op adds is measured; it needs a second float computation of each op.
 ADDED_WINDOWS = 2
 # Of the ops that add most, relative to their own result, so many with int8 results and so many with wider
@@ -52,7 +54,7 @@ def accuracy(
     outputs most, in the window whose outputs are worst.
     """
     count = min(len(samples[name]) for name in graph.inputs)
-    computed = (op.output for op in integer.ops if op.kind not in VIEWS and op.output in graph.types)
+    computed = (op.output for op in integer.ops if op.kind not in UNMEASURED and op.output in graph.types)
     names = (*integer.inputs, *computed)
     tallies = {name: _Tally() for name in names}
     outputs = {name: _Output() for name in graph.outputs}
@@ -231,7 +233,7 @@ class _Output:
     largest_value: float = 0.0
     windows: int = 0
     agreed: int | None = 0
-    margin: float = 0.0
+    margin: float | None = 0.0
 
     def compare(self, real: Array, stored: Array) -> None:
         self.signal += _power(real)
@@ -239,16 +241,21 @@ class _Output:
         self.largest_error = max(self.largest_error, float(np.abs(stored - real).max()))
         self.largest_value = max(self.largest_value, float(np.abs(real).max()))
         self.windows += 1
+        if real.dtype == DType.S32.numpy:
+            self.margin = None
+            self.agreed = None if self.agreed is None else self.agreed + bool((real == stored).all())
+            return
         if real.size != real.shape[-1] or real.size < 2 or self.agreed is None:
             self.agreed = None
             return
         wanted, found = int(np.argmax(real)), int(np.argmax(stored))
         self.agreed += wanted == found
-        self.margin = max(self.margin, float(real.flat[wanted] - real.flat[found]))
+        self.margin = max(self.margin or 0.0, float(real.flat[wanted] - real.flat[found]))
 
     def result(self, name: str) -> OutputAccuracy:
         agreement = None if self.agreed is None else round(100 * self.agreed / self.windows, 2)
-        margin = None if self.agreed is None or self.agreed == self.windows else float(f"{self.margin:.4g}")
+        flipped = self.agreed is not None and self.agreed < self.windows and self.margin is not None
+        margin = float(f"{self.margin:.4g}") if flipped else None
         return OutputAccuracy(
             name,
             ratio_db(self.signal, self.noise),

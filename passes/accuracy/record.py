@@ -38,7 +38,8 @@ class OutputAccuracy:
     """One graph output. largest_error in the output's units, largest_value that of the float output.
 
     agreement: percent of windows in which the largest element is that of float, None where the output is not
-    one row of elements; flipped_margin: the largest lead, in float, of the float choice over the integer one.
+    one row of elements; of an output of indices, percent of windows in which all are those of float.
+    flipped_margin: the largest lead, in float, of the float choice over the integer one; None of indices.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Recognise averages and maxima over runs of rows."""
+"""Recognise averages and maxima over runs of rows, and which column is the largest."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from tmc.ir.attrs import MaxRowsAttrs, MeanRowsAttrs, ReduceAttrs, TransposeAttrs
+from tmc.ir.attrs import Attrs, AxisAttrs, MaxRowsAttrs, MeanRowsAttrs, ReduceAttrs, TransposeAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.passes.views.element_map import Tracer
@@ -20,11 +20,14 @@ def fuse_reductions(graph: Graph) -> Graph:
     1. Where each result is of one column, over a run of rows of the value it comes from, all runs of one
        length, that value as it is.
     2. Else the elements of each result, brought below each other; the last axis that stays is the columns.
+    argmax becomes argmax_columns of the elements that it compares side by side.
     Exact: the same sums, the same elements.
     """
     builder, tracer = GraphBuilder.like(graph), Tracer(graph, views_only=True)
     for op in graph.ops:
-        if not isinstance(op.attrs, ReduceAttrs):
+        if op.kind is OpKind.ARGMAX and isinstance(op.attrs, AxisAttrs):
+            _compare(builder, graph, op, op.attrs.axis)
+        elif not isinstance(op.attrs, ReduceAttrs):
             builder.keep(op)
         elif not _fuse(builder, tracer, graph, op, op.attrs.axes):
             _turn(builder, graph, op, op.attrs.axes)
@@ -62,6 +65,16 @@ def _turn(builder: GraphBuilder, graph: Graph, op: Op, axes: tuple[int, ...]) ->
     columns = _size(shape, kept[-1:])
     x = builder.reshape(x, (prod(shape) // columns, columns), op.loc)
     result = _of_rows(builder, op, x, _size(shape, axes))
+    builder.reshape(result, graph.types[op.output].shape, op.loc, op.output)
+
+
+def _compare(builder: GraphBuilder, graph: Graph, op: Op, axis: int) -> None:
+    """Emit the argmax_columns of the operand with its compared axis last."""
+    shape = graph.types[op.inputs[0]].shape
+    order = (*(kept for kept in range(len(shape)) if kept != axis), axis)
+    x = builder.op(OpKind.TRANSPOSE, [op.inputs[0]], TransposeAttrs(order), op.loc)
+    x = builder.reshape(x, (prod(shape) // shape[axis], shape[axis]), op.loc)
+    result = builder.op(OpKind.ARGMAX_COLUMNS, [x], Attrs(), op.loc)
     builder.reshape(result, graph.types[op.output].shape, op.loc, op.output)
 
 

@@ -21,6 +21,7 @@ CANONICAL = (
     OpKind.ATTENTION,
     OpKind.MEAN_ROWS,
     OpKind.MAX_ROWS,
+    OpKind.ARGMAX_COLUMNS,
     OpKind.DEPTHWISE_ROWS,
     OpKind.INTERPOLATE_ROWS,
     OpKind.PERMUTE_ROWS,
@@ -41,8 +42,6 @@ _REMEDY = "rewrite this part of the network with the ops above; docs/networks.md
 _REMEDIES: Mapping[OpKind, str] = {
     OpKind.SOFTMAX: "outside of attention a softmax is the caller's: cut the network before it "
     "(onnx.utils.extract_model); its largest result is where the largest code is",
-    OpKind.ARGMAX: "cut the network before it (onnx.utils.extract_model): the largest number is where the "
-    "largest code is",
     OpKind.MATMUL: "of two computed matrices only attention is made, softmax(q k^T) v; "
     "a linear layer in its place has constant weights",
 }

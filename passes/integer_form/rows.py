@@ -17,6 +17,7 @@ from tmc.passes.integer_ops.activation_table import activation_table
 from tmc.passes.integer_ops.convert import Stored, quantise_convert
 from tmc.passes.integer_ops.interpolation import interpolation_table
 from tmc.passes.integer_ops.layernorm import quantise_layernorm
+from tmc.passes.integer_ops.linear import CodeRange
 from tmc.passes.integer_ops.mean import quantise_mean
 from tmc.passes.integer_ops.requantise_factors import requantise_factors
 from tmc.passes.scales.value_roles import Role
@@ -120,3 +121,8 @@ def emit_mean_rows(builder: IntegerBuilder, op: Op) -> None:
     quant = builder.scales.quants[op.output]
     attrs, codes = quantise_mean(builder.quant(op.inputs[0]), quant, op.attrs.group_rows)
     builder.emit(op, OpKind.QMEAN_ROWS, op.inputs, attrs, quant, codes)
+
+
+def emit_argmax(builder: IntegerBuilder, op: Op) -> None:
+    codes = CodeRange(0, builder.graph.types[op.inputs[0]].shape[1] - 1)
+    builder.emit(op, op.kind, op.inputs, op.attrs, builder.scales.quants[op.output], codes)

@@ -12,6 +12,7 @@ from tmc.ir.attrs import AttentionAttrs, MeanRowsAttrs, RopeAttrs
 from tmc.ir.errors import NoIntegerForm
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
 from tmc.ir.types import Array, Quant
+from tmc.ir.verify import INDEX
 from tmc.passes.calibrate.calibrate import Range, Ranges
 from tmc.passes.integer_ops.mean import mean_scale
 from tmc.passes.recipe import DEFAULT, RangeSearch, Recipe
@@ -109,6 +110,8 @@ def choose_scales(
             quants[op.output] = Quant((symmetric(found),))
         elif role is Role.ATTENDED:
             quants[op.output] = Quant((_snapped(symmetric(found), quants[op.inputs[2]]),))
+        elif role is Role.INDEX:
+            quants[op.output] = INDEX
         elif role is Role.POOLED:
             quants[op.output] = _pooled(graph, op, quants[op.inputs[0]], readers, roles, recipe)
     for op in reversed(graph.ops):

@@ -28,6 +28,7 @@ class Role(Enum):
     ATTENDED = "int8 without zero point"
     POOLED = "int16 mean"
     LOGITS = "int32 result"
+    INDEX = "int32 index"
 
 
 # Results stored as the operand is: the same elements in another shape or order, clipped, or blends of them.
@@ -53,9 +54,10 @@ READS: Mapping[OpKind, tuple[frozenset[Role], ...]] = {
     OpKind.ROPE: (frozenset({Role.UNROTATED}),),
     OpKind.ATTENTION: (frozenset({Role.QUERY_KEY}), frozenset({Role.QUERY_KEY}), frozenset({Role.VALUE})),
     OpKind.MEAN_ROWS: (_INT8,),
-    OpKind.RESHAPE: (_STORED | {Role.LOGITS},),
+    OpKind.RESHAPE: (_STORED | {Role.LOGITS, Role.INDEX},),
     OpKind.PERMUTE_ROWS: (_STORED,),
     OpKind.MAX_ROWS: (_STORED | {Role.LOGITS},),
+    OpKind.ARGMAX_COLUMNS: (_STORED,),
     OpKind.DEPTHWISE_ROWS: (_INT8,),
     OpKind.INTERPOLATE_ROWS: (_WIDE,),
     OpKind.TRANSPOSE: (_STORED,),
@@ -84,13 +86,14 @@ WRITES: Mapping[OpKind, Role] = {
     OpKind.ROPE: Role.QUERY_KEY,
     OpKind.ATTENTION: Role.ATTENDED,
     OpKind.MEAN_ROWS: Role.POOLED,
+    OpKind.ARGMAX_COLUMNS: Role.INDEX,
     OpKind.MUL: Role.ACTIVATION,
 }
 # Per value the (op, operand number) pairs that read it.
 Readers: TypeAlias = Mapping[str, list[tuple[Op, int]]]
 NOTE = "the integer form covers transformer blocks; docs/numerics.md lists what each op reads"
 # Ops that read a LayerNorm or a linear as int16; of the others, most read int8.
-WIDE_READERS = frozenset({OpKind.ADD, OpKind.LAYERNORM, OpKind.INTERPOLATE_ROWS})
+WIDE_READERS = frozenset({OpKind.ADD, OpKind.LAYERNORM, OpKind.INTERPOLATE_ROWS, OpKind.ARGMAX_COLUMNS})
 _SEEN_THROUGH = frozenset(
     {
         OpKind.RESHAPE,

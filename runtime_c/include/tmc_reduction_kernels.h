@@ -27,4 +27,22 @@ void tmc_max_rows_s16s16_xpulp(const tmc_max_rows_args *args);
 void tmc_max_rows_s32s32_scalar(const tmc_max_rows_args *args);
 void tmc_max_rows_s32s32_xpulp(const tmc_max_rows_args *args);
 
+/** Arguments of tmc_argmax_columns. */
+typedef struct {
+    const void *x;       /* [rows][x_channels] of int8 or int16 */
+    void *y;             /* [rows][1] of int32 */
+    uint32_t x_pitch;
+    uint32_t y_pitch;
+    uint32_t rows;
+    uint32_t x_channels; /* 1 or more */
+} tmc_argmax_columns_args;
+
+/** The column of the largest of each row, the first of equal ones. x s8, y s32. Splits rows. */
+void tmc_argmax_columns_s8s32_scalar(const tmc_argmax_columns_args *args);
+void tmc_argmax_columns_s8s32_xpulp(const tmc_argmax_columns_args *args);
+
+/** The same. x s16, y s32. Splits rows. */
+void tmc_argmax_columns_s16s32_scalar(const tmc_argmax_columns_args *args);
+void tmc_argmax_columns_s16s32_xpulp(const tmc_argmax_columns_args *args);
+
 #endif

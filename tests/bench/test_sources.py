@@ -55,7 +55,8 @@ def test_many_roundings_are_noisier_than_their_parts(found: dict[str, Figures]) 
 
 def test_every_role_with_a_scale_has_one_kind() -> None:
     assert not set(WIDE) & set(NARROW)
-    assert {*WIDE, *NARROW} == set(Role) - {Role.LOGITS}  # whose scale follows from the weights
+    # The scale of logits follows from the weights, and an index has none.
+    assert {*WIDE, *NARROW} == set(Role) - {Role.LOGITS, Role.INDEX}
 
 
 def test_grids() -> None:

@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
+from onnx import TensorProto
 
 from tests.backend_gap9.prove.test_relations import calls_with_changes
 from tests.networks.emitted_network import emitted
@@ -24,7 +26,9 @@ from tmc.backend_gap9.target.targets import target_named
 from tmc.driver import Options, compile_model
 from tmc.ir.errors import CheckError
 from tmc.ir.graph import OpKind
+from tmc.ir.interpret import interpret
 from tmc.ir.types import DType
+from tmc.passes.calibrate.codes import quantise_inputs
 
 # Rows of a tile, channels of a linear and columns, buffers of an input; the others are of attention.
 TILES = Tiles(5, 8, 2, 1, 1, 1)
@@ -125,6 +129,41 @@ def test_the_largest_logits_of_tokens_are_int32(tmp_path: Path, iss: Path) -> No
     assert run_host(tmp_path / "out").bit_exact
     assert run_iss(tmp_path / "out", simulator=iss).bit_exact
     assert found.accuracy.outputs[0].sqnr_db > 35
+
+
+@pytest.mark.parametrize(("axis", "keepdims"), [(2, 0), (-1, 1), (1, 0)])
+@pytest.mark.parametrize("before", ["MatMul", "LayerNormalization", "Relu"])
+def test_the_class_is_a_result(tmp_path: Path, iss: Path, axis: int, keepdims: int, before: str) -> None:
+    random = np.random.default_rng(1)
+    more = {"LayerNormalization": ("gain", {"axis": -1}), "Relu": ("", {}), "MatMul": ("w1", {})}
+    operand, attributes = more[before]
+    nodes = [
+        node("MatMul", "x w0", "h"),
+        node(before, f"h {operand}", "n", **attributes),
+        node("ArgMax", "n", "y", axis=axis, keepdims=keepdims),
+    ]
+    constants = {
+        "w0": random.standard_normal((DEPTH, COLUMNS)) / DEPTH**0.5,
+        "w1": random.standard_normal((COLUMNS, CLASSES)) / COLUMNS**0.5,
+        "gain": np.exp(0.3 * random.standard_normal(COLUMNS)),
+    }
+    path = tmp_path / "class.onnx"
+    arrays = {name: array.astype(np.float32) for name, array in constants.items()}
+    write(path, nodes, {"x": (1, ROWS, DEPTH)}, ("y",), arrays, result=TensorProto.INT64)
+    windows = random.standard_normal((64, 1, ROWS, DEPTH)).astype(np.float32)
+    np.savez(path.with_suffix(".calibration.npz"), x=windows)
+    found = compile_model(Options(path, target_named("gap9"), tmp_path / "out"))
+    assert OpKind.ARGMAX_COLUMNS in {op.kind for op in found.graph.ops}
+    assert found.graph.types["y"].dtype is DType.S32
+    assert run_host(tmp_path / "out").bit_exact
+    assert run_iss(tmp_path / "out", simulator=iss).bit_exact
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    wanted = np.stack([session.run(None, {"x": window})[0] for window in windows])
+    indices = np.stack(
+        [interpret(found.graph, quantise_inputs(found.graph, {"x": window}))["y"] for window in windows]
+    )
+    assert wanted.shape == indices.shape
+    assert (wanted == indices).mean() > 0.97
 
 
 def test_sums_weighted_by_a_softmax_are_bit_exact(tmp_path: Path, iss: Path) -> None:

@@ -240,6 +240,13 @@ def test_max_rows(dtype: Any) -> None:
     assert found.dtype == dtype and found.tolist() == [[1, -5], [4, 0]]
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.int8, np.int16])
+def test_argmax_columns_takes_the_first_of_equal_ones(dtype: Any) -> None:
+    x = np.array([[1, -7, 1], [-3, -5, -2], [4, 9, 9], [0, 0, 0]], dtype=dtype)
+    found = evaluate(K.ARGMAX_COLUMNS, [x], a.Attrs())
+    assert found.dtype == np.int32 and found.tolist() == [[0], [2], [1], [0]]
+
+
 def test_fake_quantise() -> None:
     x = np.array([-100, -0.75, -0.25, 0, 0.25, 0.75, 1.25, 30, 100], dtype=np.float32)
     found = evaluate(K.FAKE_QUANTISE, [x], a.FakeQuantiseAttrs(0.5, -3, -128, 60))

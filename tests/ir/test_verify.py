@@ -161,6 +161,21 @@ graph @net(%x: s16[6x2] q(scale=({0}), zero_point=0{1})) {{
         verify(parse_graph(text.format("0.5, 0.25", ', per="channel"'), constants))
 
 
+def test_an_index_is_of_elements_of_one_scale_and_has_scale_1() -> None:
+    text = """
+graph @net(%x: s16[6x2] q(scale=({0}), zero_point=0{1})) {{
+  %y: s32[6x1] q(scale=({2},), zero_point=0) = argmax_columns(%x) loc("/top")
+  return %y
+}}"""
+    verify(parse_graph(text.format("0.5,", "", 1.0), {}))
+    with pytest.raises(
+        VerifyError, match=r"/top \(argmax_columns\): found 2 scales per channel of elements to"
+    ):
+        verify(parse_graph(text.format("0.5, 0.25", ', per="channel"', 1.0), {}))
+    with pytest.raises(VerifyError, match=r"found Quant\(scale=\(0.5,\).* for %y, an index, allowed Quant"):
+        verify(parse_graph(text.format("0.5,", "", 0.5), {}))
+
+
 def of_bits(dtype: DType, bits: int) -> Graph:
     return Graph("net", ("x",), ("x",), (), {"x": TensorType(dtype, (4,), Quant((0.5,), bits=bits))}, {})
 

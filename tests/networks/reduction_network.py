@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from tmc.ir.attrs import MaxRowsAttrs
+from tmc.ir.attrs import Attrs, MaxRowsAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.integer.qlinear import QLinearAttrs
 from tmc.ir.types import DType, Quant, TensorType
-from tmc.ir.verify import verify
+from tmc.ir.verify import INDEX, verify
 from tmc.passes.integer_ops.convert import quantise_convert
 
 CLASSES = 5
+RESULTS = ("highest", "narrow_highest", "widest_highest", "column", "narrow_column")
 
 
 def reduction_network(groups: int, group_rows: int, columns: int) -> Graph:
     """Return a verified graph with an int16 input of `groups` runs of rows and a multiple of 2 columns."""
     x = TensorType(DType.S16, (groups * group_rows, columns), Quant((0.001,)))
-    builder = GraphBuilder("reductions", {"x": x}, ("highest", "narrow_highest", "widest_highest"))
+    builder = GraphBuilder("reductions", {"x": x}, RESULTS)
     random, quant = np.random.default_rng(0), Quant((0.2,), -7)
     convert = quantise_convert("/narrow", Quant((0.001,)), "s16", quant, "s8")
     builder.op(OpKind.QCONVERT, ["x"], convert, "/narrow", "narrow", quant=quant)
@@ -34,6 +35,8 @@ def reduction_network(groups: int, group_rows: int, columns: int) -> Graph:
     wide = Quant((1e-6,))
     builder.op(OpKind.QLINEAR, operands, QLinearAttrs(0, "s32"), "/MatMul", "logits", quant=wide)
     builder.op(OpKind.MAX_ROWS, ["logits"], runs, "/ReduceMax_2", "widest_highest", quant=wide)
+    builder.op(OpKind.ARGMAX_COLUMNS, ["x"], Attrs(), "/ArgMax", "column", quant=INDEX)
+    builder.op(OpKind.ARGMAX_COLUMNS, ["narrow"], Attrs(), "/ArgMax_1", "narrow_column", quant=INDEX)
     graph = builder.graph()
     verify(graph)
     return graph

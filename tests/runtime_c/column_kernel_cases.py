@@ -8,7 +8,7 @@ import numpy as np
 
 from tests.runtime_c.kernel_interface import Case, Kernels, Rows, blank, packed_weights
 from tests.runtime_c.random_operands import cores_in_some_order, integers
-from tmc.ir.attrs import MaxRowsAttrs, PermuteRowsAttrs
+from tmc.ir.attrs import Attrs, MaxRowsAttrs, PermuteRowsAttrs
 from tmc.ir.graph import OpKind
 from tmc.ir.integer.qdepthwise_rows import QDepthwiseRowsAttrs, qdepthwise_rows
 from tmc.ir.integer.qinterpolate_rows import QInterpolateRowsAttrs, qinterpolate_rows
@@ -65,6 +65,30 @@ def check_max_rows(name: str, dtype: Any) -> Case:
             rows=rows,
             channels=channels,
             group_rows=group_rows,
+        )
+        np.testing.assert_array_equal(y.read(), expected)
+
+    return case
+
+
+def check_argmax_columns(name: str, dtype: Any) -> Case:
+    """Return the case of a kernel of the column of the largest of each row; of few values many are equal."""
+
+    def case(kernels: Kernels, rng: np.random.Generator, rows: int, channels: int, few: int) -> None:
+        x = integers(rng, (rows, channels), dtype)
+        if few % 2:
+            x = np.asarray(x % few - few, dtype)
+        expected = OPS[OpKind.ARGMAX_COLUMNS].evaluate([x], Attrs())
+        x_rows, y = Rows(x, int(rng.integers(3))), blank(rows, 1, np.int32, int(rng.integers(3)))
+        kernels(
+            name,
+            cores_in_some_order(rng),
+            x=x_rows.memory,
+            x_pitch=x_rows.pitch,
+            y=y.memory,
+            y_pitch=y.pitch,
+            rows=rows,
+            x_channels=channels,
         )
         np.testing.assert_array_equal(y.read(), expected)
 

@@ -21,6 +21,7 @@ from tests.runtime_c.attention_kernel_cases import (
     check_values,
 )
 from tests.runtime_c.column_kernel_cases import (
+    check_argmax_columns,
     check_depthwise,
     check_interpolate,
     check_max_rows,
@@ -288,6 +289,8 @@ CASES: dict[str, Case] = {
     "tmc_max_rows_s8s8": check_max_rows("tmc_max_rows_s8s8", np.int8),
     "tmc_max_rows_s16s16": check_max_rows("tmc_max_rows_s16s16", np.int16),
     "tmc_max_rows_s32s32": check_max_rows("tmc_max_rows_s32s32", np.int32),
+    "tmc_argmax_columns_s8s32": check_argmax_columns("tmc_argmax_columns_s8s32", np.int8),
+    "tmc_argmax_columns_s16s32": check_argmax_columns("tmc_argmax_columns_s16s32", np.int16),
     "tmc_depthwise_rows_s8s8": check_depthwise("tmc_depthwise_rows_s8s8"),
     "tmc_depthwise_rows_table_s8s8": check_depthwise("tmc_depthwise_rows_table_s8s8", table=True),
     "tmc_interpolate_rows_s16s16": check_interpolate("tmc_interpolate_rows_s16s16", "rows"),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from tmc.backend_gap9.prove.claims import CheckedCall
 from tmc.backend_gap9.prove.relations.add import relate_add
+from tmc.backend_gap9.prove.relations.argmax_columns import relate_argmax_columns
 from tmc.backend_gap9.prove.relations.attention import (
     relate_scores,
     relate_softmax,
@@ -54,6 +55,7 @@ RELATIONS: Mapping[OpKind, Relation | Mapping[str, Relation]] = {
     },
     OpKind.QMEAN_ROWS: relate_mean_rows,
     OpKind.MAX_ROWS: relate_max_rows,
+    OpKind.ARGMAX_COLUMNS: relate_argmax_columns,
     OpKind.QDEPTHWISE_ROWS: relate_depthwise_rows,
     OpKind.QINTERPOLATE_ROWS: relate_interpolate_rows,
     OpKind.PERMUTE_ROWS: relate_permute_rows,

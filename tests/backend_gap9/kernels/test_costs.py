@@ -116,6 +116,8 @@ def test_attention_takes_what_was_measured(keys: int, scores: int, softmax: int,
         ("tmc_mean_rows_s8s16", 80, {"channels": 192}, 4_209),
         ("tmc_max_rows_s8s8", 80, {"channels": 192}, 2_802),
         ("tmc_max_rows_s16s16", 80, {"channels": 96}, 2_815),
+        ("tmc_argmax_columns_s8s32", 80, {"x_channels": 192}, 17_623),
+        ("tmc_argmax_columns_s16s32", 80, {"x_channels": 192}, 17_628),
         ("tmc_depthwise_rows_s8s8", 50, {"channels": 64, "taps": 3}, 22_497),
         ("tmc_depthwise_rows_table_s8s8", 50, {"channels": 64, "taps": 3}, 23_817),
         ("tmc_depthwise_rows_s8s8", 50, {"channels": 64, "taps": 7}, 35_144),
@@ -212,7 +214,9 @@ def test_transfers_cost_start_up_lines_and_bytes() -> None:
 def kernel_cost(stem: str) -> Callable[[int, int, int], int]:
     """Return the cost of a kernel by its rows and two numbers more."""
     names = [
-        name for name in ("channels", "width", "keys", "row_bytes", "depth", "taps") if name in NUMBERS[stem]
+        name
+        for name in ("channels", "width", "keys", "row_bytes", "depth", "taps", "x_channels")
+        if name in NUMBERS[stem]
     ]
 
     def cost(rows: int, *others: int) -> int:

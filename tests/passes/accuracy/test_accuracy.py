@@ -74,6 +74,26 @@ def test_outputs(default: tuple[Accuracy, Graph, Ranges]) -> None:
     assert logits.agreement == pytest.approx(100 * agreed / 6, abs=0.01)
 
 
+@pytest.mark.parametrize(("gain", "agreed"), [(1.0, True), (0.002, False)])
+def test_of_indices_their_agreement_is_told(gain: float, agreed: bool) -> None:
+    b = GraphBuilder.seeded(3)
+    x = b.input("emg", 1, 12)
+    b.op(OpKind.ARGMAX_COLUMNS, "class", b.linear("logits", x, 5))
+    graph = b.graph(("emg",), ("class",))
+    samples = np.random.default_rng(0).standard_normal((40, 1, 12)).astype(np.float32)
+    # Calibrated on quiet windows, the codes of loud ones are clipped and other columns are the largest.
+    ranges = calibrate(graph, {"emg": samples * np.float32(gain)})
+    integer = quantise(graph, choose_scales(graph, ranges))
+    found = accuracy(graph, integer, ranges, {"emg": samples}, "held-back windows")
+    wanted = [interpret(graph, {"emg": x})["class"] for x in samples]
+    got = [interpret(integer, quantise_inputs(integer, {"emg": x}))["class"] for x in samples]
+    same = sum(bool((one == two).all()) for one, two in zip(wanted, got, strict=True))
+    assert found.outputs[0].agreement == 100 * same / 40
+    assert (same >= 39) is agreed
+    assert found.outputs[0].flipped_margin is None
+    assert "class" not in {op.name for op in found.ops}
+
+
 def test_noise_is_charged_to_the_op_that_adds_it(default: tuple[Accuracy, Graph, Ranges]) -> None:
     """With one op of the integer graph made coarse, all values after it lose, and it alone adds more."""
     before = {op.name: op for op in default[0].ops}

@@ -58,6 +58,24 @@ def test_largest_of_rows() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("t = tanh(x)\n y = argmax(t) {axis=1}", ["tanh", "argmax_columns", "reshape"]),
+        ("t = tanh(x)\n y = argmax(t) {axis=0}", ["tanh", "transpose", "argmax_columns", "reshape"]),
+        (
+            "t = tanh(x)\n r = reshape(t) {shape=(2, 3, 4)}\n y = argmax(r) {axis=2}",
+            ["tanh", "argmax_columns", "reshape"],
+        ),
+    ],
+)
+def test_column_of_the_largest(text: str, expected: list[str]) -> None:
+    graph = graph_of(text, (6, 4))
+    same_numbers(graph, fuse_reductions)
+    after = same_numbers(graph, lambda before: run_passes(before, CANONICALISE))
+    assert kinds(after) == ["convert", *expected]  # a function reads int8, x is int16
+
+
+@pytest.mark.parametrize(
     ("text", "moves"),
     [
         ("y = reduce_mean(x) {axes=(1,), keepdims=True}", ["transpose"]),
@@ -167,7 +185,6 @@ def test_what_is_not_canonical_is_named(text: str, shape: tuple[int, ...], messa
             "y = softmax(x) {axis=1}",
             "outside of attention a softmax is the caller's: cut the network before it",
         ),
-        ("y = argmax(x) {axis=1}", "cut the network before it"),
         (
             "t = transpose(x) {permutation=(1, 0)}\n y = matmul(x, t)",
             "of two computed matrices only attention",

@@ -74,6 +74,17 @@ def test_result_seen_through_a_reshape() -> None:
     assert (roles["head"], roles["out"]) == (Role.LOGITS, Role.LOGITS)
 
 
+def test_what_is_compared_is_int16_and_its_index_int32() -> None:
+    b, x = start()
+    b.op(OpKind.ARGMAX_COLUMNS, "class", b.linear("logits", b.layernorm("n", x), 6))
+    b.op(OpKind.RESHAPE, "y", "class", attrs=a.ReshapeAttrs((1, *b.types["class"].shape)))
+    b.op(OpKind.ADD, "sum", x, b.linear("branch", "n", 16))
+    b.op(OpKind.ARGMAX_COLUMNS, "z", "branch")
+    roles = value_roles(b.graph(("x",), ("y", "z", "sum")))
+    assert (roles["logits"], roles["branch"]) == (Role.RESIDUAL, Role.RESIDUAL)
+    assert (roles["class"], roles["y"], roles["z"]) == (Role.INDEX,) * 3
+
+
 def unsupported_op(b: GraphBuilder, x: str) -> None:
     b.op(OpKind.SOFTMAX, "bad", x, attrs=a.AxisAttrs(1))
 

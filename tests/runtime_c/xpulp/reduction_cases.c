@@ -45,12 +45,39 @@ static void max_case(uint32_t groups, uint32_t group_rows, uint32_t channels, ui
     case_compare(expected, result, groups, row_bytes, args.y_pitch);
 }
 
+/** few: of how many values elements are, or 0 for any. */
+static void argmax_case(uint32_t rows, uint32_t channels, uint32_t bytes, uint32_t few)
+{
+    case_begin(bytes == 1u ? "tmc_argmax_columns_s8s32" : "tmc_argmax_columns_s16s32", rows, channels, few);
+    tmc_argmax_columns_args args = {
+        .x_pitch = case_pitch(bytes * channels), .y_pitch = case_pitch(4u), .rows = rows, .x_channels = channels,
+    };
+    uint8_t *x = case_random(rows * args.x_pitch);
+    args.x = x;
+    if (few != 0u) {
+        tmc_barrier();
+        for (uint32_t i = tmc_core_id(); i < rows * args.x_pitch; i += TMC_CORES)
+            x[i] = (uint8_t)(x[i] % few - few);
+        tmc_barrier();
+    }
+    int32_t *expected = case_take(rows * args.y_pitch), *result = case_take(rows * args.y_pitch);
+    args.y = expected;
+    (bytes == 1u ? tmc_argmax_columns_s8s32_scalar : tmc_argmax_columns_s16s32_scalar)(&args);
+    args.y = result;
+    (bytes == 1u ? tmc_argmax_columns_s8s32_xpulp : tmc_argmax_columns_s16s32_xpulp)(&args);
+    case_compare(expected, result, rows, 4u, args.y_pitch);
+}
+
 void all_cases(void)
 {
     static const uint32_t rows[] = {1, 2, 8, 9, 17, 40};
     static const uint32_t sizes[] = {1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 23, 32, 33, 50};
     for (uint32_t r = 0; r < sizeof rows / sizeof *rows; ++r) {
         for (uint32_t s = 0; s < sizeof sizes / sizeof *sizes; ++s) {
+            for (uint32_t few = 0; few <= 2u; ++few) {
+                argmax_case(rows[r], sizes[s], 1, few);
+                argmax_case(rows[r], sizes[s], 2, few);
+            }
             for (uint32_t groups = 1; groups <= 4u; ++groups) {
                 mean_case(groups, rows[r], sizes[s]);
                 for (uint32_t bytes = 1; bytes <= 4u; bytes *= 2u)

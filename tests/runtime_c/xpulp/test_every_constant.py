@@ -32,8 +32,12 @@ SOURCES = (
     "include/tmc_xpulp_interpolate.h",
     "include/tmc_xpulp_copy.h",
     "include/tmc_xpulp_max_rows.h",
+    "include/tmc_xpulp_argmax_columns.h",
 )
-FAMILIES = ("attention", "softmax", "copy", "depthwise", "interpolate", "layernorm", "linear", "max_rows")
+FAMILIES = (
+    *("attention", "softmax", "copy", "depthwise", "interpolate", "layernorm", "linear", "max_rows"),
+    "argmax_columns",
+)
 PROGRAM_OF = {
     "linear": "linear_cases",
     "attention": "attention_cases",
@@ -41,6 +45,7 @@ PROGRAM_OF = {
     "copy": "move_cases",
     "gather": "move_cases",
     "max_rows": "reduction_cases",
+    "argmax_columns": "reduction_cases",
     "mean_rows": "reduction_cases",
     "transpose": "move_cases",
 }
