@@ -8,7 +8,6 @@ from tmc.backend_gap9.kernels.table import form_of
 from tmc.backend_gap9.kernels.weight_rows import odd_pitch
 from tmc.backend_gap9.program.buffers import value_shape
 from tmc.backend_gap9.stages.staged import GraphStage, Rows, Storage
-from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.integer.qclip import QClipAttrs
 from tmc.ir.integer.qlinear import QLinearAttrs
@@ -38,25 +37,15 @@ def l2_layouts(graph: Graph, roots: Mapping[str, str]) -> dict[str, Rows]:
 
 
 def row_storage(stage: GraphStage, readers: Mapping[str, Sequence[Op]]) -> Storage:
-    """Decide the storage of every value of a row stage.
-
-    Raises: PlanError where a residual sum cannot be made in place because its operand is needed later.
-    """
+    """Decide the storage of every value of a row stage; nothing reads the residual of a sum behind it."""
     home = {name: name for name in stage.inputs}
     streamed: list[str] = []
     per_tile: list[str] = []
     inside = {op.output for op in stage.ops}
-    for index, op in enumerate(stage.ops):
+    for op in stage.ops:
         inner = [reader for reader in readers.get(op.output, ()) if reader.output in inside]
         residual = residual_operand(op)
         if residual is not None:
-            later = [other for other in stage.ops[index + 1 :] if residual in other.inputs]
-            if later or (residual in stage.stored and residual in inside):
-                raise PlanError(
-                    op.loc,
-                    f"found %{residual} needed after the sum made in its place",
-                    "keep one reader of the residual stream after each sum",
-                )
             home[op.output] = home[residual]
         elif op.output not in stage.stored and list(map(form_of, inner)) == ["follower"]:
             per_tile.append(op.output)

@@ -22,7 +22,7 @@ from networkx import DiGraph
 from tmc.backend_gap9.kernels.record import Form
 from tmc.backend_gap9.kernels.table import RECORDS, form_of
 from tmc.backend_gap9.stages.kernel_limits import check_kernel_limits
-from tmc.backend_gap9.stages.layout import l2_layouts, row_storage
+from tmc.backend_gap9.stages.layout import l2_layouts, residual_operand, row_storage
 from tmc.backend_gap9.stages.order import Order, lowest_peak_order, single_entry_regions
 from tmc.backend_gap9.stages.pack import pack_stage
 from tmc.backend_gap9.stages.staged import GraphStage, Rows, Staged, StageForm, Storage
@@ -46,8 +46,7 @@ def stage_graph(graph: Graph, target: Target) -> Staged:
     """Return the stages of an integer graph in execution order, and what they need to know of memories.
 
     Stages run in the order of the graph, unless another order needs less of L2.
-    Raises: PlanError for an op that has no integer kernel (left in float, say), for what kernels cannot take,
-    and where a residual sum cannot be made in place.
+    Raises: PlanError for an op without an integer kernel (left in float, say), or that kernels cannot take.
     """
     roots = view_roots(graph)
     layouts = l2_layouts(graph, roots)
@@ -123,6 +122,8 @@ class _Cutter:
     def _continues(self, run: Sequence[Op], op: Op, across: Collection[str]) -> bool:
         """Tell whether an op may join the run: same rows, nothing stored before it, not too many weights.
 
+        A sum is made in the place of its residual, which is therefore not read behind it in its run.
+
         across: values that are also read behind an op of whole columns or heads; they are stored anyway.
         """
         if len(run) == STAGE_OPS or _is_whole(run[0]) or _rows(self.graph, op) != _rows(self.graph, run[0]):
@@ -131,8 +132,19 @@ class _Cutter:
         for name in op.inputs:
             if (self.roots[name] != name and self.roots[name] in made) or (name in made and name in across):
                 return False
+        if any(residual_operand(earlier) in op.inputs for earlier in run):
+            return False
+        residual = residual_operand(op)
+        if residual is not None and residual in made and self._is_read_behind(residual, (*run, op)):
+            return False
         weights_bytes = sum(self._weight_bytes(each) for each in (*run, op))
         return form_of(op) != "channels" or weights_bytes <= self.weights_bytes
+
+    def _is_read_behind(self, name: str, run: Sequence[Op]) -> bool:
+        """Tell whether something else than a run reads a value that it makes."""
+        inside = {op.output for op in run}
+        read_by = (self.graph.ops[index].output for index in readers(self.values, name))
+        return name in self.graph.outputs or not inside.issuperset(read_by)
 
     def _weight_bytes(self, op: Op) -> int:
         return self.graph.types[op.inputs[1]].size_bytes if form_of(op) == "channels" else 0

@@ -117,6 +117,15 @@ def quantise_linear(task: LinearTask, recipe: Recipe = DEFAULT) -> LinearCodes:
             )
 
 
+def takes_int16(weight: Array) -> bool:
+    """Tell whether the sums of int16 codes leave room in int32 for multipliers that are not refused."""
+    magnitude = np.abs(weight).astype(np.float64)
+    largest = np.maximum(magnitude.max(axis=1), np.finfo(np.float32).tiny)
+    products = float((magnitude.sum(axis=1) / largest).max()) * WEIGHT_LIMIT
+    # A shift halves multipliers, so that the largest is below 2 MIN_MULTIPLIER before it is too small.
+    return products * 2**15 * (2 * MIN_MULTIPLIER - 1) < INT32
+
+
 def quantise_logits(task: LinearTask) -> LinearCodes:
     """Return the constants of a linear op with int32 results: one weight scale, multipliers 1, shift 0.
 

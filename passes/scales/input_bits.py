@@ -10,8 +10,9 @@ from tmc.passes.recipe import Recipe
 from tmc.passes.scales.linear_room import fits_int32, readers_through_views
 from tmc.passes.scales.value_roles import Role
 
-# So many are asked of every linear op that reads the input, whatever its multipliers become.
+# So many are asked of every linear op that reads the input, as long as its multipliers can be of 3 bits.
 LEAST_BITS = 13
+LEAST_MULTIPLIER = 7
 # The multiplier that more bits have to leave room for: multipliers then have 6 bits and weights their steps.
 MULTIPLIER = 63
 # From so many on, one bit is room for samples louder than those of the calibration.
@@ -22,14 +23,15 @@ def input_bits(graph: Graph, name: str, roles: Mapping[str, Role], ranges: Range
     """Return the most bits, up to those of the recipe, that leave the ops behind an input room in int32."""
     readers = readers_through_views(uses(graph), name)
     linears = [op for op in readers if op.kind is OpKind.LINEAR]
-    for bits in range(recipe.input_bits, LEAST_BITS, -1):
+    for bits in range(recipe.input_bits, 8, -1):
         scale = ranges.values[name].magnitude / calibrated_code(bits)
+        multiplier = MULTIPLIER if bits > LEAST_BITS else LEAST_MULTIPLIER
         if all(
-            fits_int32(graph, op, roles[op.output], scale or 1.0, 2 ** (bits - 1), MULTIPLIER)
+            fits_int32(graph, op, roles[op.output], scale or 1.0, 2 ** (bits - 1), multiplier)
             for op in linears
         ):
             return bits
-    return min(recipe.input_bits, LEAST_BITS)
+    return min(recipe.input_bits, 8)
 
 
 def calibrated_code(bits: int) -> int:

@@ -23,11 +23,14 @@ def split_biases(graph: Graph) -> Graph:
     """
     if all(op.kind is not OpKind.LINEAR or _rows(graph, op) == 1 for op in graph.ops):
         return graph
-    roles, _ = roles_and_gaps(graph)
+    roles, gaps = roles_and_gaps(graph)
+    narrowed = {gap.op.output for gap in gaps}  # these will read int8
     builder = GraphBuilder.like(graph)
     for op in graph.ops:
-        takes_it = op.kind is not OpKind.LINEAR or {roles[op.inputs[0]], roles[op.output]} <= _INT16
-        if takes_it or _rows(graph, op) == 1:
+        if op.kind is not OpKind.LINEAR or _rows(graph, op) == 1:
+            builder.keep(op)
+            continue
+        if op.output not in narrowed and {roles[op.inputs[0]], roles[op.output]} <= _INT16:
             builder.keep(op)
             continue
         x, weight, bias = op.inputs

@@ -11,6 +11,7 @@ from tmc.ir.attrs import ConvertAttrs
 from tmc.ir.errors import NoIntegerForm
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses, values_through
 from tmc.passes.integer_ops.activation_table import ACTIVATIONS
+from tmc.passes.integer_ops.linear import takes_int16
 from tmc.passes.scales.choose_sums import Sums, choose_sums
 
 
@@ -211,7 +212,7 @@ def _widened(op: Op, role: Role) -> Role:
     )
 
 
-def _reads(op: Op, role: Role, sums: Sums) -> tuple[frozenset[Role], ...]:
+def _reads(graph: Graph, op: Op, role: Role, sums: Sums) -> tuple[frozenset[Role], ...]:
     """Return what an op with a result of this role reads at each of its computed operands."""
     if op.kind in _SUMS:
         if op.output in sums.fused:
@@ -219,12 +220,15 @@ def _reads(op: Op, role: Role, sums: Sums) -> tuple[frozenset[Role], ...]:
         return (_INT8 if role is Role.ACTIVATION else _STORED,) * 2
     if op.kind is OpKind.LINEAR and role in _OF_INT8:
         return (_INT8,)
+    weight = graph.constants.get(op.inputs[1]) if op.kind is OpKind.LINEAR else None
+    if weight is not None and not takes_int16(weight):
+        return (_STORED - {Role.RESIDUAL},)  # an input or a mean has fewer bits where that makes room
     return READS[op.kind]
 
 
 def _gaps(graph: Graph, op: Op, role: Role, roles: Mapping[str, Role], sums: Sums) -> list[Gap]:
     """Return the operands of an op that are stored in a form in which it does not read them."""
-    reads, gaps = _reads(op, role, sums), []
+    reads, gaps = _reads(graph, op, role, sums), []
     for operand, name in enumerate(op.inputs):
         if operand >= len(reads):
             if name not in graph.constants:

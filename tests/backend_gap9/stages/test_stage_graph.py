@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.networks.small_transformer import GraphBuilder
+from tmc.backend_gap9.stages.layout import residual_operand
 from tmc.backend_gap9.stages.stage_graph import STAGE_OPS, STAGE_WEIGHTS_SHARE, stage_graph
 from tmc.backend_gap9.target.targets import target_named
 from tmc.passes.calibrate.calibrate import calibrate
@@ -43,3 +44,28 @@ def test_a_stage_ends_after_so_many_ops() -> None:
         quantise(graph, choose_scales(graph, calibrate(graph, {"x": x}))), target_named("gap9")
     )
     assert [len(stage.ops) for stage in staged.stages] == [STAGE_OPS, STAGE_OPS, 151 - 2 * STAGE_OPS]
+
+
+def test_nothing_reads_a_residual_behind_the_sum_in_its_place() -> None:
+    """As in parallel branches: the second one reads the stream that the first sum would take the place of."""
+    b = GraphBuilder.seeded(0)
+    stream = b.linear("stream", b.input("x", 8, 12), 16)
+    first = b.linear("down0", b.gelu("g0", b.linear("up0", b.layernorm("n0", stream), 24)), 16)
+    total = b.add("total", stream, first)
+    second = b.linear("down1", b.gelu("g1", b.linear("up1", b.layernorm("n1", stream), 24)), 16)
+    b.linear("y", b.layernorm("n2", b.add("sum", total, second)), 4)
+    graph = b.graph(("x",), ("y",))
+    x = np.random.default_rng(0).standard_normal((1, 8, 12)).astype(np.float32)
+    integer = quantise(graph, choose_scales(graph, calibrate(graph, {"x": x})))
+    staged = stage_graph(integer, target_named("gap9"))
+    assert [[op.output for op in stage.ops] for stage in staged.stages] == [
+        ["stream", "n0", "g0"],
+        ["total"],
+        ["n1", "g1", "sum", "n2", "y"],
+    ]
+    for stage in staged.stages:
+        taken: set[str] = set()
+        for op in stage.ops:
+            assert taken.isdisjoint(op.inputs)
+            residual = residual_operand(op)
+            taken |= {residual} - {None}

@@ -95,6 +95,8 @@ ENCODERS = (
     Encoder("a token for each channel", stem="channels", channels=12),
     Encoder("normalised by constants", stem="normalised"),
     Encoder("one channel", channels=1, patch=20),
+    Encoder("sixty-four channels", channels=64, patch=50),
+    Encoder("overlapping patches of many channels", stem="overlap", channels=12, patch=16),
     # tokens and positions
     Encoder("class token", prefix=1, pool="cls"),
     Encoder("class token, open batch", prefix=1, pool="cls", batch=None),
@@ -107,6 +109,7 @@ ENCODERS = (
     # blocks
     Encoder("post-norm", order="post", layers=2),
     Encoder("parallel branches", order="parallel"),
+    Encoder("parallel branches without a norm", order="parallel", norm="none"),
     Encoder("RMSNorm", norm="rms"),
     Encoder("RMSNorm, SwiGLU, rotations", norm="rms", mlp="swiglu", query_key="rope", positions="none"),
     Encoder("batch norm", norm="batch", order="post"),

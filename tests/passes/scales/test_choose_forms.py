@@ -106,6 +106,12 @@ def two_heads(b: GraphBuilder, x: str) -> None:
     b.op(OpKind.CONCAT, "bad", b.linear("h", x, 4), b.linear("g", x, 8), attrs=a.ConcatAttrs(1))
 
 
+def many_products_of_the_stream(b: GraphBuilder, x: str) -> None:
+    wide = b.linear("wide", x, 96)
+    b.layernorm("n", wide)
+    b.op(OpKind.LINEAR, "bad", wide, b.constant("w", np.ones((4, 96))), b.constant("b", np.zeros((1, 4))))
+
+
 @pytest.mark.parametrize(
     ("build", "added"),
     [
@@ -124,6 +130,7 @@ def two_heads(b: GraphBuilder, x: str) -> None:
         (parts_that_are_read_elsewhere, [OpKind.CONVERT]),
         (two_heads, []),
         (projections_of_the_stream, [OpKind.CONVERT]),
+        (many_products_of_the_stream, [OpKind.CONVERT]),
     ],
 )
 def test_what_stands_between_is_right(
