@@ -35,7 +35,7 @@ def line(shape: Encoder, seed: int, gvsoc: Path | None) -> tuple[str, dict[str, 
         if gvsoc is not None:
             ran = succeeded("run", folder / "out", "--on", "gvsoc", "--gvsoc", gvsoc, "--no-trace")
             cycles = ran["cycles"] if ran["bit_exact"] else None
-    near = f"{found.sqnr_db:.0f} dB"
+    near = f"{found.same:.0%} equal" if shape.head == "argmax" else f"{found.sqnr_db:.0f} dB"
     exporter = f"{shape.exporter}, {shape.opset}"
     counted = "" if cycles is None else f"{cycles:,}"
     figures = asdict(found) | {"name": shape.name, "gvsoc_cycles": cycles}

@@ -146,6 +146,7 @@ ENCODERS = (
     Encoder("two linears as head", head="mlp"),
     Encoder("tanh at the end", head="tanh"),
     Encoder("sigmoid at the end", head="sigmoid"),
+    Encoder("index of the largest", head="argmax"),
     Encoder("sum of two stems", stem="two_stems"),
     Encoder("mean of each channel removed", stem="centred"),
     Encoder("feed-forward first, as in a Conformer", first_mlp=True),

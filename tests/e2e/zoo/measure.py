@@ -19,12 +19,15 @@ UNSEEN_WINDOWS = 8
 class Measured:
     """What the compiler said, whether host agrees with the interpreter at every op, and how near the outputs
     are to those of onnxruntime on windows that calibration has not seen.
+
+    same: the share of equal elements, for indices.
     """
 
     macs: int
     cycles_estimate: int
     bit_exact: bool
     sqnr_db: float
+    same: float
 
 
 def measure(folder: Path, shape: Encoder, seed: int) -> Measured:
@@ -49,4 +52,5 @@ def measure(folder: Path, shape: Encoder, seed: int) -> Measured:
         cycles_estimate=facts["cycles_estimate"],
         bit_exact=ran["bit_exact"],
         sqnr_db=float(10 * np.log10(np.square(expected).sum() / noise)) if noise else np.inf,
+        same=float(np.mean(found == expected)),
     )

@@ -24,7 +24,7 @@ Stem = Literal[
 Norm = Literal["layer", "rms", "batch", "none"]
 Mlp = Literal["gelu", "relu", "silu", "elu", "hardswish", "swiglu", "geglu"]
 Pool = Literal["mean", "cls", "last", "max", "sequence", "flatten", "none"]
-Head = Literal["linear", "mlp", "norm", "tanh", "sigmoid"]
+Head = Literal["linear", "mlp", "norm", "tanh", "sigmoid", "argmax"]
 
 
 class Stems(nn.Module):
@@ -178,8 +178,8 @@ class Heading(nn.Module):
         self.last = nn.Linear(24 if kind == "mlp" else width, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return logits, or what a function makes of them."""
+        """Return logits, what a function makes of them, or the index of the largest."""
         x = self.last(self.first(self.norm(x)))
         if self.kind in ("tanh", "sigmoid"):
             return x.tanh() if self.kind == "tanh" else x.sigmoid()
-        return x
+        return x.argmax(dim=-1) if self.kind == "argmax" else x
