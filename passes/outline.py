@@ -58,7 +58,8 @@ def _plain(graph: Graph) -> Mapping[str, Array]:
         operands = [graph.types[name].shape for name in op.inputs]
         if op.kind in (OpKind.LINEAR, OpKind.DEPTHWISE_ROWS):
             weight, bias = operands[1:]
-            plain = np.full(weight, 1 / max(weight[1], 1), np.float32), np.zeros(bias, np.float32)
+            plain = np.zeros(weight, np.float32), np.zeros(bias, np.float32)
+            plain[0][:, :1] = 1  # one product each, so that sums leave room whatever the codes
         elif op.kind is OpKind.LAYERNORM:
             plain = np.ones(operands[1], np.float32), np.zeros(operands[2], np.float32)
         elif op.kind is OpKind.CLIP:

@@ -103,9 +103,12 @@ class Convolution(nn.Module):
 @pytest.mark.parametrize(
     ("settings", "kinds"),
     [
-        ({"groups": 4, "padding": 2, "dilation": 2}, ["transpose", "depthwise_rows", "transpose"]),
-        ({"groups": 4, "padding": 1, "stride": 2}, ["transpose", "depthwise_rows", "gather", "transpose"]),
-        ({"groups": 4}, ["transpose", "depthwise_rows", "gather", "transpose"]),
+        ({"groups": 4, "padding": 2, "dilation": 2}, ["transpose", "convert", "depthwise_rows", "transpose"]),
+        (
+            {"groups": 4, "padding": 1, "stride": 2},
+            ["transpose", "convert", "depthwise_rows", "gather", "transpose"],
+        ),
+        ({"groups": 4}, ["transpose", "convert", "depthwise_rows", "gather", "transpose"]),
         ({"groups": 2, "padding": 1}, ["concat", "transpose", "gather", "linear", "transpose"]),
         ({"padding": 1}, ["concat", "transpose", "gather", "linear", "transpose"]),
         ({"padding": 2, "stride": 3}, ["concat", "transpose", "gather", "linear", "transpose"]),
