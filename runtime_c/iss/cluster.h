@@ -13,7 +13,7 @@
 
 #include "hart.h"
 
-enum { EVENT_DMA = 8, EVENT_BARRIER = 16 };
+enum { EVENT_DMA = 8, EVENT_NE16 = 12, EVENT_BARRIER = 16 };
 
 /* Cluster control: which cores run, and where they start. */
 uint32_t cluster_control_load(Hart *hart, uint32_t offset);

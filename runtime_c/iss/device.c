@@ -7,6 +7,7 @@
 #include "dma.h"
 #include "hyper.h"
 #include "memory.h"
+#include "ne16.h"
 #include "trap.h"
 
 bool program_exited;
@@ -78,8 +79,10 @@ typedef struct Window {
 static const Window WINDOWS[] = {
     {EVENT_UNIT_ADDRESS, EVENT_UNIT_BYTES, event_unit_load, event_unit_store, true, false},
     {0x00204400u, 0x400, dma_load, dma_store, true, false},
+    {0x00201000u, 0x80, ne16_load, ne16_store, true, false},
     {0x10200000u, 0x400, cluster_control_load, cluster_control_store, false, false},
     {0x10200e00u, SOFTWARE_EVENTS_BYTES, NULL, store_software_event, false, false},
+    {0x10201000u, 0x80, ne16_load, ne16_store, false, false},
     {0x10201400u, 0x20, load_zero, ignore_store, false, false},
     {0x1a100000u, sizeof clock_words, load_clock, store_clock, false, false},
     {0x1a102000u, 0x900, hyper_load, hyper_store, false, false},

@@ -2,6 +2,7 @@
 #include "device.h"
 #include "dma.h"
 #include "memory.h"
+#include "ne16.h"
 #include "trap.h"
 
 enum {
@@ -138,6 +139,7 @@ bool event_unit_wait(Hart *hart, uint32_t address, uint32_t *value)
     }
     if (!(core->buffer & core->mask)) {
         dma_progress();
+        ne16_progress();
     }
     uint32_t events = core->buffer & core->mask;
     if (events == 0) {

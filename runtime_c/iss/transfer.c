@@ -5,8 +5,6 @@
 #include "memory.h"
 #include "trap.h"
 
-typedef enum Action { HOLD_SOURCE, HOLD_TARGET, RELEASE_SOURCE, RELEASE_TARGET } Action;
-
 static void hold_source(Hart *hart, Guard *guard, uint32_t address, uint32_t lanes)
 {
     if (guard->hold & lanes & 0x80808080u) {
@@ -35,8 +33,7 @@ static void hold_target(Hart *hart, Guard *guard, uint32_t address, uint32_t lan
     guard->writers |= lanes & hart->own_lanes;
 }
 
-/* Apply an action to each word of a run of bytes. */
-static void guard_run(Hart *hart, Action action, uint32_t address, uint32_t bytes)
+void hold_run(Hart *hart, HoldAction action, uint32_t address, uint32_t bytes)
 {
     uint32_t end = address + bytes;
     if (memory_bytes(address, bytes) == NULL) {
@@ -79,14 +76,14 @@ static uint32_t run_address(const Side *side, uint32_t done)
     return side->address + done / side->line * side->stride + done % side->line;
 }
 
-static void guard_side(Hart *hart, Action action, const Side *side, uint32_t bytes)
+static void guard_side(Hart *hart, HoldAction action, const Side *side, uint32_t bytes)
 {
     if (side->storage != NULL) {
         return;
     }
     for (uint32_t done = 0, run; done < bytes; done += run) {
         run = run_bytes(side, done, bytes);
-        guard_run(hart, action, run_address(side, done), run);
+        hold_run(hart, action, run_address(side, done), run);
     }
 }
 

@@ -1,10 +1,18 @@
-/* A copy between memories that is under way: its bytes are held from start to completion. */
+/* Bytes that something else than a hart reads or writes are held from its start to its completion. */
 #ifndef TMC_ISS_TRANSFER_H
 #define TMC_ISS_TRANSFER_H
 
 #include <stdint.h>
 
 #include "hart.h"
+
+typedef enum HoldAction { HOLD_SOURCE, HOLD_TARGET, RELEASE_SOURCE, RELEASE_TARGET } HoldAction;
+
+/*
+ * Hold a run of bytes, or release it. Traps if it is not inside L1 or L2, is held by something else, or is raced for;
+ * on release, `hart` is the one that has waited. At most 31 may read a byte at once.
+ */
+void hold_run(Hart *hart, HoldAction action, uint32_t address, uint32_t bytes);
 
 /* One end of a transfer: byte i is at address + i / line * stride + i % line. */
 typedef struct Side {

@@ -9,6 +9,7 @@ import pytest
 
 from tests.runtime_c.iss.engines import Engine, compile_text
 from tests.runtime_c.iss.instruction_table import ISS
+from tests.runtime_c.iss.ne16_trap_cases import NE16_CASES
 from tests.runtime_c.iss.trap_cases import CASES, FRAME, Case, source
 from tests.runtime_c.target_header import GAP9
 from tmc.backend_gap9.run.simulators import iss_options
@@ -16,9 +17,10 @@ from tmc.backend_gap9.run.simulators import iss_options
 TRAP, USAGE = 125, 126
 # Traps that no program can cause in a test: they take 2^32 barriers.
 UNREACHABLE = ("more than 2^32 synchronisations",)
+ALL_CASES = (*CASES, *NE16_CASES)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: case.name)
 def test_trap(case: Case, tmp_path: Path, iss: Engine) -> None:
     binary = compile_text(tmp_path, "trap.c", source(case), flags=("-Wno-unused", "-Wno-array-bounds"))
     result = iss.run(binary, *case.options)
@@ -31,7 +33,7 @@ def test_every_trap_has_a_case() -> None:
     text = "".join(path.read_text() for path in sorted(ISS.glob("*.c")))
     calls = re.findall(r"\btrap(?:_all)?\((?:hart,)?\s*\"((?:[^\"\\\\]|\\\\.)*)\"", text)
     assert len(calls) > 40
-    patterns = " ".join(case.message for case in CASES)
+    patterns = " ".join(case.message for case in ALL_CASES)
     for call in calls:
         if call in UNREACHABLE:
             continue

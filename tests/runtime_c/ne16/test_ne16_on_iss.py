@@ -1,0 +1,94 @@
+"""Linear layers on NE16, on the instruction-set simulator: the bytes of qlinear."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.runtime_c.iss.engines import build_iss
+from tests.runtime_c.ne16.cases import Case, Operands, operands
+from tests.runtime_c.ne16.programs import NE16, build_program, results
+from tests.runtime_c.target_header import GAP9
+from tmc.backend_gap9.run.simulators import iss_options
+
+# Groups are of 9 rows, 32 channels and 16 inputs: full groups, parts of them, and one more.
+CASES = (
+    *(Case(rows, 20, 40) for rows in range(1, 21)),
+    *(Case(9, depth, 32) for depth in (4, 15, 16, 17, 31, 33, 64, 192)),
+    *(Case(10, 48, channels) for channels in (1, 2, 3, 7, 8, 9, 31, 32, 33, 63, 64, 65, 100)),
+    *(
+        Case(rows, depth, channels, "s8", 4, 8)
+        for rows, depth, channels in ((11, 36, 20), (3, 5, 1), (27, 64, 96))
+    ),
+    *(Case(rows, 52, channels, "s32", 8, 4) for rows, channels in ((1, 5), (8, 33), (18, 64), (20, 12))),
+    Case(36, 768, 32),
+    Case(18, 192, 192, "s8"),
+    Case(18, 768, 16, "s32"),
+)
+
+
+@pytest.fixture(scope="module")
+def iss(tmp_path_factory: pytest.TempPathFactory) -> tuple[str | Path, ...]:
+    return build_iss(tmp_path_factory.mktemp("iss")), *iss_options(GAP9)
+
+
+@pytest.fixture(scope="module")
+def layers() -> list[Operands]:
+    return [operands(case, seed) for seed, case in enumerate(CASES)]
+
+
+def run(iss: tuple[str | Path, ...], binary: Path) -> subprocess.CompletedProcess[str]:
+    words = [str(word) for word in (*iss, "--limit", "300000000", binary)]
+    return subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_results_cover_their_range(layers: list[Operands]) -> None:
+    """Layers whose results all saturate, or all lie near zero, would prove little."""
+    for each in layers:
+        if each.case.results != "s32":
+            codes = each.y[: each.case.rows, : each.case.channels].view(
+                np.dtype(each.case.results.replace("u8", "uint8").replace("s8", "int8"))
+            )
+            limits = np.iinfo(codes.dtype)
+            assert np.isin(codes, (limits.min, limits.max)).mean() < 0.5
+            assert codes.size < 50 or int(codes.max()) - int(codes.min()) > 150
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_layers(iss: tuple[str | Path, ...], layers: list[Operands], tmp_path: Path, jobs: int) -> None:
+    """Every byte: rows, and nothing between and behind them; with one job, and with both contexts in use."""
+    done = run(iss, build_program(tmp_path, layers, f"-DJOBS_IN_FLIGHT={jobs}u"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = results(done.stdout)
+    assert len(found) == len(CASES)
+    assert [case for case, (_, different) in zip(CASES, found, strict=True) if different] == []
+
+
+# Changes of the driver, one constant each.
+MUTATIONS = (
+    ("args->rows < SIDE ?", "args->rows <= SIDE + 1u ?"),
+    ("lines - (line_groups - 1u) * SIDE", "SIDE"),
+    ("args->channels - (channel_groups - 1u) * GROUP_CHANNELS", "GROUP_CHANNELS"),
+    ("args->depth - (input_groups - 1u) * GROUP_INPUTS", "GROUP_INPUTS"),
+    ("columns * args->x_pitch", "2u * args->x_pitch"),
+    ("columns * args->y_pitch", "3u * args->x_pitch"),
+    ("ZERO_WEIGHT 128u", "ZERO_WEIGHT 127u"),
+    ("TMC_NE16_SHIFT(args->shift)", "TMC_NE16_SHIFT(args->shift + 1u)"),
+    ("TMC_NE16_STATUS) != 0u", "TMC_NE16_STATUS) == 0u"),
+)
+
+
+@pytest.mark.parametrize(("right", "wrong"), MUTATIONS)
+def test_a_wrong_driver_is_found(
+    iss: tuple[str | Path, ...], layers: list[Operands], tmp_path: Path, right: str, wrong: str
+) -> None:
+    shutil.copytree(NE16, tmp_path / "ne16")
+    text = (tmp_path / "ne16" / "tmc_ne16.c").read_text()
+    assert right in text
+    (tmp_path / "ne16" / "tmc_ne16.c").write_text(text.replace(right, wrong))
+    done = run(iss, build_program(tmp_path, layers[:24], ne16=tmp_path / "ne16"))
+    assert done.returncode != 0 or any(different for _, different in results(done.stdout))
