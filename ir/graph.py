@@ -73,6 +73,7 @@ class OpKind(Enum):
     QREQUANTISE = "qrequantise"
     QCLIP = "qclip"
     QCONVERT = "qconvert"
+    QSOFTMAX = "qsoftmax"
     QADD = "qadd"
     QMUL = "qmul"
     QLAYERNORM = "qlayernorm"

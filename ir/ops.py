@@ -24,6 +24,7 @@ from tmc.ir.integer import (
     qmul,
     qrequantise,
     qrope,
+    qsoftmax,
 )
 from tmc.ir.op_def import OpDef, Trait
 from tmc.ir.types import Array
@@ -185,6 +186,7 @@ OPS: Mapping[OpKind, OpDef] = {
     OpKind.QREQUANTISE: qrequantise.OP,
     OpKind.QCLIP: qclip.OP,
     OpKind.QCONVERT: qconvert.OP,
+    OpKind.QSOFTMAX: qsoftmax.OP,
     OpKind.QADD: qadd.OP,
     OpKind.QMUL: qmul.OP,
     OpKind.QLAYERNORM: qlayernorm.OP,

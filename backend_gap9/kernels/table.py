@@ -27,6 +27,7 @@ from tmc.backend_gap9.kernels.permute_rows import PERMUTE_ROWS
 from tmc.backend_gap9.kernels.record import Engine, Form, Kernel, KernelRecord
 from tmc.backend_gap9.kernels.requantise import REQUANTISE
 from tmc.backend_gap9.kernels.rope import ROPE
+from tmc.backend_gap9.kernels.softmax import SOFTMAX
 from tmc.backend_gap9.kernels.transpose import TRANSPOSE
 from tmc.ir.graph import Op, OpKind
 
@@ -45,6 +46,7 @@ RECORDS: Mapping[tuple[OpKind, Engine], KernelRecord] = {
         MEAN_ROWS,
         MAX_ROWS,
         ARGMAX_COLUMNS,
+        SOFTMAX,
         DEPTHWISE_ROWS,
         INTERPOLATE_ROWS,
         PERMUTE_ROWS,

@@ -186,6 +186,21 @@ static void measure_argmax(void)
     end_cases();
 }
 
+static void measure_softmax(void)
+{
+    tmc_softmax_args args = {
+        .x = x, .y = wide_y, .x_pitch = X_PITCH, .y_pitch = X_PITCH, .rows = ROWS, .channels = CHANNELS,
+        .limit = 36968, .multiplier = 29045, .shift = 10,
+    };
+    begin_case("softmax_rows", "80x192", ROWS * CHANNELS, 0);
+    tmc_softmax_s16s16_xpulp(&args);
+    end_cases();
+    args.channels = 6;
+    begin_case("softmax_rows_few", "80x6", ROWS * 6, 0);
+    tmc_softmax_s16s16_xpulp(&args);
+    end_cases();
+}
+
 static void measure_depthwise(void)
 {
     const tmc_depthwise_rows_args args = {
@@ -336,6 +351,7 @@ void measure(void)
         measure_mean();
         measure_max();
         measure_argmax();
+        measure_softmax();
         measure_depthwise();
         measure_interpolate();
         measure_permute();

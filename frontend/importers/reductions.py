@@ -46,7 +46,11 @@ def reduce_log_sum_exp(node: Node) -> Sequence[str]:
     x, axes = node.value(0), _axes(node)
     kept = ReduceAttrs(axes.axes, True)
     largest = _max(node, x, kept)
-    result = node.apply(OpKind.ADD, largest, _log_sum_exp(node, node.apply(OpKind.SUB, x, largest), kept))
+    if len(axes.axes) == 1:
+        result = node.apply(OpKind.SUB, largest, _log_largest_share(node, x, axes.axes[0]))
+    else:
+        powers = node.apply(OpKind.EXP, node.apply(OpKind.SUB, x, largest))
+        result = node.apply(OpKind.ADD, largest, node.apply(OpKind.LOG, _sum(node, powers, kept)))
     gone = () if axes.keepdims else axes.axes
     return [node.reshape(result, [size for axis, size in enumerate(_kept(node, axes)) if axis not in gone])]
 
@@ -114,8 +118,10 @@ def _square(node: Node, x: str) -> str:
     return node.apply(OpKind.MUL, x, x)
 
 
-def _log_sum_exp(node: Node, x: str, kept: ReduceAttrs) -> str:
-    return node.apply(OpKind.LOG, _sum(node, node.apply(OpKind.EXP, x), kept))
+def _log_largest_share(node: Node, x: str, axis: int) -> str:
+    """Emit the logarithm of the largest of a softmax: what lies between the largest and log(sum(exp(x)))."""
+    shares = node.emit(OpKind.SOFTMAX, [x], AxisAttrs(axis))
+    return node.apply(OpKind.LOG, _max(node, shares, ReduceAttrs((axis,), True)))
 
 
 def softmax(node: Node) -> Sequence[str]:
@@ -125,11 +131,10 @@ def softmax(node: Node) -> Sequence[str]:
 
 
 def log_softmax(node: Node) -> Sequence[str]:
-    """x less the logarithm of the sum of exp(x)."""
+    """x less the logarithm of the sum of exp(x), that is, less the largest and plus the log of its share."""
     x, axis = _flattened(node)
-    kept = ReduceAttrs((axis,), True)
-    centred = node.apply(OpKind.SUB, x, _max(node, x, kept))
-    result = node.apply(OpKind.SUB, centred, _log_sum_exp(node, centred, kept))
+    centred = node.apply(OpKind.SUB, x, _max(node, x, ReduceAttrs((axis,), True)))
+    result = node.apply(OpKind.ADD, centred, _log_largest_share(node, x, axis))
     return [node.reshape(result, node.shape(0))]
 
 

@@ -1,4 +1,4 @@
-"""Recognise averages and maxima over runs of rows, and which column is the largest."""
+"""Recognise averages and maxima over runs of rows, and what compares the columns of each row."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ def fuse_reductions(graph: Graph) -> Graph:
     1. Where each result is of one column, over a run of rows of the value it comes from, all runs of one
        length, that value as it is.
     2. Else the elements of each result, brought below each other; the last axis that stays is the columns.
-    argmax becomes argmax_columns of the elements that it compares side by side.
+    argmax becomes argmax_columns, and softmax one of rows, of elements side by side.
     Exact: the same sums, the same elements.
     """
     builder, tracer = GraphBuilder.like(graph), Tracer(graph, views_only=True)
     for op in graph.ops:
         if op.kind is OpKind.ARGMAX and isinstance(op.attrs, AxisAttrs):
             _compare(builder, graph, op, op.attrs.axis)
+        elif op.kind is OpKind.SOFTMAX and isinstance(op.attrs, AxisAttrs):
+            _share(builder, graph, op, op.attrs.axis)
         elif not isinstance(op.attrs, ReduceAttrs):
             builder.keep(op)
         elif not _fuse(builder, tracer, graph, op, op.attrs.axes):
@@ -70,12 +72,27 @@ def _turn(builder: GraphBuilder, graph: Graph, op: Op, axes: tuple[int, ...]) ->
 
 def _compare(builder: GraphBuilder, graph: Graph, op: Op, axis: int) -> None:
     """Emit the argmax_columns of the operand with its compared axis last."""
+    x, _ = _with_last(builder, graph, op, axis)
+    result = builder.op(OpKind.ARGMAX_COLUMNS, [x], Attrs(), op.loc)
+    builder.reshape(result, graph.types[op.output].shape, op.loc, op.output)
+
+
+def _share(builder: GraphBuilder, graph: Graph, op: Op, axis: int) -> None:
+    """Emit the softmax of the rows of a matrix: of the operand with its axis last."""
+    x, order = _with_last(builder, graph, op, axis)
+    shape = graph.types[op.output].shape
+    result = builder.op(OpKind.SOFTMAX, [x], AxisAttrs(1), op.loc)
+    turned = builder.reshape(result, [shape[place] for place in order], op.loc)
+    back = tuple(order.index(place) for place in range(len(order)))
+    builder.op(OpKind.TRANSPOSE, [turned], TransposeAttrs(back), op.loc, op.output)
+
+
+def _with_last(builder: GraphBuilder, graph: Graph, op: Op, axis: int) -> tuple[str, tuple[int, ...]]:
+    """Return the operand as a matrix with rows along an axis, and the order of its axes there."""
     shape = graph.types[op.inputs[0]].shape
     order = (*(kept for kept in range(len(shape)) if kept != axis), axis)
     x = builder.op(OpKind.TRANSPOSE, [op.inputs[0]], TransposeAttrs(order), op.loc)
-    x = builder.reshape(x, (prod(shape) // shape[axis], shape[axis]), op.loc)
-    result = builder.op(OpKind.ARGMAX_COLUMNS, [x], Attrs(), op.loc)
-    builder.reshape(result, graph.types[op.output].shape, op.loc, op.output)
+    return builder.reshape(x, (prod(shape) // shape[axis], shape[axis]), op.loc), order
 
 
 def _of_rows(builder: GraphBuilder, op: Op, x: str, count: int) -> str:

@@ -22,6 +22,7 @@ CANONICAL = (
     OpKind.MEAN_ROWS,
     OpKind.MAX_ROWS,
     OpKind.ARGMAX_COLUMNS,
+    OpKind.SOFTMAX,
     OpKind.DEPTHWISE_ROWS,
     OpKind.INTERPOLATE_ROWS,
     OpKind.PERMUTE_ROWS,
@@ -40,8 +41,6 @@ _SHOWN = 8
 _REMEDY = "rewrite this part of the network with the ops above; docs/networks.md has encoders that compile"
 # What helps where the first op that is left over is one of these.
 _REMEDIES: Mapping[OpKind, str] = {
-    OpKind.SOFTMAX: "outside of attention a softmax is the caller's: cut the network before it "
-    "(onnx.utils.extract_model); its largest result is where the largest code is",
     OpKind.MATMUL: "of two computed matrices only attention is made, softmax(q k^T) v; "
     "a linear layer in its place has constant weights",
 }

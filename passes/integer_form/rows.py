@@ -20,6 +20,7 @@ from tmc.passes.integer_ops.layernorm import quantise_layernorm
 from tmc.passes.integer_ops.linear import CodeRange
 from tmc.passes.integer_ops.mean import quantise_mean
 from tmc.passes.integer_ops.requantise_factors import requantise_factors
+from tmc.passes.integer_ops.softmax import quantise_softmax
 from tmc.passes.scales.value_roles import Role
 
 
@@ -126,3 +127,11 @@ def emit_mean_rows(builder: IntegerBuilder, op: Op) -> None:
 def emit_argmax(builder: IntegerBuilder, op: Op) -> None:
     codes = CodeRange(0, builder.graph.types[op.inputs[0]].shape[1] - 1)
     builder.emit(op, op.kind, op.inputs, op.attrs, builder.scales.quants[op.output], codes)
+
+
+def emit_softmax(builder: IntegerBuilder, op: Op) -> None:
+    assert op.attrs == a.AxisAttrs(1), "fuse_reductions leaves softmaxes of rows alone"
+    columns = builder.graph.types[op.output].shape[1]
+    attrs = quantise_softmax(op.loc, builder.quant(op.inputs[0]), columns)
+    codes = CodeRange(0, 2**15 - 1)
+    builder.emit(op, OpKind.QSOFTMAX, op.inputs, attrs, builder.scales.quants[op.output], codes)

@@ -11,6 +11,7 @@ import numpy as np
 from tmc.ir.attrs import AttentionAttrs, MeanRowsAttrs, RopeAttrs
 from tmc.ir.errors import NoIntegerForm
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
+from tmc.ir.integer.qsoftmax import SHARE_SCALE
 from tmc.ir.types import Array, Quant
 from tmc.ir.verify import INDEX
 from tmc.passes.calibrate.calibrate import Range, Ranges
@@ -112,6 +113,8 @@ def choose_scales(
             quants[op.output] = Quant((_snapped(symmetric(found), quants[op.inputs[2]]),))
         elif role is Role.INDEX:
             quants[op.output] = INDEX
+        elif role is Role.SHARE:
+            quants[op.output] = Quant((SHARE_SCALE,))
         elif role is Role.POOLED:
             quants[op.output] = _pooled(graph, op, quants[op.inputs[0]], readers, roles, recipe)
     for op in reversed(graph.ops):

@@ -11,7 +11,7 @@ from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.passes.scales.value_roles import Role, roles_and_gaps
 
-_INT16 = frozenset({Role.INPUT, Role.RESIDUAL, Role.POOLED})
+_INT16 = frozenset({Role.INPUT, Role.RESIDUAL, Role.POOLED, Role.SHARE})
 
 
 def split_biases(graph: Graph) -> Graph:

@@ -28,6 +28,7 @@ class Role(Enum):
     VALUE = "int8, transposed"
     ATTENDED = "int8 without zero point"
     POOLED = "int16 mean"
+    SHARE = "int16 share of a softmax"
     LOGITS = "int32 result"
     INDEX = "int32 index"
 
@@ -44,7 +45,7 @@ SAME_AS_OPERAND = frozenset(
         OpKind.GATHER,
     }
 )
-_WIDE = frozenset({Role.INPUT, Role.RESIDUAL, Role.POOLED})
+_WIDE = frozenset({Role.INPUT, Role.RESIDUAL, Role.POOLED, Role.SHARE})
 _INT8 = frozenset({Role.ACTIVATION, Role.ATTENDED})
 _STORED = _WIDE | _INT8
 # Which roles an op reads at operand 0 (for attention, products and concat: at each operand).
@@ -59,6 +60,7 @@ READS: Mapping[OpKind, tuple[frozenset[Role], ...]] = {
     OpKind.PERMUTE_ROWS: (_STORED,),
     OpKind.MAX_ROWS: (_STORED | {Role.LOGITS},),
     OpKind.ARGMAX_COLUMNS: (_STORED,),
+    OpKind.SOFTMAX: (_WIDE,),
     OpKind.DEPTHWISE_ROWS: (_INT8,),
     OpKind.INTERPOLATE_ROWS: (_WIDE,),
     OpKind.TRANSPOSE: (_STORED,),
@@ -88,13 +90,16 @@ WRITES: Mapping[OpKind, Role] = {
     OpKind.ATTENTION: Role.ATTENDED,
     OpKind.MEAN_ROWS: Role.POOLED,
     OpKind.ARGMAX_COLUMNS: Role.INDEX,
+    OpKind.SOFTMAX: Role.SHARE,
     OpKind.MUL: Role.ACTIVATION,
 }
 # Per value the (op, operand number) pairs that read it.
 Readers: TypeAlias = Mapping[str, list[tuple[Op, int]]]
 NOTE = "the integer form covers transformer blocks; docs/numerics.md lists what each op reads"
 # Ops that read a LayerNorm or a linear as int16; of the others, most read int8.
-WIDE_READERS = frozenset({OpKind.ADD, OpKind.LAYERNORM, OpKind.INTERPOLATE_ROWS, OpKind.ARGMAX_COLUMNS})
+WIDE_READERS = frozenset(
+    {OpKind.ADD, OpKind.LAYERNORM, OpKind.INTERPOLATE_ROWS, OpKind.ARGMAX_COLUMNS, OpKind.SOFTMAX}
+)
 _SEEN_THROUGH = frozenset(
     {
         OpKind.RESHAPE,

@@ -45,4 +45,23 @@ void tmc_argmax_columns_s8s32_xpulp(const tmc_argmax_columns_args *args);
 void tmc_argmax_columns_s16s32_scalar(const tmc_argmax_columns_args *args);
 void tmc_argmax_columns_s16s32_xpulp(const tmc_argmax_columns_args *args);
 
+/** Arguments of tmc_softmax. */
+typedef struct {
+    const void *x;       /* [rows][channels] of int16 */
+    void *y;             /* [rows][channels] of int16, apart from x */
+    uint32_t x_pitch;
+    uint32_t y_pitch;
+    uint32_t rows;
+    uint32_t channels;   /* 1 to 32768 */
+    int32_t limit;       /* 1 to 65535 */
+    int32_t multiplier;  /* limit * multiplier fits int32 */
+    uint32_t shift;
+} tmc_softmax_args;
+
+/** Softmax of each row in steps of 2^-15. u = R(min(largest - x[r][c], limit) * multiplier, shift) is the exponent of
+ *  2 below the largest, in steps of 2^-15; e[c] = 2^15 2^-u; y[r][c] = C16(e[c] 2^15 / sum of e). x s16, y s16.
+ *  Splits rows. */
+void tmc_softmax_s16s16_scalar(const tmc_softmax_args *args);
+void tmc_softmax_s16s16_xpulp(const tmc_softmax_args *args);
+
 #endif

@@ -55,8 +55,8 @@ def test_many_roundings_are_noisier_than_their_parts(found: dict[str, Figures]) 
 
 def test_every_role_with_a_scale_has_one_kind() -> None:
     assert not set(WIDE) & set(NARROW)
-    # The scale of logits follows from the weights, and an index has none.
-    assert {*WIDE, *NARROW} == set(Role) - {Role.LOGITS, Role.INDEX}
+    # The scale of logits follows from the weights, that of a share is fixed, and an index has none.
+    assert {*WIDE, *NARROW} == set(Role) - {Role.LOGITS, Role.INDEX, Role.SHARE}
 
 
 def test_grids() -> None:

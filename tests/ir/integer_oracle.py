@@ -18,6 +18,7 @@ from tmc.ir.integer.qmean_rows import QMeanRowsAttrs
 from tmc.ir.integer.qmul import QMulAttrs
 from tmc.ir.integer.qrequantise import QRequantiseAttrs
 from tmc.ir.integer.qrope import QRopeAttrs
+from tmc.ir.integer.qsoftmax import QSoftmaxAttrs
 
 Matrix = list[list[int]]
 
@@ -198,6 +199,23 @@ def qconvert(x: Matrix, attrs: QConvertAttrs) -> Matrix:
         [clipped(i32(i32(a * attrs.multiplier) + attrs.bias) // 2**attrs.shift, bits) for a in row]
         for row in x
     ]
+
+
+def qsoftmax(x: Matrix, attrs: QSoftmaxAttrs) -> Matrix:
+    def power(exponent: int) -> int:
+        f = exponent % 2**15
+        inner = 7555 - f * 1282 // 2**15
+        return (2**15 - i32(f * (22657 - i32(f * inner) // 2**15)) // 2**15) // 2 ** (exponent // 2**15)
+
+    def shares(row: list[int]) -> list[int]:
+        below = [min(max(row) - a, attrs.limit) for a in row]
+        powers = [power(rounded(i32(a * attrs.multiplier), attrs.shift)) for a in below]
+        bits = i32(sum(powers)).bit_length()
+        narrowed = rounded(sum(powers), bits - 16)
+        inverse = (2**30 + narrowed // 2) // narrowed
+        return [clipped(rounded(i32(a * inverse), bits - 1), 16) for a in powers]
+
+    return [shares(row) for row in x]
 
 
 def qadd(x: Matrix, z: Matrix, attrs: QAddAttrs) -> Matrix:

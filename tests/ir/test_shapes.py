@@ -23,6 +23,7 @@ from tmc.ir.integer.qmean_rows import QMeanRowsAttrs
 from tmc.ir.integer.qmul import QMulAttrs
 from tmc.ir.integer.qrequantise import QRequantiseAttrs
 from tmc.ir.integer.qrope import QRopeAttrs
+from tmc.ir.integer.qsoftmax import QSoftmaxAttrs
 from tmc.ir.ops import OPS, arity_allowed
 
 NONE = a.Attrs()
@@ -105,6 +106,7 @@ RIGHT: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (K.ARGMAX_COLUMNS, ("f32[6x8]",), a.Attrs(), "s32[6x1]"),
     (K.ARGMAX_COLUMNS, ("s8[6x8]",), a.Attrs(), "s32[6x1]"),
     (K.ARGMAX_COLUMNS, ("s16[1x8]",), a.Attrs(), "s32[1x1]"),
+    (K.QSOFTMAX, ("s16[6x8]",), QSoftmaxAttrs(65535, 32767, 16), "s16[6x8]"),
     (K.QMEAN_ROWS, ("s8[6x8]",), QMeanRowsAttrs(3, 100, 0, 10), "s16[2x8]"),
     (K.QDEPTHWISE_ROWS, DEPTHWISE, QDepthwiseRowsAttrs(7, -3), "s8[6x8]"),
     (K.QDEPTHWISE_ROWS, (*DEPTHWISE, "s8[256]"), QDepthwiseRowsAttrs(7, -3, table=True), "s8[6x8]"),
@@ -284,6 +286,12 @@ WRONG: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (K.QATTENTION, QKV, replace(ATTENTION, out_multiplier=2**15), "found out_multiplier 32768"),
     (K.QATTENTION, QKV, replace(ATTENTION, out_shift=25), "found out_shift 25"),
     (K.MAX_ROWS, ("s8[6x8]",), a.MaxRowsAttrs(4), "found 4 rows in a group, allowed a divisor of 6"),
+    (K.QSOFTMAX, ("s8[6x8]",), QSoftmaxAttrs(1, 1, 0), "found x of s8, allowed s16"),
+    (K.QSOFTMAX, ("s16[1x32769]",), QSoftmaxAttrs(1, 1, 0), "found 32769 columns, allowed 32768 at most"),
+    (K.QSOFTMAX, ("s16[6x8]",), QSoftmaxAttrs(1, 1, 32), "found shift 32, allowed 0 to 31"),
+    (K.QSOFTMAX, ("s16[6x8]",), QSoftmaxAttrs(0, 1, 0), "found limit 0, allowed 1 to 65535"),
+    (K.QSOFTMAX, ("s16[6x8]",), QSoftmaxAttrs(1, -1, 0), "found multiplier -1, allowed 0 and more"),
+    (K.QSOFTMAX, ("s16[6x8]",), QSoftmaxAttrs(2, 2**30, 0), "found exponents of up to 2147483648 before"),
     (K.ARGMAX_COLUMNS, ("s32[6x8]",), a.Attrs(), "found x of s32, allowed f32 or s8 or s16"),
     (K.ARGMAX_COLUMNS, ("s8[2x6x8]",), a.Attrs(), "found x (2, 6, 8), allowed rank 2"),
     (K.MAX_ROWS, ("u8[6x8]",), a.MaxRowsAttrs(3), "found x of u8, allowed f32 or s8 or s16 or s32"),

@@ -8,12 +8,14 @@ from tmc.ir.attrs import Attrs, MaxRowsAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.integer.qlinear import QLinearAttrs
+from tmc.ir.integer.qsoftmax import SHARE_SCALE
 from tmc.ir.types import DType, Quant, TensorType
 from tmc.ir.verify import INDEX, verify
 from tmc.passes.integer_ops.convert import quantise_convert
+from tmc.passes.integer_ops.softmax import quantise_softmax
 
 CLASSES = 5
-RESULTS = ("highest", "narrow_highest", "widest_highest", "column", "narrow_column")
+RESULTS = ("highest", "narrow_highest", "widest_highest", "column", "narrow_column", "shares")
 
 
 def reduction_network(groups: int, group_rows: int, columns: int) -> Graph:
@@ -37,6 +39,8 @@ def reduction_network(groups: int, group_rows: int, columns: int) -> Graph:
     builder.op(OpKind.MAX_ROWS, ["logits"], runs, "/ReduceMax_2", "widest_highest", quant=wide)
     builder.op(OpKind.ARGMAX_COLUMNS, ["x"], Attrs(), "/ArgMax", "column", quant=INDEX)
     builder.op(OpKind.ARGMAX_COLUMNS, ["narrow"], Attrs(), "/ArgMax_1", "narrow_column", quant=INDEX)
+    attrs = quantise_softmax("/Softmax", Quant((0.001,)), columns)
+    builder.op(OpKind.QSOFTMAX, ["x"], attrs, "/Softmax", "shares", quant=Quant((SHARE_SCALE,)))
     graph = builder.graph()
     verify(graph)
     return graph

@@ -13,7 +13,10 @@ from tmc.ir.graph import OpKind
 from tmc.ir.integer.qdepthwise_rows import QDepthwiseRowsAttrs, qdepthwise_rows
 from tmc.ir.integer.qinterpolate_rows import QInterpolateRowsAttrs, qinterpolate_rows
 from tmc.ir.integer.qmean_rows import QMeanRowsAttrs, qmean_rows
+from tmc.ir.integer.qsoftmax import qsoftmax
 from tmc.ir.ops import OPS
+from tmc.ir.types import Quant
+from tmc.passes.integer_ops.softmax import quantise_softmax
 
 
 def check_mean_rows(
@@ -93,6 +96,30 @@ def check_argmax_columns(name: str, dtype: Any) -> Case:
         np.testing.assert_array_equal(y.read(), expected)
 
     return case
+
+
+def check_softmax_rows(
+    kernels: Kernels, rng: np.random.Generator, rows: int, channels: int, spread: int
+) -> None:
+    """tmc_softmax_s16s16, of scores near each other or far apart."""
+    x = np.asarray(integers(rng, (rows, channels), np.int16) >> min(spread, 12), np.int16)
+    attrs = quantise_softmax("/Softmax", Quant((float(10.0 ** rng.uniform(-6, 2)),)), channels)
+    expected = qsoftmax(x, attrs)
+    x_rows, y = Rows(x, int(rng.integers(3))), blank(rows, channels, np.int16, int(rng.integers(3)))
+    kernels(
+        "tmc_softmax_s16s16",
+        cores_in_some_order(rng),
+        x=x_rows.memory,
+        x_pitch=x_rows.pitch,
+        y=y.memory,
+        y_pitch=y.pitch,
+        rows=rows,
+        channels=channels,
+        limit=attrs.limit,
+        multiplier=attrs.multiplier,
+        shift=attrs.shift,
+    )
+    np.testing.assert_array_equal(y.read(), expected)
 
 
 def check_depthwise(name: str, *, table: bool = False) -> Case:

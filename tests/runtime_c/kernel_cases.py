@@ -27,6 +27,7 @@ from tests.runtime_c.column_kernel_cases import (
     check_max_rows,
     check_mean_rows,
     check_permute,
+    check_softmax_rows,
 )
 from tests.runtime_c.element_kernel_cases import ELEMENT_CASES, check_clip
 from tests.runtime_c.kernel_interface import Case, Kernels, Rows, blank, packed_weights
@@ -291,6 +292,7 @@ CASES: dict[str, Case] = {
     "tmc_max_rows_s32s32": check_max_rows("tmc_max_rows_s32s32", np.int32),
     "tmc_argmax_columns_s8s32": check_argmax_columns("tmc_argmax_columns_s8s32", np.int8),
     "tmc_argmax_columns_s16s32": check_argmax_columns("tmc_argmax_columns_s16s32", np.int16),
+    "tmc_softmax_s16s16": check_softmax_rows,
     "tmc_depthwise_rows_s8s8": check_depthwise("tmc_depthwise_rows_s8s8"),
     "tmc_depthwise_rows_table_s8s8": check_depthwise("tmc_depthwise_rows_table_s8s8", table=True),
     "tmc_interpolate_rows_s16s16": check_interpolate("tmc_interpolate_rows_s16s16", "rows"),

@@ -30,6 +30,7 @@ from tmc.backend_gap9.prove.relations.mul import relate_mul
 from tmc.backend_gap9.prove.relations.permute_rows import relate_permute_rows
 from tmc.backend_gap9.prove.relations.requantise import relate_requantise
 from tmc.backend_gap9.prove.relations.rope import relate_rope
+from tmc.backend_gap9.prove.relations.softmax import relate_softmax_rows
 from tmc.backend_gap9.prove.relations.transpose import relate_transpose
 from tmc.backend_gap9.prove.relations.wanted import Wanted
 from tmc.ir.graph import Graph, OpKind
@@ -56,6 +57,7 @@ RELATIONS: Mapping[OpKind, Relation | Mapping[str, Relation]] = {
     OpKind.QMEAN_ROWS: relate_mean_rows,
     OpKind.MAX_ROWS: relate_max_rows,
     OpKind.ARGMAX_COLUMNS: relate_argmax_columns,
+    OpKind.QSOFTMAX: relate_softmax_rows,
     OpKind.QDEPTHWISE_ROWS: relate_depthwise_rows,
     OpKind.QINTERPOLATE_ROWS: relate_interpolate_rows,
     OpKind.PERMUTE_ROWS: relate_permute_rows,

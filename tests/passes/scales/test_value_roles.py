@@ -85,8 +85,16 @@ def test_what_is_compared_is_int16_and_its_index_int32() -> None:
     assert (roles["class"], roles["y"], roles["z"]) == (Role.INDEX,) * 3
 
 
+def test_a_softmax_reads_int16_and_has_a_role_of_its_own() -> None:
+    b, x = start()
+    b.op(OpKind.SOFTMAX, "s", b.linear("logits", b.layernorm("n", x), 6), attrs=a.AxisAttrs(1))
+    b.linear("mixed", "s", 4)
+    roles = value_roles(b.graph(("x",), ("mixed",)))
+    assert (roles["logits"], roles["s"], roles["mixed"]) == (Role.RESIDUAL, Role.SHARE, Role.LOGITS)
+
+
 def unsupported_op(b: GraphBuilder, x: str) -> None:
-    b.op(OpKind.SOFTMAX, "bad", x, attrs=a.AxisAttrs(1))
+    b.op(OpKind.EXP, "bad", x)
 
 
 def norm_of_the_int8(b: GraphBuilder, x: str) -> None:
@@ -102,7 +110,7 @@ def computed_weight(b: GraphBuilder, x: str) -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (unsupported_op, "found softmax in the graph to quantise, allowed linear, layernorm"),
+        (unsupported_op, "found exp in the graph to quantise, allowed linear, layernorm"),
         (computed_weight, "found computed operand %w of linear"),
         (norm_of_the_int8, "found operand %n as int8 with zero point, allowed int16 input or int16 mean"),
     ],

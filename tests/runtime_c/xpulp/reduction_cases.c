@@ -68,6 +68,24 @@ static void argmax_case(uint32_t rows, uint32_t channels, uint32_t bytes, uint32
     case_compare(expected, result, rows, 4u, args.y_pitch);
 }
 
+static void softmax_case(uint32_t rows, uint32_t channels, uint32_t most_shift)
+{
+    case_begin("tmc_softmax_s16s16", rows, channels, most_shift);
+    const uint32_t limit = 1u + case_number(65535);
+    tmc_softmax_args args = {
+        .x_pitch = case_pitch(2u * channels), .y_pitch = case_pitch(2u * channels), .rows = rows, .channels = channels,
+        .limit = (int32_t)limit, .shift = case_number(most_shift),
+    };
+    args.multiplier = (int32_t)case_number(0x7FF00000u / limit);
+    args.x = case_random(rows * args.x_pitch);
+    int16_t *expected = case_take(rows * args.y_pitch), *result = case_take(rows * args.y_pitch);
+    args.y = expected;
+    tmc_softmax_s16s16_scalar(&args);
+    args.y = result;
+    tmc_softmax_s16s16_xpulp(&args);
+    case_compare(expected, result, rows, 2u * channels, args.y_pitch);
+}
+
 void all_cases(void)
 {
     static const uint32_t rows[] = {1, 2, 8, 9, 17, 40};
@@ -78,6 +96,8 @@ void all_cases(void)
                 argmax_case(rows[r], sizes[s], 1, few);
                 argmax_case(rows[r], sizes[s], 2, few);
             }
+            softmax_case(rows[r], sizes[s], 4);
+            softmax_case(rows[r], sizes[s], 24);
             for (uint32_t groups = 1; groups <= 4u; ++groups) {
                 mean_case(groups, rows[r], sizes[s]);
                 for (uint32_t bytes = 1; bytes <= 4u; bytes *= 2u)

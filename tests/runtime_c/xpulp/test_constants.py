@@ -24,6 +24,7 @@ WIDE_LAYERNORM = "kernels/tmc_layernorm_s16s16_xpulp.c"
 ROPE = "kernels/tmc_rope_s16s8_xpulp.c"
 MAX = "include/tmc_xpulp_max_rows.h"
 ARGMAX = "include/tmc_xpulp_argmax_columns.h"
+SHARES = "kernels/tmc_softmax_s16s16_xpulp.c"
 MEAN = "kernels/tmc_mean_rows_s8s16_xpulp.c"
 TABLE = "kernels/tmc_depthwise_rows_table_s8s8_xpulp.c"
 COLUMN = "include/tmc_xpulp_depthwise.h"
@@ -78,6 +79,9 @@ MUTATIONS = (
     ("reduction_cases", MAX, "8u * (i % 4u)", "8u * (i % 2u)"),
     ("reduction_cases", ARGMAX, "value > largest", "value >= largest"),
     ("reduction_cases", ARGMAX, "--left != 0u", "--left > 1u"),
+    ("reduction_cases", SHARES, "distance < limit", "distance > limit"),
+    ("reduction_cases", SHARES, "channels % 2u != 0u", "channels % 2u == 0u"),
+    ("reduction_cases", SHARES, "bits - 16u", "bits - 15u"),
     ("reduction_cases", MEAN, "0x00010000u", "0x00020000u"),
     ("reduction_cases", MEAN, "share.begin & ~3u", "share.begin"),
     ("row_cases", TABLE, "+ 128]", "+ 127]"),

@@ -41,6 +41,7 @@ FAMILIES = (
 PROGRAM_OF = {
     "linear": "linear_cases",
     "attention": "attention_cases",
+    "tmc_softmax": "reduction_cases",
     "softmax": "attention_cases",
     "copy": "move_cases",
     "gather": "move_cases",
@@ -165,6 +166,12 @@ HARMLESS = (
         "const uint32_t in_fours = row.factor < 0xF000u ? fours : 0u;",
         "0xF000u",
         PATH,
+    ),
+    (
+        "softmax_s16s16",
+        "uint32_t pair = 0x80008000u;",
+        "0x80008000u",
+        "matters only where half of a row is -32768, and so is the other half, or next to it",
     ),
     (
         "mean_rows_s8s16",
