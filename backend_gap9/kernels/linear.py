@@ -153,7 +153,7 @@ class _Variant:
             "tmc_linear_args",
             (
                 rows_of("x", ROWS, mul(depth, self.x.size_bytes), Var("x_pitch")),
-                weights_of(mul(depth, 2) if self.walk == "grouped" else depth),
+                weights_of(mul(depth, 2), bias=False) if self.walk == "grouped" else weights_of(depth),
                 *tables,
                 y,
             ),
@@ -218,11 +218,12 @@ def _numbers(graph: Graph, op: Op) -> Mapping[str, int]:
     channels, depth = graph.types[op.inputs[1]].shape
     # Rows that share a row of bias: all of them, but where there are several such rows.
     group_rows = graph.types[op.inputs[0]].shape[0] // graph.types[op.inputs[3]].shape[0]
+    grouped = _is_grouped(graph, op)
     heads = {HEAD_CHANNELS: channels // op.attrs.heads} if op.attrs.layout == "heads" else {}
     return {
         **heads,
         "depth": depth,
-        "weight_pitch": weight_pitch(depth * 2 if _is_grouped(graph, op) else depth),
+        "weight_pitch": weight_pitch(2 * depth, bias=False) if grouped else weight_pitch(depth),
         "shift": op.attrs.shift,
         "group_rows": group_rows,
         "bias_channels": channels,

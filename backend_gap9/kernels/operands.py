@@ -45,9 +45,12 @@ def flat(field: str, size_bytes: Size | int, *, start_unit: Expr = WORD) -> Oper
     return OperandRule(field, "read", Const(1), size, size, start_unit=start_unit)
 
 
-def weights_of(depth_bytes: Expr) -> OperandRule:
-    """Return packed rows of so many bytes of weights, one for each channel."""
-    return rows_of("weight", CHANNELS, add(round_up_to_word(depth_bytes), 8), Var("weight_pitch"))
+def weights_of(depth_bytes: Expr, *, bias: bool = True) -> OperandRule:
+    """Return packed rows of so many bytes of weights, one for each channel: see `weight_rows.py`."""
+    constants_bytes = 8 if bias else 4
+    return rows_of(
+        "weight", CHANNELS, add(round_up_to_word(depth_bytes), constants_bytes), Var("weight_pitch")
+    )
 
 
 def runs_of_rows() -> Expr:

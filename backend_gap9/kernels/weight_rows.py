@@ -1,4 +1,4 @@
-"""Packed rows of weights: the weights of one output channel padded to words, multiplier, bias."""
+"""Packed rows of weights: those of one output channel padded to words, multiplier, bias where it is there."""
 
 from __future__ import annotations
 
@@ -20,25 +20,20 @@ def odd_pitch(row_bytes: int) -> int:
     return WORD_BYTES * (words + 1 - words % 2)
 
 
-def weight_row_bytes(depth_bytes: int) -> int:
-    """Return the used part of a packed row with so many bytes of weights."""
-    return word_up(depth_bytes) + 2 * WORD_BYTES
-
-
-def weight_pitch(depth_bytes: int) -> int:
+def weight_pitch(depth_bytes: int, *, bias: bool = True) -> int:
     """Return the pitch of packed rows with so many bytes of weights."""
-    return odd_pitch(weight_row_bytes(depth_bytes))
+    return odd_pitch(word_up(depth_bytes) + (2 if bias else 1) * WORD_BYTES)
 
 
 def packed_rows(weight: Array, multiplier: Array, bias: Array | None) -> Array:
     """Return packed rows [N, weight_pitch] as bytes, of int8 or int16 weights [N, K].
 
-    No bias is a bias of zero.
+    bias: None where it lies beside the rows.
     """
     channels = weight.shape[0]
     weight_bytes = np.ascontiguousarray(weight).view(np.uint8)
     depth_bytes = weight_bytes.shape[1]
-    packed = np.zeros((channels, weight_pitch(depth_bytes)), dtype=np.uint8)
+    packed = np.zeros((channels, weight_pitch(depth_bytes, bias=bias is not None)), dtype=np.uint8)
     packed[:, :depth_bytes] = weight_bytes
     start = word_up(depth_bytes)
     packed[:, start : start + 4] = multiplier.astype("<i4").view(np.uint8).reshape(channels, 4)

@@ -18,7 +18,7 @@
  *
  * Packed weights, `weight`: one row per output channel, `weight_pitch` bytes apart:
  *   depth int8 weights, zeros up to a multiple of 4, int32 multiplier, int32 bias, padding.
- *   The grouped kernel has int16 weights, zeros up to a multiple of 2, and no bias there.
+ *   The grouped kernel has int16 weights, zeros up to a multiple of 2, and the multiplier alone behind them.
  */
 #ifndef TMC_KERNELS_H
 #define TMC_KERNELS_H
