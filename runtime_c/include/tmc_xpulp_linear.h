@@ -125,8 +125,12 @@ static inline void tmc_linear_compute(const tmc_linear_args *args, uint32_t row_
 static inline void tmc_linear_compute_heads(const tmc_linear_args *args, tmc_linear_run *run, tmc_linear_put *put)
 {
     tmc_part part = tmc_my_part(args->rows, args->channels, args->split);
+    if (args->head_channels >= args->channels) {
+        tmc_linear_compute_part(args, part, (uintptr_t)args->y, args->y_pitch, 1, true, run, put);
+        return;
+    }
     const uint32_t end = part.channels.end;
-    uint32_t head = args->head_channels < args->channels ? part.channels.begin / args->head_channels : 0u;
+    uint32_t head = part.channels.begin / args->head_channels;
     while (part.channels.begin < end) {
         const uint32_t head_end = (head + 1u) * args->head_channels;
         const uintptr_t y = (uintptr_t)args->y + head * args->rows * args->y_pitch - head * args->head_channels;
