@@ -73,8 +73,12 @@ def share(target: Target, count: int) -> int:
     return -(-count // target.cores)
 
 
+def cold_cycles(target: Target, kernel: Kernel) -> int:
+    """Return what a kernel's first call in a stage takes more than its others: its code comes from L2."""
+    return target.calls.cold_cycles + ceil(kernel.long_code_cycles(target))
+
+
 def call_cycles(target: Target, kernel: Kernel, arguments: Arguments) -> int:
-    """Return the modelled cycles of one call with its barrier."""
-    cycles = ceil(kernel.core_cycles(target, arguments))
+    """Return the modelled cycles of one call with its barrier, its code in the caches."""
     calls = target.calls
-    return cycles + calls.startup_cycles + calls.cold_cycles + calls.barrier_cycles
+    return ceil(kernel.core_cycles(target, arguments)) + calls.startup_cycles + calls.barrier_cycles

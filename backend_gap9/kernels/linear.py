@@ -68,7 +68,8 @@ class ChainCosts:
 class LinearCosts:
     """Chains for each way results come; table_cycles and residual_cycles come on top, per output.
 
-    call_cycles: of a call besides its chains, and what every call has. single, single_wide: one output of
+    call_cycles: of a call besides its chains, and what every call has; long_code_cycles: of the first in a
+    stage, whose chains are much code. single, single_wide: one output of
     int8 and of int16 rows, of a channel that fills no block.
     """
 
@@ -78,6 +79,7 @@ class LinearCosts:
     single: BlockCosts
     single_wide: BlockCosts
     call_cycles: float
+    long_code_cycles: float
     table_cycles: float
     residual_cycles: float
 
@@ -100,6 +102,10 @@ class _Variant:
             return costs.single_wide.cycles(rows, share(target, channels), depth_bytes)
         parts = grid_parts(target, rows, channels, a["split"])
         return costs.call_cycles + max(self._part_cycles(costs, part, depth_bytes, a) for part in parts)
+
+    def long_code_cycles(self, target: Target) -> float:
+        """Return what its chains take to come from L2."""
+        return costs_of(target, "linear", LinearCosts).long_code_cycles * (self.walk != "single_wide")
 
     def _part_cycles(self, costs: LinearCosts, part: GridPart, depth_bytes: int, a: Arguments) -> float:
         chains = {"rows": costs.rows, "transposed": costs.transposed, "grouped": costs.grouped}[self.walk]
@@ -161,6 +167,7 @@ class _Variant:
             frozenset({"shift"}),
             {"scalar": scalar, "xpulp": xpulp},
             self.core_cycles,
+            self.long_code_cycles,
         )
 
 

@@ -83,6 +83,7 @@ class Kernel:
     quantisation: the numbers that come from a layer's quantisation, not from its shape or its tiles.
     stack_bytes: what a call needs of a core's stack with all that it calls, the larger of -O2 and -O3.
     core_cycles: modelled cycles of the core with the largest share of a call with such numbers; all work.
+    long_code_cycles: what its code takes to come from L2, beyond what that of any kernel takes.
     """
 
     stem: str
@@ -92,6 +93,7 @@ class Kernel:
     quantisation: frozenset[str]
     stack_bytes: Mapping[Isa, int]
     core_cycles: Callable[[Target, Arguments], float]
+    long_code_cycles: Callable[[Target], float] = field(default=lambda target: 0)
 
     @property
     def args_bytes(self) -> int:

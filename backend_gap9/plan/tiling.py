@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
+from tmc.backend_gap9.kernels.costs import cold_cycles
+from tmc.backend_gap9.kernels.table import record_of
 from tmc.backend_gap9.plan.l1_buffers import needed_bytes
+from tmc.backend_gap9.plan.plan import StageCycles
 from tmc.backend_gap9.plan.stage_tiles import SmallestTiles, StageTiles, TiledStage
 from tmc.backend_gap9.plan.tiling_attention import AttentionTiles
 from tmc.backend_gap9.plan.tiling_columns import ColumnTiles
@@ -32,7 +36,16 @@ def tile_stage(staged: Staged, stage: GraphStage, target: Target, solver: TileSo
     best = tiles.best(solver)
     if best is None:
         raise _misfit(stage, tiles.smallest(), tiles.remedy, target)
-    return best
+    return replace(best, cycles=_from_cold(best.cycles, staged, stage, target))
+
+
+def _from_cold(cycles: StageCycles, staged: Staged, stage: GraphStage, target: Target) -> StageCycles:
+    """Return the cycles of a stage with those that the code of its kernels takes, whatever the tiles."""
+    kernels = {
+        kernel.stem: kernel for op in stage.ops for kernel in record_of(op.kind).chosen(staged.graph, op)
+    }
+    cold = sum(cold_cycles(target, kernel) for kernel in kernels.values())
+    return replace(cycles, compute=cycles.compute + cold, bound=cycles.bound + cold)
 
 
 def check_smallest_tiles(staged: Staged, stage: GraphStage, target: Target) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import ceil
 
-from tmc.backend_gap9.kernels.costs import call_cycles
+from tmc.backend_gap9.kernels.costs import call_cycles, cold_cycles
 from tmc.backend_gap9.kernels.record import Arguments, Kernel
 from tmc.backend_gap9.prove.races import SlotKey
 from tmc.backend_gap9.target.target import Target
@@ -35,10 +35,14 @@ class StageClock:
     waited: int = 0
     dma_free_at: int = 0
     ends: dict[SlotKey, int] = field(default_factory=dict)
+    called: set[str] = field(default_factory=set)
 
     def call(self, kernel: Kernel, arguments: Arguments) -> None:
-        """Run a call."""
+        """Run a call; the code of a kernel that the stage has not called before comes from L2."""
         cycles = call_cycles(self.target, kernel, arguments)
+        if kernel.stem not in self.called:
+            self.called.add(kernel.stem)
+            cycles += cold_cycles(self.target, kernel)
         self.compute += cycles
         self.now += cycles
 

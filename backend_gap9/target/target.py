@@ -69,7 +69,7 @@ class L3Channel:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """Cycles of every call of a kernel: arguments, prologue, code that is not in the caches, the barrier."""
+    """Cycles of a call: arguments and prologue, the barrier; cold: more for a kernel's first in a stage."""
 
     startup_cycles: int
     cold_cycles: int

@@ -30,8 +30,8 @@ TARGET = target_named("gap9")
 
 # tokens, layers, channels, samples, rotation lines, least and most modelled cycles in millions
 NETWORKS = {
-    "tinymyo-8x1000": (400, 8, 8, 1000, 50, 100, 108),
-    "tinymyo-8x1000-flat": (400, 8, 8, 1000, 400, 100, 108),
+    "tinymyo-8x1000": (400, 8, 8, 1000, 50, 100, 106),
+    "tinymyo-8x1000-flat": (400, 8, 8, 1000, 400, 100, 106),
     "tinymyo-16x1000": (800, 8, 16, 1000, 50, 250, 275),
     "tinyissimo-8x1000": (400, 4, 8, 1000, 0, 49, 54),
     "tinyissimo-8x200": (80, 4, 8, 200, 10, 7.8, 9.5),

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.networks.integer_networks import integer_network
-from tmc.backend_gap9.kernels.costs import call_cycles
+from tmc.backend_gap9.kernels.costs import call_cycles, costs_of
 from tmc.backend_gap9.kernels.grid import best_split
+from tmc.backend_gap9.kernels.linear import LinearCosts
 from tmc.backend_gap9.kernels.table import KERNELS
 from tmc.backend_gap9.plan.l1_buffers import needed_bytes
 from tmc.backend_gap9.plan.plan import AttentionTiling, ColumnTiling, RowTiling
@@ -24,7 +25,7 @@ from tmc.backend_gap9.plan.tile_problem import (
     TileProblem,
     tile_cost,
 )
-from tmc.backend_gap9.plan.tiling import tile_stage
+from tmc.backend_gap9.plan.tiling import FORMS, tile_stage
 from tmc.backend_gap9.plan.tiling_columns import ColumnTiles
 from tmc.backend_gap9.plan.tiling_rows import RowTiles, even_tiles, tile_sizes
 from tmc.backend_gap9.plan.tiling_solver import TileSolver, solve_tiles
@@ -136,12 +137,25 @@ def test_solver_equals_trying_everything(problem: TileProblem) -> None:
 def test_stages_of_a_network_get_the_best_tiles(l1_bytes: int, rope_period: int) -> None:
     staged, target = staged_network(rope_period), with_l1(l1_bytes)
     for stage in staged.stages:
-        found = tiled(staged, stage.number, target)
-        assert found.optimal
+        found = FORMS[stage.form](staged, stage, target).best(TileSolver())
+        assert found is not None and found.optimal
         assert found.cycles.total == found.cycles.bound
         if stage.form == "rows":
             problem = RowTiles(staged, stage, target).problem()
             assert found.cycles.total == least_cycles(problem)
+
+
+def test_kernels_come_from_l2_once_in_a_stage_whatever_its_tiles() -> None:
+    staged = staged_network()
+    calls, linear = TARGET.calls.cold_cycles, costs_of(TARGET, "linear", LinearCosts).long_code_cycles
+    # Three projections, one of them transposed, a LayerNorm and a rotation; scores, softmax and values.
+    took = {"patch": calls + linear, "projections": 4 * calls + 2 * linear, "attention": 3 * calls}
+    for name, stage in zip(took, staged.stages, strict=False):
+        warm = FORMS[stage.form](staged, stage, TARGET).best(TileSolver())
+        cold = tiled(staged, stage.number, TARGET)
+        assert warm is not None and cold.tiling == warm.tiling, name
+        assert cold.cycles.compute - warm.cycles.compute == took[name], name
+        assert cold.cycles.bound - warm.cycles.bound == took[name], name
 
 
 def test_a_row_stage_by_hand() -> None:
@@ -251,8 +265,8 @@ def test_columns_are_the_best_of_all_that_fit(stage: GraphStage, l1_bytes: int) 
         with pytest.raises(PlanError, match="bytes of L1 for the smallest tile of"):
             tiled(CURVES, stage.number, target)
         return
-    found = tiled(CURVES, stage.number, target)
-    assert isinstance(found.tiling, ColumnTiling) and found.optimal
+    found = tiles.best(TileSolver())
+    assert found is not None and isinstance(found.tiling, ColumnTiling) and found.optimal
     assert found.tiling.columns in fitting
     assert found.cycles.total == found.cycles.bound == min(tiles.cycles(each).total for each in fitting)
     assert needed_bytes(found.needs) <= l1_bytes
