@@ -35,7 +35,7 @@ _KERNEL = Kernel(
     (rows_of("x", ROWS, mul(CHANNELS, 2), Var("x_pitch")), result(ROWS, mul(CHANNELS, 2))),
     ("rows", "channels", "x_pitch", "y_pitch", *_QUANTISATION),
     frozenset(_QUANTISATION),
-    {"scalar": 64, "xpulp": 64},
+    {"scalar": 80, "xpulp": 80},
     _core_cycles,
 )
 
