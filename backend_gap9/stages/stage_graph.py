@@ -52,7 +52,7 @@ def stage_graph(graph: Graph, target: Target) -> Staged:
     layouts = l2_layouts(graph, roots)
     check_kernel_limits(graph, layouts)
     values = value_graph(graph)
-    runs = _Cutter(graph, roots, values, int(target.l2.usable_bytes * STAGE_WEIGHTS_SHARE)).runs()
+    runs = _Cutter(graph, roots, values, weights_room(target), inputs_room(target)).runs()
     order = _order(graph, roots, values, runs, layouts)
     in_order = runs if order is None else [runs[step] for step in order.steps]
     read_by = {name: tuple(graph.ops[index] for index in readers(values, name)) for name in values}
@@ -60,6 +60,16 @@ def stage_graph(graph: Graph, target: Target) -> Staged:
     storage = tuple(row_storage(stage, read_by) if stage.form == "rows" else NO_STORAGE for stage in stages)
     packed = tuple(pack_stage(graph, stage) for stage in stages)
     return Staged(graph, stages, storage, packed, layouts, roots, order)
+
+
+def weights_room(target: Target) -> int:
+    """Return how many bytes of weights a stage may have: as many travel for the next one meanwhile."""
+    return int(target.l2.usable_bytes * STAGE_WEIGHTS_SHARE)
+
+
+def inputs_room(target: Target) -> int:
+    """Return how many inputs a stage may have: transfers in flight, beside those of weights and results."""
+    return max(2, target.dma.queue_entries * 3 // 4)
 
 
 def view_roots(graph: Graph) -> dict[str, str]:
@@ -94,12 +104,16 @@ def _order(
 
 @dataclass(frozen=True, slots=True)
 class _Cutter:
-    """A graph on its way into runs of ops. A run has at most weights_bytes of weights, or one op."""
+    """A graph on its way into runs of ops.
+
+    A run has at most weights_bytes of weights and inputs_most inputs, each a transfer, or one op.
+    """
 
     graph: Graph
     roots: Mapping[str, str]
     values: DiGraph[str]
     weights_bytes: int
+    inputs_most: int
 
     def runs(self) -> list[tuple[Op, ...]]:
         """Return the ops of every stage."""
@@ -134,11 +148,18 @@ class _Cutter:
                 return False
         if any(residual_operand(earlier) in op.inputs for earlier in run):
             return False
+        if len(self._read((*run, op))) > self.inputs_most:
+            return False
         residual = residual_operand(op)
         if residual is not None and residual in made and self._is_read_behind(residual, (*run, op)):
             return False
         weights_bytes = sum(self._weight_bytes(each) for each in (*run, op))
         return form_of(op) != "channels" or weights_bytes <= self.weights_bytes
+
+    def _read(self, run: Sequence[Op]) -> set[str]:
+        """Return the computed values that a run reads and does not make."""
+        read = {name for op in run for name in op.inputs if name not in self.graph.constants}
+        return read - {op.output for op in run}
 
     def _is_read_behind(self, name: str, run: Sequence[Op]) -> bool:
         """Tell whether something else than a run reads a value that it makes."""
