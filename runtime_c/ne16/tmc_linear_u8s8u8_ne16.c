@@ -1,6 +1,6 @@
 #include "tmc_ne16_job.h"
 
-void tmc_linear_u8s8u8_ne16(const tmc_ne16_linear_args *args)
+uint32_t tmc_linear_u8s8u8_ne16(const tmc_ne16_linear_args *args)
 {
-    tmc_ne16_start_linear(args, 0);
+    return tmc_ne16_start_linear(args, 0);
 }

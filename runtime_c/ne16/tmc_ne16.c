@@ -7,6 +7,37 @@
 #define WEIGHT_BYTES 16u  /* of a group of inputs: 8 bits of 16 weights */
 #define ZERO_WEIGHT 128u
 
+/* Words of a job; of two halves the upper one is named first. */
+enum {
+    WEIGHTS,
+    INPUT,
+    OUTPUT,
+    MULTIPLIERS,
+    SHIFTS,
+    BIASES,
+    INPUT_PIXEL_STRIDE,
+    INPUT_LINE_STRIDE,
+    INPUT_BLOCK_STRIDE,
+    OUTPUT_RUN_STRIDE,
+    OUTPUT_PIXEL_STRIDE,
+    OUTPUT_LINE_STRIDE,
+    WEIGHTS_GROUP_STRIDE,
+    WEIGHTS_CHANNEL_STRIDE,
+    WEIGHTS_BLOCK_STRIDE,
+    LAST_CHANNELS_INPUTS, /* sizes of the last groups */
+    LAST_OUTPUT_LINES_COLUMNS,
+    LAST_INPUT_LINES_COLUMNS,
+    GROUPS_CHANNELS_INPUTS,
+    GROUPS_LINES_COLUMNS,
+    PADDING,
+    WEIGHT_OFFSET,
+    FILTER_MASK,
+    CONFIGURATION
+};
+
+/* Jobs so far. */
+static uint32_t started;
+
 static inline uint32_t groups_of(uint32_t size, uint32_t group)
 {
     return (size + group - 1u) / group;
@@ -23,55 +54,61 @@ static inline uint32_t word_of(const void *pointer)
     return (uint32_t)(uintptr_t)pointer;
 }
 
-void tmc_ne16_start_linear(const tmc_ne16_linear_args *args, uint32_t results)
+uint32_t tmc_ne16_start_linear(const tmc_ne16_linear_args *args, uint32_t results)
 {
     /* Rows are the pixels of an image of three columns. */
     const uint32_t columns = args->rows < SIDE ? args->rows : SIDE;
-    const uint32_t lines = groups_of(args->rows, columns);
+    const uint32_t lines = args->rows < SIDE ? 1u : groups_of(args->rows, SIDE);
     const uint32_t line_groups = groups_of(lines, SIDE);
     const uint32_t channel_groups = groups_of(args->channels, GROUP_CHANNELS);
     const uint32_t input_groups = groups_of(args->depth, GROUP_INPUTS);
+    const uint32_t last_channels = args->channels - (channel_groups - 1u) * GROUP_CHANNELS;
+    const uint32_t last_inputs = args->depth - (input_groups - 1u) * GROUP_INPUTS;
     const uint32_t last_pixels = halves(lines - (line_groups - 1u) * SIDE, columns);
+    volatile uint32_t *const job = tmc_ne16_register(TMC_NE16_JOB);
     while ((int32_t)*tmc_ne16_register(TMC_NE16_ACQUIRE) < 0) {
     }
-    const uint32_t words[] = {
-        word_of(args->weight),
-        word_of(args->x),
-        word_of(args->y),
-        word_of(args->multiplier),
-        0,
-        word_of(args->bias),
-        args->x_pitch,
-        columns * args->x_pitch,
-        0,
-        RUN_BYTES,
-        args->y_pitch,
-        columns * args->y_pitch,
-        WEIGHT_BYTES,
-        input_groups * WEIGHT_BYTES,
-        0,
-        halves(args->channels - (channel_groups - 1u) * GROUP_CHANNELS,
-               args->depth - (input_groups - 1u) * GROUP_INPUTS),
-        last_pixels,
-        last_pixels,
-        halves(channel_groups, input_groups),
-        halves(line_groups, 1u),
-        0,
-        0u - ZERO_WEIGHT,
-        0,
-        TMC_NE16_WEIGHTS_8_BITS | TMC_NE16_1X1 | TMC_NE16_WEIGHT_OFFSET | TMC_NE16_REQUANTISE | TMC_NE16_BIAS |
-            TMC_NE16_SHIFT(args->shift) | results,
-    };
-    volatile uint32_t *job = tmc_ne16_register(TMC_NE16_JOB);
-    for (uint32_t i = 0; i < sizeof words / sizeof words[0]; ++i)
-        job[i] = words[i];
+    job[WEIGHTS] = word_of(args->weight);
+    job[INPUT] = word_of(args->x);
+    job[OUTPUT] = word_of(args->y);
+    job[MULTIPLIERS] = word_of(args->multiplier);
+    job[SHIFTS] = 0;
+    job[BIASES] = word_of(args->bias);
+    job[INPUT_PIXEL_STRIDE] = args->x_pitch;
+    job[INPUT_LINE_STRIDE] = columns * args->x_pitch;
+    job[INPUT_BLOCK_STRIDE] = 0;
+    job[OUTPUT_RUN_STRIDE] = RUN_BYTES;
+    job[OUTPUT_PIXEL_STRIDE] = args->y_pitch;
+    job[OUTPUT_LINE_STRIDE] = columns * args->y_pitch;
+    job[WEIGHTS_GROUP_STRIDE] = WEIGHT_BYTES;
+    job[WEIGHTS_CHANNEL_STRIDE] = input_groups * WEIGHT_BYTES;
+    job[WEIGHTS_BLOCK_STRIDE] = 0;
+    job[LAST_CHANNELS_INPUTS] = halves(last_channels, last_inputs);
+    job[LAST_OUTPUT_LINES_COLUMNS] = last_pixels;
+    job[LAST_INPUT_LINES_COLUMNS] = last_pixels;
+    job[GROUPS_CHANNELS_INPUTS] = halves(channel_groups, input_groups);
+    job[GROUPS_LINES_COLUMNS] = halves(line_groups, 1u);
+    job[PADDING] = 0;
+    job[WEIGHT_OFFSET] = 0u - ZERO_WEIGHT;
+    job[FILTER_MASK] = 0;
+    job[CONFIGURATION] = TMC_NE16_WEIGHTS_8_BITS | TMC_NE16_1X1 | TMC_NE16_WEIGHT_OFFSET | TMC_NE16_REQUANTISE |
+                         TMC_NE16_BIAS | TMC_NE16_SHIFT(args->shift) | results;
+    /* What the job reads has been written by now. */
     __asm__ volatile("" ::: "memory");
     *tmc_ne16_register(TMC_NE16_TRIGGER) = 0;
+    return ++started;
 }
 
-void tmc_ne16_wait(void)
+/** Return how many contexts are in use. */
+static inline uint32_t in_flight(void)
 {
-    while (*tmc_ne16_register(TMC_NE16_STATUS) != 0u) {
+    const uint32_t status = *tmc_ne16_register(TMC_NE16_STATUS);
+    return (status & 1u) + (status >> 8 & 1u);
+}
+
+void tmc_ne16_wait(uint32_t job)
+{
+    while ((int32_t)(started - in_flight() - job) < 0) {
     }
     __asm__ volatile("" ::: "memory");
 }

@@ -1,8 +1,9 @@
 /* Kernels for NE16, the accelerator of the cluster: tmc_<op>_<types>_ne16.
  *
- * One core calls a kernel. It waits until one of the accelerator's two contexts is free, describes the job there,
- * starts it, and returns while the job runs: jobs run one after the other, in the order of the calls. Until
- * tmc_ne16_wait, what a job reads must not change and what it writes must not be touched, by later jobs neither.
+ * One core calls all of them. A kernel waits until one of the accelerator's two contexts is free, describes the job
+ * there, starts it, and returns the job's number while it runs: jobs run one after the other, in the order of the
+ * calls. Until tmc_ne16_wait of its number, what a job reads must not change and what it writes must not be touched,
+ * by later jobs neither.
  *
  * Rules for all of them
  *   - All buffers lie in L1, 4-byte aligned. A pitch is the distance of two rows in bytes, a multiple of 4.
@@ -37,15 +38,15 @@ typedef struct {
 } tmc_ne16_linear_args;
 
 /** Linear layer. y[r][n] = U8((sum_k x[r][k] (weight[n][k] - 128) * multiplier[n] + bias[n]) >> shift). y u8. */
-void tmc_linear_u8s8u8_ne16(const tmc_ne16_linear_args *args);
+uint32_t tmc_linear_u8s8u8_ne16(const tmc_ne16_linear_args *args);
 
 /** The same with signed results: C8 in place of U8. y s8. */
-void tmc_linear_u8s8s8_ne16(const tmc_ne16_linear_args *args);
+uint32_t tmc_linear_u8s8s8_ne16(const tmc_ne16_linear_args *args);
 
 /** The same with wide results, not saturated. y s32. */
-void tmc_linear_u8s8s32_ne16(const tmc_ne16_linear_args *args);
+uint32_t tmc_linear_u8s8s32_ne16(const tmc_ne16_linear_args *args);
 
-/** Wait until all jobs have ended. The core that called the kernels. */
-void tmc_ne16_wait(void);
+/** Return when a job, and all before it, have ended. */
+void tmc_ne16_wait(uint32_t job);
 
 #endif

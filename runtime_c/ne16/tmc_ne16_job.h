@@ -8,7 +8,7 @@
 #define TMC_NE16_ADDRESS 0x00201000u
 #define TMC_NE16_TRIGGER 0x00u
 #define TMC_NE16_ACQUIRE 0x04u /* read: a job's number, negative while both contexts are in use */
-#define TMC_NE16_STATUS 0x0Cu  /* read: 0 when no context is in use */
+#define TMC_NE16_STATUS 0x0Cu  /* read: bits 0 and 8 are 1 while a context is in use */
 #define TMC_NE16_JOB 0x20u     /* the words of the acquired job */
 
 /* Fields of the last of these words. */
@@ -26,7 +26,8 @@ static inline volatile uint32_t *tmc_ne16_register(uint32_t offset)
     return (volatile uint32_t *)(uintptr_t)(TMC_NE16_ADDRESS + offset);
 }
 
-/** Start a linear layer; `results` are the bits of the configuration that say how they are stored. */
-void tmc_ne16_start_linear(const tmc_ne16_linear_args *args, uint32_t results);
+/** Start a linear layer and return the number of its job; `results` are the bits of the configuration that say how
+ *  they are stored. */
+uint32_t tmc_ne16_start_linear(const tmc_ne16_linear_args *args, uint32_t results);
 
 #endif

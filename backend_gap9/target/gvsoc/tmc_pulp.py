@@ -51,6 +51,10 @@ PROPERTIES = {
     "periph_hz": "bytes per second of the external memory",
 }
 
+# Where GAP9's accelerator is, and the event at the end of a job [PULP: cluster.json, ne16 and acc_0].
+NE16_ADDRESS, NE16_BYTES = 0x10201000, 0x400
+NE16_EVENT = 12
+
 # With free transfers the clocks of L3 and of the DMA are so many times as fast as the cluster's: 64 bytes a
 # cycle and more.
 FREE_RATIO = 64
@@ -120,6 +124,9 @@ class Board(gvsoc.systree.Component):
         free = self.declare_user_property(
             "free_transfers", 0, "1: transfers take no time; shows what waiting for them costs", cast=int
         )
+        ne16 = self.declare_user_property(
+            "ne16", "", "models of the accelerator NE16, a component's name such as tmc.ne16; none", cast=str
+        )
         missing = [name for name, value in given.items() if value is None]
         if missing:
             raise RuntimeError(f"tmc_pulp: properties not given: {', '.join(missing)}")
@@ -156,11 +163,35 @@ class Board(gvsoc.systree.Component):
             generator.add_property("regmap/conf1/reset", f"0x{clock_register(hz):08x}")
         l1 = cluster.get_component("l1")
         banks = 1 << int(math.log2(2 * (given["cores"] + 1)))  # [PULP: twice as many as cores, rounded down]
+        if ne16:
+            add_ne16(cluster, l1, ne16, given["cores"] + 1, parser)
         if free:
             free_dma(cluster, l1, clocks["cluster"], banks)
         else:
             for number in range(banks):
                 l1.get_component(f"bank{number}").add_property("width_bits", L1_BANK_WIDTH_LOG2)
+
+
+def add_ne16(cluster: Any, l1: Any, model: str, cores: int, parser: Any) -> None:
+    """Add the accelerator: registers, way to L1, event of all cores.
+
+    Raises: RuntimeError if this GVSoC does not have the component.
+    """
+    file = f"{model.replace('.', '/')}.so"
+    folders = parser.parse_known_args()[0].install_dirs
+    if not any(os.path.isfile(os.path.join(folder, file)) for folder in folders):
+        build = os.path.join(os.path.dirname(os.path.abspath(__file__)), "gvsoc.mk")
+        raise RuntimeError(
+            f"tmc_pulp: found no component {model} in this GVSoC; build it: make -f {build} GVSOC=CHECKOUT"
+        )
+    ne16 = gvsoc.systree.Component(cluster, "ne16")
+    ne16.set_component(model)
+    registers, event_unit = cluster.get_component("periph_ico"), cluster.get_component("event_unit")
+    registers.add_mapping("ne16", base=NE16_ADDRESS, remove_offset=NE16_ADDRESS, size=NE16_BYTES)
+    cluster.bind(registers, "ne16", ne16, "input")
+    cluster.bind(ne16, "out", l1, "ne16_in")
+    for core in range(cores):
+        cluster.bind(ne16, "irq", event_unit, f"in_event_{NE16_EVENT}_pe_{core}")
 
 
 def free_dma(cluster: Any, l1: Any, cluster_hz: float, banks: int) -> None:

@@ -5,7 +5,7 @@
 #include "tmc_ne16.h"
 
 typedef struct {
-    void (*kernel)(const tmc_ne16_linear_args *args);
+    uint32_t (*kernel)(const tmc_ne16_linear_args *args);
     tmc_ne16_linear_args args; /* Pointers are to L2, of y to what it must be after the job. */
     uint32_t x_bytes, weight_bytes, y_bytes;
 } ne16_case;

@@ -14,6 +14,7 @@ from tmc.ir.types import Array
 Results = Literal["u8", "s8", "s32"]
 UNTOUCHED = 0x5A
 GROUP_CHANNELS, GROUP_INPUTS, LINE = 32, 16, 3
+L1_BYTES = 100_000  # what run_cases.c has
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,32 @@ class Case:
     results: Results = "u8"
     x_gap: int = 0
     y_gap: int = 0
+
+    @property
+    def bytes_at_most(self) -> int:
+        """Return what the case takes of L1, with two results."""
+        x, y = self.depth + 4 + self.x_gap, self.channels * self.result_bytes + 4 + self.y_gap
+        constants = round_up(self.channels, GROUP_CHANNELS) * 5
+        return (self.rows + 3) * x + 2 * (self.rows + 12) * y + constants + self.weight_bytes
+
+    @property
+    def weight_bytes(self) -> int:
+        return self.channels * round_up(self.depth, GROUP_INPUTS)
+
+    @property
+    def result_bytes(self) -> int:
+        return 4 if self.results == "s32" else 1
+
+    @property
+    def cycles(self) -> int:
+        """Return what the accelerator takes, by groups of 9 rows and 32 channels, on memory of its own."""
+        sizes = [min(GROUP_CHANNELS, self.channels - at) for at in range(0, self.channels, GROUP_CHANNELS)]
+        steps = -(-self.depth // GROUP_INPUTS)
+        cycles = 0
+        for channels in sizes:
+            store = 9 * (-(-channels // 8) if self.results == "s32" else 1)
+            cycles += steps * (31 + channels) + -(-channels // 4) + 4 + store
+        return -(-self.rows // 9) * cycles
 
 
 def round_up(value: int, step: int) -> int:
@@ -96,6 +123,20 @@ def with_gap(rows: Array, row_bytes: int, gap_bytes: int, fill: int) -> Array:
 def filled(values: Array) -> Array:
     """Return values per channel, up to a multiple of 32 of them."""
     return np.pad(values, (0, -len(values) % GROUP_CHANNELS), constant_values=77)
+
+
+def random_cases(count: int, seed: int) -> list[Case]:
+    """Return cases of any size that fits L1 beside the program's own data, mostly ragged."""
+    generator = np.random.default_rng(seed)
+    found: list[Case] = []
+    while len(found) < count:
+        rows, depth, channels = (int(2 ** generator.uniform(0, bits)) for bits in (7, 9, 8))
+        results: Results = ("u8", "s8", "s32")[int(generator.integers(3))]
+        x_gap, y_gap = (4 * int(gap) for gap in generator.integers(0, 4, 2))
+        case = Case(rows, depth, channels, results, x_gap, y_gap)
+        if case.bytes_at_most < L1_BYTES:
+            found.append(case)
+    return found
 
 
 def _array(name: str, values: Array) -> str:

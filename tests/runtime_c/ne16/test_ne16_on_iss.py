@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.runtime_c.iss.engines import build_iss
-from tests.runtime_c.ne16.cases import Case, Operands, operands
+from tests.runtime_c.ne16.cases import Case, Operands, operands, random_cases
 from tests.runtime_c.ne16.programs import NE16, build_program, results
 from tests.runtime_c.target_header import GAP9
 from tmc.backend_gap9.run.simulators import iss_options
@@ -28,6 +28,7 @@ CASES = (
     Case(36, 768, 32),
     Case(18, 192, 192, "s8"),
     Case(18, 768, 16, "s32"),
+    *random_cases(30, 16),
 )
 
 
@@ -78,7 +79,8 @@ MUTATIONS = (
     ("columns * args->y_pitch", "3u * args->x_pitch"),
     ("ZERO_WEIGHT 128u", "ZERO_WEIGHT 127u"),
     ("TMC_NE16_SHIFT(args->shift)", "TMC_NE16_SHIFT(args->shift + 1u)"),
-    ("TMC_NE16_STATUS) != 0u", "TMC_NE16_STATUS) == 0u"),
+    ("started - in_flight() - job", "started - job"),
+    ("status >> 8 & 1u", "0u"),
 )
 
 
