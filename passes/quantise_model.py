@@ -38,12 +38,16 @@ NO_INTEGERS: Mapping[str, tuple[int, int]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Quantised:
-    """The integer graph, the float graph that it was made of with its ranges; kept: of a quantised model."""
+    """The integer graph, the float graph that it was made of with its ranges; kept: of a quantised model.
+
+    loudness: windows so many times as loud as those of the calibration fit input and residual stream.
+    """
 
     graph: Graph
     real: Graph
     ranges: Ranges
     kept: KeptDeclarations | None = None
+    loudness: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +129,8 @@ def _by_recipe(
     rounded = rounded_inputs(graph)
     found = {name: entries[-1].attrs for name, entries in declared.adopted.items()}
     recipe = how.recipe
-    if weight_scales or found:  # declared scales are of the values and weights as they are
-        recipe = replace(recipe, migrate_outliers="never", balance_query_key=False)
+    if weight_scales or found:  # declared scales are of the values and weights as they are; ranges cut
+        recipe = replace(recipe, migrate_outliers="never", balance_query_key=False, loudness=1.0)
     shapes = outline(canonical, recipe, rounded, wide)
     if shapes is not None:
         how.fits(shapes)
@@ -145,7 +149,7 @@ def _by_recipe(
     kept = None
     if declared.declared or weight_scales:
         kept = _kept(declared, made, stated, weight_scales, calibration.meaningful, reason)
-    return Quantised(made.graph, made.real, made.ranges, kept)
+    return Quantised(made.graph, made.real, made.ranges, kept, made.scales.loudness)
 
 
 def _kept(

@@ -27,7 +27,9 @@ class Recipe:
     migrate_outliers: which LayerNorm outputs hand large channels to the weights behind them.
     residual_bits, pooled_bits: resolution of the range; fewer bits are coarser steps in the same int16,
     without clipping. input_bits: the most that the codes of the input may have. residual_headroom: the
-    residual scale over that of the calibrated range.
+    residual scale over that of the calibrated range. loudness: the most times as loud as those of the
+    calibration that windows of a network of norms may be before its input and residual stream clip; fewer
+    where their steps would cost accuracy.
     balance_query_key: a column of Q and that of K get equal ranges.
     scales_per_head: one for each head of Q and K. query_key_range, norm_range: how the ranges of Q and K, and
     of LayerNorm outputs that linear ops read, are found.
@@ -44,6 +46,7 @@ class Recipe:
     migrate_outliers: Migration = "where_it_gains"
     residual_bits: Literal[16, 8] = 16
     residual_headroom: float = 1.25
+    loudness: float = 8.0
     input_bits: Literal[16, 15, 14, 13, 8] = 16
     pooled_bits: Literal[16, 8] = 16
     balance_query_key: bool = True
@@ -107,6 +110,7 @@ CHOICES: Mapping[str, tuple[Setting, ...]] = {
     "migrate_outliers": ("where_it_gains", "always", "never"),
     "residual_bits": (16, 8),
     "residual_headroom": (1.0, 1.25, 8.0, 64.0),
+    "loudness": (8.0, 4.0, 1.0),
     "input_bits": (16, 15, 14, 13, 8),
     "pooled_bits": (16, 8),
     "balance_query_key": (True, False),
@@ -129,6 +133,7 @@ NAIVE = Recipe(
     migrate_outliers="never",
     residual_bits=8,
     residual_headroom=1.0,
+    loudness=1.0,
     input_bits=8,
     pooled_bits=8,
     balance_query_key=False,

@@ -172,7 +172,10 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     done("check_program")
 
     watch.stage("emit C")
-    report = build_report(plan, program, options.target, _origin(options), exactness, kept, proof.replayed)
+    report = build_report(
+        *(plan, program, options.target, _origin(options), exactness, kept, proof.replayed),
+        loudness=quantised.loudness,
+    )
     golden = quantise_inputs(integer, calibration.first(1)[0])
     files = emit(integer, program, staged.contents, captions(report), options.target, golden)
     files |= report_files(report)

@@ -75,6 +75,7 @@ def _recipe_advice(integer: Graph, recipe: Recipe, name: str) -> str | None:
     wide = integer.types[name].dtype is DType.S16
     touched = {
         "input_bits": kind is None,
+        "loudness": kind is None,
         "residual_bits": wide and kind is OpKind.QLINEAR,
         "residual_headroom": wide and kind is OpKind.QLINEAR,
         "pooled_bits": kind is OpKind.QMEAN_ROWS,

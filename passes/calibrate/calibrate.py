@@ -23,7 +23,7 @@ class Range:
 
     column_low, column_high: smallest and largest element per index of the last axis. sample: about 40,000
     elements for error searches; sample_columns: the last-axis index of each. rows: about 1,024 whole
-    rows of what linear ops read, else none.
+    rows of what linear ops and norms read, else none.
     """
 
     column_low: Array
@@ -82,7 +82,7 @@ def calibrate(graph: Graph, samples: Mapping[str, Array]) -> Ranges:
     assert len(counts) == 1, "read_calibration gives every input the same number of samples"
     count = counts.pop()
     observers: dict[str, _Observer] = {}
-    operands = {op.inputs[0] for op in graph.ops if op.kind is OpKind.LINEAR}
+    operands = {op.inputs[0] for op in graph.ops if op.kind in (OpKind.LINEAR, OpKind.LAYERNORM)}
 
     def observe(name: str, array: Array) -> None:
         if name not in observers:

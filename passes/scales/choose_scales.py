@@ -17,6 +17,7 @@ from tmc.ir.verify import INDEX
 from tmc.passes.calibrate.calibrate import Range, Ranges
 from tmc.passes.integer_ops.mean import mean_scale
 from tmc.passes.recipe import DEFAULT, RangeSearch, Recipe
+from tmc.passes.scales.choose_loudness import choose_loudness
 from tmc.passes.scales.clip_scales import clip_scales
 from tmc.passes.scales.linear_room import fits_int32, readers_through_views
 from tmc.passes.scales.narrow_inputs import narrow_inputs
@@ -41,12 +42,15 @@ class Scales:
 
     A linear output that lives only inside its op (a table index, a summand) has an entry too: the scale of
     its int8 index, or of the residual stream. LOGITS have none: their scale follows from the weights.
-    rows: what operands of linear ops held in calibration, where weights are to be rounded by that.
+    rows: what operands of linear ops and norms held in calibration, where weights are to be rounded by that.
+    loudness: windows so many times as loud as those of the calibration fit input and residual stream; 1 where
+    nothing was chosen.
     """
 
     roles: Mapping[str, Role]
     quants: Mapping[str, Quant]
     rows: Mapping[str, Array] = field(default_factory=dict)
+    loudness: float = 1.0
 
 
 def choose_scales(
@@ -59,12 +63,13 @@ def choose_scales(
     """Return the scales of a canonical float graph from its calibration ranges.
 
     Input: int16, whole range (input_bits), or int8 (narrow_inputs), whole range or as declared. Residual
-    stream: int16, one scale per segment (residual_scales). Q and K: symmetric, per head. V and attention
-    output: symmetric. Outputs of LayerNorms and activations, inputs of activations: with a zero point.
-    Searched by mean square error (search_range), except that Q and K keep their whole range, for the largest
-    scores decide, and so do LayerNorm outputs that linear ops read: what is rare on average is all there is
-    in some windows. The recipe may say otherwise. Values with a zero point take the quantisation that the
-    model declares, if it does. wide: computed values that are int16 whoever reads them.
+    stream: int16, one scale per segment (residual_scales). Both hold louder windows (choose_loudness).
+    Q and K: symmetric, per head. V and attention output: symmetric. Outputs of LayerNorms and activations,
+    inputs of activations: with a zero point. Searched by mean square error (search_range), except that Q and
+    K keep their whole range, for the largest scores decide, and so do LayerNorm outputs that linear ops read:
+    what is rare on average is all there is in some windows. The recipe may say otherwise. Values with a zero
+    point take the quantisation that the model declares, if it does. wide: computed values that are int16
+    whoever reads them.
     Raises: QuantisationError if an op has no integer form, or numbers of heads disagree.
     """
     narrow = narrow_inputs(graph, recipe, declared)
@@ -74,7 +79,8 @@ def choose_scales(
         name: declared.get(name, Quant((ranges.values[name].magnitude / 127,))) for name in sorted(narrow)
     }
     ranges, declared = clip_scales(graph, ranges, declared)
-    stream = residual_scales(graph, ranges, roles, recipe)
+    loudness = choose_loudness(graph, ranges, roles, recipe)
+    stream = residual_scales(graph, ranges, roles, recipe, loudness)
     quants.update({name: stream[name] for name in graph.inputs if name not in narrow})
 
     def symmetric(found: Range, method: RangeSearch = recipe.range_search) -> float:
@@ -124,7 +130,7 @@ def choose_scales(
     _unrotated_scales(graph, roles, quants)
     compensated = recipe.weight_rounding == "compensated"
     rows = {name: found.rows for name, found in ranges.values.items() if compensated and found.rows.size}
-    return Scales(roles, quants, rows)
+    return Scales(roles, quants, rows, loudness)
 
 
 def out_factor(value_scale: float, out_scale: float) -> tuple[int, int]:

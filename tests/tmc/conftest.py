@@ -28,3 +28,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     model = write_transformer(folder / "small.onnx", SMALL)
     succeeded("compile", model, "-o", folder / "out")
     return Built(model, folder / "out")
+
+
+@pytest.fixture(scope="session")
+def limited(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Compile it without room for loud windows: its input has 15 bits of its int16."""
+    folder = tmp_path_factory.mktemp("limited")
+    model = write_transformer(folder / "small.onnx", SMALL)
+    succeeded("compile", model, "-o", folder / "out", "--recipe", "loudness=1")
+    return Built(model, folder / "out")

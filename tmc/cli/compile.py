@@ -325,6 +325,7 @@ def _summarise(compiled: Compiled, output: Path | None) -> None:
             f"equal to {compiled.oracle} within {compiled.reference_difference:.1e} of the output's range",
         ),
         *((("declared", report.declared.summary()),) if report.declared else ()),
+        *((("loudness", report.loudness_text),) if report.loudness_text else ()),
         *_accuracy_rows(compiled),
         ("written", "nothing (check)" if output is None else f"{output}; open {output / 'report.html'}"),
         *(("kept", text) for text in _kept_lines(compiled.kept_files)),

@@ -139,7 +139,8 @@ class Report:
     """All facts of a compile but its times. cycles_estimate is of one inference, on the modelled target.
 
     declared: what was kept of a quantised model; None for one in float. order: of the stages; None where
-    there is only one.
+    there is only one. loudness: windows so many times as loud as those of the calibration fit the input and
+    the residual stream; 1 where nothing was chosen.
     """
 
     network: str
@@ -164,6 +165,17 @@ class Report:
     accuracy: Accuracy | None = None
     declared: KeptDeclarations | None = None
     order: OrderRow | None = None
+    loudness: float = 1.0
+
+    @property
+    def loudness_text(self) -> str | None:
+        """Return how loud windows may be, in words, where that was chosen."""
+        if self.loudness == 1.0:
+            return None
+        return (
+            f"windows up to {self.loudness:g} times as loud as those of the calibration fit the input "
+            "and the residual stream"
+        )
 
     @property
     def stack_text(self) -> str:
@@ -190,11 +202,12 @@ def build_report(
     accuracy: Accuracy | None = None,
     declared: KeptDeclarations | None = None,
     replayed: Sequence[ReplayedCycles] = (),
+    loudness: float = 1.0,
 ) -> Report:
     """Return the report of a planned and scheduled network.
 
     accuracy: its comparison to float, declared: what it keeps of a quantised model, if there is that.
-    replayed: the cycles of each stage as the proof found them, if it did.
+    replayed: the cycles of each stage as the proof found them, if it did. loudness: see Report.
     """
     graph = plan.staged.graph
     compared = {} if accuracy is None else {op.name: op for op in accuracy.ops}
@@ -244,6 +257,7 @@ def build_report(
         accuracy=accuracy,
         declared=declared,
         order=_order_row(plan.staged.order),
+        loudness=loudness,
     )
 
 

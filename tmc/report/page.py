@@ -121,7 +121,8 @@ def page_text(report: Report) -> PageText:
         f"{report.cluster_hz // 1_000_000} MHz), {report.exposed_fetch_cycles:,} of them waiting for L3. "
         f"{report.stack_text}."
         + "".join(f" Recipe: {step}={value}." for step, value in report.origin.recipe.items())
-        + ("" if report.declared is None else f" Of the quantised model: {report.declared.summary()}."),
+        + ("" if report.declared is None else f" Of the quantised model: {report.declared.summary()}.")
+        + ("" if report.loudness_text is None else f" Loudness: {report.loudness_text}."),
         WIDTH,
         HEIGHT,
         LEFT,

@@ -55,7 +55,7 @@ def test_summary_and_progress(tmp_path: Path, model: Path) -> None:
     assert answer.status == 0
     rows = dict(line.split(maxsplit=1) for line in answer.out.splitlines())
     memories = ["weights", "L1", "L2", "stack"]
-    found = ["cycles", "proved", "imported", "accuracy", "worst"]
+    found = ["cycles", "proved", "imported", "loudness", "accuracy", "worst"]
     assert list(rows) == ["network", *memories, *found, "written"]
     assert rows["proved"].endswith("bytes read: no race, nothing out of bounds")
     assert rows["written"] == f"{tmp_path / 'out'}; open {tmp_path / 'out' / 'report.html'}"

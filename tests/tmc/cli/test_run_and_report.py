@@ -73,27 +73,27 @@ def test_real_inputs_give_real_outputs(tmp_path: Path, built: Built, batch: tupl
     assert np.array_equal(result, real)
 
 
-def test_codes_give_codes(tmp_path: Path, built: Built) -> None:
+def test_codes_give_codes(tmp_path: Path, limited: Built) -> None:
     codes = np.random.default_rng(5).integers(-16384, 16384, (2, *SHAPE))
     codes[0, 0, 0, :2] = -16384, 16383
     np.save(tmp_path / "x.npy", codes)
     succeeded(
-        "run", built.output, "--on", "host", "--input", tmp_path / "x.npy", "--output", tmp_path / "y.npy"
+        "run", limited.output, "--on", "host", "--input", tmp_path / "x.npy", "--output", tmp_path / "y.npy"
     )
     result = np.load(tmp_path / "y.npy")
-    assert result.dtype == np.int32 and np.array_equal(result, expected(built, codes.astype(np.int16)))
+    assert result.dtype == np.int32 and np.array_equal(result, expected(limited, codes.astype(np.int16)))
 
 
 @pytest.mark.parametrize("run_on", [run_host, run_iss, run_gvsoc])
 @pytest.mark.parametrize("code", [16384, -16385, 32767])
 def test_codes_beyond_the_proved_ones_are_refused_on_every_platform(
-    tmp_path: Path, built: Built, run_on: Callable[..., object], code: int
+    tmp_path: Path, limited: Built, run_on: Callable[..., object], code: int
 ) -> None:
     with pytest.raises(PlatformError) as found:
-        run_on(built.output, {"emg": np.full(SHAPE, code, dtype=np.int16)})
+        run_on(limited.output, {"emg": np.full(SHAPE, code, dtype=np.int16)})
     said = f"found codes from {code} to {code}, allowed -16384 to 16383"
     assert str(found.value).startswith(f"input %emg: {said}")
-    shutil.copytree(built.output, tmp_path / "out")
+    shutil.copytree(limited.output, tmp_path / "out")
     golden = tmp_path / "out" / "golden" / "input.bin"
     golden.write_bytes(np.full(SHAPE, code, dtype="<i2").tobytes())
     with pytest.raises(PlatformError) as found:
@@ -102,15 +102,15 @@ def test_codes_beyond_the_proved_ones_are_refused_on_every_platform(
 
 
 @pytest.mark.parametrize("loudness", [1.0, 6.0])
-def test_clipped_inputs_are_counted(tmp_path: Path, built: Built, loudness: float) -> None:
+def test_clipped_inputs_are_counted(tmp_path: Path, limited: Built, loudness: float) -> None:
     given = loudness * windows(3)
-    quant = load_golden(built.output).graph.types["emg"].quant
+    quant = load_golden(limited.output).graph.types["emg"].quant
     assert quant is not None
     steps = np.rint(given.astype(np.float64) / quant.scale[0])
     beyond = int(((steps < -16384) | (steps > 16383)).sum())
     assert (beyond > 0) == (loudness > 1)
     np.save(tmp_path / "x.npy", given)
-    text = call("run", built.output, "--on", "host", "--input", tmp_path / "x.npy").out
+    text = call("run", limited.output, "--on", "host", "--input", tmp_path / "x.npy").out
     largest, (least, most) = float(given.flat[np.abs(given).argmax()]), (-16384, 16383)
     least, most = (code * quant.scale[0] for code in (least, most))
     reach = f"codes stand for {least:.4g} to {most:.4g}, the largest input is {largest:.4g}"
@@ -119,7 +119,7 @@ def test_clipped_inputs_are_counted(tmp_path: Path, built: Built, loudness: floa
         return
     share = f"{beyond} of 360 numbers ({beyond / 360:.2%})"
     assert f"input emg: {share} were clipped: {reach}; calibrate on windows as loud as these\n" in text
-    facts = succeeded("run", built.output, "--on", "host", "--input", tmp_path / "x.npy")["inputs_clipped"][
+    facts = succeeded("run", limited.output, "--on", "host", "--input", tmp_path / "x.npy")["inputs_clipped"][
         "emg"
     ]
     counted = {"elements": beyond, "of_elements": 360, "share": beyond / 360}
@@ -145,10 +145,10 @@ def test_one_input_without_a_stack(tmp_path: Path, built: Built) -> None:
         (np.full((2, 60), "a"), "found elements of type <U1, allowed floats or integers"),
     ],
 )
-def test_inputs_that_do_not_fit(tmp_path: Path, built: Built, array: NDArray[Any], found: str) -> None:
+def test_inputs_that_do_not_fit(tmp_path: Path, limited: Built, array: NDArray[Any], found: str) -> None:
     np.save(tmp_path / "x.npy", array)
     output = tmp_path / "y.npy"
-    answer = refused("run", built.output, "--on", "host", "--input", tmp_path / "x.npy", "--output", output)
+    answer = refused("run", limited.output, "--on", "host", "--input", tmp_path / "x.npy", "--output", output)
     assert found in answer.error and not output.exists()
 
 
