@@ -32,7 +32,8 @@ class Recipe:
     where their steps would cost accuracy.
     balance_query_key: a column of Q and that of K get equal ranges.
     scales_per_head: one for each head of Q and K. query_key_range, norm_range: how the ranges of Q and K, and
-    of LayerNorm outputs that linear ops read, are found.
+    of LayerNorm outputs that linear ops read, are found. unseen_margin: whole int8 ranges of few elements get
+    room for those to come.
     per_channel_weights: one for each output channel.
     snap_weight_scales: the weight scale makes the multiplier exact; else the multiplier is rounded.
     weight_rounding: errors of a channel cancel on the calibration rows, or every weight to its nearest.
@@ -53,6 +54,7 @@ class Recipe:
     scales_per_head: bool = True
     query_key_range: RangeSearch = "min_max"
     norm_range: RangeSearch = "min_max"
+    unseen_margin: bool = True
     per_channel_weights: bool = True
     snap_weight_scales: bool = True
     weight_rounding: Literal["compensated", "nearest"] = "compensated"
@@ -117,6 +119,7 @@ CHOICES: Mapping[str, tuple[Setting, ...]] = {
     "scales_per_head": (True, False),
     "query_key_range": ("min_max", "mse", "p99.99"),
     "norm_range": ("min_max", "mse", "p99.99"),
+    "unseen_margin": (True, False),
     "per_channel_weights": (True, False),
     "snap_weight_scales": (True, False),
     "weight_rounding": ("compensated", "nearest"),
@@ -138,6 +141,7 @@ NAIVE = Recipe(
     pooled_bits=8,
     balance_query_key=False,
     scales_per_head=False,
+    unseen_margin=False,
     per_channel_weights=False,
     snap_weight_scales=False,
     weight_rounding="nearest",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import gcd
 
 import numpy as np
@@ -15,6 +15,8 @@ from tmc.ir.types import Array
 
 SAMPLE_ELEMENTS = 40_000
 SAMPLE_ROWS = 1024
+# Of so many elements, ranges are taken as they are: hardly anything lies beyond the largest of them.
+PLENTY = 2**18
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,7 +25,8 @@ class Range:
 
     column_low, column_high: smallest and largest element per index of the last axis. sample: about 40,000
     elements for error searches; sample_columns: the last-axis index of each. rows: about 1,024 whole
-    rows of what linear ops and norms read, else none.
+    rows of what linear ops and norms read, else none. elements: how many were seen, of all columns of the
+    value. least, most: what it cannot leave, whatever the input.
     """
 
     column_low: Array
@@ -31,6 +34,9 @@ class Range:
     sample: Array
     sample_columns: Array
     rows: Array = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
+    elements: int = PLENTY
+    least: float = -np.inf
+    most: float = np.inf
 
     @property
     def low(self) -> float:
@@ -55,11 +61,13 @@ class Range:
     def columns(self, start: int, stop: int) -> Range:
         """Return the range of the columns from start to stop (exclusive): one head of Q or K."""
         inside = (self.sample_columns >= start) & (self.sample_columns < stop)
-        return Range(
-            self.column_low[start:stop],
-            self.column_high[start:stop],
-            self.sample[inside],
-            self.sample_columns[inside] - start,
+        return replace(
+            self,
+            column_low=self.column_low[start:stop],
+            column_high=self.column_high[start:stop],
+            sample=self.sample[inside],
+            sample_columns=self.sample_columns[inside] - start,
+            rows=self.rows[:, start:stop],
         )
 
 
@@ -110,6 +118,7 @@ class _Observer:
     def __init__(self, name: str, elements: int, columns: int, count: int, keep_rows: bool) -> None:
         self.name = name
         self.columns = columns
+        self.elements = elements * count
         self.low = np.full(columns, np.inf, dtype=np.float32)
         self.high = np.full(columns, -np.inf, dtype=np.float32)
         self.chosen: list[Array] = []
@@ -141,4 +150,4 @@ class _Observer:
     def range(self) -> Range:
         rows = np.concatenate(self.chosen_rows) if self.row_stride else np.zeros((0, 0), dtype=np.float32)
         chosen, columns = np.concatenate(self.chosen), np.concatenate(self.chosen_columns)
-        return Range(self.low, self.high, chosen, columns, rows)
+        return Range(self.low, self.high, chosen, columns, rows, self.elements)

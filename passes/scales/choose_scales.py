@@ -84,7 +84,7 @@ def choose_scales(
     quants.update({name: stream[name] for name in graph.inputs if name not in narrow})
 
     def symmetric(found: Range, method: RangeSearch = recipe.range_search) -> float:
-        return search_range(found, True, method)[0]
+        return search_range(found, True, method, recipe.unseen_margin)[0]
 
     for op in graph.ops:
         role, found = roles[op.output], ranges.values[op.output]
@@ -102,7 +102,9 @@ def choose_scales(
                 continue
             read = any(reader.kind is OpKind.LINEAR for reader in readers_through_views(readers, op.output))
             method = recipe.norm_range if op.kind is OpKind.LAYERNORM and read else recipe.range_search
-            scale, zero_point = search_range(found, not recipe.zero_points, method)
+            scale, zero_point = search_range(
+                found, not recipe.zero_points, method, recipe.unseen_margin
+            )
             quants[op.output] = Quant((scale,), zero_point)
         elif role is Role.QUERY_KEY:
             heads = _heads(op, readers_through_views(readers, op.output))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from tmc.ir.graph import Graph, Op, OpKind, uses
 from tmc.ir.types import Quant
@@ -18,7 +19,8 @@ def clip_scales(
     """
     values, stated = dict(ranges.values), dict(declared)
     for name, clip in reversed(sole_clips(graph).items()):
-        values[name] = values[clip.output]
+        low, high = (graph.constants[end] for end in clip.inputs[1:])
+        values[name] = replace(values[clip.output], least=float(low.min()), most=float(high.max()))
         stated.pop(name, None)
         if clip.output in stated:
             stated[name] = stated[clip.output]

@@ -54,4 +54,4 @@ def divided(found: Range, factor: Array) -> Range:
     high = (found.column_high / factor).astype(np.float32)
     sample = (found.sample / factor[found.sample_columns]).astype(np.float32)
     rows = (found.rows / factor).astype(np.float32) if found.rows.size else found.rows
-    return Range(low, high, sample, found.sample_columns, rows)
+    return replace(found, column_low=low, column_high=high, sample=sample, rows=rows)

@@ -85,7 +85,7 @@ def coarser(scales: Scales, roles: set[Role], factor: float) -> Scales:
 
 @pytest.mark.parametrize(
     ("roles", "factor"),
-    [({Role.INPUT}, 32.0), ({Role.RESIDUAL, Role.BRANCH}, 256.0)],
+    [({Role.INPUT}, 64.0), ({Role.RESIDUAL, Role.BRANCH}, 256.0)],
     ids=["8-bit input", "8-bit residual stream"],
 )
 def test_naive_scales_lose(roles: set[Role], factor: float) -> None:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tmc.passes.calibrate.calibrate import Range
+from tmc.passes.calibrate.calibrate import PLENTY, Range
 from tmc.passes.recipe import RangeSearch
-from tmc.passes.scales.search_range import LEAST_ELEMENTS, affine, search_range
+from tmc.passes.scales.search_range import LEAST_ELEMENTS, affine, search_range, unseen_margin
 
 
 def range_of(values: np.ndarray, high: float = -np.inf) -> Range:
@@ -94,3 +96,51 @@ def test_a_power_of_two_changes_the_scale_by_itself_alone(exponent: int, symmetr
     scale, zero_point = search_range(range_of(values), symmetric)
     found = search_range(range_of(np.ldexp(values, exponent)), symmetric)
     assert found == (scale * 2.0**exponent, zero_point) and found[0] > 0
+
+
+def test_few_elements_get_room_for_those_to_come() -> None:
+    values = np.random.default_rng(0).standard_normal(500)
+    found = replace(range_of(values), elements=500)
+    margin = unseen_margin(500)
+    assert 1.3 < margin < 1.5
+    for symmetric in (False, True):
+        whole, zero_point = search_range(found, symmetric, "min_max", margin=False)
+        assert whole == search_range(range_of(values), symmetric, "min_max")[0]
+        scale, moved = search_range(found, symmetric)
+        assert scale == pytest.approx(margin * whole, rel=1e-5)
+        assert abs(moved - zero_point) <= 1
+    assert unseen_margin(1) == unseen_margin(16) > unseen_margin(17) > unseen_margin(2**17) > 1
+    assert unseen_margin(PLENTY) == unseen_margin(PLENTY + 1) == 1
+
+
+def test_a_range_is_not_widened_beyond_what_its_value_can_be() -> None:
+    values = np.random.default_rng(0).uniform(-1, 2, 500)
+    clipped = replace(range_of(values), elements=500, least=-1.0, most=2.5)
+    scale, zero_point = search_range(clipped, symmetric=False)
+    assert (scale, zero_point) == affine(-1.0, 2.5)
+    negative = replace(range_of(values - 4), elements=500)  # what of it is next to 0 stays there
+    scale, zero_point = search_range(negative, symmetric=False)
+    assert 255 * scale == pytest.approx(unseen_margin(500) * -float(values.min() - 4))
+    assert zero_point == 127
+
+
+def test_a_searched_range_gets_no_room() -> None:
+    values = np.random.default_rng(0).standard_normal(5000)
+    found = replace(range_of(values), elements=5000)
+    assert search_range(found, symmetric=False) == search_range(found, symmetric=False, margin=False)
+    assert search_range(found, symmetric=False, method="min_max")[0] > 1.1 * search_range(
+        found, symmetric=False, method="min_max", margin=False
+    )[0]
+
+
+def test_the_margin_meets_what_more_windows_hold() -> None:
+    """Ranges of 500 normal numbers, widened, are left by far fewer of the next than ranges as they are."""
+    random = np.random.default_rng(0)
+    beyond = np.zeros(2)
+    for _ in range(50):
+        found = replace(range_of(random.standard_normal(500)), elements=500)
+        unseen = np.abs(random.standard_normal(20_000))
+        for index, margin in enumerate((False, True)):
+            limit = 127.5 * search_range(found, True, margin=margin)[0]
+            beyond[index] += np.count_nonzero(unseen > limit)
+    assert beyond[1] < 0.05 * beyond[0]
