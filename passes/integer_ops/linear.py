@@ -117,13 +117,16 @@ def quantise_linear(task: LinearTask, recipe: Recipe = DEFAULT) -> LinearCodes:
             )
 
 
-def takes_int16(weight: Array) -> bool:
-    """Tell whether the sums of int16 codes leave room in int32 for multipliers that are not refused."""
+def takes_int16(weight: Array, last: bool = False) -> bool:
+    """Tell whether the sums of int16 codes leave room in int32 for multipliers that are not refused.
+
+    last: for a bias alone, as large as they are; the sums are the result.
+    """
     magnitude = np.abs(weight).astype(np.float64)
     largest = np.maximum(magnitude.max(axis=1), np.finfo(np.float32).tiny)
     products = float((magnitude.sum(axis=1) / largest).max()) * WEIGHT_LIMIT
     # A shift halves multipliers, so that the largest is below 2 MIN_MULTIPLIER before it is too small.
-    return products * 2**15 * (2 * MIN_MULTIPLIER - 1) < INT32
+    return products * 2**15 * (2 if last else 2 * MIN_MULTIPLIER - 1) < INT32
 
 
 def quantise_logits(task: LinearTask) -> LinearCodes:

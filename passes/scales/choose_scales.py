@@ -102,9 +102,7 @@ def choose_scales(
                 continue
             read = any(reader.kind is OpKind.LINEAR for reader in readers_through_views(readers, op.output))
             method = recipe.norm_range if op.kind is OpKind.LAYERNORM and read else recipe.range_search
-            scale, zero_point = search_range(
-                found, not recipe.zero_points, method, recipe.unseen_margin
-            )
+            scale, zero_point = search_range(found, not recipe.zero_points, method, recipe.unseen_margin)
             quants[op.output] = Quant((scale,), zero_point)
         elif role is Role.QUERY_KEY:
             heads = _heads(op, readers_through_views(readers, op.output))

@@ -79,9 +79,7 @@ def _factors(magnitude: Array, weights: list[Array], strength: float) -> Array:
 
 def _noise(found: Range, weights: list[Array], recipe: Recipe) -> float:
     """Return the quantisation noise of the products with all weights, each in parts of its signal, summed."""
-    scale, zero_point = search_range(
-        found, not recipe.zero_points, recipe.norm_range, recipe.unseen_margin
-    )
+    scale, zero_point = search_range(found, not recipe.zero_points, recipe.norm_range, recipe.unseen_margin)
     x = found.rows[:: max(1, len(found.rows) // ROWS)].astype(np.float64)
     rounded = (np.clip(np.rint(x / scale), -128 - zero_point, 127 - zero_point)) * scale
     total = 0.0

@@ -9,6 +9,7 @@ from tmc.ir.types import Quant
 from tmc.passes.calibrate.calibrate import Ranges
 from tmc.passes.recipe import DEFAULT, Recipe
 from tmc.passes.scales.input_bits import input_bits, input_scale
+from tmc.passes.scales.search_range import unseen_margin
 from tmc.passes.scales.value_roles import SAME_AS_OPERAND, Role
 
 WIDE_BITS = 16
@@ -25,8 +26,9 @@ def residual_scales(
     A sum inside a linear has the scale of its summands, a concatenation that of its parts, so values joined
     by these and by reshapes form a segment with one scale:
     in a pre-norm network that is the whole stream, in a post-norm one each LayerNorm starts a segment. A
-    segment has the recipe's headroom above the largest magnitude in it; an input has the bits of
-    `input_bits`. loudness: windows so many times as loud as those of the calibration are to fit as well.
+    segment has the recipe's headroom above the largest magnitude in it, more where few elements were seen
+    (unseen_margin); an input has the bits of `input_bits`. loudness: windows so many times as loud as those
+    of the calibration are to fit as well.
     """
     segment = segments(graph, roles)
     wide = [name for name in graph.inputs if roles[name] is Role.INPUT]
@@ -36,12 +38,14 @@ def residual_scales(
     per_unit = recipe.residual_headroom / codes
     scales: dict[str, float] = {}
     for name, root in segment.items():
-        magnitude = 0.0 if roles[name] is Role.BRANCH else ranges.values[name].magnitude
+        found = ranges.values[name]
+        magnitude = 0.0 if roles[name] is Role.BRANCH else found.magnitude
+        margin = unseen_margin(found.elements) if recipe.unseen_margin else 1.0
         if roles[name] is Role.INPUT:
             # views have its codes
             least = input_scale(magnitude, bits[name], loudness) if name in bits else 0.0
         else:
-            least = max(per_unit * magnitude, (magnitude + (loudness - 1.0) * loud[name]) / codes)
+            least = max(per_unit * margin * magnitude, (magnitude + (loudness - 1.0) * loud[name]) / codes)
         scales[root] = max(scales.get(root, 0.0), least)
     for root, scale in scales.items():
         scales[root] = scale or per_unit  # never differed from zero

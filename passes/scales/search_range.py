@@ -37,8 +37,8 @@ def search_range(
     "mse" starts from the whole range and narrows each end by the factors of CLIP_FACTORS, keeping what lowers
     the mean square error over the sample; a symmetric range narrows both ends at once and has zero point 0.
     "min_max" is the whole range; a percentile cuts it at that percentile of the sample's magnitudes. A sample
-    of fewer elements than LEAST_ELEMENTS asks for gets the whole range. margin: what has the whole range of
-    few elements gets room for those to come (unseen_margin), within what it cannot leave.
+    of fewer elements than LEAST_ELEMENTS asks for gets the whole range. margin: a whole range of few elements
+    gets room for those to come (unseen_margin), within what the value cannot leave.
     """
     sample = found.sample.astype(np.float32)
     method = method if sample.size >= LEAST_ELEMENTS[method] else "min_max"
@@ -61,8 +61,8 @@ def search_range(
 def unseen_margin(elements: int) -> float:
     """Return by how much PLENTY elements reach further than so many do.
 
-    The largest of n numbers from a normal distribution is about sqrt(2 ln n) deviations from its mean. Ranges
-    of a few windows are left by every few windows to come, and what is clipped of a LayerNorm there is most of
+    The largest of n numbers from a normal distribution is about sqrt(2 ln n) deviations from its mean. The
+    next few windows leave the ranges of a few windows, and what is clipped of a LayerNorm there is most of
     the noise; a step wider by a fifth costs 1.6 dB.
     """
     return sqrt(max(1.0, log(PLENTY) / log(max(elements, FEWEST))))

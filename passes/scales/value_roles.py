@@ -13,6 +13,7 @@ from tmc.ir.graph import Graph, Op, OpKind, producers, uses, values_through
 from tmc.passes.integer_ops.activation_table import ACTIVATIONS
 from tmc.passes.integer_ops.linear import takes_int16
 from tmc.passes.scales.choose_sums import Sums, choose_sums
+from tmc.passes.scales.last_values import last_values
 
 
 class Role(Enum):
@@ -129,7 +130,8 @@ class Gap:
 def value_roles(graph: Graph, narrow: Collection[str] = (), wide: Collection[str] = ()) -> dict[str, Role]:
     """Return the role of every input and computed value of a canonical float graph.
 
-    narrow: the inputs that are int8 (narrow_inputs). wide: computed values that are int16 whoever reads them.
+    narrow: the inputs that are int8 (narrow_inputs). wide: computed values that are int16 whoever reads them,
+    beside those that cost nothing so (last_values).
     Raises: NoIntegerForm naming the op that has no integer form, or reads a value in a form it cannot, which
     choose_forms leaves nowhere.
     """
@@ -150,7 +152,7 @@ def roles_and_gaps(
 
     Raises: NoIntegerForm naming an op that has no integer form.
     """
-    made_by = producers(graph)
+    made_by, wide = producers(graph), last_values(graph).union(wide)
     readers, direct = _readers(graph, _SEEN_THROUGH), _readers(graph, {OpKind.CLIP})
     roles = {name: Role.ACTIVATION if name in narrow else Role.INPUT for name in graph.inputs}
     sums = choose_sums(graph, _fusable(graph, made_by, readers), narrow, wide)
@@ -226,7 +228,7 @@ def _reads(graph: Graph, op: Op, role: Role, sums: Sums) -> tuple[frozenset[Role
     if op.kind is OpKind.LINEAR and role in _OF_INT8:
         return (_INT8,)
     weight = graph.constants.get(op.inputs[1]) if op.kind is OpKind.LINEAR else None
-    if weight is not None and not takes_int16(weight):
+    if weight is not None and not takes_int16(weight, last=role is Role.LOGITS):
         return (_STORED - {Role.RESIDUAL},)  # an input or a mean has fewer bits where that makes room
     return READS[op.kind]
 

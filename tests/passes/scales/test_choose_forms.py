@@ -107,9 +107,9 @@ def two_heads(b: GraphBuilder, x: str) -> None:
 
 
 def many_products_of_the_stream(b: GraphBuilder, x: str) -> None:
-    wide = b.linear("wide", x, 96)
+    wide = b.linear("wide", x, 264)
     b.layernorm("n", wide)
-    b.op(OpKind.LINEAR, "bad", wide, b.constant("w", np.ones((4, 96))), b.constant("b", np.zeros((1, 4))))
+    b.op(OpKind.LINEAR, "bad", wide, b.constant("w", np.ones((4, 264))), b.constant("b", np.zeros((1, 4))))
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from tmc.passes.calibrate.calibrate import Ranges, calibrate
 from tmc.passes.calibrate.codes import dequantise, quantise_inputs
 from tmc.passes.quantise import quantise
 from tmc.passes.scales.choose_scales import Scales, choose_scales
+from tmc.passes.scales.search_range import unseen_margin
 from tmc.passes.scales.split_norms import split_norms
 
 
@@ -40,7 +41,8 @@ def test_each_norm_of_a_post_norm_network_starts_a_segment() -> None:
     assert [len(each) for each in found] == [1, 1, 1]
     for names, (quant,) in zip(segments, found, strict=True):
         stream = max(ranges.values[name].magnitude for name in (names[0], names[2]))
-        assert quant[0] == pytest.approx(1.25 * stream / 32767, rel=1e-6)
+        margin = unseen_margin(ranges.values[names[0]].elements)
+        assert quant[0] == pytest.approx(1.25 * margin * stream / 32767, rel=1e-6)
 
 
 def test_a_pre_norm_stream_has_one_scale() -> None:

@@ -128,9 +128,10 @@ def test_a_searched_range_gets_no_room() -> None:
     values = np.random.default_rng(0).standard_normal(5000)
     found = replace(range_of(values), elements=5000)
     assert search_range(found, symmetric=False) == search_range(found, symmetric=False, margin=False)
-    assert search_range(found, symmetric=False, method="min_max")[0] > 1.1 * search_range(
-        found, symmetric=False, method="min_max", margin=False
-    )[0]
+    assert (
+        search_range(found, symmetric=False, method="min_max")[0]
+        > 1.1 * search_range(found, symmetric=False, method="min_max", margin=False)[0]
+    )
 
 
 def test_the_margin_meets_what_more_windows_hold() -> None:
