@@ -103,10 +103,16 @@ class GeluAttrs(Attrs):
 
 @dataclass(frozen=True, slots=True)
 class AttentionAttrs(Attrs):
-    """softmax(scale * q k^T + bias) v for each head; heads are adjacent column blocks."""
+    """softmax(scale * q k^T + bias) v for each head; heads are adjacent column blocks.
+
+    With mask_factor and mask_offset, the bias of key j, for all heads and queries, is mask_factor m[j] +
+    mask_offset, of a computed row m [1, N].
+    """
 
     heads: int
     scale: float
+    mask_factor: float | None = None
+    mask_offset: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

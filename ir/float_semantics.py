@@ -180,9 +180,11 @@ def rope(x: Array, cosine: Array, sine: Array, attrs: RopeAttrs) -> Array:
 def attention(q: Array, k: Array, v: Array, attrs: AttentionAttrs, bias: Array | None = None) -> Array:
     """Return softmax(scale * q k^T + bias) v head by head; q [M, H * d], k and v [N, H * d].
 
-    bias [H or 1, M or 1, N].
+    bias [H or 1, M or 1, N], or the row [1, N] of a mask.
     """
     width = q.shape[1] // attrs.heads
+    if attrs.mask_factor is not None and bias is not None:
+        bias = (bias * np.float32(attrs.mask_factor) + np.float32(attrs.mask_offset))[None]
     out = np.empty_like(q)
     for head in range(attrs.heads):
         columns = slice(head * width, (head + 1) * width)

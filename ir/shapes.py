@@ -301,13 +301,16 @@ def rope(types: Types, attrs: a.RopeAttrs) -> TensorType:
 
 
 def attention(types: Types, attrs: a.AttentionAttrs) -> TensorType:
-    """q [M, H * d]; k and v [N, H * d]; bias [H or 1, M or 1, N]."""
+    """q [M, H * d]; k and v [N, H * d]; bias [H or 1, M or 1, N], or a mask [1, N]."""
     q, k, v = (
         operand_shape(name, operand, 2, DType.F32) for name, operand in zip("qkv", types, strict=False)
     )
     need(k == v and q[1] == k[1], f"found q {q}, k {k}, v {v}, allowed (M, C), (N, C), (N, C)")
     divides(attrs.heads, q[1], "heads")
-    if len(types) == 4:
+    if attrs.mask_factor is not None:
+        mask = operand_shape("mask", types[3], 2, DType.F32) if len(types) == 4 else None
+        need(mask == (1, k[0]), f"found mask {mask}, allowed (1, {k[0]})")
+    elif len(types) == 4:
         attention_bias(operand_shape("bias", types[3], 3, DType.F32), attrs.heads, q[0], k[0])
     return _f32(q, types)
 

@@ -1,7 +1,7 @@
 """The kernels of attention, of one head or some whole ones: scores, softmax without the division, means of V.
 
 A bias on the scores is a small table of its stage where all queries of a head have the same; else its lines
-travel with the queries.
+travel with the queries. One that is computed, a mask, comes before the first of them.
 """
 
 from __future__ import annotations
@@ -175,6 +175,12 @@ def bias_of(op: Op) -> str | None:
     return op.inputs[4] if len(op.inputs) > 4 else None
 
 
+def mask_of(graph: Graph, op: Op) -> str | None:
+    """Return the bias, [1, 1, N], that is computed and not a constant, if an attention has one."""
+    bias = bias_of(op)
+    return None if bias in graph.constants else bias
+
+
 def softmax_of(op: Op) -> Kernel:
     """Return the kernel of the softmax."""
     return SOFTMAX if bias_of(op) is None else SOFTMAX_BIAS
@@ -211,7 +217,7 @@ def _numbers(graph: Graph, op: Op) -> Mapping[str, int]:
 
 def _tables(graph: Graph, op: Op) -> Mapping[str, Array]:
     tables = {"exp_table": graph.constants[op.inputs[3]]}
-    if bias_of(op) is not None and not _line_tables(graph, op):
+    if bias_of(op) in graph.constants and not _line_tables(graph, op):
         tables["bias"] = _bias_lines(graph, op)
     return tables
 
@@ -219,7 +225,7 @@ def _tables(graph: Graph, op: Op) -> Mapping[str, Array]:
 def _line_tables(graph: Graph, op: Op) -> tuple[str, ...]:
     """Return the bias if it has a line for each query."""
     bias = bias_of(op)
-    return (bias,) if bias is not None and graph.types[bias].shape[1] > 1 else ()
+    return (bias,) if bias is not None and bias in graph.constants and graph.types[bias].shape[1] > 1 else ()
 
 
 def _macs(graph: Graph, op: Op) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from tmc.backend_gap9.kernels.attention import NORM_BYTES
+from tmc.backend_gap9.kernels.attention import NORM_BYTES, mask_of
 from tmc.backend_gap9.kernels.table import form_of, record_of
 from tmc.backend_gap9.kernels.weight_rows import odd_pitch, word_up
 from tmc.backend_gap9.plan.plan import AttentionTiling, ColumnTiling, MoveTiling, RowTiling
@@ -170,16 +170,23 @@ def bias_line_bytes(staged: Staged, stage: GraphStage) -> int:
     return sum(line_pitch(staged.graph, table) for table in line_blocks(staged.graph, stage, stage.op))
 
 
+def mask_bytes(staged: Staged, stage: GraphStage) -> int:
+    """Return the bytes of the computed row that is added to all scores, 0 if there is none."""
+    mask = mask_of(staged.graph, stage.op)
+    return 0 if mask is None else staged.layouts[mask].row_bytes
+
+
 def attention_buffers(staged: Staged, stage: GraphStage, tiling: AttentionTiling) -> L1Needs:
     """Return every L1 buffer of an attention stage."""
     q, k = stage.op.inputs[:2]
     keys, width = staged.graph.types[k].shape[1:]
-    bias_bytes = bias_line_bytes(staged, stage)
+    bias_bytes, mask = bias_line_bytes(staged, stage), mask_bytes(staged, stage)
     rows = tiling.heads * tiling.rows
     scores = (rows - 1) * odd_pitch(keys * 2) + keys * 2
     return (
         L1Need("q", 2 * rows * staged.layouts[q].pitch_bytes, "input"),
         *((L1Need("bias", 2 * tiling.rows * bias_bytes, "input"),) if bias_bytes else ()),
+        *((L1Need("mask", mask, "fixed"),) if mask else ()),
         L1Need("kv", 2 * key_value_slot_bytes(staged, stage, tiling), "operand"),
         L1Need("scores", scores, "fixed"),
         L1Need("norm", rows * NORM_BYTES, "fixed"),

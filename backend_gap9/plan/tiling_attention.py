@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tmc.backend_gap9.kernels.attention import MOST_HEADS, SCORES, VALUES, bias_of, softmax_of
+from tmc.backend_gap9.kernels.attention import MOST_HEADS, SCORES, VALUES, bias_of, mask_of, softmax_of
 from tmc.backend_gap9.kernels.costs import call_cycles
 from tmc.backend_gap9.kernels.record import Kernel
-from tmc.backend_gap9.plan.l1_buffers import attention_buffers, bias_line_bytes, needed_bytes
+from tmc.backend_gap9.plan.l1_buffers import attention_buffers, bias_line_bytes, mask_bytes, needed_bytes
 from tmc.backend_gap9.plan.plan import AttentionTiling
 from tmc.backend_gap9.plan.stage_tiles import SmallestTiles, TiledStage
 from tmc.backend_gap9.plan.tile_problem import InputCost, RowChoice, StepCost, TileChoice, TileProblem
@@ -21,6 +21,7 @@ from tmc.backend_gap9.plan.tile_solution import solved
 from tmc.backend_gap9.plan.tiling_rows import CHANNEL_STEP, even_tiles, tile_sizes
 from tmc.backend_gap9.plan.tiling_solver import TileSolver
 from tmc.backend_gap9.program.expressions import tiles
+from tmc.backend_gap9.stages.pack import line_blocks
 from tmc.backend_gap9.stages.staged import GraphStage, Staged
 from tmc.backend_gap9.target.cost import dma_cycles
 from tmc.backend_gap9.target.target import Target
@@ -90,9 +91,12 @@ class AttentionTiles:
     def smallest_transfers(self) -> tuple[tuple[str, int], ...]:
         """Return every kind of transfer that the smallest tiling makes, by value, with its bytes."""
         tiling, (q, k, vt) = self.smallest_tiling(), self.stage.op.inputs[:3]
-        loaded = zip((q, *self.stage.op.inputs[4:]), self._line_bytes(), strict=False)
+        lines = line_blocks(self.staged.graph, self.stage, self.stage.op)
+        loaded = zip((q, *lines), self._line_bytes(), strict=True)
+        mask = mask_of(self.staged.graph, self.stage.op)
         return (
             *((name, tiling.rows * line_bytes) for name, line_bytes in loaded),
+            *(() if mask is None else ((mask, mask_bytes(self.staged, self.stage)),)),
             (k, tiling.keys * self._pitch(1)),
             (vt, tiling.channels * self._pitch(2)),
             (self.stage.op.output, tiling.rows * self.sizes[3]),
@@ -136,6 +140,8 @@ class AttentionTiles:
         loads = [[dma_cycles(target, count * each) for count in turns] for each in lines]
         stores = [dma_cycles(target, count * heads * width, count) for count in turns]
         tables = dma_cycles(target, self._tables_bytes())
+        mask = mask_bytes(self.staged, self.stage)
+        tables += dma_cycles(target, mask) if mask else 0
         fixed = needed_bytes(tuple(each for each in buffers if each.role == "fixed"))
         # An input has two buffers even where there is one turn: the schedule knows no other form.
         inputs = (

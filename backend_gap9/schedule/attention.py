@@ -4,7 +4,7 @@ Where a turn has several heads at once, "head" is a group of them below.
 
 Tiles of K and of V transposed stream through one double buffer `kv`: while one is used the next one travels,
 across the softmax and from one query tile to the next. Scores never leave L1. Lines of a bias come with the
-queries that they belong to.
+queries that they belong to, the row of a mask before all of them.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from tmc.backend_gap9.kernels.attention import (
     VALUES,
     bias_of,
     bias_pitch,
+    mask_of,
 )
 from tmc.backend_gap9.kernels.record import Kernel
 from tmc.backend_gap9.kernels.weight_rows import odd_pitch
-from tmc.backend_gap9.plan.l1_buffers import bias_line_bytes, key_value_slot_bytes
+from tmc.backend_gap9.plan.l1_buffers import bias_line_bytes, key_value_slot_bytes, mask_bytes
 from tmc.backend_gap9.plan.plan import AttentionTiling
 from tmc.backend_gap9.program.buffers import ValueShape
 from tmc.backend_gap9.program.expressions import Number, add, div, expr, mod, mul, tile_size, tiles
@@ -152,6 +153,14 @@ class _Attention:
         slot = Slot("bias", mod(turn, 2))
         return (load(slot, self.bias_tile(turn), at(block, mul(first, pitch)), mul(taken, pitch)),)
 
+    def load_mask(self) -> tuple[Dma, ...]:
+        """Start loading the computed row that is added to all scores, if there is one."""
+        mask = mask_of(self.context.graph, self.stage.op)
+        if mask is None:
+            return ()
+        size = Const(mask_bytes(self.context.staged, self.stage))
+        return (load(Slot("mask", Const(0)), at("mask"), rows_in_l2(self.context, mask, 0), size),)
+
     @property
     def bias_block(self) -> str | None:
         """The block of a bias with a line for each query."""
@@ -218,8 +227,10 @@ class _Attention:
                 self.stage,
                 self.load_q(Const(0)),
                 *self.load_bias(Const(0)),
+                *self.load_mask(),
                 self.load_k(0, 0, Const(0)),
             ),
+            *((wait("mask"),) if self.load_mask() else ()),
             *outer,
             *(wait("out", index) for index in range(min(2, turns))),
         )
@@ -346,6 +357,11 @@ class _Attention:
         }
         if bias_of(op) is None:
             return self.call(SOFTMAX, *operands, **numbers)
+        mask = mask_of(self.context.graph, op)
+        if mask is not None:
+            operands.append(operand("bias", at("mask"), part(mask, 0)))
+            numbers |= {"bias_rows": 1, "bias_pitch": mask_bytes(self.context.staged, self.stage)}
+            return self.call(SOFTMAX_BIAS, *operands, **numbers)
         block, pitch = self.bias_block, bias_pitch(self.sizes()[1])
         line = self.bias_line(head, mul(t, self.tiling.rows))
         operands.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isclose, prod
 
 import numpy as np
@@ -37,7 +37,8 @@ def fuse_attention(graph: Graph, declined: list[Declined] | None = None) -> Grap
     Groups of tokens that see each other alone (batches, windows, axes of a grid) become one attention over
     all tokens with a mask between groups.
     The operands become views [tokens, heads * d] of q, k^T and v, and the result a view of the attention.
-    Declined: masks that are computed, another softmax axis, heads of q, k and v that differ.
+    A mask [.., N] of keys that is an input, or that times a number plus a number, is an operand.
+    Declined: other masks that are computed, another softmax axis, heads of q, k and v that differ.
     Equal up to the float32 rounding of scale and bias.
     """
     builder = GraphBuilder.like(graph)
@@ -45,7 +46,7 @@ def fuse_attention(graph: Graph, declined: list[Declined] | None = None) -> Grap
     for op in graph.ops:
         if op.kind is OpKind.MATMUL and _skip_reshapes(op.inputs[0], graph, made, OpKind.SOFTMAX) is not None:
             match = _match(op, graph, made)
-            reason = match if isinstance(match, str) else _shapes_differ(match, graph)
+            reason = match if isinstance(match, str) else _left_alone(match, graph, tracer)
             if isinstance(match, _Match) and reason is None:
                 _emit(builder, match, op, tracer, graph)
                 continue
@@ -85,11 +86,21 @@ def _match(op: Op, graph: Graph, made: dict[str, Op]) -> _Match | str:
         below = made.get(value)
         if below is None:
             return "the scores are no matrix product"
-        step = read_step(below, graph, terms)
+        step = read_step(below, graph, terms, made)
         if isinstance(step, str):
             return step
         value, terms = step
     return _Match(product.inputs[0], product.inputs[1], op.inputs[1], terms)
+
+
+def _left_alone(match: _Match, graph: Graph, tracer: Tracer) -> str | None:
+    """Return why a match is no attention of ours."""
+    if match.terms.mask is not None:
+        if match.terms.bias is not None:
+            return "the scores have a constant bias beside the mask of an input"
+        if read_groups(graph, tracer, match.q, match.v).groups > 1:
+            return "the mask of an input is for several groups of tokens"
+    return _shapes_differ(match, graph)
 
 
 def _shapes_differ(match: _Match, graph: Graph) -> str | None:
@@ -119,7 +130,10 @@ def _emit(builder: GraphBuilder, match: _Match, op: Op, tracer: Tracer, graph: G
         bias = found.bias(bias, queries, keys)
     if bias is not None:
         operands.append(builder.constant(smallest_bias(bias), f"{op.output}.bias"))
-    attrs = AttentionAttrs(found.heads, snapped_scale(match.terms.scale, width))
+    attrs, mask = AttentionAttrs(found.heads, snapped_scale(match.terms.scale, width)), match.terms.mask
+    if mask is not None:
+        operands.append(builder.reshape(mask.value, (1, builder.type_of(operands[1]).shape[0]), op.loc))
+        attrs = replace(attrs, mask_factor=mask.factor, mask_offset=mask.offset)
     result = builder.op(OpKind.ATTENTION, operands, attrs, op.loc)
     if found.groups > 1:
         result = _rows_at(builder, result, queries, op.loc)

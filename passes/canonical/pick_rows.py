@@ -66,7 +66,8 @@ def _needs(op: Op, rows: Rows, graph: Graph) -> dict[str, Rows] | None:
         return _part(op, rows, graph)
     if op.kind is OpKind.ATTENTION:
         q, k, v = op.inputs[:3]
-        return {k: None, v: None, q: rows} if q not in (k, v) else None
+        masks = dict.fromkeys(name for name in op.inputs[3:] if name not in graph.constants)
+        return {**masks, k: None, v: None, q: rows} if q not in (k, v) else None
     if op.kind not in _ROW_BY_ROW and not isinstance(op.attrs, GatherAttrs | ConcatAttrs):
         return None
     computed = [name for name in op.inputs if name not in graph.constants]

@@ -10,6 +10,7 @@ from tmc.ir.ops import OPS
 from tmc.passes.canonical.explain import explain
 from tmc.passes.integer_ops.activation_table import ACTIVATIONS
 from tmc.passes.pipeline import Declined, NamedPass, Pass
+from tmc.passes.scales.value_roles import is_masked
 
 CANONICAL = (
     OpKind.RESHAPE,
@@ -70,7 +71,7 @@ def require_canonical(graph: Graph, passes: Sequence[Pass | NamedPass] = ()) -> 
 def _violation(op: Op, graph: Graph) -> str | None:
     if op.kind not in CANONICAL:
         return str(op.kind.value)
-    computed = _COMPUTED.get(op.kind, 1)
+    computed = _COMPUTED.get(op.kind, 1) + is_masked(op)
     operands = () if op.kind in _ANY else OPS[op.kind].operands
     for name, operand in zip(op.inputs, operands, strict=False):
         if (name in graph.constants) == (op.inputs.index(name) < computed):

@@ -1,14 +1,16 @@
-"""Read what stands between the product of Q and K and the softmax: factors, and a constant that is added."""
+"""Read what stands between the product of Q and K and the softmax: factors, and what is added."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
 
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.types import Array
+from tmc.passes.canonical.score_mask import ScoreMask, read_mask
 
 # A key of which e to the score is 0 in float32 and in any table, whatever the score was before.
 NEVER = -1e4
@@ -18,14 +20,15 @@ MASKED = -1e9
 
 @dataclass(frozen=True, slots=True)
 class ScoreTerms:
-    """softmax(scale * head_scale * q k^T + bias), as far as it was read upwards from the softmax.
+    """softmax(scale * head_scale * q k^T + bias + mask), as far as it was read upwards from the softmax.
 
-    bias [H, M, N] float64, None for none; head_scale [H], None where all are 1.
+    bias [H, M, N] float64, None for none; head_scale [H], None where all are 1. mask: of an input.
     """
 
     scale: float = 1.0
     head_scale: Array | None = None
     bias: Array | None = None
+    mask: ScoreMask | None = None
 
     def factor(self, heads: int) -> Array:
         """Return the factor of every head, [H, 1, 1]."""
@@ -33,7 +36,9 @@ class ScoreTerms:
         return (self.scale * each).reshape(heads, 1, 1)
 
 
-def read_step(op: Op, graph: Graph, terms: ScoreTerms) -> tuple[str, ScoreTerms] | str:
+def read_step(
+    op: Op, graph: Graph, terms: ScoreTerms, made: Mapping[str, Op]
+) -> tuple[str, ScoreTerms] | str:
     """Return the operand that op makes scores of, and the terms with what op does; or the reason why not."""
     shape = graph.types[op.output].shape
     if op.kind is OpKind.RESHAPE:
@@ -44,13 +49,27 @@ def read_step(op: Op, graph: Graph, terms: ScoreTerms) -> tuple[str, ScoreTerms]
         pairs.append((op.inputs[1], op.inputs[0]))
     for value, other in pairs:
         constant = graph.constants.get(other)
-        if constant is None or graph.types[value].shape != shape:
+        if graph.types[value].shape != shape:
+            continue
+        if constant is None:
+            masked = _masked(op, other, graph, terms, made)
+            if masked is not None:
+                return value, masked
             continue
         full = np.broadcast_to(constant, shape).reshape(prod(shape[:-2]), *shape[-2:]).astype(np.float64)
         changed = _changed(op.kind, full, terms)
         if changed is not None:
             return value, changed
     return f"the scores go through {op.kind.value}, {op.loc}"
+
+
+def _masked(op: Op, other: str, graph: Graph, terms: ScoreTerms, made: Mapping[str, Op]) -> ScoreTerms | None:
+    """Return the terms with the mask of an input added, None where op adds none, or another one."""
+    keys = graph.types[op.output].shape[-1]
+    if op.kind is not OpKind.ADD or terms.mask is not None or terms.head_scale is not None:
+        return None
+    mask = read_mask(other, keys, graph, made)
+    return None if mask is None else replace(terms, mask=mask.times(terms.scale))
 
 
 def _changed(kind: OpKind, constant: Array, terms: ScoreTerms) -> ScoreTerms | None:
@@ -61,7 +80,7 @@ def _changed(kind: OpKind, constant: Array, terms: ScoreTerms) -> ScoreTerms | N
         if (added == added[..., :1]).all():
             return terms
         bias = added if terms.bias is None else terms.bias + added
-        return ScoreTerms(terms.scale, terms.head_scale, bias)
+        return replace(terms, bias=bias)
     if kind not in (OpKind.MUL, OpKind.DIV):
         return None
     used = ~_dropped(constant, terms.bias)
@@ -72,9 +91,9 @@ def _changed(kind: OpKind, constant: Array, terms: ScoreTerms) -> ScoreTerms | N
     if kind is OpKind.DIV:
         factors = 1 / factors
     if (factors == factors[0]).all():
-        return ScoreTerms(terms.scale * float(factors[0]), terms.head_scale, terms.bias)
+        return replace(terms, scale=terms.scale * float(factors[0]))
     before = np.ones(len(factors)) if terms.head_scale is None else terms.head_scale
-    return ScoreTerms(terms.scale, before * factors, terms.bias)
+    return replace(terms, head_scale=before * factors)
 
 
 def _dropped(factor: Array, bias: Array | None) -> Array:

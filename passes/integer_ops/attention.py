@@ -8,7 +8,9 @@ import numpy as np
 
 from tmc.ir.errors import NoIntegerForm, QuantisationError
 from tmc.ir.integer.qattention import EXP_ENTRIES, QAttentionAttrs
-from tmc.ir.types import Array, Quant
+from tmc.ir.integer.qconvert import QConvertAttrs, ends_of_sums
+from tmc.ir.shapes import is_int32
+from tmc.ir.types import Array, DType, Quant
 from tmc.passes.recipe import DEFAULT, Recipe
 
 COSINE_BITS = 14
@@ -18,16 +20,23 @@ INT32 = 2**31
 MAX_SCORE = 2**15 - 1
 # With a bias down to -2 s - 1023, a score within +-s has to fit.
 MAX_BIASED_SCORE = (MAX_SCORE - (EXP_ENTRIES - 1)) // 3
+# Codes of a mask have 15 bits: with the lowest a key counts nothing beside one of 0, whatever their scores.
+MASK_LIMIT = 2**14
+MAX_MASKED_SCORE = (MASK_LIMIT - EXP_ENTRIES) // 2
 # Each key adds at most 255 * 128 to a sum of p v.
 MAX_KEYS = (INT32 - 1) // (255 * 128)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AttentionCodes:
-    """The constants of a qattention: exp_table u8 [H, 1024], the attributes, bias s16 [H or 1, M or 1, N]."""
+    """The constants of a qattention: exp_table u8 [H, 1024], the attributes, bias s16 [H or 1, M or 1, N].
+
+    steps: what one step of a score is, by head.
+    """
 
     exp_table: Array
     attrs: QAttentionAttrs
+    steps: tuple[float, ...]
     bias: Array | None = None
 
 
@@ -57,6 +66,8 @@ def quantise_attention(
     out_factor: tuple[int, int],
     recipe: Recipe = DEFAULT,
     bias: Array | None = None,
+    *,
+    masked: bool = False,
 ) -> AttentionCodes:
     """Return the constants of an integer attention with heads of `width` columns over `keys` rows of K and V.
 
@@ -64,6 +75,7 @@ def quantise_attention(
     at most 1 / score_steps of the recipe, but never so small that a score could leave int16, biased or not.
     exp_table[h][i] is 255 exp(-i step) rounded, and 0 in its last entry, which stands for everything beyond.
     out_factor: (out_multiplier, out_shift). bias: numbers [H or 1, M or 1, N], the largest of each row 0.
+    masked: a mask of 15 bits is added to the scores of all heads.
     Raises: QuantisationError for a scale that is not positive, or sizes whose sums could leave int32.
     """
     if not scale > 0:
@@ -74,14 +86,15 @@ def quantise_attention(
             f"found heads of {width} columns over {keys} keys, allowed fewer "
             f"than {INT32 // 2**14} columns and at most {MAX_KEYS} keys",
         )
-    smallest = smallest_score_shift(width, MAX_SCORE if bias is None else MAX_BIASED_SCORE)
+    largest = MAX_MASKED_SCORE if masked else MAX_SCORE if bias is None else MAX_BIASED_SCORE
+    smallest = smallest_score_shift(width, largest)
     shifts, steps, tables = [], [], []
     for q_scale, k_scale in zip(q.scale, k.scale, strict=True):
         shift = MAX_SCORE_SHIFT
         while shift > smallest and q_scale * k_scale * scale * 2.0**shift > 1 / recipe.score_steps:
             shift -= 1
         step = q_scale * k_scale * scale * 2.0**shift
-        if bias is not None and shift == MAX_SCORE_SHIFT:
+        if (masked or bias is not None) and shift == MAX_SCORE_SHIFT:
             # All scores are 0, or next to it, and say nothing: steps are as large as the bias needs.
             step = max(step, 1 / recipe.score_steps)
         exact = 255 * np.exp(-step * np.arange(EXP_ENTRIES))
@@ -93,9 +106,31 @@ def quantise_attention(
     normalised = recipe.softmax_division == "first"
     attrs = QAttentionAttrs(len(q.scale), tuple(shifts), *out_factor, normalised)
     if bias is None:
-        return AttentionCodes(np.stack(tables), attrs)
+        return AttentionCodes(np.stack(tables), attrs, tuple(steps))
     reach = max(_largest_score(width, shift) for shift in shifts)
-    return AttentionCodes(np.stack(tables), attrs, bias_codes(bias, np.array(steps), reach))
+    return AttentionCodes(np.stack(tables), attrs, tuple(steps), bias_codes(bias, np.array(steps), reach))
+
+
+def quantise_mask(where: str, x: Quant, factor: float, offset: float, step: float) -> QConvertAttrs:
+    """Return the attributes that make int16 codes of factor x + offset, in steps of the scores, of int16 x.
+
+    What is further from 0 than codes reach saturates, so that numbers as -1e9 are made smaller before: the
+    offset to four times what a code can be. The shift is the largest that int32 has room for.
+    Raises: QuantisationError for a factor that no multiplier can be.
+    """
+    less = min(1.0, 4 * MASK_LIMIT * step / abs(offset)) if offset else 1.0
+    ratio, constant = less * factor * x.scale[0] / step, less * offset / step
+    for shift in range(MAX_SCORE_SHIFT, -1, -1):
+        half = (1 << shift) >> 1
+        attrs = QConvertAttrs(round(ratio * 2**shift), round(constant * 2**shift) + half, shift, "s16")
+        if is_int32(*ends_of_sums(attrs, DType.S16)):
+            return attrs
+    raise QuantisationError(
+        where,
+        f"found a mask that is multiplied by {factor:g}: {ratio:.3g} steps of a score for a step of it, "
+        "allowed fewer than 2^16",
+        "calibrate with masks as the network gets them: 1 for what counts, 0 for what does not",
+    )
 
 
 def bias_codes(bias: Array, steps: Array, reach: int) -> Array:

@@ -14,7 +14,7 @@ from tmc.passes.calibrate.calibrate import Ranges
 from tmc.passes.recipe import CHOICES, Recipe
 from tmc.passes.scales.linear_room import readers_through_views
 from tmc.passes.scales.residual_scales import STREAM, residual_scales, segments
-from tmc.passes.scales.value_roles import SAME_AS_OPERAND, Role
+from tmc.passes.scales.value_roles import SAME_AS_OPERAND, Role, is_masked
 
 # Coarser steps may add this share of the noise that the rounding of a norm's result to int8 makes anyway.
 ALLOWED_NOISE = 1 / 4
@@ -89,7 +89,7 @@ def _norms(graph: Graph, ranges: Ranges, roles: Mapping[str, Role]) -> list[_Nor
                 heard.add(segment[op.output])
             elif op.kind is OpKind.LAYERNORM:
                 heard.add(segment[op.inputs[0]])
-            else:
+            elif not is_masked(op):
                 return []
     norms = list(_each(graph, ranges, roles, segment, gains))
     return norms if heard <= {segment[norm.operand] for norm in norms} else []

@@ -23,7 +23,7 @@ from tmc.passes.scales.linear_room import fits_int32, readers_through_views
 from tmc.passes.scales.narrow_inputs import narrow_inputs
 from tmc.passes.scales.residual_scales import residual_scales
 from tmc.passes.scales.search_range import search_range
-from tmc.passes.scales.value_roles import SAME_AS_OPERAND, Role, value_roles
+from tmc.passes.scales.value_roles import SAME_AS_OPERAND, Role, is_masked, value_roles
 
 # Bits below the int8 step that Q and K keep until they are rotated.
 ROTATION_BITS = 6
@@ -105,11 +105,13 @@ def choose_scales(
             scale, zero_point = search_range(found, not recipe.zero_points, method, recipe.unseen_margin)
             quants[op.output] = Quant((scale,), zero_point)
         elif role is Role.QUERY_KEY:
-            heads = _heads(op, readers_through_views(readers, op.output))
+            through = readers_through_views(readers, op.output)
+            heads = _heads(op, through)
             width = len(found.column_low) // heads
             parts = [found.columns(head * width, (head + 1) * width) for head in range(heads)]
-            # One table clips all heads where saturation does not.
+            # One table clips all heads where saturation does not; one mask is added to the scores of all.
             alike = any(_is_one_sided(graph, reader) for reader in readers[op.output])
+            alike = alike or any(map(is_masked, through))
             parts = parts if recipe.scales_per_head and not alike else [found] * heads
             scales = tuple(symmetric(part, recipe.query_key_range) for part in parts)
             quants[op.output] = Quant(scales, per="head")

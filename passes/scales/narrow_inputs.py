@@ -7,7 +7,7 @@ from math import prod
 
 from tmc.ir.graph import Graph, Op, OpKind, uses, values_through
 from tmc.passes.recipe import Recipe
-from tmc.passes.scales.value_roles import READS, Role
+from tmc.passes.scales.value_roles import READS, Role, is_masked
 
 NARROW_BITS = 8
 WORD_BYTES = 4  # nothing lies between the rows of what the caller gives, and kernels read words
@@ -37,7 +37,7 @@ def _takes_int8(graph: Graph, op: Op, value: str) -> bool:
     """Tell whether an op reads a value as int8: rows of words, and no bias for each group of rows."""
     if op.kind is OpKind.RESHAPE:
         return True
-    if op.kind is OpKind.ADD:
+    if op.kind is OpKind.ADD or (is_masked(op) and value == op.inputs[3]):
         return False
     shape = graph.types[value].shape
     if shape[-1] % WORD_BYTES and prod(shape) > shape[-1]:

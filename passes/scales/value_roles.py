@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeAlias
 
-from tmc.ir.attrs import ConvertAttrs
+from tmc.ir.attrs import AttentionAttrs, ConvertAttrs
 from tmc.ir.errors import NoIntegerForm
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses, values_through
 from tmc.passes.integer_ops.activation_table import ACTIVATIONS
@@ -219,6 +219,11 @@ def _widened(op: Op, role: Role) -> Role:
     )
 
 
+def is_masked(op: Op) -> bool:
+    """Tell whether an op is an attention with the mask of an input."""
+    return isinstance(op.attrs, AttentionAttrs) and op.attrs.mask_factor is not None
+
+
 def _reads(graph: Graph, op: Op, role: Role, sums: Sums) -> tuple[frozenset[Role], ...]:
     """Return what an op with a result of this role reads at each of its computed operands."""
     if op.kind in _SUMS:
@@ -227,6 +232,8 @@ def _reads(graph: Graph, op: Op, role: Role, sums: Sums) -> tuple[frozenset[Role
         return (_INT8 if role is Role.ACTIVATION else _STORED,) * 2
     if op.kind is OpKind.LINEAR and role in _OF_INT8:
         return (_INT8,)
+    if is_masked(op):
+        return (*READS[op.kind], frozenset({Role.INPUT}))
     weight = graph.constants.get(op.inputs[1]) if op.kind is OpKind.LINEAR else None
     if weight is not None and not takes_int16(weight, last=role is Role.LOGITS):
         return (_STORED - {Role.RESIDUAL},)  # an input or a mean has fewer bits where that makes room

@@ -227,6 +227,12 @@ def test_attention_head_by_head(shape: tuple[int, ...] | None) -> None:
     assert_close(evaluate(K.ATTENTION, [q, k, v, *bias], a.AttentionAttrs(3, 0.5)), expected)
 
 
+def test_attention_with_a_mask_is_one_with_its_bias() -> None:
+    q, k, v, mask = normal(5, 12), normal(7, 12), normal(12, 7).T, normal(1, 7)
+    plain = evaluate(K.ATTENTION, [q, k, v, (3 * mask - 2)[None]], a.AttentionAttrs(3, 0.5))
+    assert_close(evaluate(K.ATTENTION, [q, k, v, mask], a.AttentionAttrs(3, 0.5, 3.0, -2.0)), plain)
+
+
 def test_mean_rows() -> None:
     x = normal(6, 4)
     expected = np.stack([x[0:3].astype(np.float64).mean(axis=0), x[3:6].astype(np.float64).mean(axis=0)])

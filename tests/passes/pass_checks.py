@@ -34,6 +34,12 @@ def graph_of(
     builder = GraphBuilder("g", {"x": TensorType(DType.F32, tuple(x))}, outputs)
     for name, array in (constants or {}).items():
         builder.constant(np.asarray(array, dtype=np.float32), name)
+    add_lines(builder, lines)
+    return builder.graph()
+
+
+def add_lines(builder: GraphBuilder, lines: str) -> None:
+    """Add ops to a graph, one on each line."""
     for line in filter(None, map(str.strip, lines.splitlines())):
         match = _LINE.fullmatch(line)
         assert match, line
@@ -43,7 +49,6 @@ def graph_of(
         fields = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
         operands = match[3].replace(" ", "").split(",")
         builder.op(kind, operands, OPS[kind].attrs(**fields), f"/{match[1]}", match[1])
-    return builder.graph()
 
 
 def same_numbers(before: Graph, run: Callable[[Graph], Graph], tolerance: float = 0.0) -> Graph:

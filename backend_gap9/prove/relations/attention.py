@@ -76,7 +76,12 @@ def relate_softmax_bias(call: CheckedCall, graph: Graph) -> Wanted:
     wanted = _softmax(call, graph)
     if len(call.op.inputs) != 5:
         raise ValueError(f"found kernel {call.kernel}, allowed one for scores without a bias")
-    bias = graph.constants[call.op.inputs[4]]
+    bias = graph.constants.get(call.op.inputs[4])
+    if bias is None:  # a computed row, of all heads and queries
+        if graph.types[call.op.inputs[4]].shape[:2] != (1, 1):
+            raise ValueError(f"found %{call.op.inputs[4]} as a bias, allowed a computed row for all queries")
+        values = {**wanted.values, "bias": (call.op.inputs[4], 0, 0)}
+        return Wanted(values, wanted.constants, {**wanted.numbers, "bias_rows": 1})
     rows_total, rows = graph.types[call.op.inputs[0]].shape[1], call.arguments["rows"]
     head, first = divmod(call.claim("p").row, rows_total)
     of_head = bias[head if bias.shape[0] > 1 else 0]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.passes.pass_checks import body, graph_of, normal, same_numbers
+from tests.passes.pass_checks import add_lines, body, graph_of, normal, same_numbers
 from tmc.ir.attrs import AttentionAttrs
-from tmc.ir.graph import OpKind
+from tmc.ir.build import GraphBuilder
+from tmc.ir.graph import Graph, OpKind
+from tmc.ir.types import DType, TensorType
 from tmc.passes.canonical.fuse_attention import fuse_attention, snapped_scale
 from tmc.passes.canonical.gather_heads import gather_heads
 from tmc.passes.pipeline import Declined
@@ -170,3 +172,73 @@ def test_heads_that_are_not_gathered(middle: str, reason: str) -> None:
     graph = graph_of(heads_of(middle), (3, 8), {"two": 2.0, "row": normal(4)})
     same_numbers(graph, lambda g: gather_heads(g, declined), 1e-6)
     assert any(reason in item.reason for item in declined), declined
+
+
+MASK_STEPS = {
+    "one": 1.0,
+    "lowest": -1e4,
+    "row": np.array([0.0, 0.0, -2.0]),
+    "k": normal(2, 4, 3),
+    "v": normal(2, 3, 4),
+    "two": 2.0,
+    "zero": 0.0,
+}
+
+
+def masked_graph(text: str, mask: tuple[int, ...] = (1, 3)) -> Graph:
+    """Return an attention over x [2, 3, 4] with an input m besides; `text` makes p of the scores s and m."""
+    types = {"x": TensorType(DType.F32, (2, 3, 4)), "m": TensorType(DType.F32, mask)}
+    builder = GraphBuilder("g", types, ("y",))
+    for name, array in MASK_STEPS.items():
+        builder.constant(np.asarray(array, dtype=np.float32), name)
+    add_lines(builder, f"s = matmul(x, k)\n {text}\n p = softmax(a) {{axis=2}}\n{END}")
+    return builder.graph()
+
+
+@pytest.mark.parametrize(
+    ("text", "factor", "offset"),
+    [
+        ("a = add(s, m)", 1.0, 0.0),
+        ("b = sub(one, m)\n c = mul(b, lowest)\n a = add(s, c)", 1e4, -1e4),
+        ("b = sub(m, one)\n c = div(b, two)\n a = add(c, s)", 0.5, -0.5),
+        ("b = add(m, one)\n c = mul(two, b)\n d = add(s, c)\n a = div(d, two)", 1.0, 1.0),
+        (
+            "b = reshape(m) {shape=(1, 1, 3)}\n c = expand(b) {shape=(2, 3, 3)}\n d = sub(one, c)\n"
+            " e = mul(d, lowest)\n a = add(s, e)",
+            1e4,
+            -1e4,
+        ),
+    ],
+)
+def test_a_mask_that_is_an_input_is_an_operand(text: str, factor: float, offset: float) -> None:
+    after = same_numbers(masked_graph(text), fuse_attention, 1e-5)
+    (op,) = (op for op in after.ops if isinstance(op.attrs, AttentionAttrs))
+    assert isinstance(op.attrs, AttentionAttrs)
+    assert (op.attrs.mask_factor, op.attrs.mask_offset) == pytest.approx((factor, offset))
+    assert after.types[op.inputs[3]].shape == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("b = tanh(m)\n a = add(s, b)", "through add, /a"),
+        ("b = mul(m, m)\n a = add(s, b)", "through add, /a"),
+        ("b = mul(m, row)\n a = add(s, b)", "through add, /a"),
+        ("b = mul(m, zero)\n a = add(s, b)", "through add, /a"),
+        ("b = div(one, m)\n a = add(s, b)", "through add, /a"),
+        ("a = sub(s, m)", "through sub, /a"),
+        ("b = add(s, m)\n a = add(b, m)", "through add, /b"),
+        ("b = add(s, row)\n a = add(b, m)", "a constant bias beside the mask of an input"),
+    ],
+)
+def test_masks_that_are_no_operand(text: str, reason: str) -> None:
+    declined: list[Declined] = []
+    graph = masked_graph(text)
+    assert body(fuse_attention(graph, declined)) == body(graph)
+    assert reason in declined[0].reason
+
+
+def test_a_mask_for_each_query_is_no_operand() -> None:
+    declined: list[Declined] = []
+    fuse_attention(masked_graph("a = add(s, m)", (3, 3)), declined)
+    assert "through add, /a" in declined[0].reason

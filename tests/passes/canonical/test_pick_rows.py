@@ -165,3 +165,14 @@ def test_last_block_before_a_read_out_of_one_token() -> None:
     assert rows[OpKind.ATTENTION] == [6, 1] and rows[OpKind.GELU] == [6, 1]
     # Of the second block only keys and values are computed for all tokens.
     assert sorted(rows[OpKind.LINEAR]) == [1] * 5 + [6] * 8
+
+
+def test_the_mask_of_an_input_stays_whole() -> None:
+    text = (
+        "m = reshape(x) {shape=(1, 24)}\n m6 = slice(m) {starts=(0, 0), ends=(1, 6), steps=(1, 1)}\n"
+        "q = linear(x, w, b)\n k = linear(x, w, row)\n v = linear(x, w, token)\n"
+        "a = attention(q, k, v, m6) {heads=2, scale=0.5, mask_factor=3.0, mask_offset=-3.0}\n"
+    )
+    after = same_numbers(graph_of(text + LAST.format("a"), (6, 4), CONSTANTS), pick_rows, 1e-6)
+    (op,) = (op for op in after.ops if op.kind is OpKind.ATTENTION)
+    assert [after.types[name].shape for name in op.inputs] == [(1, 4), (6, 4), (6, 4), (1, 6)]

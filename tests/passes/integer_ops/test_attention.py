@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,12 +9,14 @@ from hypothesis import strategies as st
 
 from tmc.ir.errors import QuantisationError
 from tmc.ir.integer.qattention import QAttentionAttrs, qattention
+from tmc.ir.integer.qconvert import qconvert
 from tmc.ir.integer.qrope import QRopeAttrs, qrope
 from tmc.ir.types import Quant
 from tmc.passes.integer_ops.attention import (
     MAX_BIASED_SCORE,
     MAX_SCORE_SHIFT,
     quantise_attention,
+    quantise_mask,
     rotation_table,
     smallest_score_shift,
 )
@@ -180,3 +184,42 @@ def test_out_factor_is_a_15_bit_multiplier(value: float, ratio: float) -> None:
     assert 1 <= multiplier < 2**15 and 0 <= shift <= 23
     if 2**-8 < ratio < 2**15:
         assert ratio * (1 - 2**-14) <= multiplier / 2**shift <= ratio * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("factor", "offset"), [(1e4, -1e4), (3.4e38, -3.4e38), (30.0, -30.0), (1.5, 0.0), (-2.0, 1.0)]
+)
+@pytest.mark.parametrize("room", [1, 8])
+def test_codes_of_a_mask(factor: float, offset: float, room: int) -> None:
+    """0 and 1 give what they add in steps of the scores, as far as codes reach; what counts adds nearly 0."""
+    step, x = 1 / 60, Quant((room / 32767,))
+    attrs = quantise_mask("/attn", x, factor, offset, step)
+    given = np.array([[0.0, 0.25, 1.0]])
+    codes = qconvert(np.rint(given / x.scale[0]).astype(np.int16), attrs)
+    added = np.clip((factor * given + offset) / step, -(2**14), 2**14 - 1)
+    found = np.clip(codes, -(2**14), 2**14 - 1)
+    assert np.abs(found - added).max() <= (1 + abs(factor) * x.scale[0] / step if factor < 1e3 else 16)
+
+
+def test_a_mask_beyond_all_multipliers() -> None:
+    with pytest.raises(
+        QuantisationError, match=r"^/attn: found a mask that is multiplied by 1e\+09: 1.83e\+06 "
+    ):
+        quantise_mask("/attn", Quant((1 / 32767,)), 1e9, 0.0, 1 / 60)
+
+
+def test_scores_leave_room_for_a_mask() -> None:
+    """With the lowest code of a mask a key counts nothing beside one without, whatever their scores."""
+    width, heads = 64, 2
+    q, k = Quant((0.5, 0.5), per="head"), Quant((0.5, 0.5), per="head")
+    codes = quantise_attention("/attn", q, k, 0.125, width, 3, (1, 0), masked=True)
+    assert len(set(codes.steps)) == 1
+    extreme = np.full((heads, 1, width), -128, dtype=np.int8)
+    keys = np.stack([np.full((2, width), 127), np.full((2, width), -128)], axis=1).astype(np.int8)
+    mask = np.array([[[0, -(2**14)]]], dtype=np.int16)
+    values = np.stack([np.full(heads * width, 50), np.full(heads * width, -50)], axis=1).astype(np.int8)
+    attrs = replace(codes.attrs, out_multiplier=2**14, out_shift=14)
+    found = qattention(extreme, keys, values, codes.exp_table, attrs, mask)
+    assert (found == 50).all()
+    highest = np.full((1, 1, 2), 2**14 - 1, dtype=np.int16)
+    qattention(extreme, keys, values, codes.exp_table, attrs, highest)  # asserts that scores fit int16

@@ -1,0 +1,84 @@
+"""Blocks of attention whose keys an input masks, as ONNX in the ways in which exporters write masks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.networks.attention_models import Writer
+from tests.networks.onnx_files import write
+
+MaskForm = Literal["ones and zeros", "lowest of float", "before the scale", "expanded", "added", "soft"]
+HEADS, WIDTH, DEPTH = 4, 8, 20
+
+
+def write_masked(path: Path, form: MaskForm, tokens: int, layers: int = 1) -> Path:
+    """Write x [1, tokens, 20], mask [1, tokens] to y [1, 3], and 24 windows of different length beside it."""
+    noise, w = np.random.default_rng(3), Writer()
+    columns = HEADS * WIDTH
+
+    def linear(x: str, depth: int, width: int, gain: float = 1.0) -> str:
+        weight = noise.standard_normal((depth, width)) * gain / depth**0.5
+        product = w.add("MatMul", f"{x} {w.const(weight.astype(np.float32))}")
+        return w.add("Add", f"{product} {w.const(noise.normal(0, 0.2, width).astype(np.float32))}")
+
+    def norm(x: str) -> str:
+        gamma = np.exp(noise.normal(0, 0.3, columns)).astype(np.float32)
+        beta = noise.normal(0, 0.2, columns).astype(np.float32)
+        return w.add("LayerNormalization", f"{x} {w.const(gamma)} {w.const(beta)}")
+
+    def heads(x: str) -> str:
+        split = w.add("Reshape", f"{x} {w.ints(1, tokens, HEADS, WIDTH)}")
+        return w.add("Transpose", split, perm=[0, 2, 1, 3])
+
+    stream = linear("x", DEPTH, columns)
+    for _ in range(layers):
+        normed = norm(stream)
+        q, k, v = (heads(linear(normed, columns, columns, gain)) for gain in (0.7, 0.7, 1.0))
+        scores = w.add("MatMul", f"{q} {w.add('Transpose', k, perm=[0, 1, 3, 2])}")
+        p = w.add("Softmax", _masked(w, scores, form, tokens), axis=-1)
+        mixed = w.add("Transpose", w.add("MatMul", f"{p} {v}"), perm=[0, 2, 1, 3])
+        merged = w.add("Reshape", f"{mixed} {w.ints(1, tokens, columns)}")
+        stream = w.add("Add", f"{stream} {linear(merged, columns, columns)}")
+    pooled = w.add("ReduceMean", f"{norm(stream)} {w.ints(1)}", keepdims=0)
+    weight = noise.standard_normal((columns, 3)) / columns**0.5
+    w.add("MatMul", f"{pooled} {w.const(weight.astype(np.float32))}", "y")
+    inputs = {"x": (1, tokens, DEPTH), "mask": (1, tokens)}
+    model = write(path, w.nodes, inputs, constants=w.constants, opset=18)
+    np.savez(path.with_suffix(".calibration.npz"), **masked_windows(form, tokens, 24, seed=0))
+    return model
+
+
+def masked_windows(form: MaskForm, tokens: int, count: int, seed: int) -> dict[str, NDArray[np.float32]]:
+    """Return windows and masks of both inputs: at least half of the tokens count."""
+    noise = np.random.default_rng(seed)
+    x = noise.standard_normal((count, 1, tokens, DEPTH)).astype(np.float32)
+    length = noise.integers(tokens // 2, tokens + 1, (count, 1, 1))
+    counts = np.arange(tokens) < length
+    if form == "added":
+        return {"x": x, "mask": np.where(counts, 0, -10_000).astype(np.float32)}
+    if form == "soft":
+        return {"x": x, "mask": noise.uniform(0, 1, (count, 1, tokens)).astype(np.float32)}
+    return {"x": x, "mask": counts.astype(np.float32)}
+
+
+def _masked(w: Writer, scores: str, form: MaskForm, tokens: int) -> str:
+    """Return scaled and masked scores."""
+    one, root = w.const(np.float32(1)), w.const(np.float32(WIDTH**0.5))
+    row = w.add("Unsqueeze", f"mask {w.ints(1, 2)}")
+    if form == "soft":
+        added = w.add("Mul", f"{row} {w.const(np.float32(2.5))}")
+        return w.add("Add", f"{w.add('Div', f'{scores} {root}')} {added}")
+    if form == "added":
+        return w.add("Add", f"{w.add('Div', f'{scores} {root}')} {row}")
+    away = w.add("Sub", f"{one} {row}")
+    if form == "expanded":
+        away = w.add("Sub", f"{one} {w.add('Expand', f'{row} {w.ints(1, 1, tokens, tokens)}')}")
+    lowest = np.float32(-3.4e38 if form == "lowest of float" else -10_000)
+    added = w.add("Mul", f"{away} {w.const(lowest)}")
+    if form == "before the scale":
+        return w.add("Div", f"{w.add('Add', f'{added} {scores}')} {root}")
+    return w.add("Add", f"{w.add('Div', f'{scores} {root}')} {added}")
