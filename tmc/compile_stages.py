@@ -9,6 +9,7 @@ from functools import partial
 from tmc.backend_gap9.plan.planning import make_plan
 from tmc.backend_gap9.schedule.schedule import build_program
 from tmc.backend_gap9.stages.cut_linears import cut_linears
+from tmc.backend_gap9.stages.offload import offload
 from tmc.backend_gap9.stages.stage_graph import stage_graph
 from tmc.frontend.onnx_import import load_model
 from tmc.passes.accuracy.accuracy import accuracy
@@ -50,6 +51,7 @@ def compile_stages(canonicalise: Sequence[Pass | NamedPass] = CANONICALISE) -> t
         CompileStage("pad_rows", pad_rows),
         CompileStage("accuracy", accuracy),
         CompileStage("cut_linears", cut_linears, planned=True),
+        CompileStage("offload", offload, planned=True),
         CompileStage("stages", stage_graph, is_pass=False, planned=True),
         CompileStage("plan", make_plan, is_pass=False, planned=True),
         CompileStage("program", build_program, is_pass=False, planned=True),

@@ -32,6 +32,7 @@ from tmc.backend_gap9.prove.check_plan import check_plan
 from tmc.backend_gap9.prove.check_program import CheckReport, check_program
 from tmc.backend_gap9.schedule.schedule import build_program
 from tmc.backend_gap9.stages.cut_linears import cut_linears
+from tmc.backend_gap9.stages.offload import offload
 from tmc.backend_gap9.stages.stage_graph import stage_graph
 from tmc.backend_gap9.stages.staged import Staged
 from tmc.backend_gap9.target.target import Target
@@ -157,6 +158,8 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     watch.stage("plan tiles and memories")
     integer = cut_linears(integer, options.target)
     done("cut_linears", integer)
+    integer = offload(integer, options.target)
+    done("offload", integer)
     staged = stage_graph(integer, options.target)
     done("stages", staged)
     plan = make_plan(staged, options.target, resident_weights=options.resident_weights)

@@ -10,8 +10,9 @@ from tmc.backend_gap9.emit.captions import Captions
 from tmc.backend_gap9.emit.names import Names, c_string, comment_lines, filled, traced_ops
 from tmc.backend_gap9.emit.stages import Offset, StageText, init_text, offsets_of, stage_texts
 from tmc.backend_gap9.emit.statements import takes_smaller
+from tmc.backend_gap9.kernels.table import KERNELS
 from tmc.backend_gap9.program.buffers import value_shape
-from tmc.backend_gap9.program.program import Program
+from tmc.backend_gap9.program.program import Program, calls
 from tmc.ir.graph import Graph
 
 
@@ -37,6 +38,7 @@ class NetworkText:
     value_numbers: tuple[str, ...]
     values: tuple[TracedValue, ...]
     takes_smaller: bool
+    on_ne16: bool
     init: tuple[StageText, ...]
     stages: tuple[StageText, ...]
     entry: tuple[str, ...]
@@ -64,6 +66,11 @@ def network_text(
             for shape in (value_shape(graph.types[op.output]),)
         ),
         takes_smaller=any(takes_smaller(stage.body) for stage in program.stages),
+        on_ne16=any(
+            "ne16" in KERNELS[call.kernel].stack_bytes
+            for stage in program.stages
+            for call in calls(stage.body)
+        ),
         init=init_text(program, names),
         stages=stages,
         entry=tuple(f"{names.network}_{stage.name}" for stage in program.stages),

@@ -18,9 +18,11 @@ from tmc.ir.types import DType
 
 @dataclass(frozen=True, slots=True)
 class ConvertCosts:
-    """Per element."""
+    """Per element; unsigned_: of codes + 128, per element and per row."""
 
     element_cycles: float
+    unsigned_cycles: float
+    unsigned_row_cycles: float
 
 
 def _core_cycles(target: Target, a: Arguments) -> float:
@@ -47,7 +49,7 @@ def _kernel(x: DType, y: DType) -> Kernel:
 
 
 # By the types of operand and result.
-_CHOICES: Mapping[tuple[DType, DType], Kernel] = {
+_CHOICES: dict[tuple[DType, DType], Kernel] = {
     (x, y): _kernel(x, y) for x in (DType.S8, DType.S16) for y in (DType.S8, DType.S16)
 }
 
@@ -64,6 +66,23 @@ def _attrs(op: Op) -> QConvertAttrs:
     assert isinstance(op.attrs, QConvertAttrs)
     return op.attrs
 
+
+def _unsigned_cycles(target: Target, a: Arguments) -> float:
+    costs = costs_of(target, "convert", ConvertCosts)
+    return share(target, a["rows"]) * (a["channels"] * costs.unsigned_cycles + costs.unsigned_row_cycles)
+
+
+# What an accelerator reads: nothing to choose, and words at a time.
+_TO_UNSIGNED = Kernel(
+    "tmc_convert_s8u8",
+    "tmc_offset_args",
+    (rows_of("x", ROWS, CHANNELS, Var("x_pitch")), result(ROWS, CHANNELS)),
+    ("rows", "channels", "x_pitch", "y_pitch"),
+    frozenset(),
+    {"scalar": 48, "xpulp": 48},
+    _unsigned_cycles,
+)
+_CHOICES[DType.S8, DType.U8] = _TO_UNSIGNED
 
 CONVERT = KernelRecord(
     OpKind.QCONVERT,

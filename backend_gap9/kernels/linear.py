@@ -1,4 +1,4 @@
-"""Kernels of a linear: int8 weights times int8 or int16 rows, requantised, added or left wide."""
+"""Kernels of a linear: int8 weights times int8, uint8 or int16 rows, requantised, added or left wide."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Literal
 
 from tmc.backend_gap9.kernels.costs import BlockCosts, costs_of, share
 from tmc.backend_gap9.kernels.grid import SPLIT, GridPart, grid_parts
+from tmc.backend_gap9.kernels.ne16 import JobCosts, ne16_kernel, ne16_tables, packed_bits, packed_pitch
 from tmc.backend_gap9.kernels.operands import (
     CHANNELS,
     ROWS,
@@ -70,7 +71,7 @@ class LinearCosts:
 
     call_cycles: of a call besides its chains, and what every call has; long_code_cycles: of the first in a
     stage, whose chains are much code. single, single_wide: one output of
-    int8 and of int16 rows, of a channel that fills no block.
+    int8 and of int16 rows, of a channel that fills no block. ne16: on the accelerator.
     """
 
     rows: ChainCosts
@@ -78,6 +79,7 @@ class LinearCosts:
     grouped: ChainCosts
     single: BlockCosts
     single_wide: BlockCosts
+    ne16: JobCosts
     call_cycles: float
     long_code_cycles: float
     table_cycles: float
@@ -171,7 +173,11 @@ class _Variant:
         )
 
 
-_S8, _S16, _S32 = DType.S8, DType.S16, DType.S32
+def _job_costs(target: Target) -> JobCosts:
+    return costs_of(target, "linear", LinearCosts).ne16
+
+
+_S8, _U8, _S16, _S32 = DType.S8, DType.U8, DType.S16, DType.S32
 # By element types of x and y, table, residual, transposed.
 _CHOICES: Mapping[tuple[DType, DType, bool, bool, bool], Kernel] = {
     (_S8, _S8, False, False, False): _Variant(_S8, _S8).kernel("tmc_linear_s8s8s8", scalar=32, xpulp=224),
@@ -195,6 +201,7 @@ _CHOICES: Mapping[tuple[DType, DType, bool, bool, bool], Kernel] = {
     (_S16, _S32, False, False, False): _Variant(_S16, _S32, "single_wide").kernel(
         "tmc_linear_s16s8s32", scalar=32, xpulp=80
     ),
+    (_U8, _S8, False, False, False): ne16_kernel("tmc_linear_u8s8s8", _job_costs, scalar=80, ne16=96),
 }
 
 
@@ -220,6 +227,11 @@ def _is_grouped(graph: Graph, op: Op) -> bool:
     return all(graph.types[name].dtype is DType.S16 for name in (op.inputs[0], op.output))
 
 
+def _is_on_ne16(graph: Graph, op: Op) -> bool:
+    """Tell whether the accelerator computes a linear: it alone takes unsigned rows."""
+    return graph.types[op.inputs[0]].dtype is DType.U8
+
+
 def _numbers(graph: Graph, op: Op) -> Mapping[str, int]:
     assert isinstance(op.attrs, QLinearAttrs)
     channels, depth = graph.types[op.inputs[1]].shape
@@ -227,10 +239,11 @@ def _numbers(graph: Graph, op: Op) -> Mapping[str, int]:
     group_rows = graph.types[op.inputs[0]].shape[0] // graph.types[op.inputs[3]].shape[0]
     grouped = _is_grouped(graph, op)
     heads = {HEAD_CHANNELS: channels // op.attrs.heads} if op.attrs.layout == "heads" else {}
+    pitch = weight_pitch(2 * depth, bias=False) if grouped else weight_pitch(depth)
     return {
         **heads,
         "depth": depth,
-        "weight_pitch": weight_pitch(2 * depth, bias=False) if grouped else weight_pitch(depth),
+        "weight_pitch": packed_pitch(depth) if _is_on_ne16(graph, op) else pitch,
         "shift": op.attrs.shift,
         "group_rows": group_rows,
         "bias_channels": channels,
@@ -239,6 +252,8 @@ def _numbers(graph: Graph, op: Op) -> Mapping[str, int]:
 
 def _tables(graph: Graph, op: Op) -> Mapping[str, Array]:
     assert isinstance(op.attrs, QLinearAttrs)
+    if _is_on_ne16(graph, op):
+        return ne16_tables(graph.constants[op.inputs[2]], graph.constants[op.inputs[3]][0])
     bias = {"bias": graph.constants[op.inputs[3]]} if _is_grouped(graph, op) else {}
     table = {"table": graph.constants[op.inputs[4]]} if op.attrs.table else {}
     return {**bias, **table}
@@ -246,6 +261,8 @@ def _tables(graph: Graph, op: Op) -> Mapping[str, Array]:
 
 def _weight_rows(graph: Graph, op: Op) -> Array:
     weight, multiplier, bias = (graph.constants[name] for name in op.inputs[1:4])
+    if _is_on_ne16(graph, op):
+        return packed_bits(weight)
     if _is_grouped(graph, op):
         return packed_rows(weight.astype("<i2"), multiplier, None)
     return packed_rows(weight, multiplier, bias[0])

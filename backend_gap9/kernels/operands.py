@@ -61,3 +61,9 @@ def runs_of_rows() -> Expr:
 def per_channel(field: str, entry_bytes: int) -> OperandRule:
     """Return a table with an entry for each channel."""
     return flat(field, mul(CHANNELS, entry_bytes))
+
+
+def per_channel_table(field: str, entry_bytes: int) -> OperandRule:
+    """Return a table with an entry for each channel of an op, where a call starts at its own first one."""
+    size = mul(CHANNELS, entry_bytes)
+    return OperandRule(field, "read", Const(1), size, size, channel_bytes=entry_bytes)

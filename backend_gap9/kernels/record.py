@@ -18,7 +18,8 @@ from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.types import Array
 
 Engine = Literal["cores"]
-Isa = Literal["scalar", "xpulp"]
+# For what a kernel is written. A build is of portable C, or for the cluster: its cores and accelerator.
+Isa = Literal["scalar", "xpulp", "ne16"]
 ISAS: tuple[Isa, ...] = ("scalar", "xpulp")
 Arguments = Mapping[str, int]
 Size = Expr | Callable[[Arguments], int]
@@ -81,7 +82,8 @@ class Kernel:
     """One C function: the stem of its name (an ISA suffix follows), its args struct, operands and numbers.
 
     quantisation: the numbers that come from a layer's quantisation, not from its shape or its tiles.
-    stack_bytes: what a call needs of a core's stack with all that it calls, the larger of -O2 and -O3.
+    stack_bytes: what a call needs of a core's stack with all that it calls, the larger of -O2 and -O3, for
+    each isa that it is written for.
     core_cycles: modelled cycles of the core with the largest share of a call with such numbers; all work.
     long_code_cycles: what its code takes to come from L2, beyond what that of any kernel takes.
     """

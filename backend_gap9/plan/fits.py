@@ -5,6 +5,7 @@ from __future__ import annotations
 from tmc.backend_gap9.plan.planning import check_live_bytes, place_in_l3
 from tmc.backend_gap9.plan.tiling import check_smallest_tiles
 from tmc.backend_gap9.stages.cut_linears import cut_linears
+from tmc.backend_gap9.stages.offload import offload
 from tmc.backend_gap9.stages.stage_graph import stage_graph
 from tmc.backend_gap9.target.target import Target
 from tmc.ir.graph import Graph
@@ -17,7 +18,7 @@ def check_fits(graph: Graph, target: Target) -> None:
     passes here may still not fit.
     Raises: PlanError, naming ONNX nodes, tensors and bytes.
     """
-    staged = stage_graph(cut_linears(graph, target), target)
+    staged = stage_graph(offload(cut_linears(graph, target), target), target)
     for stage in staged.stages:
         check_smallest_tiles(staged, stage, target)
     place_in_l3(staged, target)

@@ -68,6 +68,7 @@ def gvsoc_properties(machine: Machine) -> list[str]:
         f"l3_bytes={machine.l3_bytes}",
         f"cluster_hz={machine.cluster_hz}",
         f"periph_hz={machine.l3_bytes_per_second}",
+        *(["ne16=tmc.ne16"] if machine.ne16 else []),
     ]
 
 

@@ -107,11 +107,15 @@ class KernelTables:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A chip, or a way to use it. `cores` work; one more starts transfers and waits for them."""
+    """A chip, or a way to use it. `cores` work; one more starts transfers and waits for them.
+
+    accelerator: "ne16", or "" for none.
+    """
 
     name: str
     description: str
     cores: int
+    accelerator: str
     cluster_hz: int
     l1: ClusterMemory
     l2: Memory

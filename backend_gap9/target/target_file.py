@@ -25,6 +25,7 @@ Table = dict[str, Any]
 SHIPPED_FOLDER = Path(__file__).parent
 SUFFIX = ".toml"
 BASE = "base"
+ACCELERATORS = ("", "ne16")
 
 
 def read_target(path: Path) -> Target:
@@ -34,6 +35,9 @@ def read_target(path: Path) -> Target:
     """
     target = read_record(Target, _whole_table(path, ()), str(path), name=path.stem)
     _check_memories(path, target)
+    if target.accelerator not in ACCELERATORS:
+        allowed = ", ".join(map(repr, ACCELERATORS))
+        raise TmcError(str(path), f"accelerator: found {target.accelerator!r}, allowed {allowed}")
     return target
 
 

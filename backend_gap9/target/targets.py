@@ -10,7 +10,7 @@ from tmc.backend_gap9.target.target import Target
 from tmc.backend_gap9.target.target_file import SUFFIX, is_name, read_target, shipped_file
 from tmc.ir.errors import TmcError
 
-_SHIPPED = ("gap9", "gap9-cores", "gap9-8mb", "pulp-open")
+_SHIPPED = ("gap9", "gap9-cores", "gap9-ne16", "gap9-8mb", "pulp-open")
 
 TARGETS: Mapping[str, Target] = {name: read_target(shipped_file(name)) for name in _SHIPPED}
 

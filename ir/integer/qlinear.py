@@ -33,8 +33,8 @@ class QLinearAttrs(Attrs):
 
 
 def infer(types: Types, attrs: QLinearAttrs) -> TensorType:
-    """x s8 or s16 [M, K], weight s8 [N, K], multiplier s32 [N], bias s32 [G, N], then table, residual."""
-    x = operand_shape("x", types[0], 2, DType.S8, DType.S16)
+    """x s8, u8 or s16 [M, K], weight s8 [N, K], multiplier s32 [N], bias s32 [G, N], then table, residual."""
+    x = operand_shape("x", types[0], 2, DType.S8, DType.U8, DType.S16)
     weight = operand_shape("weight", types[1], 2, DType.S8)
     multiplier = operand_shape("multiplier", types[2], 1, DType.S32)
     matrix_product(x, weight, operand_shape("bias", types[3], 2, DType.S32))

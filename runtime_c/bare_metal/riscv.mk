@@ -21,6 +21,8 @@ FLAGS := -march=rv32imc -mabi=ilp32 -std=gnu11 -ffreestanding -fno-common -g -Wa
 	-DTMC_WORKER_STACK_BYTES=$(TMC_WORKER_STACK_BYTES)
 ifeq ($(ISA),xpulp)
 FLAGS += -DTMC_ISA_XPULP
+# What the accelerator does is beside what the cores do.
+ACCELERATED := $(wildcard kernels/*_ne16.c)
 endif
 ifdef TRACE
 FLAGS += -DTMC_TRACE
@@ -29,7 +31,7 @@ endif
 # What the linker script has to know of the target.
 SYMBOLS := $(shell sed -n 's/^\#define \(TMC_[A-Z0-9_]*\) \([0-9]*\)u$$/-Wl,--defsym=\1=\2/p' include/tmc_target.h)
 
-SOURCES := network.c $(sort $(wildcard kernels/*_$(ISA).c $(BARE_METAL)/*.c))
+SOURCES := network.c $(sort $(ACCELERATED) $(wildcard kernels/*_$(ISA).c $(BARE_METAL)/*.c))
 HEADERS := $(wildcard *.h include/*.h $(BARE_METAL)/*.h)
 PARTS := $(addprefix $(OBJECTS)/,$(patsubst %.c,%.o,$(notdir $(SOURCES))) start.o input.o)
 

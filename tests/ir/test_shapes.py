@@ -14,7 +14,7 @@ from tmc.ir.graph import OpKind as K
 from tmc.ir.integer.qadd import QAddAttrs
 from tmc.ir.integer.qattention import QAttentionAttrs
 from tmc.ir.integer.qclip import QClipAttrs
-from tmc.ir.integer.qconvert import QConvertAttrs
+from tmc.ir.integer.qconvert import TO_UNSIGNED, QConvertAttrs
 from tmc.ir.integer.qdepthwise_rows import QDepthwiseRowsAttrs
 from tmc.ir.integer.qinterpolate_rows import QInterpolateRowsAttrs
 from tmc.ir.integer.qlayernorm import QLayerNormAttrs
@@ -82,6 +82,7 @@ RIGHT: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (K.QCLIP, ("s8[6x8]", "s8[1x8]", "s8[1x8]"), QClipAttrs(), "s8[6x8]"),
     (K.QCONVERT, ("s8[6x8]",), QConvertAttrs(-(2**23), 2**30 - 1, 20, "s16"), "s16[6x8]"),
     (K.QCONVERT, ("s16[6x8]",), QConvertAttrs(2**15, 2**30, 23), "s8[6x8]"),
+    (K.QCONVERT, ("s8[6x8]",), TO_UNSIGNED, "u8[6x8]"),
     (K.QADD, ("s8[6x8]", "s8[6x8]"), QAddAttrs(2**21, 2**21, 2**29, 20), "s8[6x8]"),
     (K.QADD, ("s16[6x8]", "s16[1x8]"), QAddAttrs(2**15, -(2**15), 2**15 - 1, 16, "s16"), "s16[6x8]"),
     (K.QMUL, ("s8[6x8]", "s8[6x8]"), QMulAttrs(33025, 2**15, 22, 127, 127), "s8[6x8]"),
@@ -190,7 +191,7 @@ WRONG: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (K.INTERPOLATE_ROWS, ("f32[1x8]",), a.InterpolateRowsAttrs(50), "found 1 rows to interpolate between"),
     (K.INTERPOLATE_ROWS, ("f32[6x8]",), a.InterpolateRowsAttrs(0), "found 0 rows of the result"),
     (K.PERMUTE_ROWS, ("s8[6x8]",), a.PermuteRowsAttrs(4), "found 4 groups, allowed a divisor of 6"),
-    (K.QLINEAR, ("f32[6x8]", *LINEAR[1:]), QLinearAttrs(7), "found x of f32, allowed s8 or s16"),
+    (K.QLINEAR, ("f32[6x8]", *LINEAR[1:]), QLinearAttrs(7), "found x of f32, allowed s8 or u8 or s16"),
     (K.QLINEAR, (*LINEAR[:2], "s32[5]", LINEAR[3]), QLinearAttrs(7), "found multiplier (5,), allowed (4,)"),
     (K.QLINEAR, (*LINEAR[:2], "s8[4]", LINEAR[3]), QLinearAttrs(7), "found multiplier of s8, allowed s32"),
     (K.QLINEAR, LINEAR, QLinearAttrs(7, table=True), "found 4 operands, allowed 5"),
@@ -214,6 +215,13 @@ WRONG: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (K.FUNCTION, ("f32[2x3]",), FunctionAttrs(("x", "add")), "found 1 operands for add in a program"),
     (K.CLIP, ("f32[2x1]", "f32[2x3]", "f32[]"), a.Attrs(), "found low (2, 3) for x (2, 1)"),
     (K.QCONVERT, ("s32[6x8]",), QConvertAttrs(1, 0, 0), "found x of s32, allowed s8 or s16"),
+    (
+        K.QCONVERT,
+        ("s8[6x8]",),
+        QConvertAttrs(1, 127, 0, "u8"),
+        "found u8 as QConvertAttrs(multiplier=1, bias=127",
+    ),
+    (K.QCONVERT, ("s16[6x8]",), TO_UNSIGNED, "found x of s16, allowed s8"),
     (K.QCONVERT, ("s8[6x8]",), QConvertAttrs(1, 0, 32), "found shift 32, allowed 0 to 31"),
     (K.QCONVERT, ("s8[6x8]",), QConvertAttrs(-(2**24), 0, 0), "found sums of up to 2147483648"),
     (K.QCONVERT, ("s16[6x8]",), QConvertAttrs(2**15, -(2**30) - 1, 0), "found sums of up to 2147483649"),

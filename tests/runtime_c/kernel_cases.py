@@ -37,6 +37,7 @@ from tests.runtime_c.move_kernel_cases import (
     check_gather_rows,
     check_transpose,
 )
+from tests.runtime_c.ne16_kernel_cases import NE16_CASES
 from tests.runtime_c.random_operands import Integers, cores_in_some_order, integers
 from tmc.ir.integer.qlayernorm import RSQRT_TABLE, QLayerNormAttrs, qlayernorm
 from tmc.ir.integer.qlinear import QLinearAttrs, qlinear
@@ -275,6 +276,7 @@ CASES: dict[str, Case] = {
     "tmc_requantise_s32s8": check_requantise("tmc_requantise_s32s8", np.int32),
     "tmc_requantise_s8s8": check_requantise("tmc_requantise_s8s8", np.int8),
     **ELEMENT_CASES,
+    **NE16_CASES,
     "tmc_clip_s8s8": check_clip("tmc_clip_s8s8", np.int8),
     "tmc_clip_s16s16": check_clip("tmc_clip_s16s16", np.int16),
     "tmc_clip_s32s32": check_clip("tmc_clip_s32s32", np.int32),

@@ -23,6 +23,7 @@ HEADERS = (
     "tmc_attention_kernels.h",
     "tmc_move_kernels.h",
     "tmc_reduction_kernels.h",
+    "tmc_ne16_kernels.h",
 )
 HEADER = "".join((RUNTIME / "include" / name).read_text() for name in HEADERS)
 # Content of bytes that a kernel must not write.

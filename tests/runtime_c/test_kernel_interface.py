@@ -54,7 +54,7 @@ def test_every_kernel_says_how_it_splits() -> None:
 
 
 def test_structures_have_the_layout_that_the_tests_use(tmp_path: Path) -> None:
-    lines = ['#include "tmc_kernels.h"', "#include <stddef.h>"]
+    lines = ['#include "tmc_ne16_kernels.h"', "#include <stddef.h>"]
     for name, structure in STRUCTURES.items():
         lines.append(f'_Static_assert(sizeof({name}) == {ctypes.sizeof(structure)}, "{name}");')
         for field, kind in structure._fields_:  # type: ignore[misc]

@@ -15,10 +15,10 @@ def relate_convert(call: CheckedCall, graph: Graph) -> Wanted:
     x, y = (graph.types[name].dtype.value for name in (op.inputs[0], op.output))
     if call.kernel != f"tmc_convert_{x}{y}":
         raise ValueError(f"found kernel {call.kernel}, allowed one from {x} to {y}")
-    numbers = {
-        "channels": graph.types[op.output].shape[1],
-        "multiplier": attrs.multiplier,
-        "bias": attrs.bias,
-        "shift": attrs.shift,
-    }
+    numbers = {"channels": graph.types[op.output].shape[1]}
+    if attrs.dtype == "u8":
+        if (attrs.multiplier, attrs.bias, attrs.shift) != (1, 128, 0):
+            raise ValueError(f"found {attrs}, allowed what adds 128")
+    else:
+        numbers |= {"multiplier": attrs.multiplier, "bias": attrs.bias, "shift": attrs.shift}
     return Wanted({"x": (op.inputs[0], row, 0), "y": (op.output, row, 0)}, {}, numbers)

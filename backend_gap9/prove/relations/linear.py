@@ -7,12 +7,19 @@ from collections.abc import Mapping
 import numpy as np
 
 from tmc.backend_gap9.prove.claims import CheckedCall
-from tmc.backend_gap9.prove.relations.wanted import Wanted, all_lines, one_line, weight_lines, within
+from tmc.backend_gap9.prove.relations.wanted import (
+    Wanted,
+    all_lines,
+    bit_lines,
+    one_line,
+    weight_lines,
+    within,
+)
 from tmc.ir.graph import Graph
 from tmc.ir.integer.qlinear import QLinearAttrs
 from tmc.ir.types import DType
 
-_S8, _S16, _S32 = DType.S8, DType.S16, DType.S32
+_S8, _U8, _S16, _S32 = DType.S8, DType.U8, DType.S16, DType.S32
 # By element types of x and of the result, table, residual, transposed.
 _KERNELS: Mapping[tuple[DType, DType, bool, bool, bool], str] = {
     (_S8, _S8, False, False, False): "tmc_linear_s8s8s8",
@@ -24,6 +31,7 @@ _KERNELS: Mapping[tuple[DType, DType, bool, bool, bool], str] = {
     (_S8, _S32, False, False, False): "tmc_linear_s8s8s32",
     (_S16, _S16, False, False, False): "tmc_linear_grouped_s16s8s16",
     (_S16, _S32, False, False, False): "tmc_linear_s16s8s32",
+    (_U8, _S8, False, False, False): "tmc_linear_u8s8s8",
 }
 
 
@@ -68,7 +76,14 @@ def relate_linear(call: CheckedCall, graph: Graph) -> Wanted:
     own_bias = bias[0]
     if grouped:
         weight, own_bias = weight.astype(np.int16), np.zeros_like(bias[0])
-    constants = {"weight": weight_lines(weight[taken], multiplier[taken], own_bias[taken])}
+    if x is _U8:
+        constants = {
+            "weight": bit_lines(weight[taken]),
+            "multiplier": one_line(multiplier[taken].astype(np.uint8)),
+            "bias": one_line(own_bias[taken].astype(np.int32)),
+        }
+    else:
+        constants = {"weight": weight_lines(weight[taken], multiplier[taken], own_bias[taken])}
     if grouped:
         group_rows = rows_total // bias.shape[0]
         last = (row + rows - 1) // group_rows

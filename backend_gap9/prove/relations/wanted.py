@@ -63,6 +63,20 @@ def weight_lines(weight: Array, multiplier: Array, bias: Array) -> ConstantLines
     return ConstantLines(np.arange(weight.shape[0]), data)
 
 
+def bit_lines(weight: Array) -> ConstantLines:
+    """Return that weights [N, K] of int8 lie as the accelerator reads them.
+
+    Of each 16 inputs, of their weights + 128: bit 0 in 16 bits, the first one lowest; then bit 1, to bit 7.
+    """
+    channels, depth = weight.shape
+    data = np.zeros((channels, (depth + 15) // 16, 8, 2), np.uint8)
+    for k in range(depth):
+        code = weight[:, k].astype(np.int64) + 128
+        for bit in range(8):
+            data[:, k // 16, bit, k % 16 // 8] |= ((code >> bit & 1) << k % 8).astype(np.uint8)
+    return ConstantLines(np.arange(channels), data.reshape(channels, -1))
+
+
 def within(first: int, count: int, size: int, what: str) -> tuple[int, int]:
     """Return the part of size `size` that first .. first + count - 1 lie in, and the first one within it.
 

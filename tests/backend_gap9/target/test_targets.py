@@ -21,7 +21,7 @@ FOUR_CORES = ROOT / "tests" / "networks" / "four-cores.toml"
 
 
 def test_targets() -> None:
-    assert list(TARGETS) == ["gap9", "gap9-cores", "gap9-8mb", "pulp-open"]
+    assert list(TARGETS) == ["gap9", "gap9-cores", "gap9-ne16", "gap9-8mb", "pulp-open"]
     assert tuple(sorted(TARGETS)) == shipped_names()
     assert all(name == target.name for name, target in TARGETS.items())
     assert target_named("gap9-cores") is TARGETS["gap9-cores"]
@@ -70,7 +70,11 @@ def test_a_base_may_be_a_file_and_have_a_base(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "found", "note"),
     [
-        ("gap8", "found gap8, allowed gap9, gap9-cores, gap9-8mb, pulp-open, or the path of a", "gap9?"),
+        (
+            "gap8",
+            "found gap8, allowed gap9, gap9-cores, gap9-ne16, gap9-8mb, pulp-open, or the path of a",
+            "gap9?",
+        ),
         ("pulp_open", "found pulp_open, allowed ", "did you mean pulp-open?"),
         ("a moon", "found a moon, allowed ", "`tmc targets` lists them"),
         ("mine", "found mine, allowed ", "did you mean mine.toml?"),
@@ -99,6 +103,7 @@ def test_unknown_target(
         ('base = "x.toml"', "base: found no target x.toml, allowed ", ""),
         ('base = "mine.toml"', "a base that rests on itself: mine.toml on mine.toml", "another base"),
         ("base = 9", "base: found 9, allowed a name or a path", 'such as base = "gap9"'),
+        ('base = "gap9"\naccelerator = "ne32"', "accelerator: found 'ne32', allowed '', 'ne16'", ""),
         ('base = "gap9"\ncores = 0', "cores: found 0, allowed 1 to 8", ""),
         ('base = "gap9"\ncores = 12', "cores: found 12, allowed 1 to 8", ""),
         ('base = "gap9"\ncores = "8"', "cores: found '8', allowed an integer", ""),

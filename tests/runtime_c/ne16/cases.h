@@ -2,11 +2,10 @@
 #ifndef CASES_H
 #define CASES_H
 
-#include "tmc_ne16.h"
+#include "tmc_ne16_job.h"
 
 typedef struct {
-    uint32_t (*kernel)(const tmc_ne16_linear_args *args);
-    tmc_ne16_linear_args args; /* Pointers are to L2, of y to what it must be after the job. */
+    tmc_ne16_layer layer; /* Pointers are to L2, of y to what it must be after the job. */
     uint32_t x_bytes, weight_bytes, y_bytes;
 } ne16_case;
 

@@ -13,7 +13,13 @@ from tmc.ir.types import Array
 
 Results = Literal["u8", "s8", "s32"]
 UNTOUCHED = 0x5A
-GROUP_CHANNELS, GROUP_INPUTS, LINE = 32, 16, 3
+GROUP_CHANNELS, GROUP_INPUTS = 32, 16
+# How results are stored, in the words of tmc_ne16_job.h.
+CONFIGURATION = {
+    "u8": "0",
+    "s8": "TMC_NE16_OUTPUT_SIGNED",
+    "s32": "TMC_NE16_OUTPUT_SIGNED | TMC_NE16_OUTPUT_32_BITS",
+}
 L1_BYTES = 100_000  # what run_cases.c has
 
 
@@ -33,7 +39,7 @@ class Case:
         """Return what the case takes of L1, with two results."""
         x, y = self.depth + 4 + self.x_gap, self.channels * self.result_bytes + 4 + self.y_gap
         constants = round_up(self.channels, GROUP_CHANNELS) * 5
-        return (self.rows + 3) * x + 2 * (self.rows + 12) * y + constants + self.weight_bytes
+        return self.rows * x + 2 * (self.rows + 12) * y + constants + self.weight_bytes
 
     @property
     def weight_bytes(self) -> int:
@@ -45,14 +51,18 @@ class Case:
 
     @property
     def cycles(self) -> int:
-        """Return what the accelerator takes, by groups of 9 rows and 32 channels, on memory of its own."""
+        """Return what the accelerator takes on memory of its own.
+
+        By groups of 9 rows and 32 channels; one or two rows that are left of threes are a group too.
+        """
         sizes = [min(GROUP_CHANNELS, self.channels - at) for at in range(0, self.channels, GROUP_CHANNELS)]
         steps = -(-self.depth // GROUP_INPUTS)
         cycles = 0
         for channels in sizes:
             store = 9 * (-(-channels // 8) if self.results == "s32" else 1)
             cycles += steps * (31 + channels) + -(-channels // 4) + 4 + store
-        return -(-self.rows // 9) * cycles
+        whole, left = divmod(self.rows, 3)
+        return (-(-whole // 3) + (left > 0)) * cycles
 
 
 def round_up(value: int, step: int) -> int:
@@ -86,8 +96,7 @@ class Operands:
 def operands(case: Case, seed: int) -> Operands:
     """Return a layer of random codes whose results spread over their range, some saturated."""
     generator = np.random.default_rng(seed)
-    rows = case.rows if case.rows < LINE else round_up(case.rows, LINE)
-    x = generator.integers(-128, 128, (rows, case.depth)).astype(np.int8)
+    x = generator.integers(-128, 128, (case.rows, case.depth)).astype(np.int8)
     weight = generator.integers(-128, 128, (case.channels, case.depth)).astype(np.int8)
     multiplier = generator.integers(1, 256 if case.depth <= 192 else 86, case.channels).astype(np.int32)
     largest = int(multiplier.max())
@@ -154,9 +163,9 @@ def source(layers: Iterable[Operands]) -> str:
         arrays += [_array(names[name], getattr(each, name)) for name in names]
         x, weight, multiplier, bias, y = names.values()
         rows.append(
-            f"{{tmc_linear_u8s8{case.results}_ne16, {{{x}, {weight}, {multiplier}, "
-            f"(const int32_t *)(const void *){bias}, (void *){y}, {each.x.shape[1]}, "
-            f"{each.y.shape[1]}, {case.rows}, {case.depth}, {case.channels}, {each.shift}}}, "
+            f"{{{{{x}, {weight}, {multiplier}, "
+            f"(const int32_t *)(const void *){bias}, (uint8_t *){y}, {each.x.shape[1]}, {each.y.shape[1]}, "
+            f"{case.rows}, {case.depth}, {case.channels}, {each.shift}, {CONFIGURATION[case.results]}}}, "
             f"sizeof {x}, sizeof {weight}, sizeof {y}}},"
         )
     count = f"const uint32_t case_count = {len(rows)};"

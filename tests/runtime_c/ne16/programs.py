@@ -12,21 +12,20 @@ from tests.runtime_c.target_header import GAP9, header_folder, linker_symbols
 from tests.runtime_c.xpulp.case_programs import BARE_METAL, COMPILE, LINK, PLATFORM, RUNTIME
 
 HERE = Path(__file__).parent
-NE16 = RUNTIME / "ne16"
+INCLUDE = RUNTIME / "include"
 _LINE = re.compile(r"^case (\d+): cycles (\d+), (\d+) bytes differ$", re.MULTILINE)
 
 
-def build_program(folder: Path, layers: Sequence[Operands], *flags: str, ne16: Path = NE16) -> Path:
-    """Return the binary of a program that runs layers, with the kernels of a folder."""
+def build_program(folder: Path, layers: Sequence[Operands], *flags: str, include: Path = INCLUDE) -> Path:
+    """Return the binary of a program that runs layers, with the headers of a folder."""
     (folder / "cases.c").write_text(source(layers))
     binary = folder / "ne16.elf"
     sources = [
         *(BARE_METAL / each for each in PLATFORM),
         HERE / "run_cases.c",
         folder / "cases.c",
-        *sorted(ne16.glob("*.c")),
     ]
-    places = [f"-I{path}" for path in (RUNTIME / "include", ne16, header_folder(GAP9), BARE_METAL, HERE)]
+    places = [f"-I{path}" for path in (include, header_folder(GAP9), BARE_METAL, HERE)]
     gcc = tool(GCC, "gcc-riscv64-unknown-elf")
     options = ("-O2", *COMPILE, *LINK, *linker_symbols(GAP9), *flags, *places)
     run_quietly([gcc, *options, *sources, "-lgcc", "-o", binary])

@@ -38,34 +38,33 @@ static const void *copied(const void *from, uint32_t bytes)
 static void run_case(void *argument)
 {
     const ne16_case *one = argument;
-    const uint32_t channels = (one->args.channels + 31u) / 32u * 32u;
-    const uint32_t behind_bytes = GROUP_ROWS * one->args.y_pitch;
-    tmc_ne16_linear_args args = one->args;
+    const uint32_t channels = (one->layer.channels + 31u) / 32u * 32u;
+    const uint32_t behind_bytes = GROUP_ROWS * one->layer.y_pitch;
+    tmc_ne16_layer layer = one->layer;
     uint8_t *results[JOBS_IN_FLIGHT];
     if (tmc_core_id() != 0u)
         return;
     used = 0;
-    args.x = copied(args.x, one->x_bytes);
-    args.weight = copied(args.weight, one->weight_bytes);
-    args.multiplier = copied(args.multiplier, channels);
-    args.bias = copied(args.bias, 4u * channels);
+    layer.x = copied(layer.x, one->x_bytes);
+    layer.weight = copied(layer.weight, one->weight_bytes);
+    layer.multiplier = copied(layer.multiplier, channels);
+    layer.bias = copied(layer.bias, 4u * channels);
     for (uint32_t job = 0; job < JOBS_IN_FLIGHT; ++job) {
         results[job] = take(one->y_bytes + behind_bytes);
         for (uint32_t i = 0; i < one->y_bytes + behind_bytes; ++i)
             results[job][i] = UNTOUCHED;
     }
-    uint32_t last = 0;
     const uint32_t begin = cycle_count();
     for (uint32_t job = 0; job < JOBS_IN_FLIGHT; ++job) {
-        args.y = results[job];
-        last = one->kernel(&args);
+        layer.y = results[job];
+        tmc_ne16_start(&layer);
     }
-    tmc_ne16_wait(last);
+    tmc_ne16_wait();
     cycles = cycle_count() - begin;
     differences = 0;
     for (uint32_t job = 0; job < JOBS_IN_FLIGHT; ++job)
         for (uint32_t i = 0; i < one->y_bytes + behind_bytes; ++i)
-            differences += results[job][i] != (i < one->y_bytes ? ((const uint8_t *)one->args.y)[i] : UNTOUCHED);
+            differences += results[job][i] != (i < one->y_bytes ? ((const uint8_t *)one->layer.y)[i] : UNTOUCHED);
 }
 
 int main(void)

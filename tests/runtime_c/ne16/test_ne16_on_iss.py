@@ -11,7 +11,7 @@ import pytest
 
 from tests.runtime_c.iss.engines import build_iss
 from tests.runtime_c.ne16.cases import Case, Operands, operands, random_cases
-from tests.runtime_c.ne16.programs import NE16, build_program, results
+from tests.runtime_c.ne16.programs import INCLUDE, build_program, results
 from tests.runtime_c.target_header import GAP9
 from tmc.backend_gap9.run.simulators import iss_options
 
@@ -71,16 +71,17 @@ def test_layers(iss: tuple[str | Path, ...], layers: list[Operands], tmp_path: P
 
 # Changes of the driver, one constant each.
 MUTATIONS = (
-    ("args->rows < SIDE ?", "args->rows <= SIDE + 1u ?"),
-    ("lines - (line_groups - 1u) * SIDE", "SIDE"),
-    ("args->channels - (channel_groups - 1u) * GROUP_CHANNELS", "GROUP_CHANNELS"),
-    ("args->depth - (input_groups - 1u) * GROUP_INPUTS", "GROUP_INPUTS"),
-    ("columns * args->x_pitch", "2u * args->x_pitch"),
-    ("columns * args->y_pitch", "3u * args->x_pitch"),
+    ("lines - (line_groups - 1u) * TMC_NE16_SIDE", "TMC_NE16_SIDE"),
+    ("layer->channels - (channel_groups - 1u) * TMC_NE16_GROUP_CHANNELS", "TMC_NE16_GROUP_CHANNELS"),
+    ("layer->depth - (input_groups - 1u) * TMC_NE16_GROUP_INPUTS", "TMC_NE16_GROUP_INPUTS"),
+    ("columns * layer->x_pitch", "2u * layer->x_pitch"),
+    ("columns * layer->y_pitch", "3u * layer->x_pitch"),
+    ("row * layer->y_pitch", "row * layer->x_pitch"),
     ("ZERO_WEIGHT 128u", "ZERO_WEIGHT 127u"),
-    ("TMC_NE16_SHIFT(args->shift)", "TMC_NE16_SHIFT(args->shift + 1u)"),
-    ("started - in_flight() - job", "started - job"),
-    ("status >> 8 & 1u", "0u"),
+    ("TMC_NE16_SHIFT(layer->shift)", "TMC_NE16_SHIFT(layer->shift + 1u)"),
+    ("if (left != 0u)", "if (left > 1u)"),
+    ("if (lines != 0u)", "if (lines > 1u)"),
+    ("TMC_NE16_STATUS) != 0u", "TMC_NE16_STATUS) == 0u"),
 )
 
 
@@ -88,9 +89,10 @@ MUTATIONS = (
 def test_a_wrong_driver_is_found(
     iss: tuple[str | Path, ...], layers: list[Operands], tmp_path: Path, right: str, wrong: str
 ) -> None:
-    shutil.copytree(NE16, tmp_path / "ne16")
-    text = (tmp_path / "ne16" / "tmc_ne16.c").read_text()
+    shutil.copytree(INCLUDE, tmp_path / "include")
+    header = tmp_path / "include" / "tmc_ne16_job.h"
+    text = header.read_text()
     assert right in text
-    (tmp_path / "ne16" / "tmc_ne16.c").write_text(text.replace(right, wrong))
-    done = run(iss, build_program(tmp_path, layers[:24], ne16=tmp_path / "ne16"))
+    header.write_text(text.replace(right, wrong))
+    done = run(iss, build_program(tmp_path, layers[:24], include=tmp_path / "include"))
     assert done.returncode != 0 or any(different for _, different in results(done.stdout))

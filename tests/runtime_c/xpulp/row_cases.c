@@ -4,6 +4,7 @@
 #include "cases.h"
 #include "tmc_arithmetic.h"
 #include "tmc_kernels.h"
+#include "tmc_ne16_kernels.h"
 
 /* round(2^30 / sqrt((i + 32.5) 2^24)) */
 static const uint16_t RSQRT[96] = {
@@ -262,6 +263,21 @@ static void convert_case(uint32_t rows, uint32_t channels, uint32_t shift, uint3
     case_compare(expected, result, rows, y_bytes * channels, args.y_pitch);
 }
 
+static void unsigned_case(uint32_t rows, uint32_t channels)
+{
+    case_begin("tmc_convert_s8u8", rows, channels, 0);
+    tmc_offset_args args = {
+        .x_pitch = case_pitch(channels), .y_pitch = case_pitch(channels), .rows = rows, .channels = channels,
+    };
+    args.x = case_random(rows * args.x_pitch);
+    uint8_t *expected = case_take(rows * args.y_pitch), *result = case_take(rows * args.y_pitch);
+    args.y = expected;
+    tmc_convert_s8u8_scalar(&args);
+    args.y = result;
+    tmc_convert_s8u8_xpulp(&args);
+    case_compare(expected, result, rows, channels, args.y_pitch);
+}
+
 /** types: bits 0, 1 and 2 tell that x, z and the result are of 16 bits. One row of z serves all where that is said. */
 static void add_case(uint32_t rows, uint32_t channels, uint32_t shift, uint32_t types, bool one_row)
 {
@@ -325,6 +341,7 @@ void all_cases(void)
     static const uint32_t sizes[] = {1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 23, 32, 33, 50};
     for (uint32_t r = 0; r < sizeof rows / sizeof *rows; ++r) {
         for (uint32_t s = 0; s < sizeof sizes / sizeof *sizes; ++s) {
+            unsigned_case(rows[r], sizes[s]);
             for (uint32_t third = 0; third < 4u; ++third) {
                 layernorm_case(rows[r], sizes[s], 4u * third, false);
                 layernorm_case(rows[r], sizes[s], 4u * third, true);

@@ -202,7 +202,7 @@ def test_calibration_that_cannot_be_read(tmp_path: Path, model: Path, content: b
 
 def test_unknown_target(tmp_path: Path, model: Path) -> None:
     answer = refused_untouched(tmp_path, "compile", model, "--target", "gap8")
-    names = "gap9, gap9-cores, gap9-8mb, pulp-open"
+    names = "gap9, gap9-cores, gap9-ne16, gap9-8mb, pulp-open"
     assert answer.error == f"--target: found gap8, allowed {names}, or the path of a .toml file"
     assert answer.notes == ["did you mean gap9?"]
 

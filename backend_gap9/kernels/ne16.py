@@ -1,0 +1,119 @@
+"""A linear on NE16, the accelerator: its weights in bits, what it costs, and when its sums fit.
+
+The rows that it reads are codes + 128, and so are the weights that it is given: it takes 128 off those again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tmc.backend_gap9.kernels.operands import CHANNELS, ROWS, per_channel_table, result, rows_of
+from tmc.backend_gap9.kernels.record import Arguments, Kernel
+from tmc.backend_gap9.program.expressions import add, div, mul
+from tmc.backend_gap9.program.program import Var
+from tmc.backend_gap9.target.target import Target
+from tmc.ir.types import Array
+
+CHANNELS_READ = 32  # multipliers and biases come so many at a time
+INPUTS_READ = 16
+LINE_ROWS = 3  # rows go in lines of so many; what is left of them is a group too
+MULTIPLIER_MAX = 255
+# Of the weights of a channel, in the arguments of a call.
+_PACKED_BYTES = mul(div(add(Var("depth"), INPUTS_READ - 1), INPUTS_READ), INPUTS_READ)
+_OFFSET = 128
+_CODE_MAX = 255
+
+
+@dataclass(frozen=True, slots=True)
+class JobCosts:
+    """A group of rows and n channels takes ceil(depth / inputs) * (step_cycles + n) + n / 4 + group_cycles.
+
+    A job takes job_cycles besides.
+    """
+
+    rows: int
+    channels: int
+    inputs: int
+    step_cycles: float
+    group_cycles: float
+    job_cycles: float
+
+    def cycles(self, rows: int, channels: int, depth: int) -> float:
+        """Return the cycles of a job."""
+        steps = -(-depth // self.inputs)
+        sizes = [min(self.channels, channels - first) for first in range(0, channels, self.channels)]
+        group = sum(steps * (self.step_cycles + each) + -(-each // 4) + self.group_cycles for each in sizes)
+        lines, left = divmod(rows, LINE_ROWS)
+        groups = -(-lines * LINE_ROWS // self.rows) + (left > 0)
+        return groups * group + self.job_cycles
+
+
+def ne16_kernel(stem: str, costs: Callable[[Target], JobCosts], *, scalar: int, ne16: int) -> Kernel:
+    """Return the kernel from u8 to s8. costs: the job costs of a target."""
+
+    def core_cycles(target: Target, a: Arguments) -> float:
+        job = costs(target)
+        head = a.get("head_channels", a["channels"])
+        return a["channels"] // head * job.cycles(a["rows"], head, a["depth"])
+
+    head = Var("head_channels")
+    return Kernel(
+        stem,
+        "tmc_ne16_linear_args",
+        (
+            rows_of("x", ROWS, Var("depth"), Var("x_pitch")),
+            rows_of("weight", CHANNELS, _PACKED_BYTES, _PACKED_BYTES),
+            per_channel_table("multiplier", 1),
+            per_channel_table("bias", 4),
+            result(mul(ROWS, div(CHANNELS, head)), head),
+        ),
+        ("rows", "depth", "channels", "x_pitch", "y_pitch", "shift", "head_channels"),
+        frozenset({"shift"}),
+        {"scalar": scalar, "ne16": ne16},
+        core_cycles,
+    )
+
+
+def packed_pitch(depth: int) -> int:
+    """Return the bytes of a channel's packed weights."""
+    return -(-depth // INPUTS_READ) * INPUTS_READ
+
+
+def packed_bits(weight: Array) -> Array:
+    """Return int8 weights [N, K] as bytes [N, packed_pitch(K)]: of 16 inputs bit 0, then bit 1, to bit 7."""
+    channels, depth = weight.shape
+    codes = np.zeros((channels, packed_pitch(depth)), np.uint8)
+    codes[:, :depth] = (weight.astype(np.int16) + _OFFSET).astype(np.uint8)
+    groups = codes.reshape(channels, -1, 1, INPUTS_READ)
+    bits = groups >> np.arange(8, dtype=np.uint8)[:, None] & 1
+    return np.packbits(bits, axis=-1, bitorder="little").reshape(channels, -1)
+
+
+def ne16_tables(multiplier: Array, bias: Array) -> Mapping[str, Array]:
+    """Return multipliers and biases, with room for what is read behind the last channel of any call."""
+    more = -len(multiplier) % CHANNELS_READ + CHANNELS_READ
+    return {
+        "multiplier": np.pad(multiplier.astype(np.uint8), (0, more)),
+        "bias": np.pad(bias.astype("<i4"), (0, more)),
+    }
+
+
+def offset_bias(weight: Array, multiplier: Array, bias: Array) -> Array | None:
+    """Return the bias [N] with which rows of codes + 128 give what codes give.
+
+    None where a multiplier has no byte, or a sum may leave int32, whatever the rows hold: that with the
+    weights, the same times the multiplier, and these with the bias.
+    """
+    wide = weight.astype(np.int64)
+    factor = multiplier.astype(np.int64)
+    if factor.min(initial=1) < 1 or factor.max(initial=0) > MULTIPLIER_MAX:
+        return None
+    moved = bias.astype(np.int64) - _OFFSET * wide.sum(axis=1) * factor
+    ends = [_CODE_MAX * np.where(sign * wide > 0, wide, 0).sum(axis=1) * factor for sign in (1, -1)]
+    limits = np.iinfo(np.int32)
+    found = np.concatenate([moved, *ends, *(end + moved for end in ends)])
+    fits = bool(found.min() >= limits.min and found.max() <= limits.max)
+    return moved.astype(np.int32) if fits else None

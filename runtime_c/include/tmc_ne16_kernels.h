@@ -1,0 +1,62 @@
+/* Kernels of networks for a cluster with NE16, the accelerator: tmc_kernels.h has the rules for all kernels.
+ *
+ * NE16 has no signed inputs: what it reads are codes + 128, unsigned. The isa `ne16` of a kernel is run by the
+ * accelerator: core 0 describes the job and waits for its end, and the other cores do nothing. Results are whole at
+ * the next barrier, as those of other kernels.
+ *
+ * Packed weights, `weight`, of weights + 128: of every channel, of every 16 inputs, bit 0 of the 16 in 2 bytes, the
+ * first one in the lowest bit; then bit 1, up to bit 7. A channel's inputs are filled up to a multiple of 16 with
+ * anything.
+ */
+#ifndef TMC_NE16_KERNELS_H
+#define TMC_NE16_KERNELS_H
+
+#include "tmc_kernels.h"
+
+#ifdef TMC_ISA_XPULP
+#define TMC_JOB(name) name##_ne16
+#else
+#define TMC_JOB(name) name##_scalar
+#endif
+
+#define tmc_linear_u8s8s8 TMC_JOB(tmc_linear_u8s8s8)
+#define tmc_convert_s8u8 TMC_KERNEL(tmc_convert_s8u8)
+
+/** Arguments of the linear kernels. `multiplier` and `bias` may be read up to 31 channels behind those of the call;
+ *  what is read there does not matter. */
+typedef struct {
+    const uint8_t *x;          /* [rows][depth] */
+    const uint8_t *weight;     /* [channels] packed, one behind the other */
+    const uint8_t *multiplier; /* [channels] */
+    const int32_t *bias;       /* [channels] */
+    int8_t *y;                 /* [rows][channels], or as the kernel says */
+    uint32_t x_pitch;
+    uint32_t y_pitch;
+    uint32_t rows;
+    uint32_t depth;
+    uint32_t channels;
+    uint32_t shift;            /* 0 to 31 */
+    uint32_t head_channels;    /* channels that lie side by side in y: all of them, or a divisor, a multiple of 4 */
+} tmc_ne16_linear_args;
+
+/** Linear layer of codes + 128. y[r][n] = C8((sum_k x[r][k] w[n][k] * multiplier[n] + bias[n]) >> shift).
+ *  Runs of head_channels channels lie one behind the other: y is [channels / head_channels][rows][head_channels].
+ *  x u8, y s8. Splits rows. */
+void tmc_linear_u8s8s8_scalar(const tmc_ne16_linear_args *args);
+void tmc_linear_u8s8s8_ne16(const tmc_ne16_linear_args *args);
+
+/** Arguments of tmc_convert_s8u8. */
+typedef struct {
+    const int8_t *x; /* [rows][channels] */
+    uint8_t *y;      /* [rows][channels] */
+    uint32_t x_pitch;
+    uint32_t y_pitch;
+    uint32_t rows;
+    uint32_t channels;
+} tmc_offset_args;
+
+/** Codes as NE16 reads them. y[r][c] = x[r][c] + 128. Splits rows. */
+void tmc_convert_s8u8_scalar(const tmc_offset_args *args);
+void tmc_convert_s8u8_xpulp(const tmc_offset_args *args);
+
+#endif

@@ -1,0 +1,103 @@
+"""Linears for the accelerator: codes + 128 in front of them, the same numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.networks.emitted_network import some_inputs
+from tests.networks.small_transformer import Size, transformer, windows
+from tmc.backend_gap9.kernels.ne16 import ne16_tables, offset_bias, packed_bits
+from tmc.backend_gap9.prove.relations.wanted import bit_lines
+from tmc.backend_gap9.stages.offload import offload
+from tmc.backend_gap9.target.targets import target_named
+from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.integer.qconvert import TO_UNSIGNED
+from tmc.ir.interpret import interpret
+from tmc.ir.text import parse_graph, print_graph
+from tmc.ir.types import DType
+from tmc.ir.verify import verify
+from tmc.passes.calibrate.calibrate import calibrate
+from tmc.passes.quantise import quantise
+from tmc.passes.scales.choose_scales import choose_scales
+
+NE16 = target_named("gap9-ne16")
+GAP9 = target_named("gap9")
+
+
+@pytest.fixture(scope="module")
+def before() -> Graph:
+    """Return an integer encoder whose queries and keys are not turned."""
+    graph = transformer(Size(rotary=False, layers=2))
+    return quantise(graph, choose_scales(graph, calibrate(graph, {"emg": windows(graph, 4)})))
+
+
+def accelerated(graph: Graph) -> list[Op]:
+    return [
+        op for op in graph.ops if op.kind is OpKind.QLINEAR and graph.types[op.inputs[0]].dtype is DType.U8
+    ]
+
+
+def test_queries_and_keys_share_their_unsigned_rows(before: Graph) -> None:
+    after = offload(before, NE16)
+    verify(after)
+    converts = [op for op in after.ops if op.kind is OpKind.QCONVERT]
+    assert [(op.inputs, op.attrs) for op in converts] == [((f"{i}.norm1",), TO_UNSIGNED) for i in range(2)]
+    assert {op.inputs[0] for op in accelerated(after)} == {"0.norm1.unsigned", "1.norm1.unsigned"}
+    names = [op.output for op in accelerated(after)]
+    assert names == ["0.q", "0.k", "1.q", "1.k"]
+    originals = {op.output: op for op in before.ops}
+    for op in accelerated(after):
+        was = originals[op.output]
+        assert (op.attrs, op.loc, op.inputs[1:3]) == (was.attrs, was.loc, was.inputs[1:3])
+    assert parse_graph(print_graph(after), after.constants) == after
+
+
+def test_every_value_is_the_same(before: Graph) -> None:
+    after, codes = offload(before, NE16), some_inputs(before)
+    found: dict[str, np.ndarray] = {}  # type: ignore[type-arg]
+    interpret(after, codes, found.__setitem__)
+    wanted: dict[str, np.ndarray] = {}  # type: ignore[type-arg]
+    interpret(before, codes, wanted.__setitem__)
+    assert wanted.keys() < found.keys()
+    for name, array in wanted.items():
+        np.testing.assert_array_equal(found[name], array)
+
+
+def test_a_target_without_it_keeps_the_graph(before: Graph) -> None:
+    assert offload(before, GAP9) is before
+
+
+def test_sums_that_may_leave_int32_stay_on_the_cores() -> None:
+    """Of 768 weights of 100 sums go up to 255 * 76,800; times 109 they fit, times 110 they do not."""
+    weight = np.full((1, 768), 100, np.int8)
+    zero = np.zeros(1, np.int32)
+    assert 255 * 76_800 * 109 < 2**31 <= 255 * 76_800 * 110
+    fits = offset_bias(weight, np.array([109], np.int32), zero)
+    assert fits is not None and list(fits) == [-128 * 76_800 * 109]
+    assert offset_bias(weight, np.array([110], np.int32), zero) is None
+    # The bias that takes 128 off again, and what is left with it.
+    assert offset_bias(-weight, np.array([109], np.int32), np.array([2**30], np.int32)) is not None
+    assert offset_bias(-weight, np.array([109], np.int32), np.array([2**31 - 1], np.int32)) is None
+
+
+@pytest.mark.parametrize("multiplier", [0, 256])
+def test_multipliers_that_have_no_byte_stay_on_the_cores(multiplier: int) -> None:
+    zero = np.zeros(1, np.int32)
+    assert offset_bias(np.ones((1, 4), np.int8), np.array([multiplier], np.int32), zero) is None
+
+
+def test_packed_weights_are_what_the_proof_wants() -> None:
+    weight = np.random.default_rng(0).integers(-128, 128, (5, 37)).astype(np.int8)
+    np.testing.assert_array_equal(packed_bits(weight), bit_lines(weight).data)
+    # Bit 7 of weight + 128 is set from 0 on; of weight 0 of channel 0 it is bit 0 of byte 14.
+    assert packed_bits(np.zeros((1, 1), np.int8))[0].tolist() == [0] * 14 + [1, 0]
+
+
+def test_tables_have_room_for_all_that_is_read() -> None:
+    """From any channel in fours on, 32 at a time."""
+    for channels in (4, 28, 32, 36, 100):
+        tables = ne16_tables(np.ones(channels, np.int32), np.ones(channels, np.int32))
+        for first in range(0, channels, 4):
+            read = first + -(-(channels - first) // 32) * 32
+            assert min(len(table) for table in tables.values()) >= read

@@ -1,0 +1,54 @@
+"""An encoder with linears on the accelerator: proved, and every op as interpreted wherever it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.encoders import Encoder, write_encoder
+from tests.tmc.command import call, succeeded
+
+# Rows that are no multiple of 9 nor of 3, channels no multiple of 32, inputs no multiple of 16.
+SHAPES = (
+    Encoder(tokens=50, dim=64, heads=4, patch=10),
+    Encoder(tokens=29, dim=72, heads=2, patch=5, activation="relu"),
+    Encoder(tokens=10, dim=20, heads=1, layers=1, patch=20),
+)
+
+
+@pytest.fixture(scope="module", params=SHAPES, ids=lambda shape: f"{shape.tokens}x{shape.dim}")
+def outputs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Compile an encoder for the cluster with the accelerator and without it."""
+    folder = tmp_path_factory.mktemp("encoder")
+    model = write_encoder(folder, request.param)
+    for target in ("gap9", "gap9-ne16"):
+        succeeded("compile", model, "--target", target, "-o", folder / target)
+    return {target: folder / target for target in ("gap9", "gap9-ne16")}
+
+
+def test_results_are_the_same_bytes(outputs: dict[str, Path]) -> None:
+    golden = [(folder / "golden" / "output.bin").read_bytes() for folder in outputs.values()]
+    assert golden[0] == golden[1]
+    assert "tmc_linear_u8s8s8(&args)" in (outputs["gap9-ne16"] / "network.c").read_text()
+    without = (outputs["gap9"] / "network.c").read_text()
+    assert "ne16" not in without and "NE16" not in (outputs["gap9"] / "include" / "tmc_target.h").read_text()
+
+
+@pytest.mark.parametrize("platform", ["host", "iss"])
+def test_every_op_is_bit_exact(outputs: dict[str, Path], platform: str) -> None:
+    ran = succeeded("run", outputs["gap9-ne16"], "--on", platform)
+    assert (ran["bit_exact"], ran["mismatches"]) == (True, 0)
+    assert any(layer["name"].endswith(".unsigned") for layer in ran["layers"])
+
+
+def test_on_gvsoc_it_is_bit_exact_and_as_fast_as_modelled(
+    outputs: dict[str, Path], gvsoc_program: Path
+) -> None:
+    options = ("--on", "gvsoc", "--gvsoc", gvsoc_program)
+    answer = call("run", outputs["gap9-ne16"], *options, "--json")
+    if "found no component tmc.ne16" in answer.err:
+        pytest.skip("this GVSoC has no tmc.ne16: see backend_gap9/target/gvsoc/gvsoc.mk")
+    assert answer.status == 0 and answer.json["bit_exact"], answer.err
+    without = succeeded("run", outputs["gap9"], *options)
+    assert answer.json["cycles"] < without["cycles"]
