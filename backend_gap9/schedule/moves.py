@@ -39,6 +39,7 @@ from tmc.backend_gap9.schedule.context import (
     rows_in_l2,
     stage_prologue,
     wait,
+    wait_out,
     when,
 )
 from tmc.backend_gap9.schedule.form import StageSchedule
@@ -158,7 +159,7 @@ class _Moves:
             more += when(equal(turn, last), self.load(self.shape.runs[number + 1], 0, following))
         return (
             wait("in0", mod(running, 2)),
-            *when(less(1, running), wait("out", mod(running, 2))),
+            *wait_out(running, sum(map(self.turns, self.shape.runs))),
             BARRIER,
             *more,
             self.call(run, turn, running),
