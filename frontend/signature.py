@@ -43,6 +43,8 @@ _ATTENTION = dict.fromkeys(("num_heads", "unidirectional", "do_rotary"), (_INT,)
 SIGNATURES: Mapping[str, Signature] = {
     "Concat": Signature(1, _MANY, every=True),
     "RequantShift": Signature(3, 3, _REQUANT),
+    "iGELU": Signature(1, 1, dict.fromkeys(("b", "one"), _NUMBER)),
+    "iHardswish": Signature(1, 1, dict.fromkeys(("one_over_six", "three", "six"), _NUMBER)),
     "com.microsoft.Gelu": Signature(1, 1),
     "com.microsoft.FastGelu": Signature(1, 2),
     "com.microsoft.BiasGelu": Signature(2, 2),

@@ -26,7 +26,6 @@ NEAREST: Mapping[str, str] = {
     **dict.fromkeys(("ScatterND", "ScatterElements", "Scatter", "TensorScatter"), _SCATTER),
     **dict.fromkeys(("ConvTranspose", "Upsample", "MaxUnpool"), _RESIZE),
     **dict.fromkeys(("Sin", "Cos", "Tan", "Atan", "Asin", "Acos", "Sinh", "Cosh"), _FUNCTION),
-    **dict.fromkeys(("Floor", "Ceil"), "the value itself, or a Clip of it"),
     **dict.fromkeys(("CumSum", "CumProd"), "MatMul with a triangular matrix of ones"),
     **dict.fromkeys(("DFT", "STFT", "MelWeightMatrix"), "Conv or MatMul with constant cosines and sines"),
     "ReduceProd": "ReduceSum of Log, then Exp",

@@ -33,6 +33,7 @@ class OpKind(Enum):
     LOG = "log"
     ABS = "abs"
     STEP = "step"
+    FLOOR = "floor"
     MINIMUM = "minimum"
     MAXIMUM = "maximum"
     ERF = "erf"

@@ -33,6 +33,9 @@ PRIMITIVES: Mapping[OpKind, OpDef] = {
         "1 where x > 0, else 0",
         "pointwise",
     ),
+    OpKind.FLOOR: OpDef(
+        ("x",), a.Attrs, s.unary, lambda x, _: np.floor(x[0]), "the integer at or below", "pointwise"
+    ),
     OpKind.MINIMUM: OpDef(
         XY, a.Attrs, s.binary, lambda x, _: np.minimum(x[0], x[1]), "the smaller", "pointwise"
     ),

@@ -95,6 +95,11 @@ def not_(node: Node) -> Sequence[str]:
     return [opposite(node, node.value(0))]
 
 
+def ceil(node: Node) -> Sequence[str]:
+    """The integer at or above."""
+    return [negated(node, node.apply(OpKind.FLOOR, negated(node, node.value(0))))]
+
+
 def where(node: Node) -> Sequence[str]:
     """Choose by a condition: x * c + y * (1 - c), exact for finite numbers."""
     if node.is_known(0):

@@ -45,10 +45,8 @@ REFUSED: Mapping[str, str] = {
             "IntegerLayerNorm",
             "iRMSNorm",
             "iNoNorm",
-            "iGELU",
             "IntegerGELU",
             "RequantizediGELU",
-            "iHardswish",
             "RequantizediHardswish",
             "IntegerMean",
             "IntegerDiv",
@@ -64,6 +62,7 @@ REFUSED: Mapping[str, str] = {
 _EIGHT_BITS = ("quantise with activation_type=QuantType.QInt8 or QUInt8",)
 _CODES = ("int8", "uint8", "int16", "uint16")
 _ALLOWED = "integers of 8 or 16 bits"
+_SHIFT = "div, n_levels or n_levels_out, and signed"
 # What an output_dtype names, by its number in ONNX.
 _OUTPUT_TYPES: Mapping[int, str] = {
     0: "uint8",
@@ -199,9 +198,8 @@ def _along_axis(node: Node, array: Array) -> tuple[Array, Array]:
 def requant_shift(node: Node) -> Sequence[str]:
     """clip(floor((x * mul + add + div / 2) / div)); attributes are numbers or lists of one."""
     mul, add = _integers(node, 1, "mul"), _integers(node, 2, "add")
-    div = _number(node, "div")
-    levels = _number(node, "n_levels_out" if node.attribute("n_levels_out", None) is not None else "n_levels")
-    signed = bool(_number(node, "signed"))
+    what = "n_levels" if node.attribute("n_levels_out", None) is None else "n_levels_out"
+    div, levels, signed = (number(node, name, _SHIFT) for name in ("div", what, "signed"))
     shift = int(div).bit_length() - 1
     node.refuse(div < 1 or div != 2**shift or shift > 31, f"div {div:g}", "a power of two from 1 to 2^31")
     node.refuse(
@@ -211,7 +209,7 @@ def requant_shift(node: Node) -> Sequence[str]:
         "quantise activations to at most 8 bits",
     )
     node.refuse(
-        signed and levels % 2 == 1,
+        bool(signed) and levels % 2 == 1,
         f"{levels:g} levels around 0",
         "an even number",
         "half of the levels lie below 0: with an odd number of them the limits are no integers",
@@ -260,10 +258,13 @@ def _integers(node: Node, index: int, what: str) -> Array:
     return whole.astype(np.int32)
 
 
-def _number(node: Node, name: str) -> float:
-    found = node.attribute(name, None)
-    if found is None:
-        raise node.error(f"found no attribute {name}, allowed div, n_levels or n_levels_out, and signed")
+def number(node: Node, name: str, allowed: str) -> float:
+    """Return an attribute that has to be there, a number, a list of one, or a tensor of one.
+
+    allowed: the attributes of the op, for the error.
+    """
+    if node.attribute(name, None) is None:
+        raise node.error(f"found no attribute {name}, allowed {allowed}")
     array = np.asarray(node.attribute_array(name), dtype=np.float64).reshape(-1)
     node.refuse(array.size != 1, f"{array.size} numbers as {name}", "one")
     node.refuse(not np.isfinite(array).all(), f"{name} {array[0]}", "a finite number")

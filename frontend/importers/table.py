@@ -16,6 +16,7 @@ import numpy as np
 from tmc.frontend.importers import (
     activations,
     attention,
+    integer_functions,
     norms,
     pointwise,
     pools,
@@ -60,7 +61,7 @@ STATIC: Mapping[str, Callable[[Node], Array]] = {"Shape": _shape, "Size": _size}
 FOLDED_ONLY = frozenset({"Constant", "ConstantOfShape", "Range", "Mod"})
 
 # Taken, though ONNX does not define them, in ONNX's own domain.
-FOREIGN = frozenset({"RequantShift", "SimplifiedLayerNormalization"})
+FOREIGN = frozenset({"RequantShift", "SimplifiedLayerNormalization", "iGELU", "iHardswish"})
 
 _GIVEN_SHAPE = "the shape is constant"
 _LEARNED = "scale and bias are constant"
@@ -78,6 +79,7 @@ IMPORTERS: Mapping[str, Row] = {
     "BatchNormalization": Row(norms.batch_normalization, "as in inference; operands but the first constant"),
     "Cast": Row(views.cast, "between types of floats"),
     "CastLike": Row(views.cast_like, "between types of floats"),
+    "Ceil": Row(pointwise.ceil),
     "Celu": Row(activations.celu),
     "Clip": Row(rounding.clip_or_codes, "constant limits"),
     "Concat": Row(views.concat),
@@ -92,6 +94,7 @@ IMPORTERS: Mapping[str, Row] = {
     "Exp": Row(pointwise.unary(OpKind.EXP)),
     "Expand": Row(views.expand, _GIVEN_SHAPE),
     "Flatten": Row(views.flatten),
+    "Floor": Row(pointwise.unary(OpKind.FLOOR)),
     "Gather": Row(views.gather, "constant indices"),
     "GatherND": Row(views.gather_nd, "constant indices; batch_dims 0"),
     "Gelu": Row(activations.gelu),
@@ -163,6 +166,8 @@ IMPORTERS: Mapping[str, Row] = {
     "Unsqueeze": Row(views.unsqueeze),
     "Where": Row(pointwise.where),
     "SimplifiedLayerNormalization": Row(norms.rms_normalization, "constant scale"),
+    "iGELU": Row(integer_functions.integer_gelu, "in a network of RequantShift"),
+    "iHardswish": Row(integer_functions.integer_hard_swish, "in a network of RequantShift"),
     "com.microsoft.Attention": Row(
         attention.microsoft_attention, f"{_CACHELESS}; a constant mask of ones and zeros"
     ),

@@ -12,8 +12,9 @@ import onnx
 import onnxruntime
 
 from tmc.frontend.oracle.indices import shortfall, with_largest
+from tmc.frontend.oracle.integer_ops import has_integer_ops, run_reference
 from tmc.frontend.oracle.interpret_finite import interpret_finite
-from tmc.frontend.oracle.quantised import check_piecewise, has_requant_shift, run_reference
+from tmc.frontend.oracle.quantised import check_piecewise
 from tmc.frontend.oracle.session import open_session, run_session
 from tmc.ir.errors import UnsupportedModel
 from tmc.ir.graph import Graph, OpKind
@@ -31,7 +32,7 @@ def run_unfused(
 
     onnxruntime's own fusions of quantised files have other roundings.
     """
-    if has_requant_shift(graph):
+    if has_integer_ops(graph):
         return tuple(run_reference(path, sample) for sample in samples)
     session = open_session(path)
     return tuple(run_session(session, path, sample) for sample in samples)
@@ -39,7 +40,7 @@ def run_unfused(
 
 def oracle_of(graph: Graph) -> str:
     """Return what the import of a graph is compared with."""
-    return "ONNX's reference evaluator" if has_requant_shift(graph) else "onnxruntime"
+    return "ONNX's reference evaluator" if has_integer_ops(graph) else "onnxruntime"
 
 
 def check_against_onnxruntime(path: Path, graph: Graph, samples: Sequence[Mapping[str, Array]]) -> float:
@@ -50,7 +51,7 @@ def check_against_onnxruntime(path: Path, graph: Graph, samples: Sequence[Mappin
     1e-2 where the file computes in float16.
     """
     tolerance = TOLERANCE
-    if has_requant_shift(graph):
+    if has_integer_ops(graph):
         evaluate = partial(run_reference, path)
     elif any(op.kind is OpKind.FAKE_QUANTISE for op in graph.ops):
         return check_piecewise(path, graph, samples)
@@ -107,7 +108,7 @@ def _check_condition(
             key: (array * (1 + LAST_BITS * signs[key])).astype(np.float32) for key, array in arrays.items()
         }
 
-    if has_requant_shift(graph):
+    if has_integer_ops(graph):
         return
     moved = replace(graph, constants=nearby(graph.constants))
     change = float(np.abs(interpret_finite(moved, nearby(sample))[name] - found[name]).max())

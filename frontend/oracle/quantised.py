@@ -3,9 +3,6 @@
 A rounding to 8 bits turns the last bit of a float32 sum into a whole step, and a network turns one step into
 many. So a graph that rounds is compared piece by piece: between two roundings every value must agree as
 closely as in any other network, and each rounding must give the code that onnxruntime gives, but for ties.
-
-RequantShift is no op of onnxruntime: such files are evaluated by ONNX's reference evaluator, with the formula
-of RequantShift written once more below.
 """
 
 from __future__ import annotations
@@ -13,17 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
-from onnx.reference import ReferenceEvaluator
-from onnx.reference.op_run import OpRun
 
-from tmc.frontend.node import INTEGER_DOMAINS, node_name
+from tmc.frontend.node import node_name
 from tmc.frontend.oracle.interpret_finite import interpret_finite
-from tmc.frontend.oracle.session import open_session, refused, run_session
+from tmc.frontend.oracle.session import open_session, run_session
 from tmc.frontend.qoperator import QOPERATORS
 from tmc.frontend.read_model import read_model
 from tmc.ir.attrs import FakeQuantiseAttrs
@@ -34,57 +28,6 @@ from tmc.ir.types import Array
 TOLERANCE = 1e-4
 # onnxruntime computes these with integers: their codes may be a step beside those of exact arithmetic.
 STEP_BESIDE = frozenset({"QLinearSoftmax"})
-
-
-class RequantShift(OpRun):
-    """floor((x * mul + add + div / 2) / div), clipped to n_levels from 0 on or around 0; by float64
-    division."""
-
-    op_domain = INTEGER_DOMAINS[0]
-
-    def _run(
-        self,
-        x: Array,
-        mul: Array,
-        add: Array,
-        div: Any = None,
-        n_levels: Any = None,
-        n_levels_out: Any = None,
-        signed: Any = None,
-    ) -> tuple[Array]:
-        divisor, levels, has_sign = (
-            float(np.asarray(value).reshape(-1)[0])
-            for value in (div, n_levels if n_levels_out is None else n_levels_out, signed)
-        )
-        exact = x.astype(np.float64) * mul.astype(np.float64) + add.astype(np.float64)
-        codes = np.floor((exact + np.floor(divisor / 2)) / divisor)
-        first = -levels / 2 if has_sign else 0.0
-        return (np.clip(codes, first, first + levels - 1).astype(np.float32),)
-
-
-class ContribRequantShift(RequantShift):
-    """The same op in the domain of custom operators."""
-
-    op_domain = INTEGER_DOMAINS[1]
-
-
-def has_requant_shift(graph: Graph) -> bool:
-    """Tell whether a graph holds ops that onnxruntime does not know."""
-    return any(op.kind is OpKind.REQUANT_SHIFT for op in graph.ops)
-
-
-def run_reference(path: Path, inputs: Mapping[str, Array]) -> dict[str, Array]:
-    """Return the outputs of a file with RequantShift nodes by name, for one set of inputs."""
-    model = read_model(path)
-    for node in model.graph.node:
-        if node.op_type == "RequantShift":
-            node.op_type = {"PACTOps": "RequantShift"}.get(node.domain, "ContribRequantShift")
-    names = [output.name for output in model.graph.output]
-    try:
-        evaluator = ReferenceEvaluator(model, new_ops=[RequantShift, ContribRequantShift])
-        return dict(zip(names, evaluator.run(names, dict(inputs)), strict=True))
-    except Exception as error:  # the evaluator raises whatever numpy or its own code meets
-        raise refused(path, "ONNX's reference evaluator", error) from error
 
 
 def check_piecewise(path: Path, graph: Graph, samples: Sequence[Mapping[str, Array]]) -> float:

@@ -341,7 +341,7 @@ def test_samples_of_an_integer_network_are_integers(tmp_path: Path) -> None:
             assert answer.error.startswith("input %x: found numbers from")
 
 
-@pytest.mark.parametrize("op_type", ["iLayerNorm", "ITAMax", "iGELU", "IntegerMean"])
+@pytest.mark.parametrize("op_type", ["iLayerNorm", "ITAMax", "IntegerGELU", "IntegerMean"])
 def test_integer_functions_are_refused_by_name(tmp_path: Path, op_type: str) -> None:
     path = write(tmp_path / "m.onnx", [node(op_type, "x", "y")], {"x": (4, 8)}, opset=13)
     with pytest.raises(UnsupportedModel) as error:

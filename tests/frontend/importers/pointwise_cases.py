@@ -35,7 +35,10 @@ POINTWISE = (
     Case("Max of three", [node("Max", "x k z", "y")], (2, 3), {"k": np.float32(0.2)}, z=(3,)),
     Case("Sum of one", [node("Sum", "x", "y")], (2, 3)),
     Case("Log", [node("Exp", "x", "e"), node("Add", "e e", "s"), node("Log", "s", "y")], (2, 3)),
-    *(_one(kind) for kind in ("Abs", "Exp", "Sign", "Elu", "LeakyRelu", "Selu", "Celu", "HardSigmoid")),
+    *(
+        _one(kind)
+        for kind in ("Abs", "Ceil", "Floor", "Exp", "Sign", "Elu", "LeakyRelu", "Selu", "Celu", "HardSigmoid")
+    ),
     *(_one(kind) for kind in ("Softplus", "Softsign", "ThresholdedRelu", "HardSwish")),
     _one("Mish", 18),
     _one("Elu", name="steep", alpha=0.3),
