@@ -83,7 +83,7 @@ def test_linear_takes_its_activation_in(kind: K, attrs: a.Attrs) -> None:
     hidden = b.linear("hidden", norm, 16, 2.0)
     b.linear("out", b.op(kind, "active", hidden, attrs=attrs), 5)
     graph = b.graph(("x",), ("out",))
-    x = np.random.default_rng(4).standard_normal((20, 12, 8)).astype(np.float32)
+    x = np.random.default_rng(4).standard_normal((100, 12, 8)).astype(np.float32)
     scales = choose_scales(graph, calibrate(graph, {"x": x}))
     assert (scales.roles["hidden"], scales.roles["active"]) == (Role.TABLE_INPUT, Role.ACTIVATION)
     integer = quantise(graph, scales)
