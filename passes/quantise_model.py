@@ -30,6 +30,7 @@ from tmc.passes.pipeline import NamedPass, Pass, run_passes
 from tmc.passes.quantise_calibrated import IntegerForm, quantise_calibrated
 from tmc.passes.recipe import DEFAULT, Recipe
 from tmc.passes.scales.choose_forms import choose_forms
+from tmc.passes.scales.wide_attention import wide_attention
 from tmc.passes.scales.wide_values import wide_values
 from tmc.passes.watch import Watch
 
@@ -121,8 +122,7 @@ def _by_recipe(
         calibration.meaningful,
         how.recipe,
     )
-    wide = wide_values(declared.graph, how.wide)
-    canonical = declared.graph
+    canonical, wide = wide_attention(declared.graph, wide_values(declared.graph, how.wide))
     if wide:  # readers of 8 bits alone get a copy
         forms = NamedPass("choose_forms", partial(choose_forms, wide=wide))
         canonical = run_passes(canonical, (forms,))

@@ -80,7 +80,7 @@ ROOMS: dict[str, dict[str, tuple[str, ...]]] = {
             *("recipe", "pipeline", "calibrate", "scales", "quantise_clip", "integer_form", "quantise"),
         ),
         "declared": ("recipe", "pipeline", "views", "calibrate", "integer_ops", "scales", "canonical"),
-        "accuracy": ("recipe", "calibrate"),
+        "accuracy": ("recipe", "calibrate", "integer_ops"),
         "quantise_model": (
             *(
                 "recipe",

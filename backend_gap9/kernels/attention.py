@@ -1,7 +1,8 @@
 """The kernels of attention, of one head or some whole ones: scores, softmax without the division, means of V.
 
 A bias on the scores is a small table of its stage where all queries of a head have the same; else its lines
-travel with the queries. One that is computed, a mask, comes before the first of them.
+travel with the queries. One that is computed, a mask, comes before the first of them. Wide: Q and K, or the
+result, have 16 bits.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from tmc.backend_gap9.program.program import Const, Var
 from tmc.backend_gap9.target.target import Target
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.integer.qattention import QAttentionAttrs
-from tmc.ir.types import Array
+from tmc.ir.types import Array, DType
 
 EXP_TABLE_BYTES = 1024  # of one head
 NORM_BYTES = 8  # divisor and its reciprocal, of one row
@@ -36,7 +37,8 @@ _ALL_ROWS, _ALL_NORMS = mul(_HEADS, ROWS), mul(mul(_HEADS, ROWS), NORM_BYTES)
 @dataclass(frozen=True, slots=True)
 class AttentionCosts:
     """Scores have the depth head width, values the depth keys; score_cycles is per score, row_cycles per row
-    of the softmax, left_cycles more per key beyond whole fours; bias_cycles more per score with a bias.
+    of the softmax, left_cycles more per key beyond whole fours; bias_cycles more per score with a bias;
+    wide_cycles more per value of an int16 result, limit_cycles per block of scores that saturate.
 
     What fills no block is computed row by row, 4 results in four_cycles and four_step_cycles for each step.
     block_code_cycles: what the long code of the blocks takes on its way into the caches, in each call.
@@ -51,6 +53,8 @@ class AttentionCosts:
     row_cycles: float
     left_cycles: float
     bias_cycles: float
+    wide_cycles: float
+    limit_cycles: float
 
 
 def _costs(target: Target) -> AttentionCosts:
@@ -92,6 +96,13 @@ def _scores_cycles(target: Target, a: Arguments) -> float:
     return _products_cycles(target, a, _costs(target).scores, a["keys"], a["width"], in_blocks)
 
 
+def _wide_scores_cycles(target: Target, a: Arguments) -> float:
+    costs, depth_bytes = _costs(target), 2 * a["width"]
+    blocks = replace(costs.scores, block_cycles=costs.scores.block_cycles + costs.limit_cycles)
+    in_blocks = depth_bytes % 4 == 0 and depth_bytes >= 8
+    return _products_cycles(target, a, blocks, a["keys"], depth_bytes, in_blocks)
+
+
 def _softmax_cycles(target: Target, a: Arguments) -> float:
     costs = _costs(target)
     rows = a["rows"] * a.get("heads", 1)
@@ -106,6 +117,11 @@ def _softmax_bias_cycles(target: Target, a: Arguments) -> float:
 
 def _values_cycles(target: Target, a: Arguments) -> float:
     return _products_cycles(target, a, _costs(target).values, a["channels"], a["keys"], a["keys"] > 4)
+
+
+def _wide_values_cycles(target: Target, a: Arguments) -> float:
+    results = share(target, a["rows"] * a.get("heads", 1)) * a["channels"]
+    return _values_cycles(target, a) + results * _costs(target).wide_cycles
 
 
 def _written(rule: OperandRule, *, in_place: str | None = None) -> OperandRule:
@@ -124,6 +140,18 @@ SCORES = Kernel(
     frozenset({"shift"}),
     {"scalar": 64, "xpulp": 256},
     _scores_cycles,
+)
+WIDE_SCORES = replace(
+    SCORES,
+    stem="tmc_attention_scores_s16s16s16",
+    operands=(
+        rows_of("q", _ALL_ROWS, mul(_WIDTH, 2), Var("q_pitch")),
+        rows_of("k", mul(_HEADS, _KEYS), mul(_WIDTH, 2), Var("k_pitch")),
+        SCORES.operands[2],
+    ),
+    arguments=(*SCORES.arguments, "limit"),
+    quantisation=frozenset({"shift", "limit"}),
+    core_cycles=_wide_scores_cycles,
 )
 SOFTMAX = Kernel(
     "tmc_attention_softmax_s16u8",
@@ -170,6 +198,14 @@ VALUES = Kernel(
 )
 
 
+WIDE_VALUES = replace(
+    VALUES,
+    stem="tmc_attention_values_u8s8s16",
+    operands=(*VALUES.operands[:3], result(ROWS, mul(mul(_HEADS, CHANNELS), 2))),
+    core_cycles=_wide_values_cycles,
+)
+
+
 def bias_of(op: Op) -> str | None:
     """Return the bias on the scores, [H or 1, M or 1, N], if an attention has one."""
     return op.inputs[4] if len(op.inputs) > 4 else None
@@ -179,6 +215,16 @@ def mask_of(graph: Graph, op: Op) -> str | None:
     """Return the bias, [1, 1, N], that is computed and not a constant, if an attention has one."""
     bias = bias_of(op)
     return None if bias in graph.constants else bias
+
+
+def scores_of(graph: Graph, op: Op) -> Kernel:
+    """Return the kernel of the scores."""
+    return SCORES if graph.types[op.inputs[0]].dtype is DType.S8 else WIDE_SCORES
+
+
+def values_of(graph: Graph, op: Op) -> Kernel:
+    """Return the kernel of the means of V."""
+    return VALUES if graph.types[op.output].dtype is DType.S8 else WIDE_VALUES
 
 
 def softmax_of(op: Op) -> Kernel:
@@ -200,7 +246,7 @@ def _bias_lines(graph: Graph, op: Op) -> Array:
 
 
 def _chosen(graph: Graph, op: Op) -> tuple[Kernel, ...]:
-    return SCORES, softmax_of(op), VALUES
+    return scores_of(graph, op), softmax_of(op), values_of(graph, op)
 
 
 def _numbers(graph: Graph, op: Op) -> Mapping[str, int]:
@@ -210,6 +256,7 @@ def _numbers(graph: Graph, op: Op) -> Mapping[str, int]:
         "keys": graph.types[op.inputs[1]].shape[1],
         "width": graph.types[op.inputs[0]].shape[2],
         "key0": 0,
+        "limit": attrs.score_limit,
         "out_multiplier": attrs.out_multiplier,
         "out_shift": attrs.out_shift,
     }
@@ -237,7 +284,7 @@ ATTENTION = KernelRecord(
     OpKind.QATTENTION,
     "cores",
     "attention",
-    (SCORES, SOFTMAX, SOFTMAX_BIAS, VALUES),
+    (SCORES, WIDE_SCORES, SOFTMAX, SOFTMAX_BIAS, VALUES, WIDE_VALUES),
     _chosen,
     _numbers,
     ("attention", AttentionCosts),

@@ -1,9 +1,9 @@
-"""The kernel of a rotary embedding: one head of int16 rows, rotated and requantised to int8."""
+"""The kernels of a rotary embedding: one head of int16 rows, rotated and requantised to int8 or to int16."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tmc.backend_gap9.kernels.costs import costs_of, share
 from tmc.backend_gap9.kernels.operands import ROWS, result, rows_of
@@ -13,18 +13,24 @@ from tmc.backend_gap9.program.program import Var
 from tmc.backend_gap9.target.target import Target
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.integer.qrope import QRopeAttrs
-from tmc.ir.types import Array
+from tmc.ir.types import Array, DType
 
 
 @dataclass(frozen=True, slots=True)
 class RopeCosts:
-    """Per element."""
+    """Per element of an int8 result, and how much more of an int16 one."""
 
     element_cycles: float
+    wide_cycles: float
 
 
 def _core_cycles(target: Target, a: Arguments) -> float:
     return share(target, a["rows"]) * a["width"] * costs_of(target, "rope", RopeCosts).element_cycles
+
+
+def _wide_core_cycles(target: Target, a: Arguments) -> float:
+    more = share(target, a["rows"]) * a["width"] * costs_of(target, "rope", RopeCosts).wide_cycles
+    return _core_cycles(target, a) + more
 
 
 _WIDTH = Var("width")
@@ -41,17 +47,27 @@ _ROPE = Kernel(
     {"scalar": 16, "xpulp": 80},
     _core_cycles,
 )
+_WIDE_ROPE = replace(
+    _ROPE,
+    stem="tmc_rope_s16s16",
+    operands=(*_ROPE.operands[:2], result(ROWS, mul(_WIDTH, 2))),
+    arguments=(*_ROPE.arguments, "limit"),
+    quantisation=frozenset({"shift", "limit"}),
+    stack_bytes={"scalar": 16, "xpulp": 96},
+    core_cycles=_wide_core_cycles,
+)
 
 
 def _chosen(graph: Graph, op: Op) -> tuple[Kernel, ...]:
-    return (_ROPE,)
+    return (_ROPE if graph.types[op.output].dtype is DType.S8 else _WIDE_ROPE,)
 
 
 def _numbers(graph: Graph, op: Op) -> Mapping[str, int]:
     assert isinstance(op.attrs, QRopeAttrs)
     width = graph.types[op.output].shape[2]
     period = graph.types[op.inputs[1]].shape[0]
-    return {"width": width, "table_pitch": 2 * width, "period": period, "shift": op.attrs.shift}
+    numbers = {"width": width, "table_pitch": 2 * width, "period": period, "shift": op.attrs.shift}
+    return numbers if op.attrs.bits == 8 else numbers | {"limit": 2 ** (op.attrs.bits - 1) - 1}
 
 
 def _line_tables(graph: Graph, op: Op) -> tuple[str, ...]:
@@ -68,7 +84,7 @@ ROPE = KernelRecord(
     OpKind.QROPE,
     "cores",
     "follower",
-    (_ROPE,),
+    (_ROPE, _WIDE_ROPE),
     _chosen,
     _numbers,
     ("rope", RopeCosts),

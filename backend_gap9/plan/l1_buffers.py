@@ -180,6 +180,7 @@ def attention_buffers(staged: Staged, stage: GraphStage, tiling: AttentionTiling
     """Return every L1 buffer of an attention stage."""
     q, k = stage.op.inputs[:2]
     keys, width = staged.graph.types[k].shape[1:]
+    head_bytes = width * staged.graph.types[stage.op.output].dtype.size_bytes
     bias_bytes, mask = bias_line_bytes(staged, stage), mask_bytes(staged, stage)
     rows = tiling.heads * tiling.rows
     scores = (rows - 1) * odd_pitch(keys * 2) + keys * 2
@@ -190,7 +191,7 @@ def attention_buffers(staged: Staged, stage: GraphStage, tiling: AttentionTiling
         L1Need("kv", 2 * key_value_slot_bytes(staged, stage, tiling), "operand"),
         L1Need("scores", scores, "fixed"),
         L1Need("norm", rows * NORM_BYTES, "fixed"),
-        L1Need("out", 2 * rows * width, "fixed"),
+        L1Need("out", 2 * rows * head_bytes, "fixed"),
         *_tables(staged, stage),
     )
 

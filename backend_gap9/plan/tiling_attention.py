@@ -10,7 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tmc.backend_gap9.kernels.attention import MOST_HEADS, SCORES, VALUES, bias_of, mask_of, softmax_of
+from tmc.backend_gap9.kernels.attention import (
+    MOST_HEADS,
+    bias_of,
+    mask_of,
+    scores_of,
+    softmax_of,
+    values_of,
+)
 from tmc.backend_gap9.kernels.costs import call_cycles
 from tmc.backend_gap9.kernels.record import Kernel
 from tmc.backend_gap9.plan.l1_buffers import attention_buffers, bias_line_bytes, mask_bytes, needed_bytes
@@ -62,6 +69,11 @@ class AttentionTiles:
         heads, rows, width = self.staged.graph.types[self.stage.op.inputs[0]].shape
         return heads, rows, self.staged.graph.types[self.stage.op.inputs[1]].shape[1], width
 
+    @property
+    def _head_bytes(self) -> int:
+        """Bytes of the result that a query of one head makes."""
+        return self.sizes[3] * self.staged.graph.types[self.stage.op.output].dtype.size_bytes
+
     def problem(self) -> TileProblem:
         """Return the problem; it has no row choice where no tile fits."""
         choices = []
@@ -99,7 +111,7 @@ class AttentionTiles:
             *(() if mask is None else ((mask, mask_bytes(self.staged, self.stage)),)),
             (k, tiling.keys * self._pitch(1)),
             (vt, tiling.channels * self._pitch(2)),
-            (self.stage.op.output, tiling.rows * self.sizes[3]),
+            (self.stage.op.output, tiling.rows * self._head_bytes),
             ("tables", self._tables_bytes()),
         )
 
@@ -118,7 +130,7 @@ class AttentionTiles:
         tiling = AttentionTiling(rows, smallest.keys, smallest.channels, heads)
         buffers = attention_buffers(self.staged, self.stage, tiling)
         lines = tuple(heads * each for each in self._line_bytes())
-        moved = (*(rows * each for each in lines), rows * heads * width, self._tables_bytes())
+        moved = (*(rows * each for each in lines), rows * heads * self._head_bytes, self._tables_bytes())
         if needed_bytes(buffers) > target.l1_usable_bytes or max(moved) > limit:
             return None
         steps = (
@@ -138,7 +150,7 @@ class AttentionTiles:
             return None
         turns = self._turns(rows) * (heads_total // heads)
         loads = [[dma_cycles(target, count * each) for count in turns] for each in lines]
-        stores = [dma_cycles(target, count * heads * width, count) for count in turns]
+        stores = [dma_cycles(target, count * heads * self._head_bytes, count) for count in turns]
         tables = dma_cycles(target, self._tables_bytes())
         mask = mask_bytes(self.staged, self.stage)
         tables += dma_cycles(target, mask) if mask else 0
@@ -161,26 +173,28 @@ class AttentionTiles:
     def _scores(self, rows: int, tile: int, heads: int) -> StepCost:
         """Return what scores and softmax cost with these query rows and keys per tile of K."""
         _, _, keys, width = self.sizes
+        scores = scores_of(self.staged.graph, self.stage.op)
         return self._step_cost(
             rows,
             tile,
             keys,
             1,
             heads,
-            lambda count, size: self._call_cycles(SCORES, rows=count, keys=size, width=width, heads=heads),
+            lambda count, size: self._call_cycles(scores, rows=count, keys=size, width=width, heads=heads),
             lambda count: self._call_cycles(softmax_of(self.stage.op), rows=count, keys=keys, heads=heads),
         )
 
     def _values(self, rows: int, tile: int, heads: int) -> StepCost:
         """Return what the weighted means cost with these query rows and channels per tile of V transposed."""
         _, _, keys, width = self.sizes
+        values = values_of(self.staged.graph, self.stage.op)
         return self._step_cost(
             rows,
             tile,
             width,
             2,
             heads,
-            lambda count, size: self._call_cycles(VALUES, rows=count, keys=keys, channels=size, heads=heads),
+            lambda count, size: self._call_cycles(values, rows=count, keys=keys, channels=size, heads=heads),
             lambda count: 0,
         )
 

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from tmc.backend_gap9.kernels.attention import (
     EXP_TABLE_BYTES,
     NORM_BYTES,
-    SCORES,
     SHIFT_BITS,
     SOFTMAX,
     SOFTMAX_BIAS,
-    VALUES,
     bias_of,
     bias_pitch,
     mask_of,
+    scores_of,
+    values_of,
 )
 from tmc.backend_gap9.kernels.record import Kernel
 from tmc.backend_gap9.kernels.weight_rows import odd_pitch
@@ -180,12 +180,17 @@ class _Attention:
         return at("q", mul(mod(turn, 2), self.tiling.heads * self.tiling.rows * self.pitch(0)))
 
     def out_tile(self, turn: Number) -> Address:
-        return at("out", mul(mod(turn, 2), self.tiling.rows * self.out_width))
+        return at("out", mul(mod(turn, 2), self.tiling.rows * self.out_bytes))
 
     @property
     def out_width(self) -> int:
         """Columns of the result that a turn makes."""
         return self.tiling.heads * self.sizes()[2]
+
+    @property
+    def out_bytes(self) -> int:
+        """Bytes of a row of them."""
+        return self.out_width * self.context.graph.types[self.stage.op.output].dtype.size_bytes
 
     def kv_tile(self, running: Number) -> Address:
         slot_bytes = key_value_slot_bytes(self.context.staged, self.stage, self.tiling)
@@ -271,7 +276,7 @@ class _Attention:
         body += [Loop("j", v_tiles, values)] if v_tiles > 1 else values
         out_pitch = self.context.layouts[self.stage.op.output].pitch_bytes
         target = rows_in_l2(
-            self.context, self.stage.op.output, mul(t, self.tiling.rows), mul(head, self.out_width)
+            self.context, self.stage.op.output, mul(t, self.tiling.rows), mul(head, self.out_bytes)
         )
         body += [
             BARRIER,
@@ -281,7 +286,7 @@ class _Attention:
                 self.out_tile(turn),
                 target,
                 rows,
-                Const(self.out_width),
+                Const(self.out_bytes),
                 Const(out_pitch),
             ),
         ]
@@ -328,7 +333,7 @@ class _Attention:
         column_bytes = mul(j, self.tiling.keys * 2)
         key = add(mul(head, self.tiling.heads * keys), mul(j, self.tiling.keys))
         return self.call(
-            SCORES,
+            scores_of(self.context.graph, op),
             operand("q", self.q_tile(turn), part(op.inputs[0], row)),
             operand("k", self.kv_tile(running), part(op.inputs[1], key)),
             operand("scores", at("scores", column_bytes), self.scratch("scores", row, column_bytes)),
@@ -377,19 +382,20 @@ class _Attention:
     ) -> Stmt:
         op, (_, _, width) = self.stage.op, self.sizes()
         out = self.out_tile(turn)
-        column = mul(j, self.tiling.channels)
-        first = add(mul(head, self.out_width), column)
-        made = part(op.output, mul(t, self.tiling.rows), first)
+        element_bytes = self.out_bytes // self.out_width
+        first = add(mul(head, self.out_width), mul(j, self.tiling.channels))
+        column_bytes = mul(j, self.tiling.channels * element_bytes)
+        made = part(op.output, mul(t, self.tiling.rows), add(mul(head, self.out_bytes), column_bytes))
         return self.call(
-            VALUES,
+            values_of(self.context.graph, op),
             operand("p", at("scores"), self.scratch("p", row)),
             operand("vt", self.kv_tile(running), part(op.inputs[2], first)),
             operand("norm", at("norm"), self.scratch("norm", 0, mul(row, NORM_BYTES))),
-            operand("y", at(out.buffer, add(out.offset_bytes, column)), made),
+            operand("y", at(out.buffer, add(out.offset_bytes, column_bytes)), made),
             rows=rows,
             channels=tile_size(j, self.tiling.channels, width),
             p_pitch=self.scores_pitch,
             vt_pitch=self.pitch(2),
-            y_pitch=self.out_width,
+            y_pitch=self.out_bytes,
             heads=self.tiling.heads,
         )

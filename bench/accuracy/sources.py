@@ -33,6 +33,7 @@ WIDE: Mapping[Role, str] = {
     Role.INPUT: "network input, int16",
     Role.RESIDUAL: "residual stream, int16",
     Role.BRANCH: "residual stream, int16",
+    Role.WIDE_QUERY_KEY: "Q and K, int16",
     Role.UNROTATED: "Q and K before rotation, int16",
     Role.POOLED: "mean, int16",
 }

@@ -5,7 +5,7 @@
 #include "cycles.h"
 #include "tmc_kernels.h"
 
-enum { ROWS = 40, WIDTH = 64, Q_PITCH = 68 };
+enum { ROWS = 40, WIDTH = 64, Q_PITCH = 68, WIDE_PITCH = 132 };
 
 typedef struct {
     const char *name;
@@ -20,13 +20,13 @@ static const attention SHAPES[] = {
     {"400", 400, 400, 64, 804, 404}, {"800", 800, 200, 16, 1604, 804}, {"80", 80, 80, 64, 164, 84},
 };
 
-IN_L1 static int8_t q[ROWS * Q_PITCH] __attribute__((aligned(4)));
+IN_L1 static int8_t q[ROWS * WIDE_PITCH] __attribute__((aligned(4)));
 /* K, V^T and the scores of a shape, one after the other. */
 IN_L1 static int8_t operands[92 * 1024] __attribute__((aligned(4)));
 /* For 80 keys a line for each query, else one for all. */
 IN_L1 static int16_t bias[ROWS * 82] __attribute__((aligned(4)));
 IN_L1 static uint8_t exp_table[1024] __attribute__((aligned(4)));
-IN_L1 static int8_t y[ROWS * WIDTH] __attribute__((aligned(4)));
+IN_L1 static int16_t y[ROWS * WIDTH] __attribute__((aligned(4)));
 IN_L1 static tmc_attention_norm norm[ROWS];
 
 static int8_t *vt_of(const attention *shape)
@@ -52,6 +52,21 @@ static void compute_scores(const attention *shape)
     }
 }
 
+/** The same of int16; the scores lie behind K. */
+static void compute_wide_scores(const attention *shape)
+{
+    tmc_attention_scores_args args = {
+        .q = q, .k = operands, .scores = (void *)(operands + shape->tile_keys * WIDE_PITCH), .q_pitch = WIDE_PITCH,
+        .k_pitch = WIDE_PITCH, .scores_pitch = shape->scores_pitch, .rows = ROWS, .keys = shape->tile_keys, .width = WIDTH,
+        .heads = 1, .shift = 16, .limit = 32767,
+    };
+    for (args.key0 = 0; args.key0 < shape->keys; args.key0 += shape->tile_keys) {
+        tmc_attention_scores_s16s16s16_xpulp(&args);
+        if (shape->tile_keys < shape->keys)
+            tmc_barrier();
+    }
+}
+
 static void compute_softmax(const attention *shape)
 {
     const tmc_attention_softmax_args args = {
@@ -71,16 +86,16 @@ static void compute_softmax_bias(const attention *shape)
     tmc_attention_softmax_bias_s16s16u8_xpulp(&args);
 }
 
-static void compute_values(const attention *shape)
+static void compute_values(const attention *shape, uint32_t element_bytes)
 {
     tmc_attention_values_args args = {
         .p = scores_of(shape), .vt = vt_of(shape), .norm = norm, .p_pitch = shape->scores_pitch,
-        .vt_pitch = shape->vt_pitch, .y_pitch = WIDTH, .rows = ROWS, .keys = shape->keys,
+        .vt_pitch = shape->vt_pitch, .y_pitch = WIDTH * element_bytes, .rows = ROWS, .keys = shape->keys,
         .channels = shape->tile_channels, .heads = 1, .out_shift = 14,
     };
     for (uint32_t channel = 0; channel < WIDTH; channel += shape->tile_channels) {
-        args.y = y + channel;
-        tmc_attention_values_u8s8s8_xpulp(&args);
+        args.y = (int8_t *)y + channel * element_bytes;
+        (element_bytes > 1u ? tmc_attention_values_u8s8s16_xpulp : tmc_attention_values_u8s8s8_xpulp)(&args);
         if (shape->tile_channels < WIDTH)
             tmc_barrier();
     }
@@ -100,7 +115,14 @@ void measure(void)
             begin_case("softmax", shape->name, each, 0);
             compute_softmax(shape);
             begin_case("values", shape->name, each, each * WIDTH);
-            compute_values(shape);
+            compute_values(shape, 1);
+            end_cases();
+        }
+        for (uint32_t round = 0; round < 2u; ++round) {
+            begin_case("scores_wide", shape->name, each, each * WIDTH);
+            compute_wide_scores(shape);
+            begin_case("values_wide", shape->name, each, each * WIDTH);
+            compute_values(shape, 2);
             end_cases();
         }
         for (uint32_t round = 0; round < 2u; ++round) {
@@ -114,7 +136,7 @@ void measure(void)
             begin_case("attention", shape->name, each, 2u * each * WIDTH);
             compute_scores(shape);
             compute_softmax(shape);
-            compute_values(shape);
+            compute_values(shape, 1);
             end_cases();
         }
     }

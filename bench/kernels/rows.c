@@ -133,6 +133,13 @@ static void measure_rope(void)
     begin_case("rope", "64", ROWS * WIDTH, 0);
     tmc_rope_s16s8_xpulp(&args);
     end_cases();
+    const tmc_rope_args wide = {
+        .x = x, .y = wide_y, .table = table, .x_pitch = TABLE_PITCH, .y_pitch = TABLE_PITCH,
+        .table_pitch = TABLE_PITCH, .rows = ROWS, .width = WIDTH, .period = 400, .row0 = 320, .shift = 16, .limit = 4095,
+    };
+    begin_case("rope_wide", "64", ROWS * WIDTH, 0);
+    tmc_rope_s16s16_xpulp(&wide);
+    end_cases();
 }
 
 static void measure_mean(void)

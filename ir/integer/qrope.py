@@ -15,14 +15,18 @@ from tmc.ir.types import Array, DType, TensorType
 
 @dataclass(frozen=True, slots=True)
 class QRopeAttrs(Attrs):
-    """Rotate int16 pairs by a table of 2^14 cosines and sines, round by `shift`, saturate to int8."""
+    """Rotate int16 pairs by a table of 2^14 cosines and sines, round by `shift`, saturate to `bits`.
+
+    Codes of 8 bits are int8, those of more int16.
+    """
 
     heads: int
     shift: int
+    bits: int = 8
 
 
 def infer(types: Types, attrs: QRopeAttrs) -> TensorType:
-    """x s16 [M, H * d], table s16 [P, d] of (cos, sin) pairs; result s8 [H, M, d]."""
+    """x s16 [M, H * d], table s16 [P, d] of (cos, sin) pairs; result [H, M, d], s8 of 8 bits, else s16."""
     rows, columns = operand_shape("x", types[0], 2, DType.S16)
     positions, pairs = operand_shape("table", types[1], 2, DType.S16)
     divides(attrs.heads, columns, "heads")
@@ -33,11 +37,12 @@ def infer(types: Types, attrs: QRopeAttrs) -> TensorType:
     )
     divides(positions, rows, "positions")
     shift_fits(attrs.shift)
-    return TensorType(DType.S8, (attrs.heads, rows, width))
+    need(8 <= attrs.bits <= 16, f"found codes of {attrs.bits} bits, allowed 8 to 16")
+    return TensorType(DType.S8 if attrs.bits == 8 else DType.S16, (attrs.heads, rows, width))
 
 
 def qrope(x: Array, table: Array, attrs: QRopeAttrs) -> Array:
-    """Rotate int16 [M, H * d] by table [P, d] = (cos, sin) pairs of 2^14; return int8 [H, M, d]."""
+    """Rotate int16 [M, H * d] by table [P, d] = (cos, sin) pairs of 2^14; return int8 or int16 [H, M, d]."""
     rows, columns = x.shape
     width = columns // attrs.heads
     pairs = x.astype(np.int64).reshape(rows, attrs.heads, width // 2, 2)
@@ -46,7 +51,9 @@ def qrope(x: Array, table: Array, attrs: QRopeAttrs) -> Array:
     even = round_shift(pairs[..., 0] * cosine - pairs[..., 1] * sine, attrs.shift)
     odd = round_shift(pairs[..., 0] * sine + pairs[..., 1] * cosine, attrs.shift)
     rotated = np.stack([even, odd], axis=-1).reshape(rows, attrs.heads, width).transpose(1, 0, 2)
-    return np.ascontiguousarray(np.clip(rotated, -128, 127).astype(np.int8))
+    limit = 2 ** (attrs.bits - 1)
+    dtype = np.int8 if attrs.bits == 8 else np.int16
+    return np.ascontiguousarray(np.clip(rotated, -limit, limit - 1).astype(dtype))
 
 
 OP = OpDef(

@@ -11,8 +11,11 @@ from tmc.ir.integer.qlinear import QLinearAttrs
 from tmc.ir.ops import MOVES
 from tmc.ir.types import DType
 from tmc.passes.calibrate.calibrate import Ranges
+from tmc.passes.integer_ops.linear import takes_int16
 from tmc.passes.recipe import DEFAULT, Recipe
 
+# Ops that write int16 as well as int8.
+_WRITE_INT16 = frozenset({OpKind.QLAYERNORM, OpKind.QADD, OpKind.QATTENTION})
 # Shares and ratios from which on a cause is named.
 CLIPPED_NOISE = 0.2
 BEYOND_CALIBRATION = 1.1
@@ -106,14 +109,18 @@ def _remedy(integer: Graph, name: str) -> str:
     """Return what makes steps of a value finer: 16 bits, where its op writes and all readers take them."""
     op, readers = producers(integer).get(name), uses(integer)
     if op is not None and integer.types[name].dtype is DType.S8:
+        if _is_query_or_key(integer, name) and integer.types[name].shape[2] % 2 == 0:
+            return f"--bits {op.loc}=16 stores Q and K in int16"
         plain = isinstance(op.attrs, QLinearAttrs) and op.attrs.layout == "rows" and not op.attrs.table
         values = values_through(readers, name, MOVES)
         found = [each for value in values for each in readers.get(value, ()) if each.kind not in MOVES]
         taken = [
-            isinstance(each.attrs, QLinearAttrs) and each.attrs.layout == "rows" and not each.attrs.residual
+            isinstance(each.attrs, QLinearAttrs)
+            and each.attrs.layout == "rows"
+            and takes_int16(integer.constants[each.inputs[1]])
             for each in found
         ]
-        if (plain or op.kind in (OpKind.QLAYERNORM, OpKind.QADD)) and taken and all(taken):
+        if (plain or op.kind in _WRITE_INT16) and taken and all(taken):
             return f"--bits {op.loc}=16 stores it in int16"
     return "only quantisation-aware fine-tuning helps"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from tmc.ir import attrs as a
@@ -15,9 +17,11 @@ from tmc.passes.integer_ops.attention import (
     MASK_LIMIT,
     quantise_attention,
     quantise_mask,
+    rotation_bits,
     rotation_table,
 )
-from tmc.passes.scales.choose_scales import ROTATION_BITS, out_factor
+from tmc.passes.scales.choose_scales import out_factor
+from tmc.passes.scales.value_roles import Role
 
 
 def emit_rope(builder: IntegerBuilder, op: Op) -> None:
@@ -27,9 +31,11 @@ def emit_rope(builder: IntegerBuilder, op: Op) -> None:
         cosine, sine = (builder.graph.constants[operand] for operand in tables)
         table = rotation_table(op.loc, cosine, sine)
         builder.rotations[tables] = builder.constant(f"{op.output}.table", table)
-    attrs = QRopeAttrs(op.attrs.heads, COSINE_BITS + ROTATION_BITS)
+    quant = builder.scales.quants[op.output]
+    bits = quant.bits or 8
+    attrs = QRopeAttrs(op.attrs.heads, COSINE_BITS + rotation_bits(bits), bits)
     inputs = (op.inputs[0], builder.rotations[tables])
-    builder.emit(op, OpKind.QROPE, inputs, attrs, builder.scales.quants[op.output])
+    builder.emit(op, OpKind.QROPE, inputs, attrs, quant)
 
 
 def emit_attention(builder: IntegerBuilder, op: Op) -> None:
@@ -40,8 +46,9 @@ def emit_attention(builder: IntegerBuilder, op: Op) -> None:
     factor = out_factor(v.scale[0], quant.scale[0])
     bias = builder.graph.constants.get(op.inputs[3]) if len(op.inputs) > 3 else None
     masked = op.attrs.mask_factor is not None
+    dtype: Literal["s8", "s16"] = "s16" if builder.scales.roles[op.output] is Role.RESIDUAL else "s8"
     codes = quantise_attention(
-        *(op.loc, q, k, op.attrs.scale, width, keys, factor, builder.recipe, bias), masked=masked
+        *(op.loc, q, k, op.attrs.scale, width, keys, factor, builder.recipe, bias), masked=masked, dtype=dtype
     )
     inputs = [*op.inputs[:3], builder.constant(f"{op.output}.exp_table", codes.exp_table)]
     if codes.bias is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
+from typing import Literal
 
 import numpy as np
 
@@ -14,9 +16,12 @@ from tmc.ir.types import Array, DType, Quant
 from tmc.passes.recipe import DEFAULT, Recipe
 
 COSINE_BITS = 14
+# Bits below the step of int8 Q and K that they keep until they are rotated.
+ROTATION_BITS = 6
 MAX_COSINE = 32767 / 2**COSINE_BITS
 MAX_SCORE_SHIFT = 24
 INT32 = 2**31
+WIDEST_CODE = 16
 MAX_SCORE = 2**15 - 1
 # With a bias down to -2 s - 1023, a score within +-s has to fit.
 MAX_BIASED_SCORE = (MAX_SCORE - (EXP_ENTRIES - 1)) // 3
@@ -68,18 +73,23 @@ def quantise_attention(
     bias: Array | None = None,
     *,
     masked: bool = False,
+    dtype: Literal["s8", "s16"] = "s8",
 ) -> AttentionCodes:
     """Return the constants of an integer attention with heads of `width` columns over `keys` rows of K and V.
 
+    Codes of Q and K have the bits that q says, 8 if it says nothing.
+
     score_shift[h] is the largest shift for which one step of the rounded score, s_q,h s_k,h scale 2^shift, is
-    at most 1 / score_steps of the recipe, but never so small that a score could leave int16, biased or not.
+    at most 1 / score_steps of the recipe, but never so small that a score could leave int16, biased or not;
+    those of Q and K of int16 saturate (smallest_wide_shift).
     exp_table[h][i] is 255 exp(-i step) rounded, and 0 in its last entry, which stands for everything beyond.
     out_factor: (out_multiplier, out_shift). bias: numbers [H or 1, M or 1, N], the largest of each row 0.
-    masked: a mask of 15 bits is added to the scores of all heads.
+    masked: a mask of 15 bits is added to the scores of all heads. dtype: of the result.
     Raises: QuantisationError for a scale that is not positive, or sizes whose sums could leave int32.
     """
     if not scale > 0:
         raise QuantisationError(where, f"found attention scale {scale:g}, allowed positive numbers")
+    bits = q.bits or 8
     if width * 2**14 >= INT32 or keys > MAX_KEYS:
         raise NoIntegerForm(
             where,
@@ -87,7 +97,8 @@ def quantise_attention(
             f"than {INT32 // 2**14} columns and at most {MAX_KEYS} keys",
         )
     largest = MAX_MASKED_SCORE if masked else MAX_SCORE if bias is None else MAX_BIASED_SCORE
-    smallest = smallest_score_shift(width, largest)
+    narrow = bits == 8
+    smallest = smallest_score_shift(width, largest) if narrow else smallest_wide_shift(width, largest, bits)
     shifts, steps, tables = [], [], []
     for q_scale, k_scale in zip(q.scale, k.scale, strict=True):
         shift = MAX_SCORE_SHIFT
@@ -104,10 +115,11 @@ def quantise_attention(
         steps.append(step)
         tables.append(table.astype(np.uint8))
     normalised = recipe.softmax_division == "first"
-    attrs = QAttentionAttrs(len(q.scale), tuple(shifts), *out_factor, normalised)
+    limit = MAX_SCORE if narrow or largest == MAX_SCORE else largest - 1
+    attrs = QAttentionAttrs(len(q.scale), tuple(shifts), *out_factor, normalised, dtype, limit)
     if bias is None:
         return AttentionCodes(np.stack(tables), attrs, tuple(steps))
-    reach = max(_largest_score(width, shift) for shift in shifts)
+    reach = max(_largest_score(width, shift) for shift in shifts) if narrow else largest
     return AttentionCodes(np.stack(tables), attrs, tuple(steps), bias_codes(bias, np.array(steps), reach))
 
 
@@ -158,10 +170,35 @@ def _diffused(exact: Array) -> Array:
     return rounded
 
 
+def query_key_bits(width: int) -> int:
+    """Return the most bits of codes of Q and K in int16 for which no sum of `width` products leaves int32."""
+    bits = WIDEST_CODE
+    while width * 4 ** (bits - 1) + 2 ** (MAX_SCORE_SHIFT - 1) >= INT32:
+        bits -= 1
+    return bits
+
+
+def rotation_bits(bits: int) -> int:
+    """Return the bits below the step of Q and K of so many bits that they keep, in int16, until rotated."""
+    return min(ROTATION_BITS, WIDEST_CODE - 1 - bits)
+
+
 def smallest_score_shift(width: int, largest: int = MAX_SCORE) -> int:
     """Return the least shift for which no rounded score of `width` int8 products is beyond `largest`."""
     shift = 1
     while _largest_score(width, shift) > largest:
+        shift += 1
+    return shift
+
+
+def smallest_wide_shift(width: int, largest: int, bits: int) -> int:
+    """Return the least shift for a step of scores of `width` products of codes of `bits` bits.
+
+    Scores of int16 saturate: at 1 / sqrt(width) of the extreme one or later, which is what products of any
+    sign, all as large as they can be, add up to.
+    """
+    shift = 1
+    while sqrt(width) * 4 ** (bits - 1) / 2**shift > largest:
         shift += 1
     return shift
 

@@ -27,16 +27,33 @@ def choose_forms(graph: Graph, wide: Collection[str] = ()) -> Graph:
 
     Where the forms differ a `convert` stands between, one for all readers of a form. What attention and
     rotations read is written by linears alone: a linear result is computed once more for them, any other
-    value goes through a linear of ones. wide: values that are int16 whoever reads them. A graph without such
-    differences stays as it is.
+    value goes through a linear of ones. wide: values that are int16 whoever reads them; what a graph has
+    been given for others before is chosen anew. A graph without such differences stays as it is.
     Raises: NoIntegerForm naming an op that has no integer form.
     """
+    if wide:
+        graph = _without_converts(graph)
     for _ in range(_ROUNDS):
         _, gaps = roles_and_gaps(graph, wide=wide)
         if not gaps:
             break
         graph = _filled(graph, gaps)
     return graph
+
+
+def _without_converts(graph: Graph) -> Graph:
+    """Return the graph with every value read as it is made."""
+    made_by, builder = producers(graph), GraphBuilder.like(graph)
+
+    def original(name: str) -> str:
+        while name in made_by and made_by[name].kind is OpKind.CONVERT:
+            name = made_by[name].inputs[0]
+        return name
+
+    for op in graph.ops:
+        if op.kind is not OpKind.CONVERT:
+            builder.keep(_with(op, tuple(map(original, op.inputs))))
+    return builder.graph()
 
 
 def _filled(graph: Graph, gaps: list[Gap]) -> Graph:

@@ -15,6 +15,7 @@ from tmc.ir.integer.qsoftmax import SHARE_SCALE
 from tmc.ir.types import Array, Quant
 from tmc.ir.verify import INDEX
 from tmc.passes.calibrate.calibrate import Range, Ranges
+from tmc.passes.integer_ops.attention import query_key_bits, rotation_bits
 from tmc.passes.integer_ops.mean import mean_scale
 from tmc.passes.recipe import DEFAULT, RangeSearch, Recipe
 from tmc.passes.scales.choose_loudness import choose_loudness
@@ -25,8 +26,6 @@ from tmc.passes.scales.residual_scales import residual_scales
 from tmc.passes.scales.search_range import search_range
 from tmc.passes.scales.value_roles import SAME_AS_OPERAND, Role, is_masked, value_roles
 
-# Bits below the int8 step that Q and K keep until they are rotated.
-ROTATION_BITS = 6
 # Steps per int8 code of a mean of so many bits, as a power of two.
 POOLED_BITS = {16: 7, 8: 0}
 # The multiplier that a mean leaves room for in a linear op with int8 or int16 results.
@@ -104,7 +103,7 @@ def choose_scales(
             method = recipe.norm_range if op.kind is OpKind.LAYERNORM and read else recipe.range_search
             scale, zero_point = search_range(found, not recipe.zero_points, method, recipe.unseen_margin)
             quants[op.output] = Quant((scale,), zero_point)
-        elif role is Role.QUERY_KEY:
+        elif role in (Role.QUERY_KEY, Role.WIDE_QUERY_KEY):
             through = readers_through_views(readers, op.output)
             heads = _heads(op, through)
             width = len(found.column_low) // heads
@@ -114,7 +113,9 @@ def choose_scales(
             alike = alike or any(map(is_masked, through))
             parts = parts if recipe.scales_per_head and not alike else [found] * heads
             scales = tuple(symmetric(part, recipe.query_key_range) for part in parts)
-            quants[op.output] = Quant(scales, per="head")
+            bits = query_key_bits(width) if role is Role.WIDE_QUERY_KEY else 8
+            finer = tuple(scale * 127 / (2 ** (bits - 1) - 1) for scale in scales)
+            quants[op.output] = Quant(finer, per="head", bits=bits) if bits > 8 else Quant(scales, per="head")
         elif role is Role.VALUE:
             quants[op.output] = Quant((symmetric(found),))
         elif role is Role.ATTENDED:
@@ -138,7 +139,7 @@ def choose_scales(
 def out_factor(value_scale: float, out_scale: float) -> tuple[int, int]:
     """Return (multiplier, shift): multiplier / 2^shift is the ratio of the scales, 15 bits, rounded down."""
     ratio = value_scale / out_scale
-    shift = min(max(15 - frexp(ratio)[1], 0), 23)
+    shift = min(max(15 - frexp(ratio)[1], -7), 23)
     return min(max(int(ratio * 2.0**shift * (1 + 1e-12)), 1), 2**15 - 1), shift
 
 
@@ -170,14 +171,15 @@ def _heads(op: Op, readers: Sequence[Op]) -> int:
 
 
 def _unrotated_scales(graph: Graph, roles: Mapping[str, Role], quants: dict[str, Quant]) -> None:
-    """Give each input of a rotation 2^-ROTATION_BITS of the per-head scales of the result."""
+    """Give each input of a rotation the per-head scales of the result, finer by rotation_bits."""
     made_by = producers(graph)
     for op in graph.ops:
         if op.kind is OpKind.ROPE:
             assert roles[op.inputs[0]] is Role.UNROTATED and made_by[op.inputs[0]].kind is OpKind.LINEAR
-            heads = quants[op.output].scale
+            rotated = quants[op.output]
+            heads = rotated.scale
             width = graph.types[op.inputs[0]].shape[1] // len(heads)
-            finer = np.repeat(np.array(heads) / 2**ROTATION_BITS, width)
+            finer = np.repeat(np.array(heads) / 2 ** rotation_bits(rotated.bits or 8), width)
             quants[op.inputs[0]] = Quant(tuple(float(scale) for scale in finer), per="channel")
 
 

@@ -77,7 +77,7 @@ def choose_sums(
         if (op.kind in _INT8 or same) and op.output not in wide_values:
             int8.add(op.output)
         same = op.kind in _AS_OPERAND | {OpKind.INTERPOLATE_ROWS} and op.inputs[0] in int16
-        if op.kind in _INT16 or same:
+        if op.kind in _INT16 or same or (op.kind is OpKind.ATTENTION and op.output in wide_values):
             int16.add(op.output)
     return Sums(fused, frozenset(sums), frozenset(wide))
 

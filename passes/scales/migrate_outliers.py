@@ -24,11 +24,11 @@ ROWS = 256
 def migrate_outliers(graph: Graph, ranges: Ranges, recipe: Recipe = DEFAULT) -> tuple[Graph, Ranges]:
     """Return an equal float graph, and its ranges, in which LayerNorm outputs hand large channels on.
 
-    For a LayerNorm that only linear ops read, gamma and beta are divided, and the columns of the weights
-    multiplied, by f_i = range_i^a / weight_range_i^(1 - a), scaled to a geometric mean of 1, with the a of
-    STRENGTHS that leaves the least quantisation noise in the linear results, measured on the rows that the
-    calibration kept. This is done where it lowers that noise by GAIN, or always, or never, as the recipe
-    says. The ranges follow exactly, without another calibration.
+    For a LayerNorm that only linear ops read, or copies of it in another stored form, gamma and beta are
+    divided, and the columns of the weights multiplied, by f_i = range_i^a / weight_range_i^(1 - a), scaled
+    to a geometric mean of 1, with the a of STRENGTHS that leaves the least quantisation noise in the linear
+    results, measured on the rows that the calibration kept. This is done where it lowers that noise by GAIN,
+    or always, or never, as the recipe says. The ranges follow exactly, without another calibration.
     Source: Xiao et al., "SmoothQuant", ICML 2023, equation 4.
     """
     if recipe.migrate_outliers == "never":
@@ -36,8 +36,13 @@ def migrate_outliers(graph: Graph, ranges: Ranges, recipe: Recipe = DEFAULT) -> 
     readers = uses(graph)
     rescaled = Rescaled(graph, ranges)
     for norm in graph.ops:
-        linears = readers.get(norm.output, ())
-        if norm.kind is not OpKind.LAYERNORM or not _movable(graph, norm, linears):
+        if norm.kind is not OpKind.LAYERNORM or norm.output in graph.outputs:
+            continue
+        copies = [op.output for op in readers.get(norm.output, ()) if op.kind is OpKind.CONVERT]
+        linears = [
+            op for name in (norm.output, *copies) for op in readers.get(name, ()) if op.output not in copies
+        ]
+        if not _movable(graph, norm, linears, copies):
             continue
         found = ranges.values[norm.output]
         weights = [graph.constants[op.inputs[1]] for op in linears]
@@ -48,14 +53,15 @@ def migrate_outliers(graph: Graph, ranges: Ranges, recipe: Recipe = DEFAULT) -> 
         rescaled.set(norm, 2, rescaled.constant(norm, 2) / factor, f"{norm.output}.beta_migrated")
         for op in linears:
             rescaled.set(op, 1, rescaled.constant(op, 1) * factor, f"{op.output}.weight_migrated")
-        rescaled.divide(norm.output, factor)
+        for name in (norm.output, *copies):
+            rescaled.divide(name, factor)
     return rescaled.result()
 
 
-def _movable(graph: Graph, norm: Op, readers: tuple[Op, ...]) -> bool:
-    constant = all(name in graph.constants for op in (norm, *readers) for name in op.inputs[1:])
-    linear = all(op.kind is OpKind.LINEAR and op.inputs[0] == norm.output for op in readers)
-    return bool(readers) and linear and constant and norm.output not in graph.outputs
+def _movable(graph: Graph, norm: Op, linears: list[Op], copies: list[str]) -> bool:
+    constant = all(name in graph.constants for op in (norm, *linears) for name in op.inputs[1:])
+    given = any(name in graph.outputs for name in copies)
+    return bool(linears) and all(op.kind is OpKind.LINEAR for op in linears) and constant and not given
 
 
 def _best_factor(found: Range, weights: list[Array], recipe: Recipe) -> Array | None:

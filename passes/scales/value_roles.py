@@ -26,6 +26,7 @@ class Role(Enum):
     BRANCH = "summand inside a linear, at the scale of the residual stream"
     UNROTATED = "int16 before a rotation"
     QUERY_KEY = "int8 per head"
+    WIDE_QUERY_KEY = "int16 per head"
     VALUE = "int8, transposed"
     ATTENDED = "int8 without zero point"
     POOLED = "int16 mean"
@@ -49,13 +50,14 @@ SAME_AS_OPERAND = frozenset(
 _WIDE = frozenset({Role.INPUT, Role.RESIDUAL, Role.POOLED, Role.SHARE})
 _INT8 = frozenset({Role.ACTIVATION, Role.ATTENDED})
 _STORED = _WIDE | _INT8
+_QUERY_KEY = frozenset({Role.QUERY_KEY, Role.WIDE_QUERY_KEY})
 # Which roles an op reads at operand 0 (for attention, products and concat: at each operand).
 READS: Mapping[OpKind, tuple[frozenset[Role], ...]] = {
     OpKind.LINEAR: (_STORED,),
     OpKind.LAYERNORM: (_WIDE,),
     **{kind: (_INT8 | {Role.TABLE_INPUT},) for kind in ACTIVATIONS},
     OpKind.ROPE: (frozenset({Role.UNROTATED}),),
-    OpKind.ATTENTION: (frozenset({Role.QUERY_KEY}), frozenset({Role.QUERY_KEY}), frozenset({Role.VALUE})),
+    OpKind.ATTENTION: (_QUERY_KEY, _QUERY_KEY, frozenset({Role.VALUE})),
     OpKind.MEAN_ROWS: (_INT8,),
     OpKind.RESHAPE: (_STORED | {Role.LOGITS, Role.INDEX},),
     OpKind.PERMUTE_ROWS: (_STORED,),
@@ -208,14 +210,16 @@ def _widened(op: Op, role: Role) -> Role:
     """Return the role of a value that is to have 16 bits. Raises: NoIntegerForm where it has none."""
     if role in _WIDE | {Role.LOGITS, Role.BRANCH, Role.UNROTATED}:
         return role
-    if role is Role.ACTIVATION and op.kind in _WRITE_INT16:
+    if role is Role.ATTENDED or (role is Role.ACTIVATION and op.kind in _WRITE_INT16):
         return Role.RESIDUAL
+    if op.kind is OpKind.ROPE:
+        return Role.WIDE_QUERY_KEY
     raise NoIntegerForm(
         op.loc,
-        f"found 16 bits for %{op.output}, {role.value}, allowed for results of a linear op, a norm, a sum or "
-        "a concatenation that neither a function nor attention reads",
-        "functions of one element are tables of 256 codes, and attention reads and writes 8 bits: give 16 "
-        "bits to what this is computed from",
+        f"found 16 bits for %{op.output}, {role.value}, allowed for results of a linear op, a norm, a sum, a "
+        "concatenation or an attention that no function reads, and for Q and K",
+        "functions of one element are tables of 256 codes, and V has 8 bits: give 16 bits to what this is "
+        "computed from",
     )
 
 

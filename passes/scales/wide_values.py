@@ -16,8 +16,13 @@ _NEAR = 5
 def wide_values(graph: Graph, asked: Collection[str]) -> frozenset[str]:
     """Return the computed values of a canonical graph that are asked for, by their names or those of nodes.
 
+    A node that makes V together with Q and K means these two: V has 8 bits.
+
     Raises: QuantisationError for a name that is none of either.
     """
+    only_v = frozenset(graph.constants).union(
+        *(op.inputs[2:] for op in graph.ops if op.kind is OpKind.ATTENTION)
+    )
     computed = [op for op in graph.ops if op.kind not in SAME_AS_OPERAND | {OpKind.CONVERT}]
     found: set[str] = set()
     for name in sorted(asked):
@@ -30,5 +35,5 @@ def wide_values(graph: Graph, asked: Collection[str]) -> frozenset[str]:
                 f"found {name}, allowed a node or its value, such as {', '.join(near)}",
                 "views and clips have the bits of what they are made of, and inputs have 16 bits already",
             )
-        found |= named
+        found |= named - only_v or named
     return frozenset(found)

@@ -6,8 +6,8 @@
 
 /** Arguments of tmc_attention_scores; one head, one block of rows, one block of keys; or some whole heads. */
 typedef struct {
-    const int8_t *q;  /* [heads][rows][width] */
-    const int8_t *k;  /* [heads][keys][width] */
+    const void *q;    /* [heads][rows][width] */
+    const void *k;    /* [heads][keys][width] */
     int16_t *scores;  /* [heads][rows][key0 + keys ...]; columns key0 to key0 + keys - 1 are written */
     uint32_t q_pitch;
     uint32_t k_pitch;
@@ -18,12 +18,18 @@ typedef struct {
     uint32_t key0;    /* a multiple of 2 */
     uint32_t heads;   /* 1 to 4 */
     uint32_t shift;   /* 8 bits for each head, the lowest for the first */
+    uint32_t limit;   /* of wide queries and keys, below 2^15 */
 } tmc_attention_scores_args;
 
 /** Scores of attention: scores[r][key0 + j] = R(sum_i q[r][i] k[j][i], shift), which fits int16 by proof.
  *  q, k s8, scores s16. Splits rows. Those of all heads count as one run. */
 void tmc_attention_scores_s8s8s16_scalar(const tmc_attention_scores_args *args);
 void tmc_attention_scores_s8s8s16_xpulp(const tmc_attention_scores_args *args);
+
+/** The same of wide queries and keys, whose sums fit 32 bits by proof; scores saturate to -limit - 1 to limit.
+ *  q, k s16, scores s16. Splits rows. Those of all heads count as one run. */
+void tmc_attention_scores_s16s16s16_scalar(const tmc_attention_scores_args *args);
+void tmc_attention_scores_s16s16s16_xpulp(const tmc_attention_scores_args *args);
 
 /** Division of one row by its sum: narrow by R(., shift), then multiply by factor. */
 typedef struct {
@@ -73,7 +79,7 @@ typedef struct {
     const uint8_t *p;               /* [heads][rows][keys] */
     const int8_t *vt;               /* [heads][channels][keys] */
     const tmc_attention_norm *norm; /* [heads][rows] */
-    int8_t *y;                      /* [rows][heads][channels] */
+    void *y;                        /* [rows][heads][channels] */
     uint32_t p_pitch;               /* the scores_pitch of tmc_attention_softmax */
     uint32_t vt_pitch;
     uint32_t y_pitch;
@@ -89,5 +95,10 @@ typedef struct {
  *  p u8, vt s8, y s8. Splits rows. Those of all heads count as one run. */
 void tmc_attention_values_u8s8s8_scalar(const tmc_attention_values_args *args);
 void tmc_attention_values_u8s8s8_xpulp(const tmc_attention_values_args *args);
+
+/** The same with a wide result, saturated to 16 bits.
+ *  p u8, vt s8, y s16. Splits rows. Those of all heads count as one run. */
+void tmc_attention_values_u8s8s16_scalar(const tmc_attention_values_args *args);
+void tmc_attention_values_u8s8s16_xpulp(const tmc_attention_values_args *args);
 
 #endif

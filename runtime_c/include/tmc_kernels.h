@@ -132,7 +132,7 @@ void tmc_layernorm_s16s16_xpulp(const tmc_layernorm_args *args);
 /** Arguments of tmc_rope; one head. */
 typedef struct {
     const int16_t *x;     /* [rows][width] */
-    int8_t *y;            /* [rows][width] */
+    void *y;              /* [rows][width] */
     const int16_t *table; /* [period][width]: (cosine, sine) of each pair, times 2^14 */
     uint32_t x_pitch;
     uint32_t y_pitch;
@@ -142,12 +142,18 @@ typedef struct {
     uint32_t period;
     uint32_t row0;        /* number of the first row of this call: row r takes line (row0 + r) % period */
     uint32_t shift;
+    uint32_t limit;       /* of wide results, below 2^15 */
 } tmc_rope_args;
 
 /** Rotation of adjacent pairs: C8(R(a cos - b sin, shift)), C8(R(a sin + b cos, shift)).
  *  x s16, y s8. Splits rows. */
 void tmc_rope_s16s8_scalar(const tmc_rope_args *args);
 void tmc_rope_s16s8_xpulp(const tmc_rope_args *args);
+
+/** The same with a wide result, saturated to -limit - 1 to limit.
+ *  x s16, y s16. Splits rows. */
+void tmc_rope_s16s16_scalar(const tmc_rope_args *args);
+void tmc_rope_s16s16_xpulp(const tmc_rope_args *args);
 
 
 /** Arguments of tmc_mean_rows. */

@@ -144,6 +144,17 @@ static inline int32_t tmc_clip_s16(int32_t a)
 #endif
 }
 
+/** Return a, saturated to -limit - 1 to limit (p.clipr). */
+static inline int32_t tmc_clip_to(int32_t a, uint32_t limit)
+{
+#if defined(__riscv)
+    TMC_XPULP_RESULT(TMC_CLIP_TO, a, a, limit);
+    return a;
+#else
+    return tmc_clip(a, -(int32_t)limit - 1, (int32_t)limit);
+#endif
+}
+
 /** Return the low halves of two words as one word (pv.pack.h). */
 static inline uint32_t tmc_pack_halves(int32_t low, int32_t high)
 {

@@ -40,6 +40,7 @@ typedef struct {
     uintptr_t first_mask; /* 52: values: the bytes of x that count in the first step */
     uintptr_t norm;       /* 56: values: tmc_attention_norm of row 0 */
     uintptr_t saved[5];   /* 60: sp, gp, tp, ra, mstatus */
+    uintptr_t limit;      /* 80: wide scores: where they saturate */
 } tmc_attention_blocks;
 
 #if defined(__riscv)

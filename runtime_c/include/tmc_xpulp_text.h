@@ -91,6 +91,7 @@
 /* d = (d + a) >> b, arithmetic, by the low 5 bits of b. */
 #define TMC_ADD_SHIFT(d, a, b) TMC_TEXT_R("p.addNr", 0x5b, 2, 0x20, d, a, b)
 /* d = a, saturated to n bits. */
+#define TMC_CLIP_TO(d, a, limit) TMC_TEXT_R("p.clipr", 0x33, 5, 0x0a, d, a, limit)
 #define TMC_CLIP(d, a, n) TMC_TEXT_RN("p.clip", 0x33, 1, 0x0a, d, a, n)
 
 /* Low bytes of d: b, a. High bytes of d: b, a; the other two bytes stay. d = (low half of a, low half of b). */

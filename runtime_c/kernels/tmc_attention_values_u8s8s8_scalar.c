@@ -9,7 +9,7 @@ void tmc_attention_values_u8s8s8_scalar(const tmc_attention_values_args *args)
         const uint8_t *p = args->p + r * args->p_pitch;
         const tmc_attention_norm norm = args->norm[r];
         const uint32_t head = r / args->rows, first = head * args->channels;
-        int8_t *y = args->y + (r - head * args->rows) * args->y_pitch + first;
+        int8_t *y = (int8_t *)args->y + (r - head * args->rows) * args->y_pitch + first;
         for (uint32_t c = 0; c < args->channels; ++c) {
             const int32_t sum = tmc_dot_u8s8(p, args->vt + (first + c) * args->vt_pitch, args->keys);
             const int32_t narrowed = tmc_round_shift(sum, (uint32_t)norm.shift);

@@ -10,7 +10,7 @@ void tmc_rope_s16s8_scalar(const tmc_rope_args *args)
         const void *table_row = (const uint8_t *)args->table + line * args->table_pitch;
         const int16_t *x = (const int16_t *)x_row;
         const int16_t *table = (const int16_t *)table_row;
-        int8_t *y = args->y + r * args->y_pitch;
+        int8_t *y = (int8_t *)args->y + r * args->y_pitch;
         for (uint32_t i = 0; i < args->width; i += 2) {
             const int32_t a = x[i], b = x[i + 1];
             const int32_t cosine = table[i], sine = table[i + 1];

@@ -123,8 +123,8 @@ def qrope(x: Matrix, table: Matrix, attrs: QRopeAttrs) -> list[Matrix]:
             for pair in range(0, width, 2):
                 even, odd = row[head * width + pair], row[head * width + pair + 1]
                 cosine, sine = line[pair], line[pair + 1]
-                turned.append(clipped(rounded(i32(i32(even * cosine) - odd * sine), attrs.shift), 8))
-                turned.append(clipped(rounded(i32(i32(even * sine) + odd * cosine), attrs.shift), 8))
+                turned.append(clipped(rounded(i32(i32(even * cosine) - odd * sine), attrs.shift), attrs.bits))
+                turned.append(clipped(rounded(i32(i32(even * sine) + odd * cosine), attrs.shift), attrs.bits))
             block.append(turned)
         out.append(block)
     return out
@@ -143,6 +143,8 @@ def qattention(
     for head in range(attrs.heads):
         for m, row in enumerate(q[head]):
             scores = [rounded(dot(row, key), attrs.score_shift[head]) for key in k[head]]
+            if attrs.score_limit < 2**15 - 1:
+                scores = [min(max(score, -attrs.score_limit - 1), attrs.score_limit) for score in scores]
             if bias is not None:
                 of_head = bias[head % len(bias)]
                 line = of_head[m % len(of_head)]
@@ -154,18 +156,19 @@ def qattention(
                 p = [i32(255 * weight + total // 2) // total for weight in p]
                 total, shift = 510, shift - 1
             for column in vt[head * width : (head + 1) * width]:
-                out[m].append(divide_by_sum(dot(p, column), total, attrs.out_multiplier, shift))
+                bits = int(attrs.dtype[1:])
+                out[m].append(divide_by_sum(dot(p, column), total, attrs.out_multiplier, shift, bits))
     return out
 
 
-def divide_by_sum(a: int, total: int, out_multiplier: int, out_shift: int) -> int:
+def divide_by_sum(a: int, total: int, out_multiplier: int, out_shift: int, bits: int = 8) -> int:
     n = total.bit_length()
     narrowed = rounded(a, n - 8)
     aligned = rounded(total, n - 16) if n > 16 else total * 2 ** (16 - n)
     assert 2**15 <= aligned <= 2**16
     reciprocal = i32(2**30 + aligned // 2) // aligned
     factor = rounded(reciprocal * out_multiplier, 15)
-    return clipped(rounded(narrowed * factor, 7 + out_shift), 8)
+    return clipped(rounded(narrowed * factor, 7 + out_shift), bits)
 
 
 def qmean_rows(x: Matrix, attrs: QMeanRowsAttrs) -> Matrix:

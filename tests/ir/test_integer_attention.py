@@ -46,8 +46,18 @@ def attention_cases(draw: st.DrawFn) -> tuple[list[Array], QAttentionAttrs]:
     return operands, attrs
 
 
+@st.composite
+def wide_cases(draw: st.DrawFn) -> tuple[list[Array], QAttentionAttrs]:
+    """Return a case of Q and K of 12 bits, whose scores saturate at some limit."""
+    (q_, k, vt, tables, *bias), attrs = draw(attention_cases())
+    finer = [16 * operand.astype(np.int16) for operand in (q_, k)]
+    limit = draw(st.integers(1, 2**14 - 1))
+    attrs = replace(attrs, score_limit=limit, dtype=draw(st.sampled_from(("s8", "s16"))))
+    return [*finer, vt, tables, *bias], attrs
+
+
 @SETTINGS
-@given(attention_cases())
+@given(attention_cases() | wide_cases())
 def test_qattention(case: tuple[list[Array], QAttentionAttrs]) -> None:
     operands, attrs = case
     q_, k, vt, tables, *bias = [operand.tolist() for operand in operands]
@@ -66,6 +76,15 @@ def test_equal_scores_average_the_values() -> None:
     k[0, 1:] = 127
     vt[:, 0] = 90
     assert np.all(evaluate(K.QATTENTION, [q_, k, vt, table], attrs) == 90)
+
+
+def test_scores_of_16_bits_saturate() -> None:
+    """The best of two keys that both do is not told from the other."""
+    q_, k = np.full((1, 1, 4), 2**11, np.int16), np.array([[[2**11] * 4, [2**10] * 4]], np.int16)
+    vt, table = np.array([[-100, 50]] * 4, np.int8), exp_table(0.1)[None]
+    for limit, mean in ((2**15 - 1, -100), (1000, -25)):
+        attrs = QAttentionAttrs(1, (9,), 2**14, 14, score_limit=limit)
+        assert evaluate(K.QATTENTION, [q_, k, vt, table], attrs).tolist() == [[mean] * 4]
 
 
 def test_scores_have_to_fit_int16() -> None:

@@ -168,14 +168,17 @@ def test_qlinear_notices_an_overflow() -> None:
 
 
 @SETTINGS
-@given(SEEDS, KINDS, st.sampled_from([1, 3]), st.sampled_from([1, 2, 5]), st.integers(14, 24))
-def test_qrope(seed: int, kind: str, heads: int, positions: int, shift: int) -> None:
+@given(
+    SEEDS, KINDS, st.sampled_from([1, 3]), st.sampled_from([1, 2, 5]), st.integers(14, 24), st.integers(8, 16)
+)
+def test_qrope(seed: int, kind: str, heads: int, positions: int, shift: int, bits: int) -> None:
     x = matrix(seed, 10, heads * 6, np.int16, kind)
     angle = np.random.default_rng(seed).uniform(-4, 4, (positions, 3))
     table = np.stack([np.cos(angle), np.sin(angle)], axis=-1).reshape(positions, 6)
     table = np.round(2**14 * table).astype(np.int16)
-    attrs = QRopeAttrs(heads, shift)
+    attrs = QRopeAttrs(heads, shift, bits)
     found = evaluate(K.QROPE, [x, table], attrs)
+    assert found.dtype == (np.int8 if bits == 8 else np.int16)
     assert found.tolist() == oracle.qrope(x.tolist(), table.tolist(), attrs)
 
 

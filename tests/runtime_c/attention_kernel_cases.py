@@ -6,15 +6,24 @@ from dataclasses import replace
 
 import numpy as np
 
-from tests.runtime_c.kernel_interface import Kernels, Rows, blank
+from tests.runtime_c.kernel_interface import Case, Kernels, Rows, blank
 from tests.runtime_c.random_operands import Integers, cores_in_some_order, integers
-from tmc.ir.integer.arithmetic import round_shift
+from tmc.ir.integer.arithmetic import round_shift, saturated
 from tmc.ir.integer.qattention import QAttentionAttrs, divide_by_sum, qattention
+from tmc.passes.integer_ops.attention import query_key_bits
 
 
 def score_shift(rng: np.random.Generator, width: int) -> int:
     """Return a shift after which products of `width` int8 pairs fit int16."""
     return max(0, (width * 2**14).bit_length() - 15) + int(rng.integers(4))
+
+
+def queries_and_keys(
+    rng: np.random.Generator, heads: int, rows: int, keys: int, width: int, wide: bool
+) -> tuple[Integers, Integers]:
+    """Return q [heads, rows, width] and k [heads, keys, width], int8 or what int32 has room for."""
+    q, k = (integers(rng, (heads, lines, width), np.int16 if wide else np.int8) for lines in (rows, keys))
+    return (q >> 16 - query_key_bits(width), k >> 16 - query_key_bits(width)) if wide else (q, k)
 
 
 def some_heads(rng: np.random.Generator, rows: int) -> int:
@@ -29,11 +38,13 @@ def call_scores(
     k: Integers,
     scores: Rows,
     shifts: tuple[int, ...],
+    limit: int,
 ) -> None:
-    """Fill `scores` by tmc_attention_scores_s8s8s16, one head in two blocks of keys.
+    """Fill `scores` by the kernel for the type of q and k, one head in two blocks of keys.
 
-    q: [heads, rows, width], k: [heads, keys, width]; shifts: one for each head.
+    q: [heads, rows, width], k: [heads, keys, width]; shifts: one for each head. limit: of scores of int16.
     """
+    narrow = q.dtype == np.int8
     heads, rows, width = q.shape
     q_rows = Rows(q.reshape(-1, width), int(rng.integers(3)))
     middle = int(rng.integers(k.shape[1] + 1)) // 2 * 2 if heads == 1 else 0
@@ -42,7 +53,7 @@ def call_scores(
             continue
         k_rows = Rows(k[:, first:last].reshape(-1, width), int(rng.integers(3)))
         kernels(
-            "tmc_attention_scores_s8s8s16",
+            "tmc_attention_scores_s8s8s16" if narrow else "tmc_attention_scores_s16s16s16",
             cores_in_some_order(rng),
             q=q_rows.memory,
             q_pitch=q_rows.pitch,
@@ -56,6 +67,7 @@ def call_scores(
             key0=first,
             heads=heads,
             shift=sum(shift << 8 * head for head, shift in enumerate(shifts)),
+            **({} if narrow else {"limit": limit}),
         )
 
 
@@ -116,13 +128,14 @@ def call_values(
     vt: Integers,
     norm: Integers,
     out_shift: int,
+    wide: bool,
 ) -> Integers:
-    """Return the result of tmc_attention_values_u8s8s8. vt: [heads, channels, keys]."""
+    """Return the result of tmc_attention_values_u8s8s8, or ..._u8s8s16. vt: [heads, channels, keys]."""
     heads, channels, _ = vt.shape
     vt_rows = Rows(vt.reshape(heads * channels, keys), int(rng.integers(3)))
-    y = blank(p.shape[0] // heads, heads * channels, np.int8, int(rng.integers(3)))
+    y = blank(p.shape[0] // heads, heads * channels, np.int16 if wide else np.int8, int(rng.integers(3)))
     kernels(
-        "tmc_attention_values_u8s8s8",
+        "tmc_attention_values_u8s8s16" if wide else "tmc_attention_values_u8s8s8",
         cores_in_some_order(rng),
         p=p.memory,
         p_pitch=p.pitch,
@@ -146,18 +159,24 @@ def random_exp_table(rng: np.random.Generator) -> Integers:
     return table.astype(np.uint8)
 
 
-def check_scores(kernels: Kernels, rng: np.random.Generator, rows: int, width: int, keys: int) -> None:
-    """tmc_attention_scores_s8s8s16 in blocks of keys, or of some heads."""
-    heads = some_heads(rng, rows)
-    q, k = (integers(rng, (heads, lines, width), np.int8) for lines in (rows, keys))
-    shifts = tuple(score_shift(rng, width) for _ in range(heads))
-    scores = blank(heads * rows, keys, np.int16, int(rng.integers(3)))
-    call_scores(kernels, rng, q, k, scores, shifts)
-    expected = [
-        round_shift(a.astype(np.int64) @ b.T.astype(np.int64), shift)
-        for a, b, shift in zip(q, k, shifts, strict=True)
-    ]
-    np.testing.assert_array_equal(scores.read(), np.concatenate(expected))
+def check_scores(*, wide: bool) -> Case:
+    """Return the case of tmc_attention_scores_s8s8s16, or ..._s16s16s16: blocks of keys, or some heads."""
+
+    def case(kernels: Kernels, rng: np.random.Generator, rows: int, width: int, keys: int) -> None:
+        heads = some_heads(rng, rows)
+        q, k = queries_and_keys(rng, heads, rows, keys, width, wide)
+        limit = int(rng.integers(1, 2**15)) if wide else 2**15 - 1
+        fitting = int(rng.integers(25)) if wide else score_shift(rng, width)
+        shifts = (fitting, *(score_shift(rng, width) for _ in range(heads - 1)))
+        scores = blank(heads * rows, keys, np.int16, int(rng.integers(3)))
+        call_scores(kernels, rng, q, k, scores, shifts, limit)
+        expected = [
+            np.clip(round_shift(a.astype(np.int64) @ b.T.astype(np.int64), shift), -limit - 1, limit)
+            for a, b, shift in zip(q, k, shifts, strict=True)
+        ]
+        np.testing.assert_array_equal(scores.read(), np.concatenate(expected))
+
+    return case
 
 
 def check_softmax(kernels: Kernels, rng: np.random.Generator, rows: int, keys: int, scale: int) -> None:
@@ -207,46 +226,61 @@ def check_weights(
     )
 
 
-def check_values(kernels: Kernels, rng: np.random.Generator, rows: int, keys: int, channels: int) -> None:
-    """tmc_attention_values_u8s8s8 with any shift and factor that a sum may give."""
-    heads = some_heads(rng, rows) if channels % 4 == 0 else 1
-    p, vt = integers(rng, (heads * rows, keys), np.uint8), integers(rng, (heads, channels, keys), np.int8)
-    bits = (keys * 255).bit_length()
-    shift, factor = rng.integers(max(0, bits - 8), bits, len(p)), rng.integers(2**15 + 1, size=len(p))
-    norm = np.stack([shift, factor], axis=1)
-    out_shift = int(rng.integers(-7, 17))
-    y = call_values(kernels, rng, Rows(p, int(rng.integers(3))), keys, vt, norm.astype(np.int32), out_shift)
-    sums = np.concatenate([p[head * rows :][:rows].astype(np.int64) @ vt[head].T for head in range(heads)])
-    narrowed = round_shift(sums, norm[:, :1])
-    expected = np.clip(round_shift(narrowed * norm[:, 1:], 7 + out_shift), -128, 127)
-    np.testing.assert_array_equal(y, np.hstack(np.split(expected, heads)))
+def check_values(*, wide: bool) -> Case:
+    """Return the case of tmc_attention_values_u8s8s8, or ..._u8s8s16, with any shift and factor of a sum."""
+
+    def case(kernels: Kernels, rng: np.random.Generator, rows: int, keys: int, channels: int) -> None:
+        heads = some_heads(rng, rows) if channels % 4 == 0 else 1
+        p, vt = integers(rng, (heads * rows, keys), np.uint8), integers(rng, (heads, channels, keys), np.int8)
+        bits = (keys * 255).bit_length()
+        shift, factor = rng.integers(max(0, bits - 8), bits, len(p)), rng.integers(2**15 + 1, size=len(p))
+        norm = np.stack([shift, factor], axis=1)
+        out_shift = int(rng.integers(-7, 17))
+        rows_of_p = Rows(p, int(rng.integers(3)))
+        y = call_values(kernels, rng, rows_of_p, keys, vt, norm.astype(np.int32), out_shift, wide)
+        sums = np.concatenate(
+            [p[head * rows :][:rows].astype(np.int64) @ vt[head].T for head in range(heads)]
+        )
+        narrowed = round_shift(sums, norm[:, :1])
+        expected = saturated(round_shift(narrowed * norm[:, 1:], 7 + out_shift), "s16" if wide else "s8")
+        np.testing.assert_array_equal(y, np.hstack(np.split(expected, heads)))
+
+    return case
 
 
-def check_attention(kernels: Kernels, rng: np.random.Generator, rows: int, width: int, keys: int) -> None:
-    """The three attention kernels in a row against the one op that they are, without a bias and with one."""
-    heads = some_heads(rng, rows) if width % 4 == 0 else 1
-    q, k = (integers(rng, (heads, lines, width), np.int8) for lines in (rows, keys))
-    vt = integers(rng, (heads * width, keys), np.int8)
-    exp_table = np.stack([random_exp_table(rng) for _ in range(heads)])
-    attrs = QAttentionAttrs(
-        heads=heads,
-        score_shift=tuple(score_shift(rng, width) for _ in range(heads)),
-        out_multiplier=int(rng.integers(2**14, 2**15)),
-        out_shift=int(rng.integers(13, 16)),
-    )
-    expected = qattention(q, k, vt, exp_table, attrs)
-    scores = blank(heads * rows, keys, np.int16, int(rng.integers(3)))
-    call_scores(kernels, rng, q, k, scores, attrs.score_shift)
-    _, norm = call_softmax(kernels, rng, scores, exp_table, attrs.out_multiplier)
-    y = call_values(kernels, rng, scores, keys, vt.reshape(heads, width, keys), norm, attrs.out_shift)
-    np.testing.assert_array_equal(y, expected)
-    # A bias comes with one head at a time.
-    q, k, vt, exp_table = q[:1], k[:1], vt[:width], exp_table[:1]
-    bias = np.triu(np.full((rows, keys), -15_000, dtype=np.int16), 1)
-    attrs = replace(attrs, heads=1, score_shift=(attrs.score_shift[0] + 1,))  # leaves the bias its room
-    expected = qattention(q, k, vt, exp_table, attrs, bias[None])
-    scores = blank(rows, keys, np.int16, int(rng.integers(3)))
-    call_scores(kernels, rng, q, k, scores, attrs.score_shift)
-    _, norm = call_softmax_bias(kernels, rng, scores, bias, exp_table[0], attrs.out_multiplier)
-    y = call_values(kernels, rng, scores, keys, vt[None], norm, attrs.out_shift)
-    np.testing.assert_array_equal(y, expected)
+def check_attention(*, wide: bool) -> Case:
+    """Return the case of the three attention kernels in a row against the one op that they are."""
+
+    def case(kernels: Kernels, rng: np.random.Generator, rows: int, width: int, keys: int) -> None:
+        heads = some_heads(rng, rows) if width % 4 == 0 else 1
+        q, k = queries_and_keys(rng, heads, rows, keys, width, wide)
+        vt = integers(rng, (heads * width, keys), np.int8)
+        exp_table = np.stack([random_exp_table(rng) for _ in range(heads)])
+        attrs = QAttentionAttrs(
+            heads=heads,
+            score_shift=tuple(score_shift(rng, width) + 6 * wide for _ in range(heads)),
+            out_multiplier=int(rng.integers(2**14, 2**15)),
+            out_shift=int(rng.integers(6, 9) if wide else rng.integers(13, 16)),
+            dtype="s16" if wide else "s8",
+        )
+        expected = qattention(q, k, vt, exp_table, attrs)
+        scores = blank(heads * rows, keys, np.int16, int(rng.integers(3)))
+        call_scores(kernels, rng, q, k, scores, attrs.score_shift, attrs.score_limit)
+        _, norm = call_softmax(kernels, rng, scores, exp_table, attrs.out_multiplier)
+        by_head = vt.reshape(heads, width, keys)
+        y = call_values(kernels, rng, scores, keys, by_head, norm, attrs.out_shift, wide)
+        np.testing.assert_array_equal(y, expected)
+        # A bias comes with one head at a time, and needs its room beside the scores.
+        q, k, vt, exp_table = q[:1], k[:1], vt[:width], exp_table[:1]
+        bias = np.triu(np.full((rows, keys), -15_000, dtype=np.int16), 1)
+        attrs = replace(attrs, heads=1, score_shift=(attrs.score_shift[0] + 1,))
+        if wide:
+            attrs = replace(attrs, score_limit=10_580)
+        expected = qattention(q, k, vt, exp_table, attrs, bias[None])
+        scores = blank(rows, keys, np.int16, int(rng.integers(3)))
+        call_scores(kernels, rng, q, k, scores, attrs.score_shift, attrs.score_limit)
+        _, norm = call_softmax_bias(kernels, rng, scores, bias, exp_table[0], attrs.out_multiplier)
+        y = call_values(kernels, rng, scores, keys, vt[None], norm, attrs.out_shift, wide)
+        np.testing.assert_array_equal(y, expected)
+
+    return case

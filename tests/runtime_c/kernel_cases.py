@@ -186,19 +186,31 @@ def check_layernorm(dtype: Any) -> Case:
     return case
 
 
-def check_rope(kernels: Kernels, rng: np.random.Generator, rows: int, pairs: int, period: int) -> None:
-    """tmc_rope_s16s8 from any first row on."""
+def check_narrow_rope(kernels: Kernels, rng: np.random.Generator, rows: int, pairs: int, period: int) -> None:
+    """tmc_rope_s16s8."""
+    check_rope(kernels, rng, rows, pairs, period, 8)
+
+
+def check_wide_rope(kernels: Kernels, rng: np.random.Generator, rows: int, pairs: int, period: int) -> None:
+    """tmc_rope_s16s16 of any bits."""
+    check_rope(kernels, rng, rows, pairs, period, int(rng.integers(9, 17)))
+
+
+def check_rope(
+    kernels: Kernels, rng: np.random.Generator, rows: int, pairs: int, period: int, bits: int
+) -> None:
+    """A rotation from any first row on."""
     shift, row0 = int(rng.integers(22)), int(rng.integers(3 * period))
     x = integers(rng, (rows, 2 * pairs), np.int16)
     angle = rng.uniform(0, 7, (period, pairs))
     table = np.stack([np.cos(angle), np.sin(angle)], axis=-1).reshape(period, 2 * pairs)
     table = np.round(table * 2**14).astype(np.int16)
-    attrs = QRopeAttrs(heads=1, shift=shift)
+    attrs = QRopeAttrs(1, shift, bits)
     expected = qrope(x, np.roll(table, -row0, axis=0), attrs)[0]
     x_rows, table_rows = Rows(x, int(rng.integers(3))), Rows(table, int(rng.integers(3)))
-    y = blank(rows, 2 * pairs, np.int8, int(rng.integers(3)))
+    y = blank(rows, 2 * pairs, np.int8 if bits == 8 else np.int16, int(rng.integers(3)))
     kernels(
-        "tmc_rope_s16s8",
+        "tmc_rope_s16s8" if bits == 8 else "tmc_rope_s16s16",
         cores_in_some_order(rng),
         x=x_rows.memory,
         x_pitch=x_rows.pitch,
@@ -211,6 +223,7 @@ def check_rope(kernels: Kernels, rng: np.random.Generator, rows: int, pairs: int
         period=period,
         row0=row0,
         shift=shift,
+        **({} if bits == 8 else {"limit": 2 ** (bits - 1) - 1}),
     )
     np.testing.assert_array_equal(y.read(), expected)
 
@@ -283,11 +296,14 @@ CASES: dict[str, Case] = {
     "tmc_clip_add_s16s16": check_clip("tmc_clip_add_s16s16", np.int16, residual=True),
     "tmc_layernorm_s16s8": check_layernorm("s8"),
     "tmc_layernorm_s16s16": check_layernorm("s16"),
-    "tmc_rope_s16s8": check_rope,
-    "tmc_attention_scores_s8s8s16": check_scores,
+    "tmc_rope_s16s8": check_narrow_rope,
+    "tmc_rope_s16s16": check_wide_rope,
+    "tmc_attention_scores_s8s8s16": check_scores(wide=False),
+    "tmc_attention_scores_s16s16s16": check_scores(wide=True),
     "tmc_attention_softmax_s16u8": check_softmax,
     "tmc_attention_softmax_bias_s16s16u8": check_softmax_bias,
-    "tmc_attention_values_u8s8s8": check_values,
+    "tmc_attention_values_u8s8s8": check_values(wide=False),
+    "tmc_attention_values_u8s8s16": check_values(wide=True),
     "tmc_mean_rows_s8s16": check_mean_rows,
     "tmc_max_rows_s8s8": check_max_rows("tmc_max_rows_s8s8", np.int8),
     "tmc_max_rows_s16s16": check_max_rows("tmc_max_rows_s16s16", np.int16),
@@ -312,7 +328,10 @@ CASES: dict[str, Case] = {
     "tmc_transpose_s32s32": check_transpose(np.int32),
 }
 # Kernels that make up one op together.
-CHAINS: dict[str, Case] = {"attention": check_attention}
+CHAINS: dict[str, Case] = {
+    "attention": check_attention(wide=False),
+    "wide attention": check_attention(wide=True),
+}
 
 # (kernel, sizes): tiles as the reference networks have them.
 REAL_SIZES = (
@@ -330,6 +349,7 @@ REAL_SIZES = (
     ("tmc_layernorm_s16s8", (9, 768, 100)),
     ("tmc_layernorm_s16s16", (32, 384, 0)),
     ("tmc_rope_s16s8", (80, 32, 50)),
+    ("tmc_rope_s16s16", (80, 32, 50)),
     ("tmc_attention_softmax_s16u8", (40, 800, 0)),
     ("tmc_attention_softmax_bias_s16s16u8", (40, 400, 1)),
     ("tmc_mean_rows_s8s16", (1, 400, 192)),
@@ -340,6 +360,7 @@ REAL_SIZES = (
     ("tmc_gather_rows_s8s8", (200, 192, 400)),
     ("attention", (40, 64, 400)),
     ("attention", (40, 64, 800)),
+    ("wide attention", (40, 64, 400)),
 )
 
 

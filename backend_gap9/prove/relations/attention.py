@@ -9,6 +9,7 @@ from tmc.backend_gap9.prove.claims import CheckedCall
 from tmc.backend_gap9.prove.relations.wanted import Wanted, all_lines, one_line, within
 from tmc.ir.graph import Graph
 from tmc.ir.integer.qattention import QAttentionAttrs
+from tmc.ir.types import DType
 
 NORM_BYTES = 8
 SHIFT_BITS = 8
@@ -52,7 +53,10 @@ def relate_scores(call: CheckedCall, graph: Graph) -> Wanted:
     }
     shifts = attrs.score_shift[head : head + heads]
     shift = sum(each << SHIFT_BITS * index for index, each in enumerate(shifts))
-    return Wanted(values, {}, {"width": width, "key0": 0, "shift": shift})
+    numbers = {"width": width, "key0": 0, "shift": shift}
+    if graph.types[q].dtype is DType.S16:
+        numbers["limit"] = attrs.score_limit
+    return Wanted(values, {}, numbers)
 
 
 def relate_softmax(call: CheckedCall, graph: Graph) -> Wanted:
@@ -97,14 +101,18 @@ def relate_values(call: CheckedCall, graph: Graph) -> Wanted:
     """Return what a call that makes weighted means must be given."""
     attrs, rows_total, keys_total, width = _attention(call, graph)
     y = call.claim("y")
-    head, heads = _heads(call, y.column_bytes, call.arguments["channels"], width, "channels")
+    element_bytes = graph.types[call.op.output].dtype.size_bytes
+    channel, rest = divmod(y.column_bytes, element_bytes)
+    if rest:
+        raise ValueError(f"found y from byte {y.column_bytes} on, allowed whole elements")
+    head, heads = _heads(call, channel, call.arguments["channels"], width, "channels")
     if heads > 1 and call.arguments["rows"] != rows_total:
         raise ValueError(f"found {call.arguments['rows']} rows of {heads} heads, allowed whole heads")
     row = head * rows_total + y.row
     values = {
         "p": (None, row, 0),
         "norm": (None, 0, row * NORM_BYTES),
-        "vt": (call.op.inputs[2], y.column_bytes, 0),
+        "vt": (call.op.inputs[2], channel, 0),
         "y": (call.op.output, y.row, y.column_bytes),
     }
     return Wanted(values, {}, {"keys": keys_total, "out_shift": attrs.out_shift})

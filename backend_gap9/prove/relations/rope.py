@@ -23,5 +23,7 @@ def relate_rope(call: CheckedCall, graph: Graph) -> Wanted:
     lines = (call.arguments["row0"] + np.arange(rows)) % call.arguments["period"]
     data = row_bytes(table[(row + np.arange(rows)) % table.shape[0]])
     numbers = {"width": width, "shift": attrs.shift}
+    if attrs.bits > 8:
+        numbers["limit"] = 2 ** (attrs.bits - 1) - 1
     values = {"x": (op.inputs[0], row, head * width * 2), "y": (op.output, y.row, 0)}
     return Wanted(values, {"table": ConstantLines(lines, data)}, numbers)

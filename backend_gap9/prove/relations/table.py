@@ -50,9 +50,11 @@ RELATIONS: Mapping[OpKind, Relation | Mapping[str, Relation]] = {
     OpKind.QROPE: relate_rope,
     OpKind.QATTENTION: {
         "tmc_attention_scores_s8s8s16": relate_scores,
+        "tmc_attention_scores_s16s16s16": relate_scores,
         "tmc_attention_softmax_s16u8": relate_softmax,
         "tmc_attention_softmax_bias_s16s16u8": relate_softmax_bias,
         "tmc_attention_values_u8s8s8": relate_values,
+        "tmc_attention_values_u8s8s16": relate_values,
     },
     OpKind.QMEAN_ROWS: relate_mean_rows,
     OpKind.MAX_ROWS: relate_max_rows,

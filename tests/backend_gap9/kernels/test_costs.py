@@ -98,6 +98,17 @@ def test_attention_takes_what_was_measured(keys: int, scores: int, softmax: int,
 
 
 @pytest.mark.parametrize(
+    ("keys", "scores", "values"), [(400, 103_597, 51_046), (800, 207_333, 98_879), (80, 21_725, 13_768)]
+)
+def test_attention_of_16_bits_takes_what_was_measured(keys: int, scores: int, values: int) -> None:
+    code = costs_of(TARGET, "attention", AttentionCosts).block_code_cycles
+    cycles = cycles_of("tmc_attention_scores_s16s16s16", 40, keys=keys, width=64)
+    assert cycles - code == pytest.approx(scores, rel=0.03)
+    cycles = cycles_of("tmc_attention_values_u8s8s16", 40, keys=keys, channels=64)
+    assert cycles - code == pytest.approx(values, rel=0.02)
+
+
+@pytest.mark.parametrize(
     ("kernel", "rows", "numbers", "measured"),
     [
         ("tmc_attention_softmax_bias_s16s16u8", 40, {"keys": 400}, 14_592),
@@ -113,6 +124,7 @@ def test_attention_takes_what_was_measured(keys: int, scores: int, softmax: int,
         ("tmc_mul_s8s8s8", 80, {"channels": 192}, 26_253),
         ("tmc_mul_s16s16s16", 80, {"channels": 192}, 29_476),
         ("tmc_rope_s16s8", 80, {"width": 64}, 4_184),
+        ("tmc_rope_s16s16", 80, {"width": 64}, 4_367),
         ("tmc_mean_rows_s8s16", 80, {"channels": 192}, 4_209),
         ("tmc_max_rows_s8s8", 80, {"channels": 192}, 2_802),
         ("tmc_max_rows_s16s16", 80, {"channels": 96}, 2_815),

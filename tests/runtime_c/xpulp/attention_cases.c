@@ -1,4 +1,6 @@
 /* The kernels of attention, xpulp against scalar. */
+#include <stdbool.h>
+
 #include "cases.h"
 #include "tmc_arithmetic.h"
 #include "tmc_kernels.h"
@@ -10,25 +12,36 @@ static uint32_t some_heads(uint32_t rows)
     return rows > 10u ? 1u : 1u + drawn;
 }
 
-static void scores_case(uint32_t rows, uint32_t keys, uint32_t width)
+/** Return queries or keys: bytes, or halves whose sums of products fit 32 bits. */
+static const void *random_codes(uint32_t size_bytes, uint32_t width, bool wide)
 {
-    case_begin("tmc_attention_scores_s8s8s16", rows, keys, width);
+    int16_t *codes = case_random(size_bytes);
+    for (uint32_t i = tmc_core_id(); wide && i < size_bytes / 2u; i += TMC_CORES)
+        codes[i] = (int16_t)(codes[i] >> (tmc_bit_length(width) + 2u) / 2u);
+    tmc_barrier();
+    return codes;
+}
+
+static void scores_case(uint32_t rows, uint32_t keys, uint32_t width, bool wide)
+{
+    case_begin(wide ? "tmc_attention_scores_s16s16s16" : "tmc_attention_scores_s8s8s16", rows, keys, width);
+    const uint32_t depth_bytes = wide ? 2u * width : width;
     tmc_attention_scores_args args = {
-        .q_pitch = case_pitch(width), .k_pitch = case_pitch(width), .key0 = 2u * case_number(5), .rows = rows,
-        .keys = keys, .width = width, .heads = some_heads(rows),
+        .q_pitch = case_pitch(depth_bytes), .k_pitch = case_pitch(depth_bytes), .key0 = 2u * case_number(5),
+        .rows = rows, .keys = keys, .width = width, .heads = some_heads(rows), .limit = case_number(32768u),
     };
     for (uint32_t head = 0; head < args.heads; ++head)
         args.shift |= (case_number(4) == 0u ? case_number(4) : 6u + case_number(20)) << 8u * head;
     const uint32_t row_bytes = 2u * (args.key0 + keys + case_number(3));
     args.scores_pitch = case_pitch(row_bytes);
-    args.q = case_random(args.heads * rows * args.q_pitch);
-    args.k = case_random(args.heads * keys * args.k_pitch);
+    args.q = random_codes(args.heads * rows * args.q_pitch, width, wide);
+    args.k = random_codes(args.heads * keys * args.k_pitch, width, wide);
     const uint32_t all_rows = args.heads * rows;
     int16_t *expected = case_take(all_rows * args.scores_pitch), *result = case_take(all_rows * args.scores_pitch);
     args.scores = expected;
-    tmc_attention_scores_s8s8s16_scalar(&args);
+    (wide ? tmc_attention_scores_s16s16s16_scalar : tmc_attention_scores_s8s8s16_scalar)(&args);
     args.scores = result;
-    tmc_attention_scores_s8s8s16_xpulp(&args);
+    (wide ? tmc_attention_scores_s16s16s16_xpulp : tmc_attention_scores_s8s8s16_xpulp)(&args);
     case_compare(expected, result, all_rows, row_bytes, args.scores_pitch);
 }
 
@@ -113,12 +126,13 @@ static void softmax_bias_case(uint32_t rows, uint32_t keys, uint32_t one_line)
     case_compare(expected_norm, result_norm, rows, 8, 8);
 }
 
-static void values_case(uint32_t rows, uint32_t keys, uint32_t channels)
+static void values_case(uint32_t rows, uint32_t keys, uint32_t channels, bool wide)
 {
-    case_begin("tmc_attention_values_u8s8s8", rows, keys, channels);
+    case_begin(wide ? "tmc_attention_values_u8s8s16" : "tmc_attention_values_u8s8s8", rows, keys, channels);
     const uint32_t heads = channels % 4u == 0u ? some_heads(rows) : 1u, all_rows = heads * rows;
+    const uint32_t row_bytes = (wide ? 2u : 1u) * heads * channels;
     tmc_attention_values_args args = {
-        .p_pitch = case_pitch(2u * keys), .vt_pitch = case_pitch(keys), .y_pitch = case_pitch(heads * channels),
+        .p_pitch = case_pitch(2u * keys), .vt_pitch = case_pitch(keys), .y_pitch = case_pitch(row_bytes),
         .rows = rows, .keys = keys, .channels = channels, .heads = heads, .out_shift = (int32_t)case_number(24) - 7,
     };
     tmc_attention_norm *norm = case_take(8u * all_rows);
@@ -133,10 +147,10 @@ static void values_case(uint32_t rows, uint32_t keys, uint32_t channels)
     args.vt = case_random(heads * channels * args.vt_pitch);
     int8_t *expected = case_take(rows * args.y_pitch), *result = case_take(rows * args.y_pitch);
     args.y = expected;
-    tmc_attention_values_u8s8s8_scalar(&args);
+    (wide ? tmc_attention_values_u8s8s16_scalar : tmc_attention_values_u8s8s8_scalar)(&args);
     args.y = result;
-    tmc_attention_values_u8s8s8_xpulp(&args);
-    case_compare(expected, result, rows, heads * channels, args.y_pitch);
+    (wide ? tmc_attention_values_u8s8s16_xpulp : tmc_attention_values_u8s8s8_xpulp)(&args);
+    case_compare(expected, result, rows, row_bytes, args.y_pitch);
 }
 
 void all_cases(void)
@@ -150,21 +164,23 @@ void all_cases(void)
             softmax_bias_case(rows[r], keys[k], 0);
             softmax_bias_case(rows[r], keys[k], 1);
             for (uint32_t w = 0; w < sizeof widths / sizeof *widths; ++w) {
-                scores_case(rows[r], keys[k], widths[w]);
-                values_case(rows[r], keys[k], widths[w]);
+                for (uint32_t wide = 0; wide < 2u; ++wide) {
+                    scores_case(rows[r], keys[k], widths[w], wide != 0u);
+                    values_case(rows[r], keys[k], widths[w], wide != 0u);
+                }
             }
         }
     }
     for (uint32_t round = 0; round < 3u; ++round) {
-        scores_case(40, 400, 64);
-        scores_case(40, 200, 64);
+        scores_case(40, 400, 64, false);
+        scores_case(40, 200, 64, true);
         softmax_case(40, 400);
         softmax_case(40, 800);
         softmax_case(40, 80);
         softmax_bias_case(40, 400, 0);
         softmax_bias_case(40, 80, 1);
-        values_case(40, 400, 64);
-        values_case(40, 800, 16);
-        values_case(80, 80, 64);
+        values_case(40, 400, 64, false);
+        values_case(40, 800, 16, false);
+        values_case(80, 80, 64, true);
     }
 }

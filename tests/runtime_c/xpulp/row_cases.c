@@ -72,13 +72,14 @@ static void layernorm_case(uint32_t rows, uint32_t channels, uint32_t spread, bo
     case_compare(expected, result, rows, row_bytes, args.y_pitch);
 }
 
-static void rope_case(uint32_t rows, uint32_t width, uint32_t period)
+static void rope_case(uint32_t rows, uint32_t width, uint32_t period, bool wide)
 {
-    case_begin("tmc_rope_s16s8", rows, width, period);
+    case_begin(wide ? "tmc_rope_s16s16" : "tmc_rope_s16s8", rows, width, period);
+    const uint32_t row_bytes = wide ? 2u * width : width;
     tmc_rope_args args = {
-        .x_pitch = case_pitch(2u * width), .y_pitch = case_pitch(width), .table_pitch = case_pitch(2u * width),
+        .x_pitch = case_pitch(2u * width), .y_pitch = case_pitch(row_bytes), .table_pitch = case_pitch(2u * width),
         .rows = rows, .width = width, .period = period, .row0 = case_number(3u * period),
-        .shift = case_number(3) == 0u ? case_number(22) : 14u + case_number(10),
+        .shift = case_number(3) == 0u ? case_number(22) : 14u + case_number(10), .limit = case_number(32768u),
     };
     int16_t *table = case_random_halves(period * args.table_pitch / 2u);
     /* |cosine| + |sine| below 2^15. */
@@ -88,10 +89,10 @@ static void rope_case(uint32_t rows, uint32_t width, uint32_t period)
     args.x = case_random_halves(rows * args.x_pitch / 2u);
     int8_t *expected = case_take(rows * args.y_pitch), *result = case_take(rows * args.y_pitch);
     args.y = expected;
-    tmc_rope_s16s8_scalar(&args);
+    (wide ? tmc_rope_s16s16_scalar : tmc_rope_s16s8_scalar)(&args);
     args.y = result;
-    tmc_rope_s16s8_xpulp(&args);
-    case_compare(expected, result, rows, width, args.y_pitch);
+    (wide ? tmc_rope_s16s16_xpulp : tmc_rope_s16s8_xpulp)(&args);
+    case_compare(expected, result, rows, row_bytes, args.y_pitch);
 }
 
 /** wide: x is s32, else s8. Multiplier and shift are such that results fit 32 bits; ties are frequent. */
@@ -345,7 +346,7 @@ void all_cases(void)
             for (uint32_t third = 0; third < 4u; ++third) {
                 layernorm_case(rows[r], sizes[s], 4u * third, false);
                 layernorm_case(rows[r], sizes[s], 4u * third, true);
-                rope_case(rows[r], 2u * sizes[s], 1u + 7u * third);
+                rope_case(rows[r], 2u * sizes[s], 1u + 7u * third, third % 2u != 0u);
                 requantise_case(rows[r], sizes[s], third % 2u == 0u);
                 for (uint32_t bytes = 1; bytes <= 4u; bytes *= 2u)
                     clip_case(rows[r], sizes[s], 1u + 7u * third, bytes, false);
@@ -368,8 +369,9 @@ void all_cases(void)
         layernorm_case(9, 768, 6u * round, false);
         layernorm_case(9, 1024, 6u * round, round % 2u != 0u);
         layernorm_case(2, 5001, 6u * round, round % 2u == 0u);
-        rope_case(80, 64, 400);
-        rope_case(100, 6, 3);
+        rope_case(80, 64, 400, false);
+        rope_case(100, 6, 3, false);
+        rope_case(100, 6, 3, true);
         depthwise_case(50, 3, 64);
         interpolate_case(1000, 50, 40);
         permute_case(50, 8, 48);

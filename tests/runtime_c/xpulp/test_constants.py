@@ -13,15 +13,19 @@ from tests.runtime_c.xpulp.case_programs import RUNTIME, build_program, failures
 from tmc.backend_gap9.run.simulators import iss_options
 
 BLOCKS = "include/tmc_xpulp_attention.h"
-SCORES = "kernels/tmc_attention_scores_s8s8s16_xpulp.c"
+SCORES = "include/tmc_xpulp_attention_scores.h"
+WIDE_SCORES = "kernels/tmc_attention_scores_s16s16s16_xpulp.c"
 WEIGHTS = "include/tmc_xpulp_softmax.h"
 SOFTMAX = "kernels/tmc_attention_softmax_s16u8_xpulp.c"
 BIASED = "kernels/tmc_attention_softmax_bias_s16s16u8_xpulp.c"
-VALUES = "kernels/tmc_attention_values_u8s8s8_xpulp.c"
+VALUES = "include/tmc_xpulp_attention_values.h"
+NARROW_VALUES = "kernels/tmc_attention_values_u8s8s8_xpulp.c"
+WIDE_VALUES = "kernels/tmc_attention_values_u8s8s16_xpulp.c"
 LAYERNORM = "include/tmc_xpulp_layernorm.h"
 NARROW_LAYERNORM = "kernels/tmc_layernorm_s16s8_xpulp.c"
 WIDE_LAYERNORM = "kernels/tmc_layernorm_s16s16_xpulp.c"
-ROPE = "kernels/tmc_rope_s16s8_xpulp.c"
+ROPE = "include/tmc_xpulp_rope.h"
+WIDE_ROPE = "kernels/tmc_rope_s16s16_xpulp.c"
 MAX = "include/tmc_xpulp_max_rows.h"
 ARGMAX = "include/tmc_xpulp_argmax_columns.h"
 SHARES = "kernels/tmc_softmax_s16s16_xpulp.c"
@@ -63,7 +67,13 @@ MUTATIONS = (
     ("attention_cases", VALUES, "ROW(16, 20,", "ROW(16, 28,"),
     ("attention_cases", VALUES, "lw sp, 52(a5)", "lw sp, 48(a5)"),
     ("attention_cases", VALUES, "first_back = tail + 4u", "first_back = tail"),
-    ("attention_cases", VALUES, "TMC_CLIP(r, r, 8)", "TMC_CLIP(r, r, 7)"),
+    ("attention_cases", NARROW_VALUES, "TMC_VALUES_BITS 8", "TMC_VALUES_BITS 7"),
+    ("attention_cases", WIDE_VALUES, "TMC_VALUES_BITS 16", "TMC_VALUES_BITS 15"),
+    ("attention_cases", WIDE_VALUES, "r2, r3, r2", "r2, r2, r3"),
+    ("attention_cases", VALUES, "TMC_BLOCK_W * sizeof(TMC_VALUES_TYPE)", "TMC_BLOCK_W"),
+    ("attention_cases", WIDE_SCORES, "lw a3, 80(a5)", "lw a3, 44(a5)"),
+    ("attention_cases", WIDE_SCORES, "DOT TMC_SDOT_S16S16", "DOT TMC_DOT_S16S16"),
+    ("attention_cases", SCORES, "args->width * (uint32_t)sizeof(TMC_SCORES_TYPE);", "args->width;"),
     ("row_cases", LAYERNORM, "0x7FFF7FFFu", "0x00FF7FFFu"),
     ("row_cases", NARROW_LAYERNORM, "TMC_LAYERNORM_ROUND 41", "TMC_LAYERNORM_ROUND 40"),
     ("row_cases", WIDE_LAYERNORM, "TMC_LAYERNORM_ROUND 42", "TMC_LAYERNORM_ROUND 41"),
@@ -74,6 +84,8 @@ MUTATIONS = (
     ("row_cases", LAYERNORM, "(1u << 15)) >> 16", "(1u << 14)) >> 16"),
     ("row_cases", ROPE, '"r"(16)', '"r"(15)'),
     ("row_cases", ROPE, "line = 0;", "line = 1;"),
+    ("row_cases", WIDE_ROPE, "TMC_ROPE_ROUND 24", "TMC_ROPE_ROUND 23"),
+    ("row_cases", WIDE_ROPE, '"%[t1]", "%[limit]"', '"%[t1]", "%[shift]"'),
     ("reduction_cases", MAX, "rows % 2u == 0u", "rows % 2u == 1u"),
     ("reduction_cases", MAX, "(row_bytes + 3u) / 4u", "row_bytes / 4u"),
     ("reduction_cases", MAX, "8u * (i % 4u)", "8u * (i % 2u)"),

@@ -26,8 +26,11 @@ SOURCES = (
     "include/tmc_xpulp_linear.h",
     "include/tmc_xpulp_linear_text.h",
     "include/tmc_xpulp_attention.h",
+    "include/tmc_xpulp_attention_scores.h",
+    "include/tmc_xpulp_attention_values.h",
     "include/tmc_xpulp_softmax.h",
     "include/tmc_xpulp_layernorm.h",
+    "include/tmc_xpulp_rope.h",
     "include/tmc_xpulp_depthwise.h",
     "include/tmc_xpulp_interpolate.h",
     "include/tmc_xpulp_copy.h",
@@ -36,7 +39,7 @@ SOURCES = (
 )
 FAMILIES = (
     *("attention", "softmax", "copy", "depthwise", "interpolate", "layernorm", "linear", "max_rows"),
-    "argmax_columns",
+    *("argmax_columns", "rope"),
 )
 PROGRAM_OF = {
     "linear": "linear_cases",
@@ -58,16 +61,14 @@ PATH = "another limit of the fast path; the slow one gives the same bytes"
 # (kernel or file, line without its indentation, number, why no case can notice)
 HARMLESS = (
     (
-        "attention_scores_s8s8s16",
-        "const uint32_t in_blocks = args->width % 4u == 0u && args->width >= 8u "
-        "? args->keys / TMC_BLOCK_W : 0u;",
+        "include/tmc_xpulp_attention_scores.h",
+        "const uint32_t in_blocks = row_bytes % 4u == 0u && row_bytes >= 8u ? args->keys / TMC_BLOCK_W : 0u;",
         "4u",
         PATH,
     ),
     (
-        "attention_scores_s8s8s16",
-        "const uint32_t in_blocks = args->width % 4u == 0u && args->width >= 8u "
-        "? args->keys / TMC_BLOCK_W : 0u;",
+        "include/tmc_xpulp_attention_scores.h",
+        "const uint32_t in_blocks = row_bytes % 4u == 0u && row_bytes >= 8u ? args->keys / TMC_BLOCK_W : 0u;",
         "8u",
         PATH,
     ),
@@ -114,7 +115,7 @@ HARMLESS = (
         "of two rows, a core has one",
     ),
     (
-        "attention_values_u8s8s8",
+        "include/tmc_xpulp_attention_values.h",
         "const uint32_t in_blocks = args->keys > 4u ? args->channels / TMC_BLOCK_W : 0u;",
         "4u",
         PATH,
@@ -192,15 +193,21 @@ HARMLESS = (
         PATH,
     ),
     (
-        "rope_s16s8",
-        'TMC_LOOP(0, "%[rounds]", 23, 7)',
+        "include/tmc_xpulp_rope.h",
+        'TMC_LOOP(0, "%[rounds]", TMC_ROPE_ROUND, 7)',
         "0",
         OTHER_LOOP,
     ),
     (
         "rope_s16s8",
-        'TMC_LOOP(0, "%[rounds]", 23, 7)',
+        "#define TMC_ROPE_ROUND 23",
         "23",
+        REPEATED,
+    ),
+    (
+        "rope_s16s16",
+        "#define TMC_ROPE_ROUND 24",
+        "24",
         REPEATED,
     ),
     (
