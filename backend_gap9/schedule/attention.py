@@ -382,9 +382,8 @@ class _Attention:
     ) -> Stmt:
         op, (_, _, width) = self.stage.op, self.sizes()
         out = self.out_tile(turn)
-        element_bytes = self.out_bytes // self.out_width
         first = add(mul(head, self.out_width), mul(j, self.tiling.channels))
-        column_bytes = mul(j, self.tiling.channels * element_bytes)
+        column_bytes = mul(j, self.tiling.channels * (self.out_bytes // self.out_width))
         made = part(op.output, mul(t, self.tiling.rows), add(mul(head, self.out_bytes), column_bytes))
         return self.call(
             values_of(self.context.graph, op),

@@ -17,6 +17,8 @@ from tmc.passes.integer_ops.attention import (
     MAX_SCORE_SHIFT,
     quantise_attention,
     quantise_mask,
+    query_key_bits,
+    rotation_bits,
     rotation_table,
     smallest_score_shift,
 )
@@ -165,6 +167,39 @@ def test_sums_of_the_longest_row_fit() -> None:
     assert (got == -128).all()
 
 
+@pytest.mark.parametrize("width", [2, 12, 16, 31, 64, 127, 128, 1000])
+@pytest.mark.parametrize(("bias", "masked"), [(False, False), (True, False), (False, True)])
+def test_extremes_of_16_bits_fit(width: int, bias: bool, masked: bool) -> None:
+    """All codes at their ends, and any bias, in int32 and then in int16: both ops assert it."""
+    bits = query_key_bits(width)
+    assert 8 < bits <= 16 and width * 4**bits + 2**25 >= 2**31 and 0 <= rotation_bits(bits) <= 6
+    step, numbers = Quant((1e-3,), per="head", bits=bits), np.array([[[0.0, -1e9, -3.0]]])
+    codes = quantise_attention(
+        "/attn",
+        step,
+        step,
+        1.0,
+        width,
+        3,
+        (2**14, 6),
+        DEFAULT,
+        numbers if bias else None,
+        masked=masked,
+        dtype="s16",
+    )
+    assert codes.attrs.dtype == "s16" and codes.attrs.score_shift[0] <= MAX_SCORE_SHIFT
+    added = codes.bias
+    if masked:
+        added = np.array([[[2**14 - 1, -(2**14), 0]]], np.int16)
+    lowest = -(2 ** (bits - 1))
+    q = np.full((1, 2, width), lowest, np.int16)
+    q[:, 1] = -lowest - 1
+    k = np.stack([q[0, 0], q[0, 1], q[0, 0]])[None]
+    vt = np.full((width, 3), -128, np.int8)
+    found = qattention(q, k, vt, codes.exp_table, replace(codes.attrs, heads=1), added)
+    assert found.dtype == np.int16 and (found <= 2 - 2**15).all()
+
+
 @pytest.mark.parametrize(("width", "keys"), [(64, 65_794), (2**17, 400)])
 def test_sizes_that_could_overflow(width: int, keys: int) -> None:
     with pytest.raises(QuantisationError, match=f"^/attn: found heads of {width} columns over {keys} keys"):
@@ -181,8 +216,8 @@ def test_scale_must_be_positive(scale: float) -> None:
 @given(value=st.floats(1e-4, 10), ratio=st.floats(1e-4, 1e6))
 def test_out_factor_is_a_15_bit_multiplier(value: float, ratio: float) -> None:
     multiplier, shift = out_factor(value, value / ratio)
-    assert 1 <= multiplier < 2**15 and 0 <= shift <= 23
-    if 2**-8 < ratio < 2**15:
+    assert 1 <= multiplier < 2**15 and -7 <= shift <= 23
+    if 2**-8 < ratio < 2**22:
         assert ratio * (1 - 2**-14) <= multiplier / 2**shift <= ratio * (1 + 1e-9)
 
 
