@@ -137,6 +137,13 @@ class MaxRowsAttrs(Attrs):
 
 
 @dataclass(frozen=True, slots=True)
+class MatmulRowsAttrs(Attrs):
+    """Row i of x [G M, K] with every row of the same group of z [G N, K]: [G M, N], G = groups."""
+
+    groups: int
+
+
+@dataclass(frozen=True, slots=True)
 class InterpolateRowsAttrs(Attrs):
     """Stretch [M, C] to `rows` rows: linear between row centres; the end rows are held beyond them."""
 

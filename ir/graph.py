@@ -69,12 +69,15 @@ class OpKind(Enum):
     MAX_ROWS = "max_rows"
     # the column of the largest of each row, float or integer
     ARGMAX_COLUMNS = "argmax_columns"
+    # the product of two computed matrices, group by group
+    MATMUL_ROWS = "matmul_rows"
     # integer ops
     QLINEAR = "qlinear"
     QREQUANTISE = "qrequantise"
     QCLIP = "qclip"
     QCONVERT = "qconvert"
     QSOFTMAX = "qsoftmax"
+    QMATMUL = "qmatmul"
     QADD = "qadd"
     QMUL = "qmul"
     QLAYERNORM = "qlayernorm"

@@ -20,6 +20,7 @@ from tmc.ir.integer import (
     qinterpolate_rows,
     qlayernorm,
     qlinear,
+    qmatmul,
     qmean_rows,
     qmul,
     qrequantise,
@@ -44,6 +45,11 @@ def _permute_rows(x: Sequence[Array], attrs: a.PermuteRowsAttrs) -> Array:
     rows, columns = x[0].shape
     grouped = x[0].reshape(attrs.groups, rows // attrs.groups, columns)
     return np.ascontiguousarray(grouped.transpose(1, 0, 2)).reshape(rows, columns)
+
+
+def _matmul_rows(x: Sequence[Array], attrs: a.MatmulRowsAttrs) -> Array:
+    left, right = (each.reshape(attrs.groups, -1, each.shape[1]) for each in x)
+    return np.asarray((left @ right.transpose(0, 2, 1)).reshape(x[0].shape[0], -1))
 
 
 def _max_rows(x: Array, attrs: a.MaxRowsAttrs) -> Array:
@@ -175,6 +181,13 @@ OPS: Mapping[OpKind, OpDef] = {
     OpKind.MAX_ROWS: OpDef(
         ("x",), a.MaxRowsAttrs, s.max_rows, lambda x, at: _max_rows(x[0], at), "largest of runs of rows"
     ),
+    OpKind.MATMUL_ROWS: OpDef(
+        ("x", "z"),
+        a.MatmulRowsAttrs,
+        s.matmul_rows,
+        _matmul_rows,
+        "product of two computed matrices, group by group",
+    ),
     OpKind.ARGMAX_COLUMNS: OpDef(
         ("x",),
         a.Attrs,
@@ -187,6 +200,7 @@ OPS: Mapping[OpKind, OpDef] = {
     OpKind.QCLIP: qclip.OP,
     OpKind.QCONVERT: qconvert.OP,
     OpKind.QSOFTMAX: qsoftmax.OP,
+    OpKind.QMATMUL: qmatmul.OP,
     OpKind.QADD: qadd.OP,
     OpKind.QMUL: qmul.OP,
     OpKind.QLAYERNORM: qlayernorm.OP,

@@ -343,6 +343,20 @@ def argmax_columns(types: Types, attrs: a.Attrs) -> TensorType:
     return TensorType(DType.S32, (rows, 1))
 
 
+def matmul_rows(types: Types, attrs: a.MatmulRowsAttrs) -> TensorType:
+    """[G M, K] and [G N, K] to [G M, N]."""
+    x, z = (operand_shape(name, kind, 2, DType.F32) for name, kind in zip("xz", types, strict=True))
+    return _f32(matmul_rows_shape(x, z, attrs.groups), types)
+
+
+def matmul_rows_shape(x: tuple[int, ...], z: tuple[int, ...], groups: int) -> tuple[int, int]:
+    """Return the shape of the products of the groups of x and z."""
+    need(x[1] == z[1], f"found x {x} and z {z}, allowed rows of one length")
+    divides(groups, x[0], "groups")
+    divides(groups, z[0], "groups")
+    return x[0], z[0] // groups
+
+
 def depthwise_rows(types: Types, attrs: a.Attrs) -> TensorType:
     """[M, C] with an odd number of taps for each column."""
     rows, columns = operand_shape("x", types[0], 2, DType.F32)

@@ -12,7 +12,7 @@ from tmc.passes.integer_form.attention import emit_attention, emit_rope
 from tmc.passes.integer_form.builder import IntegerBuilder
 from tmc.passes.integer_form.clip import emit_clip
 from tmc.passes.integer_form.linear import emit_depthwise, emit_linear
-from tmc.passes.integer_form.pairs import emit_product, emit_sum
+from tmc.passes.integer_form.pairs import emit_matmul, emit_product, emit_sum
 from tmc.passes.integer_form.rows import (
     emit_argmax,
     emit_concat,
@@ -49,6 +49,7 @@ WRITERS: Mapping[OpKind, Callable[[IntegerBuilder, Op], None]] = {
     OpKind.ADD: emit_sum,
     OpKind.SUB: emit_sum,
     OpKind.MUL: emit_product,
+    OpKind.MATMUL_ROWS: emit_matmul,
     OpKind.CONCAT: emit_concat,
     OpKind.GATHER: emit_view,
     OpKind.CONVERT: emit_convert,

@@ -112,11 +112,14 @@ class ColumnNeeds:
     """What an op needs of a column at once: x_rows rows of its input give y_rows rows of its output.
 
     A transposed output has a row for each column of the input; its y_rows are elements of such a row.
+    z_rows: of a second input, of which so many rows are for calls_per_z calls each; they have all columns.
     """
 
     x_rows: int
     y_rows: int
     transposed: bool = False
+    z_rows: int = 0
+    calls_per_z: int = 1
 
 
 def all_rows(graph: Graph, op: Op) -> ColumnNeeds:

@@ -20,6 +20,7 @@ from tmc.backend_gap9.kernels.gather import GATHER
 from tmc.backend_gap9.kernels.interpolate_rows import INTERPOLATE_ROWS
 from tmc.backend_gap9.kernels.layernorm import LAYERNORM
 from tmc.backend_gap9.kernels.linear import LINEAR
+from tmc.backend_gap9.kernels.matmul import MATMUL
 from tmc.backend_gap9.kernels.max_rows import MAX_ROWS
 from tmc.backend_gap9.kernels.mean_rows import MEAN_ROWS
 from tmc.backend_gap9.kernels.mul import MUL
@@ -47,6 +48,7 @@ RECORDS: Mapping[tuple[OpKind, Engine], KernelRecord] = {
         MAX_ROWS,
         ARGMAX_COLUMNS,
         SOFTMAX,
+        MATMUL,
         DEPTHWISE_ROWS,
         INTERPOLATE_ROWS,
         PERMUTE_ROWS,

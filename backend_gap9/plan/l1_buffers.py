@@ -206,6 +206,8 @@ def column_buffers(staged: Staged, stage: GraphStage, tiling: ColumnTiling) -> L
     ]
     if shape.weight_bytes:
         needs.append(L1Need("weight", count * columns * shape.weight_bytes, "operand"))
+    if shape.z_rows:
+        needs.append(L1Need("z", count * shape.z_bytes(layouts[stage.op.inputs[1]]), "operand"))
     return (*needs, *_tables(staged, stage))
 
 

@@ -56,11 +56,13 @@ class ColumnTiles:
         """Return name and bytes of the transfers of a tile."""
         op, shape = self.stage.op, self.shape
         x, y = op.inputs[0], op.output
-        weight = ((f"{y}.weight", columns * shape.weight_bytes),) if shape.weight_bytes else ()
+        more = ((f"{y}.weight", columns * shape.weight_bytes),) if shape.weight_bytes else ()
+        if shape.z_rows:
+            more = ((op.inputs[1], shape.z_bytes(self.staged.layouts[op.inputs[1]])),)
         return (
             (x, shape.x_bytes(self.staged.layouts[x], columns)),
             (y, shape.y_bytes(self.staged.layouts[y], columns)),
-            *weight,
+            *more,
         )
 
     def fits(self, columns: int) -> bool:
@@ -93,6 +95,8 @@ class ColumnTiles:
         )
         if shape.weight_bytes:
             load += dma_cycles(self.target, taken * shape.weight_bytes)
+        if shape.z_rows:
+            load += dma_cycles(self.target, shape.z_bytes(self.staged.layouts[op.inputs[1]]))
         return load, store
 
 

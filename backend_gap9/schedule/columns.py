@@ -1,6 +1,6 @@
 """Schedule of a column stage: one loop over tiles of columns, for every run of rows if there are several.
 
-Input, constants and output are double-buffered: while a tile is computed, the next one arrives and the last
+Inputs, constants and output are double-buffered: while a tile is computed, the next one arrives and the last
 one leaves. A tile of all columns travels as one run of bytes, any other one line by line.
 """
 
@@ -106,6 +106,14 @@ class _Columns:
     def weight_tile(self, turn: Number) -> Address:
         return self.buffer("weight", turn, self.columns * self.shape.weight_bytes)
 
+    def z_tile(self, turn: Number) -> Address:
+        layout = self.context.layouts[self.op.inputs[1]]
+        return self.buffer("z", turn, self.shape.z_bytes(layout))
+
+    def z_row(self, turn: Number) -> Expr:
+        """First row of the second input of a turn."""
+        return mul(div(self.group(turn), self.shape.calls_per_z), self.shape.z_rows)
+
     def x_operand(self, turn: Number) -> Operand:
         column_bytes = mul(self.first(turn), self.shape.x_element_bytes)
         row = mul(self.group(turn), self.shape.x_rows)
@@ -132,7 +140,10 @@ class _Columns:
         given = {"x": self.x_operand(turn), "y": self.y_operand(turn)}
         if self.shape.weight_bytes:
             given["weight"] = self.weight_operand(turn)
+        if self.shape.z_rows:
+            given["z"] = operand("z", self.z_tile(turn), part(self.op.inputs[1], self.z_row(turn)))
         numbers: dict[str, Number] = {
+            "z_pitch": self.context.layouts[self.op.inputs[1]].pitch_bytes if self.shape.z_rows else 0,
             "channels": self.taken(turn),
             "row_bytes": mul(self.taken(turn), self.shape.x_element_bytes),
             "x_pitch": self.x_pitch(turn),
@@ -153,10 +164,12 @@ class _Columns:
 
     def turn(self, turn: Number) -> tuple[Stmt, ...]:
         following = add(turn, 1)
-        constants = (wait("weight", mod(turn, 2)),) if self.shape.weight_bytes else ()
+        second = [
+            name for name, has in (("weight", self.shape.weight_bytes), ("z", self.shape.z_rows)) if has
+        ]
         return (
             wait("in0", mod(turn, 2)),
-            *constants,
+            *(wait(name, mod(turn, 2)) for name in second),
             *wait_out(turn, self.turns),
             BARRIER,
             *when(less(following, self.turns), *self.loads(following)),
@@ -175,6 +188,11 @@ class _Columns:
             values = load(slot, x_tile, source, mul(pitch, rows))
         else:
             values = Dma(slot, "in", x_tile, source, Const(rows), self.x_pitch(turn), pitch)
+        if self.shape.z_rows:
+            z = self.op.inputs[1]
+            others = rows_in_l2(self.context, z, self.z_row(turn))
+            bytes_of_z = Const(self.shape.z_bytes(self.context.layouts[z]))
+            return (values, load(Slot("z", mod(turn, 2)), self.z_tile(turn), others, bytes_of_z))
         if not self.shape.weight_bytes:
             return (values,)
         block = at(weight_block(self.context.graph, self.op), mul(self.first(turn), self.shape.weight_bytes))

@@ -18,7 +18,8 @@ class ColumnShape:
 
     A tile has some of the columns of both. A transposed output has a row for each column of the input; its
     y_rows are elements of such a row. ragged: the kernel takes rows of its input any elements apart.
-    weight_bytes: packed constants of one column, or 0.
+    weight_bytes: packed constants of one column, or 0. z_rows: of a second input, for calls_per_z groups;
+    then tiles have all columns.
     """
 
     groups: int
@@ -30,12 +31,16 @@ class ColumnShape:
     transposed: bool
     ragged: bool
     weight_bytes: int
+    z_rows: int = 0
+    calls_per_z: int = 1
 
     def tile_columns(self) -> tuple[int, ...]:
         """Return the legal tiles: whole rows, and what keeps every row of every tile at whole words.
 
         Of ragged ones the last may be narrower: nothing comes behind it in L1.
         """
+        if self.z_rows:
+            return (self.columns,)
         y_element_bytes = WORD_BYTES if self.transposed else self.y_element_bytes
         step = WORD_BYTES // min(self.x_element_bytes, y_element_bytes)
         cut = range(step, self.columns, step) if self.ragged or self.columns % step == 0 else range(0)
@@ -62,6 +67,10 @@ class ColumnShape:
         """Return the size of an output tile."""
         return (columns if self.transposed else self.y_rows) * self.y_pitch(layout, columns)
 
+    def z_bytes(self, layout: Rows) -> int:
+        """Return the size of what a call has of the second input."""
+        return self.z_rows * layout.pitch_bytes
+
 
 def column_shape(graph: Graph, op: Op) -> ColumnShape:
     """Return the turns of an op of a column stage."""
@@ -79,4 +88,6 @@ def column_shape(graph: Graph, op: Op) -> ColumnShape:
         transposed=needs.transposed,
         ragged=needs.transposed and kernel.operand("x").pitch_unit != WORD,
         weight_bytes=record.numbers(graph, op)["weight_pitch"] if record.weight_rows is not None else 0,
+        z_rows=needs.z_rows,
+        calls_per_z=needs.calls_per_z,
     )

@@ -208,6 +208,30 @@ static void measure_softmax(void)
     end_cases();
 }
 
+static void measure_matmul(void)
+{
+    tmc_matmul_args args = {
+        .x = (const int8_t *)x, .z = (const int8_t *)table, .y = y, .x_pitch = X_PITCH, .z_pitch = TABLE_PITCH,
+        .y_pitch = Y_PITCH, .rows = ROWS, .z_rows = 64, .depth = 64, .x_zero_point = 3, .z_zero_point = -5,
+        .narrowing = 1, .multiplier = 1000, .shift = 20,
+    };
+    begin_case("matmul", "80x64x64", ROWS * 64, ROWS * 64 * 64);
+    tmc_matmul_s8s8s8_xpulp(&args);
+    end_cases();
+    args.rows = 8, args.z_rows = 8, args.depth = 80;
+    begin_case("matmul_few", "8x80x8", 8 * 8, 8 * 8 * 80);
+    tmc_matmul_s8s8s8_xpulp(&args);
+    end_cases();
+    args.rows = 16, args.z_rows = 8, args.depth = 8;
+    begin_case("matmul_flat", "16x8x8", 16 * 8, 16 * 8 * 8);
+    tmc_matmul_s8s8s8_xpulp(&args);
+    end_cases();
+    args.rows = 80, args.z_rows = 1;
+    begin_case("matmul_one", "80x8x1", 80, 80 * 8);
+    tmc_matmul_s8s8s8_xpulp(&args);
+    end_cases();
+}
+
 static void measure_depthwise(void)
 {
     const tmc_depthwise_rows_args args = {
@@ -359,6 +383,7 @@ void measure(void)
         measure_max();
         measure_argmax();
         measure_softmax();
+        measure_matmul();
         measure_depthwise();
         measure_interpolate();
         measure_permute();

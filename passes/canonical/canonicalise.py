@@ -25,6 +25,7 @@ from tmc.passes.canonical.lower_depthwise import lower_depthwise
 from tmc.passes.canonical.lower_factors import lower_factors
 from tmc.passes.canonical.lower_gather import lower_gather
 from tmc.passes.canonical.lower_linear import lower_linear
+from tmc.passes.canonical.lower_products import lower_products
 from tmc.passes.canonical.lower_quotients import lower_quotients
 from tmc.passes.canonical.name_values import name_values
 from tmc.passes.canonical.order_ops import order_ops
@@ -59,6 +60,7 @@ _RECOGNISE: tuple[Pass | NamedPass, ...] = (
     recogniser(drop_shared_rotation),  # before fuse_rope, which cannot express one that depends on the head
     recogniser(fuse_rope),
     recogniser(gather_heads),  # the plumbing of q, k and v becomes one gather of columns each
+    lower_products,  # what is no attention
     fuse_reductions,
     recogniser(fuse_interpolation),  # late: the sums inside rotations, seen in vain, are gone
     fuse_function,  # what is left of functions of one element, once all with names are recognised

@@ -14,7 +14,7 @@ _ATTENDED = 3  # Q, K and V of attention; a bias behind them stays a constant
 
 
 def hold_constants(graph: Graph) -> Graph:
-    """Rewrite attention(c, k, v) and x + c with constant c to the same of concat(c), which is computed.
+    """Rewrite attention(c, k, v), matmul_rows(c, z) and x + c, c constant, to those of concat(c).
 
     Queries that a network has learned, and a constant for each element of a sum or difference that no op with
     weights took in, are so written in every run, as rows beside computed ones are. One constant for all
@@ -25,7 +25,7 @@ def hold_constants(graph: Graph) -> Graph:
         names = list(op.inputs)
         for place, name in enumerate(op.inputs):
             constant = graph.constants.get(name)
-            learned = op.kind is OpKind.ATTENTION and place < _ATTENDED
+            learned = op.kind is OpKind.MATMUL_ROWS or (op.kind is OpKind.ATTENTION and place < _ATTENDED)
             if constant is not None and (learned or _is_summand(op, constant, graph)):
                 names[place] = builder.op(OpKind.CONCAT, [name], ConcatAttrs(0), op.loc)
         builder.keep(replace(op, inputs=tuple(names)))

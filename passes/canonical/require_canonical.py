@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from tmc.ir.errors import UnsupportedModel
 from tmc.ir.graph import Graph, Op, OpKind
@@ -24,6 +24,7 @@ CANONICAL = (
     OpKind.MAX_ROWS,
     OpKind.ARGMAX_COLUMNS,
     OpKind.SOFTMAX,
+    OpKind.MATMUL_ROWS,
     OpKind.DEPTHWISE_ROWS,
     OpKind.INTERPOLATE_ROWS,
     OpKind.PERMUTE_ROWS,
@@ -35,16 +36,11 @@ CANONICAL = (
     OpKind.MUL,
 )
 # How many operands, from the left, are computed; the others are constants.
-_COMPUTED = {OpKind.ADD: 2, OpKind.SUB: 2, OpKind.ATTENTION: 3}
+_COMPUTED = {OpKind.ADD: 2, OpKind.SUB: 2, OpKind.MATMUL_ROWS: 2, OpKind.ATTENTION: 3}
 # Of these any operand may be constant.
 _ANY = frozenset({OpKind.CONCAT, OpKind.MUL})
 _SHOWN = 8
 _REMEDY = "rewrite this part of the network with the ops above; docs/networks.md has encoders that compile"
-# What helps where the first op that is left over is one of these.
-_REMEDIES: Mapping[OpKind, str] = {
-    OpKind.MATMUL: "of two computed matrices only attention is made, softmax(q k^T) v; "
-    "a linear layer in its place has constant weights",
-}
 
 
 def require_canonical(graph: Graph, passes: Sequence[Pass | NamedPass] = ()) -> Graph:
@@ -64,7 +60,7 @@ def require_canonical(graph: Graph, passes: Sequence[Pass | NamedPass] = ()) -> 
         wrong[0][0].loc,
         f"found {'; '.join(shown)}; allowed {', '.join(kind.value for kind in CANONICAL)}",
         *reasons,
-        _REMEDIES.get(wrong[0][0].kind, _REMEDY),
+        _REMEDY,
     )
 
 

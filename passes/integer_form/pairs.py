@@ -1,14 +1,16 @@
-"""The integer form of ops on the elements of two values: sums, differences, products."""
+"""The integer form of ops on two values: sums, differences, products, of elements or of matrices."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from tmc.ir.attrs import MatmulRowsAttrs
 from tmc.ir.graph import Op, OpKind
 from tmc.ir.types import DType, Quant
 from tmc.passes.integer_form.builder import IntegerBuilder
 from tmc.passes.integer_ops.add import quantise_add
 from tmc.passes.integer_ops.convert import Stored
+from tmc.passes.integer_ops.matmul import quantise_matmul
 from tmc.passes.integer_ops.mul import quantise_mul
 from tmc.passes.scales.value_roles import Role
 
@@ -35,6 +37,17 @@ def emit_product(builder: IntegerBuilder, op: Op) -> None:
     x, z = (builder.quant(name) for name in inputs)
     attrs = quantise_mul(op.loc, x, z, quant, (builder.stored(inputs[0]), builder.stored(inputs[1]), "s8"))
     builder.emit(op, OpKind.QMUL, inputs, attrs, quant)
+
+
+def emit_matmul(builder: IntegerBuilder, op: Op) -> None:
+    """Emit the product of two computed matrices, group by group."""
+    assert isinstance(op.attrs, MatmulRowsAttrs)
+    quant = builder.scales.quants[op.output]
+    dtype: Stored = "s8" if builder.scales.roles[op.output] is Role.ACTIVATION else "s16"
+    x, z = (builder.quant(name) for name in op.inputs)
+    depth = builder.graph.types[op.inputs[0]].shape[1]
+    attrs = quantise_matmul(op.loc, x, z, quant, depth, op.attrs.groups, dtype)
+    builder.emit(op, OpKind.QMATMUL, op.inputs, attrs, quant)
 
 
 def _operand(builder: IntegerBuilder, op: Op, name: str, dtype: Stored) -> str:

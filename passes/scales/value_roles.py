@@ -70,6 +70,7 @@ READS: Mapping[OpKind, tuple[frozenset[Role], ...]] = {
     OpKind.GATHER: (_STORED,),
     OpKind.CONVERT: (_STORED,),
     OpKind.MUL: (_STORED, _STORED),
+    OpKind.MATMUL_ROWS: (_INT8, _INT8),
     OpKind.CLIP: (frozenset(Role) - {Role.BRANCH, Role.UNROTATED},),
 }
 # What an add reads that is part of a linear.
@@ -79,9 +80,11 @@ _INT16_PARTS = frozenset({Role.INPUT, Role.RESIDUAL})
 # Ops that write int8 codes at any scale.
 _ANY_SCALE = frozenset(
     {*ACTIVATIONS, OpKind.LINEAR, OpKind.DEPTHWISE_ROWS, OpKind.LAYERNORM, OpKind.ADD, OpKind.SUB}
-    | {OpKind.CONVERT, OpKind.MUL}
+    | {OpKind.CONVERT, OpKind.MUL, OpKind.MATMUL_ROWS}
 )
-_WRITE_INT16 = frozenset({OpKind.LINEAR, OpKind.LAYERNORM, OpKind.ADD, OpKind.SUB, OpKind.CONCAT})
+_WRITE_INT16 = frozenset(
+    {OpKind.LINEAR, OpKind.LAYERNORM, OpKind.MATMUL_ROWS, OpKind.ADD, OpKind.SUB, OpKind.CONCAT}
+)
 _SUMS = (OpKind.ADD, OpKind.SUB)
 _OTHERS = (*_SUMS, OpKind.CONCAT)  # what they read depends on more than their kind
 # Results of a linear that kernels compute from int8 values alone.
@@ -193,7 +196,7 @@ def _role(graph: Graph, op: Op, roles: Mapping[str, Role], read: _Read, sums: Su
         return Role.BRANCH if op.output in sums.fused.values() else _linear_role(graph, op, read)
     if op.kind is OpKind.DEPTHWISE_ROWS:
         return _depthwise_role(graph, op, read.direct)
-    if op.kind is OpKind.LAYERNORM:
+    if op.kind in (OpKind.LAYERNORM, OpKind.MATMUL_ROWS):
         return _norm_role(op, read.seen)
     if op.kind in _SUMS:  # with an int16 summand, stored so for other readers, the sum is int16 too
         wide = op.output not in sums.int8 or any(roles.get(name) in _WIDE for name in op.inputs)
@@ -332,7 +335,10 @@ def _depthwise_role(graph: Graph, op: Op, readers: Readers) -> Role:
 
 
 def _norm_role(op: Op, readers: Readers) -> Role:
-    """Choose how a LayerNorm's result is stored: int16 for sums, norms and the caller, else int8."""
+    """Choose how the result of a LayerNorm or a product of matrices is stored.
+
+    int16 for sums, norms and the caller, else int8.
+    """
     allowed = WIDE_READERS | _OF_ONE_SCALE  # of their results the readers are here too
     wide = all(reader.kind in allowed for reader, _ in readers.get(op.output, []))
     return Role.RESIDUAL if wide else Role.ACTIVATION

@@ -60,6 +60,8 @@
 #define tmc_max_rows_s32s32 TMC_KERNEL(tmc_max_rows_s32s32)
 #define tmc_argmax_columns_s8s32 TMC_KERNEL(tmc_argmax_columns_s8s32)
 #define tmc_argmax_columns_s16s32 TMC_KERNEL(tmc_argmax_columns_s16s32)
+#define tmc_matmul_s8s8s8 TMC_KERNEL(tmc_matmul_s8s8s8)
+#define tmc_matmul_s8s8s16 TMC_KERNEL(tmc_matmul_s8s8s16)
 #define tmc_softmax_s16s16 TMC_KERNEL(tmc_softmax_s16s16)
 #define tmc_depthwise_rows_s8s8 TMC_KERNEL(tmc_depthwise_rows_s8s8)
 #define tmc_depthwise_rows_table_s8s8 TMC_KERNEL(tmc_depthwise_rows_table_s8s8)

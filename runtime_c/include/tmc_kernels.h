@@ -225,6 +225,7 @@ void tmc_interpolate_rows_transposed_s16s16_xpulp(const tmc_interpolate_rows_arg
 
 #include "tmc_element_kernels.h"
 #include "tmc_move_kernels.h"
+#include "tmc_product_kernels.h"
 #include "tmc_reduction_kernels.h"
 
 #endif

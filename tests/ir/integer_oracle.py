@@ -14,6 +14,7 @@ from tmc.ir.integer.qconvert import QConvertAttrs
 from tmc.ir.integer.qdepthwise_rows import QDepthwiseRowsAttrs
 from tmc.ir.integer.qlayernorm import QLayerNormAttrs
 from tmc.ir.integer.qlinear import QLinearAttrs
+from tmc.ir.integer.qmatmul import QMatmulAttrs
 from tmc.ir.integer.qmean_rows import QMeanRowsAttrs
 from tmc.ir.integer.qmul import QMulAttrs
 from tmc.ir.integer.qrequantise import QRequantiseAttrs
@@ -202,6 +203,24 @@ def qconvert(x: Matrix, attrs: QConvertAttrs) -> Matrix:
         [clipped(i32(i32(a * attrs.multiplier) + attrs.bias) // 2**attrs.shift, bits) for a in row]
         for row in x
     ]
+
+
+def qmatmul(x: Matrix, z: Matrix, attrs: QMatmulAttrs) -> Matrix:
+    bits = 8 if attrs.dtype == "s8" else 16
+    group_rows, columns = len(x) // attrs.groups, len(z) // attrs.groups
+
+    def one(row: list[int], other: list[int]) -> int:
+        total = 0
+        for a, b in zip(row, other, strict=True):
+            total = i32(total + (a - attrs.x_zero_point) * (b - attrs.z_zero_point))
+        product = i32(rounded(total, attrs.narrowing) * attrs.multiplier)
+        return clipped(i32(product + attrs.bias) // 2**attrs.shift, bits)
+
+    def of_group(index: int) -> Matrix:
+        group = index // group_rows
+        return z[group * columns : (group + 1) * columns]
+
+    return [[one(row, other) for other in of_group(index)] for index, row in enumerate(x)]
 
 
 def qsoftmax(x: Matrix, attrs: QSoftmaxAttrs) -> Matrix:

@@ -253,6 +253,12 @@ def test_argmax_columns_takes_the_first_of_equal_ones(dtype: Any) -> None:
     assert found.dtype == np.int32 and found.tolist() == [[0], [2], [1], [0]]
 
 
+def test_matmul_rows_multiplies_group_by_group() -> None:
+    x, z = normal(6, 4), normal(9, 4)
+    expected = [x[2 * group : 2 * group + 2] @ z[3 * group : 3 * group + 3].T for group in range(3)]
+    assert_close(evaluate(K.MATMUL_ROWS, [x, z], a.MatmulRowsAttrs(3)), np.concatenate(expected))
+
+
 def test_fake_quantise() -> None:
     x = np.array([-100, -0.75, -0.25, 0, 0.25, 0.75, 1.25, 30, 100], dtype=np.float32)
     found = evaluate(K.FAKE_QUANTISE, [x], a.FakeQuantiseAttrs(0.5, -3, -128, 60))

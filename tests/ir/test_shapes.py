@@ -19,6 +19,7 @@ from tmc.ir.integer.qdepthwise_rows import QDepthwiseRowsAttrs
 from tmc.ir.integer.qinterpolate_rows import QInterpolateRowsAttrs
 from tmc.ir.integer.qlayernorm import QLayerNormAttrs
 from tmc.ir.integer.qlinear import QLinearAttrs
+from tmc.ir.integer.qmatmul import QMatmulAttrs
 from tmc.ir.integer.qmean_rows import QMeanRowsAttrs
 from tmc.ir.integer.qmul import QMulAttrs
 from tmc.ir.integer.qrequantise import QRequantiseAttrs
@@ -108,6 +109,9 @@ RIGHT: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (K.ARGMAX_COLUMNS, ("f32[6x8]",), a.Attrs(), "s32[6x1]"),
     (K.ARGMAX_COLUMNS, ("s8[6x8]",), a.Attrs(), "s32[6x1]"),
     (K.ARGMAX_COLUMNS, ("s16[1x8]",), a.Attrs(), "s32[1x1]"),
+    (K.MATMUL_ROWS, ("f32[6x8]", "f32[9x8]"), a.MatmulRowsAttrs(3), "f32[6x3]"),
+    (K.QMATMUL, ("s8[6x8]", "s8[9x8]"), QMatmulAttrs(3, 0, 4000, 2**30, 8), "s8[6x3]"),
+    (K.QMATMUL, ("s8[6x8]", "s8[4x8]"), QMatmulAttrs(1, 5, 1, 0, 31, -128, 127, "s16"), "s16[6x4]"),
     (K.QSOFTMAX, ("s16[6x8]",), QSoftmaxAttrs(65535, 32767, 16), "s16[6x8]"),
     (K.QMEAN_ROWS, ("s8[6x8]",), QMeanRowsAttrs(3, 100, 0, 10), "s16[2x8]"),
     (K.QDEPTHWISE_ROWS, DEPTHWISE, QDepthwiseRowsAttrs(7, -3), "s8[6x8]"),
@@ -302,6 +306,21 @@ WRONG: list[tuple[K, tuple[str, ...], a.Attrs, str]] = [
     (K.QATTENTION, QKV, replace(ATTENTION, out_multiplier=2**15), "found out_multiplier 32768"),
     (K.QATTENTION, QKV, replace(ATTENTION, out_shift=25), "found out_shift 25"),
     (K.MAX_ROWS, ("s8[6x8]",), a.MaxRowsAttrs(4), "found 4 rows in a group, allowed a divisor of 6"),
+    (
+        K.MATMUL_ROWS,
+        ("f32[6x8]", "f32[9x7]"),
+        a.MatmulRowsAttrs(3),
+        "found x (6, 8) and z (9, 7), allowed rows",
+    ),
+    (K.MATMUL_ROWS, ("f32[6x8]", "f32[9x8]"), a.MatmulRowsAttrs(4), "found 4 groups, allowed a divisor of 6"),
+    (K.MATMUL_ROWS, ("f32[6x8]", "f32[4x8]"), a.MatmulRowsAttrs(3), "found 3 groups, allowed a divisor of 4"),
+    (K.MATMUL_ROWS, ("s8[6x8]", "f32[4x8]"), a.MatmulRowsAttrs(2), "found x of s8, allowed f32"),
+    (K.QMATMUL, ("s8[6x8]", "s16[9x8]"), QMatmulAttrs(3, 0, 1, 0, 0), "found z of s16, allowed s8"),
+    (K.QMATMUL, ("s8[1x16385]",) * 2, QMatmulAttrs(1, 9, 0, 0, 0), "found 16385 columns, allowed 16384 at"),
+    (K.QMATMUL, ("s8[6x8]",) * 2, QMatmulAttrs(1, 0, 1, 0, 0, 128), "found zero point 128, allowed -128"),
+    (K.QMATMUL, ("s8[6x8]",) * 2, QMatmulAttrs(1, 32, 1, 0, 0), "found shift 32, allowed 0 to 31"),
+    (K.QMATMUL, ("s8[6x8]",) * 2, QMatmulAttrs(1, 0, 1, 0, 32), "found shift 32, allowed 0 to 31"),
+    (K.QMATMUL, ("s8[6x8]",) * 2, QMatmulAttrs(1, 0, 2**14, 0, 0), "found sums of up to 2147483648"),
     (K.QSOFTMAX, ("s8[6x8]",), QSoftmaxAttrs(1, 1, 0), "found x of s8, allowed s16"),
     (K.QSOFTMAX, ("s16[1x32769]",), QSoftmaxAttrs(1, 1, 0), "found 32769 columns, allowed 32768 at most"),
     (K.QSOFTMAX, ("s16[6x8]",), QSoftmaxAttrs(1, 1, 32), "found shift 32, allowed 0 to 31"),

@@ -12,10 +12,12 @@ from tmc.ir.attrs import Attrs, MaxRowsAttrs, PermuteRowsAttrs
 from tmc.ir.graph import OpKind
 from tmc.ir.integer.qdepthwise_rows import QDepthwiseRowsAttrs, qdepthwise_rows
 from tmc.ir.integer.qinterpolate_rows import QInterpolateRowsAttrs, qinterpolate_rows
+from tmc.ir.integer.qmatmul import qmatmul
 from tmc.ir.integer.qmean_rows import QMeanRowsAttrs, qmean_rows
 from tmc.ir.integer.qsoftmax import qsoftmax
 from tmc.ir.ops import OPS
 from tmc.ir.types import Quant
+from tmc.passes.integer_ops.matmul import quantise_matmul
 from tmc.passes.integer_ops.softmax import quantise_softmax
 
 
@@ -94,6 +96,42 @@ def check_argmax_columns(name: str, dtype: Any) -> Case:
             x_channels=channels,
         )
         np.testing.assert_array_equal(y.read(), expected)
+
+    return case
+
+
+def check_matmul(dtype: Literal["s8", "s16"]) -> Case:
+    """Return the case of a product of two computed matrices, of one group."""
+
+    def case(kernels: Kernels, rng: np.random.Generator, rows: int, depth: int, columns: int) -> None:
+        x, z = integers(rng, (rows, depth), np.int8), integers(rng, (columns, depth), np.int8)
+        quants = (Quant((float(scale),), int(rng.integers(-128, 128))) for scale in rng.uniform(0.1, 2.0, 2))
+        scale = 200.0 * depth if dtype == "s8" else 0.7 * depth
+        y = Quant((scale,), int(rng.integers(-128, 128)) if dtype == "s8" else 0)
+        attrs = quantise_matmul("/MatMul", *quants, y, depth, 1, dtype)
+        stored = np.int8 if dtype == "s8" else np.int16
+        x_rows, z_rows = Rows(x, int(rng.integers(3))), Rows(z, int(rng.integers(3)))
+        result = blank(rows, columns, stored, int(rng.integers(3)))
+        kernels(
+            f"tmc_matmul_s8s8{dtype}",
+            cores_in_some_order(rng),
+            x=x_rows.memory,
+            x_pitch=x_rows.pitch,
+            z=z_rows.memory,
+            z_pitch=z_rows.pitch,
+            y=result.memory,
+            y_pitch=result.pitch,
+            rows=rows,
+            z_rows=columns,
+            depth=depth,
+            x_zero_point=attrs.x_zero_point,
+            z_zero_point=attrs.z_zero_point,
+            narrowing=attrs.narrowing,
+            multiplier=attrs.multiplier,
+            bias=attrs.bias,
+            shift=attrs.shift,
+        )
+        np.testing.assert_array_equal(result.read(), qmatmul(x, z, attrs))
 
     return case
 

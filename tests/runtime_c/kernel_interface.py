@@ -24,6 +24,7 @@ HEADERS = (
     "tmc_move_kernels.h",
     "tmc_reduction_kernels.h",
     "tmc_ne16_kernels.h",
+    "tmc_product_kernels.h",
 )
 HEADER = "".join((RUNTIME / "include" / name).read_text() for name in HEADERS)
 # Content of bytes that a kernel must not write.

@@ -19,6 +19,7 @@ from tmc.backend_gap9.prove.relations.depthwise_rows import relate_depthwise_row
 from tmc.backend_gap9.prove.relations.interpolate_rows import relate_interpolate_rows
 from tmc.backend_gap9.prove.relations.layernorm import relate_layernorm
 from tmc.backend_gap9.prove.relations.linear import relate_linear
+from tmc.backend_gap9.prove.relations.matmul import relate_matmul
 from tmc.backend_gap9.prove.relations.max_rows import relate_max_rows
 from tmc.backend_gap9.prove.relations.mean_rows import relate_mean_rows
 from tmc.backend_gap9.prove.relations.moves import (
@@ -60,6 +61,7 @@ RELATIONS: Mapping[OpKind, Relation | Mapping[str, Relation]] = {
     OpKind.MAX_ROWS: relate_max_rows,
     OpKind.ARGMAX_COLUMNS: relate_argmax_columns,
     OpKind.QSOFTMAX: relate_softmax_rows,
+    OpKind.QMATMUL: relate_matmul,
     OpKind.QDEPTHWISE_ROWS: relate_depthwise_rows,
     OpKind.QINTERPOLATE_ROWS: relate_interpolate_rows,
     OpKind.PERMUTE_ROWS: relate_permute_rows,

@@ -132,6 +132,10 @@ def test_attention_of_16_bits_takes_what_was_measured(keys: int, scores: int, va
         ("tmc_argmax_columns_s16s32", 80, {"x_channels": 192}, 17_628),
         ("tmc_softmax_s16s16", 80, {"channels": 192}, 101_958),
         ("tmc_softmax_s16s16", 80, {"channels": 6}, 3_896),
+        ("tmc_matmul_s8s8s8", 80, {"depth": 64, "z_rows": 64}, 58_493),
+        ("tmc_matmul_s8s8s8", 8, {"depth": 80, "z_rows": 8}, 2_225),
+        ("tmc_matmul_s8s8s8", 16, {"depth": 8, "z_rows": 8}, 1_176),
+        ("tmc_matmul_s8s8s8", 80, {"depth": 8, "z_rows": 1}, 953),
         ("tmc_depthwise_rows_s8s8", 50, {"channels": 64, "taps": 3}, 22_497),
         ("tmc_depthwise_rows_table_s8s8", 50, {"channels": 64, "taps": 3}, 23_817),
         ("tmc_depthwise_rows_s8s8", 50, {"channels": 64, "taps": 7}, 35_144),
@@ -229,7 +233,7 @@ def kernel_cost(stem: str) -> Callable[[int, int, int], int]:
     """Return the cost of a kernel by its rows and two numbers more."""
     names = [
         name
-        for name in ("channels", "width", "keys", "row_bytes", "depth", "taps", "x_channels")
+        for name in ("channels", "width", "keys", "row_bytes", "depth", "taps", "x_channels", "z_rows")
         if name in NUMBERS[stem]
     ]
 

@@ -199,13 +199,6 @@ def test_what_is_not_canonical_is_named(text: str, shape: tuple[int, ...], messa
     assert caught.value.notes[-1].startswith("rewrite this part")
 
 
-def test_the_remedy_for_what_is_left_over() -> None:
-    text = "t = transpose(x) {permutation=(1, 0)}\n y = matmul(x, t)"
-    with pytest.raises(UnsupportedModel) as caught:
-        require_canonical(graph_of(text, (4, 4)))
-    assert caught.value.notes[-1].startswith("of two computed matrices only attention")
-
-
 def test_reasons_come_as_notes() -> None:
     with pytest.raises(UnsupportedModel) as caught:
         require_canonical(graph_of("y = matmul(x, x)", (4, 4)), CANONICALISE)

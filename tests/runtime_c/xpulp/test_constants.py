@@ -29,6 +29,7 @@ WIDE_ROPE = "kernels/tmc_rope_s16s16_xpulp.c"
 MAX = "include/tmc_xpulp_max_rows.h"
 ARGMAX = "include/tmc_xpulp_argmax_columns.h"
 SHARES = "kernels/tmc_softmax_s16s16_xpulp.c"
+MATMUL = "include/tmc_xpulp_matmul.h"
 MEAN = "kernels/tmc_mean_rows_s8s16_xpulp.c"
 TABLE = "kernels/tmc_depthwise_rows_table_s8s8_xpulp.c"
 COLUMN = "include/tmc_xpulp_depthwise.h"
@@ -94,6 +95,15 @@ MUTATIONS = (
     ("reduction_cases", SHARES, "distance < limit", "distance > limit"),
     ("reduction_cases", SHARES, "channels % 2u != 0u", "channels % 2u == 0u"),
     ("reduction_cases", SHARES, "bits - 16u", "bits - 15u"),
+    (
+        "product_cases",
+        MATMUL,
+        "depth & ~3u; k < depth; ++k) {\n            for",
+        "depth & ~7u; k < depth; ++k) {\n            for",
+    ),
+    ("product_cases", MATMUL, 'TMC_LOOP(0, "%[rounds]", 10, 7)', 'TMC_LOOP(0, "%[rounds]", 9, 7)'),
+    ("product_cases", MATMUL, "c + 4u <= columns.end", "c + 3u <= columns.end"),
+    ("product_cases", MATMUL, "args->z_zero_point * sums.of_x", "args->x_zero_point * sums.of_x"),
     ("reduction_cases", MEAN, "0x00010000u", "0x00020000u"),
     ("reduction_cases", MEAN, "share.begin & ~3u", "share.begin"),
     ("row_cases", TABLE, "+ 128]", "+ 127]"),

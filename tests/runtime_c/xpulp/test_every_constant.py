@@ -36,10 +36,11 @@ SOURCES = (
     "include/tmc_xpulp_copy.h",
     "include/tmc_xpulp_max_rows.h",
     "include/tmc_xpulp_argmax_columns.h",
+    "include/tmc_xpulp_matmul.h",
 )
 FAMILIES = (
     *("attention", "softmax", "copy", "depthwise", "interpolate", "layernorm", "linear", "max_rows"),
-    *("argmax_columns", "rope"),
+    *("argmax_columns", "rope", "matmul"),
 )
 PROGRAM_OF = {
     "linear": "linear_cases",
@@ -52,6 +53,7 @@ PROGRAM_OF = {
     "argmax_columns": "reduction_cases",
     "mean_rows": "reduction_cases",
     "transpose": "move_cases",
+    "matmul": "product_cases",
 }
 
 OTHER_LOOP = "the other one of two hardware loops serves as well"
