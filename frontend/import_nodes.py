@@ -11,6 +11,11 @@ from tmc.frontend.node import ImportState, Node, op_name
 from tmc.frontend.structure import tensor_array
 
 # Ops behind a Round of constants whose results are integers too.
+# Ops that give truth values, and those that give the truth values of their first operand.
+_TRUTHS = frozenset({"Not", "And", "Or", "Xor", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"})
+_KEEP_TRUTHS = frozenset(
+    {"Cast", "Expand", "Flatten", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"}
+)
 _KEEP_INTEGERS = frozenset({"Clip", "Add", "Sub", "Transpose", "Reshape", "Cast", "Identity"})
 
 
@@ -93,6 +98,8 @@ def _import_node(proto: onnx.NodeProto, kind: str, state: ImportState) -> None:
             "outputs " + ", ".join(proto.output[: len(results)]),
         )
     state.values.update(zip(proto.output, results, strict=False))
+    if kind in _TRUTHS or (kind in _KEEP_TRUTHS and node.is_truth(0)):
+        state.truths.update(proto.output)
     if kind in quantised.KEEP_CODES and proto.input[0] in state.codes:
         state.codes.update(dict.fromkeys(proto.output, state.codes[proto.input[0]]))
 

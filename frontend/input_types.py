@@ -21,10 +21,14 @@ NO_SHAPES: Shapes = {}
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The types of the inputs that the network reads, in file order, and what was assumed, in words."""
+    """The types of the inputs that the network reads, in file order, and what was assumed, in words.
+
+    truths: those of truth values, which are 1 for true and 0 for false.
+    """
 
     types: Mapping[str, TensorType]
     notes: tuple[str, ...]
+    truths: frozenset[str] = frozenset()
 
 
 def input_types(graph: onnx.GraphProto, known: Collection[str], given: Shapes = NO_SHAPES) -> Inputs:
@@ -32,8 +36,8 @@ def input_types(graph: onnx.GraphProto, known: Collection[str], given: Shapes = 
 
     given: shapes by the name of the input, each of which has to fit what the file declares. A symbol that has
     a size in one of them has it everywhere; a first axis whose size is open is 1.
-    Raises: UnsupportedModel for a size that stays open and for other types than floats; TmcError for a shape
-    that does not fit.
+    Raises: UnsupportedModel for a size that stays open and for other types than floats and truth values;
+    TmcError for a shape that does not fit.
     """
     declared = {value.name: value for value in graph.input if value.name not in known}
     sizes = {name: _sizes(value) for name, value in declared.items()}
@@ -61,7 +65,8 @@ def input_types(graph: onnx.GraphProto, known: Collection[str], given: Shapes = 
     for name in (name for name in declared if name in read):
         chosen = given.get(name) or _chosen(sizes[name], symbols)
         types[name] = _type(declared[name], chosen, _readers(graph, name))
-    return Inputs(types, tuple(notes))
+    truths = (name for name in types if _element(declared[name]) == TensorProto.BOOL)
+    return Inputs(types, tuple(notes), frozenset(truths))
 
 
 def _chosen(sizes: tuple[int | str, ...], symbols: Mapping[str, int]) -> tuple[int | str, ...]:
@@ -109,10 +114,14 @@ def _readers(graph: onnx.GraphProto, name: str) -> str:
     return ", ".join(dict.fromkeys(str(node.op_type) for node in graph.node if name in node.input))
 
 
+def _element(value: onnx.ValueInfoProto) -> int:
+    return int(value.type.tensor_type.elem_type)
+
+
 def _type(value: onnx.ValueInfoProto, shape: Sequence[int | str], readers: str) -> TensorType:
     """Return the type of an input.
 
-    Raises: UnsupportedModel for an open size, or elements that are no floats.
+    Raises: UnsupportedModel for an open size, or elements that are neither floats nor truth values.
     """
     where = f"input {value.name}"
     static = [size for size in shape if isinstance(size, int) and size > 0]
@@ -123,15 +132,16 @@ def _type(value: onnx.ValueInfoProto, shape: Sequence[int | str], readers: str) 
             f"found shape {_text(shape)}, allowed known sizes, 1 or more",
             f"give it as --shape {value.name}={wanted}, a number for each N, or export with static shapes",
         )
-    element = value.type.tensor_type.elem_type
-    if element not in FLOATS:
+    element = _element(value)
+    if element not in (*FLOATS, TensorProto.BOOL):
         remedy = "export the float32 network: model.float()"
         if element in (TensorProto.INT64, TensorProto.INT32):
             remedy = (
                 f"{readers or 'a result'} reads it: cut the network behind its embedding "
-                "(onnx.utils.extract_model), and give the embedded rows as the input; a mask that is always "
-                "the same belongs into the file as a constant"
+                "(onnx.utils.extract_model), and give the embedded rows as the input; a mask is an input of "
+                "floats or truth values, or a constant where it is always the same"
             )
-        raise UnsupportedModel(where, f"found element type {element_name(element)}, allowed FLOAT", remedy)
+        found = f"found element type {element_name(element)}, allowed FLOAT or BOOL"
+        raise UnsupportedModel(where, found, remedy)
     check_elements(where, static)
     return TensorType(DType.F32, tuple(static))

@@ -50,6 +50,8 @@ class ImportState:
     # ONNX tensors that a Round gives: the value before it, and the node; those of a Clip, with its limits
     rounded: dict[str, tuple[str, str]] = field(default_factory=dict)
     clipped: dict[str, tuple[str, float, float]] = field(default_factory=dict)
+    # ONNX tensors of truth values that are computed or given: 1 for true, 0 for false
+    truths: set[str] = field(default_factory=set)
     # known tensors that were rounded to integers
     integers: set[str] = field(default_factory=set)
     # ONNX tensors that are another value between zeros: that value, zeros before and behind for each axis
@@ -161,6 +163,10 @@ class Node:
     def is_integer(self, index: int) -> bool:
         """Tell whether an input is computed, and holds integers: what an ArgMax gives."""
         return not self.is_known(index) and self.builder.type_of(self.value(index)).dtype is DType.S32
+
+    def is_truth(self, index: int) -> bool:
+        """Tell whether an input is computed or given, and holds truth values."""
+        return self.proto.input[index] in self._state.truths
 
     def is_known(self, index: int) -> bool:
         """Tell whether an input is known at compile time."""

@@ -20,11 +20,15 @@ from tmc.ir.graph import Graph
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A float graph; the scales of the weights that the file holds as integers, rising; what was assumed."""
+    """A float graph; the scales of the weights that the file holds as integers, rising; what was assumed.
+
+    truths: the inputs of truth values: 1 for true, 0 for false.
+    """
 
     graph: Graph
     weight_scales: tuple[float, ...]
     notes: tuple[str, ...] = ()
+    truths: frozenset[str] = frozenset()
 
 
 def load(path: Path, name: str | None = None) -> Graph:
@@ -51,7 +55,8 @@ def load_model(path: Path, name: str | None = None, shapes: Shapes = NO_SHAPES) 
     inputs = input_types(graph, known, shapes)
     outputs = [value.name for value in graph.output]
     builder = GraphBuilder(name or identifier(path.stem), inputs.types, outputs)
-    state = ImportState(builder, opset, known, {value: value for value in inputs.types})
+    values = {value: value for value in inputs.types}
+    state = ImportState(builder, opset, known, values, truths=set(inputs.truths))
     import_nodes(graph, state)
     if state.unsupported:
         raise unsupported_nodes(state.unsupported)
@@ -71,7 +76,7 @@ def load_model(path: Path, name: str | None = None, shapes: Shapes = NO_SHAPES) 
                 "let the network end in a DequantizeLinear: the output port holds codes all the same",
             )
         builder.forward(output, state.values[output])
-    return Imported(builder.graph(), tuple(sorted(state.weight_scales)), inputs.notes)
+    return Imported(builder.graph(), tuple(sorted(state.weight_scales)), inputs.notes, inputs.truths)
 
 
 def identifier(text: str) -> str:

@@ -21,6 +21,7 @@ by the name of its node.
 * Nodes whose operands are all constant may be any that ONNX defines: they are folded.
 * Values are float32; files in float16 and float64 are computed in float32, and compared at their own
   precision.
+* An input may hold truth values, as masks do: 1 for true and 0 for false.
 * Sizes are known: a symbolic first axis is 1, other open sizes are given by `--shape INPUT=1x8x200`.
 * Minus infinity in a constant, as masks hold it, is -1e30: a softmax makes 0 of both.
 * Functions of the file are inlined; of an `If` with a constant condition its branch is taken.

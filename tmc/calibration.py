@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from tmc.ir.graph import Graph
@@ -11,13 +12,17 @@ from tmc.passes.calibrate.calibration_file import noise_calibration, read_calibr
 NOISE_SAMPLES = 8
 
 
-def choose_calibration(model: Path, given: Path | None, graph: Graph) -> Calibration:
+def choose_calibration(
+    model: Path, given: Path | None, graph: Graph, truths: Collection[str] = ()
+) -> Calibration:
     """Return the samples of `given`, or of MODEL.calibration.npz beside the model, or seeded noise.
 
-    Raises: CalibrationError if the file does not fit the graph.
+    truths: the inputs of truth values. Raises: CalibrationError if the file does not fit the graph.
     """
     beside = model.with_name(f"{model.stem}.calibration.npz")
     path = given if given is not None else beside
     if given is None and not beside.exists():
-        return Calibration(noise_calibration(graph, NOISE_SAMPLES, seed=0), "noise", meaningful=False)
-    return Calibration(read_calibration(path, graph), path.name, meaningful=True)
+        return Calibration(
+            noise_calibration(graph, NOISE_SAMPLES, seed=0, truths=truths), "noise", meaningful=False
+        )
+    return Calibration(read_calibration(path, graph, truths), path.name, meaningful=True)

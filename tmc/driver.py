@@ -131,7 +131,7 @@ def compile_model(options: Options, watch: Watch | None = None) -> Compiled:
     _check_interface(options.model, imported, options.target)
     check_ports(imported)
     done("import", imported)
-    calibration = choose_calibration(options.model, options.calibration, imported)
+    calibration = choose_calibration(options.model, options.calibration, imported, model.truths)
     check_floor_has_windows(options.floor, calibration)
     calibration, integers = integer_inputs(imported, calibration, options.input_ranges)
     watch.stage(f"compare with {oracle_of(imported)}")

@@ -12,6 +12,8 @@ from tmc.ir.float_semantics import UNLIMITED
 from tmc.ir.graph import OpKind
 
 Importer = Callable[[Node], Sequence[str]]
+# A number that masks give to scores that do not count, or less: beside it no score shows in float32.
+NEVER = -1e9
 
 
 def unary(kind: OpKind) -> Importer:
@@ -101,7 +103,13 @@ def ceil(node: Node) -> Sequence[str]:
 
 
 def where(node: Node) -> Sequence[str]:
-    """Choose by a condition: x * c + y * (1 - c), exact for finite numbers."""
+    """Choose by a condition: x * c + y * (1 - c), exact for finite numbers.
+
+    Where a computed condition chooses -1e9 or less, as masks do, y + x c: beside that y does not show.
+    """
+    if not node.is_known(0) and node.is_known(1) and bool((node.known(1, "x") <= NEVER).all()):
+        away = node.apply(OpKind.MUL, node.value(1), node.value(0))
+        return [node.apply(OpKind.ADD, node.value(2), away)]
     if node.is_known(0):
         condition = node.known(0, "condition").astype(np.float32)
         masks = [node.constant(mask, f"{node.loc}.mask") for mask in (condition, 1 - condition)]

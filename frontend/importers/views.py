@@ -35,10 +35,11 @@ def dropout(node: Node) -> Sequence[str]:
 
 
 def cast(node: Node) -> Sequence[str]:
-    """Cast between float types, which is the identity here."""
+    """Cast between float types, or of truth values, which is the identity here."""
     target = node.attribute("to", TensorProto.FLOAT)
+    truth = target == TensorProto.BOOL and node.is_truth(0)
     node.refuse(
-        target not in (_INTEGERS if node.is_integer(0) else _FLOATS),
+        target not in (_INTEGERS if node.is_integer(0) else _FLOATS) and not truth,
         f"a cast to {element_name(target)} at run time",
         "casts between float types",
     )

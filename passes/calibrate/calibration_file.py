@@ -5,7 +5,7 @@ Samples are a mapping from graph input to a float32 array [S, *input shape].
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +19,11 @@ SHAPE_NOTE = (
 )
 
 
-def read_calibration(path: Path, graph: Graph) -> dict[str, Array]:
+def read_calibration(path: Path, graph: Graph, truths: Collection[str] = ()) -> dict[str, Array]:
     """Return the samples of an npz file that holds one array per graph input.
 
     Each array is [S, *input shape], S the same for all inputs; an input's leading axis of 1 may be missing.
+    truths: inputs of ones and zeros alone.
     Raises: CalibrationError if the file is unreadable, or names, shapes or numbers do not fit.
     """
     try:
@@ -40,6 +41,13 @@ def read_calibration(path: Path, graph: Graph) -> dict[str, Array]:
             "name each array after a graph input",
         )
     samples = {name: _fit(path, graph, name, found[name]) for name in graph.inputs}
+    for name in truths:
+        if not np.isin(samples[name], (0, 1)).all():
+            raise CalibrationError(
+                f"{path}: array {name}",
+                "found other numbers than 0 and 1, allowed truth values",
+                "give booleans, as the input of the model is",
+            )
     counts = {len(array) for array in samples.values()}
     if len(counts) > 1:
         raise CalibrationError(
@@ -49,13 +57,19 @@ def read_calibration(path: Path, graph: Graph) -> dict[str, Array]:
     return samples
 
 
-def noise_calibration(graph: Graph, samples: int, seed: int) -> dict[str, Array]:
-    """Return `samples` arrays of standard normal noise per graph input, for want of better samples."""
+def noise_calibration(
+    graph: Graph, samples: int, seed: int, truths: Collection[str] = ()
+) -> dict[str, Array]:
+    """Return `samples` arrays of standard normal noise per graph input, for want of better samples.
+
+    truths: inputs that get 1 where it is above 0, and 0 elsewhere.
+    """
     generator = np.random.default_rng(seed)
-    return {
+    noise = {
         name: generator.standard_normal((samples, *graph.types[name].shape), dtype=np.float32)
         for name in graph.inputs
     }
+    return noise | {name: (noise[name] > 0).astype(np.float32) for name in truths}
 
 
 def _load(path: Path) -> dict[str, Array]:
@@ -75,7 +89,7 @@ def _fit(path: Path, graph: Graph, name: str, array: Array) -> Array:
         forms = dict.fromkeys((shape, shorter))
         allowed = " or ".join(f"(samples, {', '.join(map(str, form))})" for form in forms)
         raise CalibrationError(where, f"found shape {array.shape}, allowed {allowed}", SHAPE_NOTE)
-    if array.dtype.kind not in "fiu":
+    if array.dtype.kind not in "fiub":
         raise CalibrationError(where, f"found elements of type {array.dtype}, allowed real numbers")
     with np.errstate(over="ignore"):
         fitted = array.astype(np.float32)

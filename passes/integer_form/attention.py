@@ -62,7 +62,7 @@ def _mask(builder: IntegerBuilder, op: Op, attrs: a.AttentionAttrs, step: float)
     """Return what the mask of an input adds to the scores of all heads, s16 [1, 1, N], of 15 bits."""
     assert attrs.mask_factor is not None and attrs.mask_offset is not None
     x, quant = op.inputs[3], Quant((step,))
-    converted = quantise_mask(op.loc, builder.quant(x), attrs.mask_factor, attrs.mask_offset, step)
+    converted = quantise_mask(builder.quant(x), attrs.mask_factor, attrs.mask_offset, step)
     result, shape = builder.result, builder.result.type_of(x).shape
     added = result.op(OpKind.QCONVERT, [x], converted, op.loc, result.fresh(f"{op.output}.added"), quant)
     limits = [

@@ -27,6 +27,8 @@ MAX_SCORE = 2**15 - 1
 MAX_BIASED_SCORE = (MAX_SCORE - (EXP_ENTRIES - 1)) // 3
 # Codes of a mask have 15 bits: with the lowest a key counts nothing beside one of 0, whatever their scores.
 MASK_LIMIT = 2**14
+# The most steps of a score that a step of a mask may be: what is not 0 is beyond all codes then.
+MASK_RATIO = 2**15
 MAX_MASKED_SCORE = (MASK_LIMIT - EXP_ENTRIES) // 2
 # Each key adds at most 255 * 128 to a sum of p v.
 MAX_KEYS = (INT32 - 1) // (255 * 128)
@@ -123,26 +125,23 @@ def quantise_attention(
     return AttentionCodes(np.stack(tables), attrs, tuple(steps), bias_codes(bias, np.array(steps), reach))
 
 
-def quantise_mask(where: str, x: Quant, factor: float, offset: float, step: float) -> QConvertAttrs:
+def quantise_mask(x: Quant, factor: float, offset: float, step: float) -> QConvertAttrs:
     """Return the attributes that make int16 codes of factor x + offset, in steps of the scores, of int16 x.
 
     What is further from 0 than codes reach saturates, so that numbers as -1e9 are made smaller before: the
-    offset to four times what a code can be. The shift is the largest that int32 has room for.
-    Raises: QuantisationError for a factor that no multiplier can be.
+    offset to four times what a code can be, and the factor to what int32 has room for. The shift is the
+    largest with that room.
     """
     less = min(1.0, 4 * MASK_LIMIT * step / abs(offset)) if offset else 1.0
     ratio, constant = less * factor * x.scale[0] / step, less * offset / step
-    for shift in range(MAX_SCORE_SHIFT, -1, -1):
+    if abs(ratio) > MASK_RATIO:
+        ratio, constant = ratio * MASK_RATIO / abs(ratio), constant * MASK_RATIO / abs(ratio)
+    for shift in range(MAX_SCORE_SHIFT, 0, -1):
         half = (1 << shift) >> 1
         attrs = QConvertAttrs(round(ratio * 2**shift), round(constant * 2**shift) + half, shift, "s16")
         if is_int32(*ends_of_sums(attrs, DType.S16)):
             return attrs
-    raise QuantisationError(
-        where,
-        f"found a mask that is multiplied by {factor:g}: {ratio:.3g} steps of a score for a step of it, "
-        "allowed fewer than 2^16",
-        "calibrate with masks as the network gets them: 1 for what counts, 0 for what does not",
-    )
+    return QConvertAttrs(round(ratio), round(constant), 0, "s16")
 
 
 def bias_codes(bias: Array, steps: Array, reach: int) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -26,6 +27,8 @@ FORMS: tuple[tuple[MaskForm, int, int], ...] = (
     ("expanded", 10, 1),
     ("added", 16, 1),
     ("soft", 8, 1),
+    ("true for what counts", 12, 1),
+    ("true for padding", 11, 2),
 )
 
 
@@ -35,7 +38,7 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_iss(tmp_path_factory.mktemp("iss"))
 
 
-def outputs(model: Path, given: dict[str, NDArray[np.float32]]) -> tuple[NDArray, NDArray]:
+def outputs(model: Path, given: dict[str, NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return what the compiled network and onnxruntime make of windows."""
     np.savez(model.parent / "given.npz", **given)
     files = ("--input", model.parent / "given.npz", "--output", model.parent / "y.npy")
@@ -72,6 +75,13 @@ def test_what_is_masked_has_no_weight_whatever_calibration_saw(tmp_path: Path) -
     assert 10 * np.log10(np.square(expected).sum() / np.square(found - expected).sum()) > 25
     mask, unmasked = given["mask"], given | {"mask": np.ones_like(given["mask"])}
     assert (mask == 0).any() and not np.array_equal(found, outputs(model, unmasked)[0])
+
+
+def test_truth_values_without_samples(tmp_path: Path) -> None:
+    model = write_masked(tmp_path / "net.onnx", "true for padding", 8)
+    model.with_suffix(".calibration.npz").unlink()
+    succeeded("compile", model, "-o", tmp_path / "out")
+    assert succeeded("run", tmp_path / "out", "--on", "host")["bit_exact"]
 
 
 def test_a_mask_of_8_bits(tmp_path: Path) -> None:

@@ -90,6 +90,44 @@ def test_an_input_that_nothing_reads_is_left_out(tmp_path: Path) -> None:
     assert check_against_onnxruntime(path, imported.graph, samples({"x": (1, 4)})) == 0
 
 
+TRUTHS = {
+    "masks of PyTorch's layers": [
+        node("Cast", "mask", "b", to=TensorProto.BOOL),
+        node("Where", "b lowest zero", "m"),
+        node("Add", "x m", "s"),
+        node("Softmax", "s", "y"),
+    ],
+    "masked_fill": [
+        node("Not", "mask", "n"),
+        node("Reshape", "n flat", "r"),
+        node("Cast", "r", "b", to=TensorProto.BOOL),
+        node("Where", "b far x", "s"),
+        node("Softmax", "s", "y"),
+    ],
+    "a choice": [node("Where", "mask x zero", "y")],
+    "numbers": [node("Cast", "mask", "m", to=TensorProto.FLOAT), node("Mul", "x m", "y")],
+}
+
+
+@pytest.mark.parametrize("nodes", TRUTHS.values(), ids=list(TRUTHS))
+def test_truth_values_are_ones_and_zeros(tmp_path: Path, nodes: list[onnx.NodeProto]) -> None:
+    constants = {
+        "lowest": np.float32(-np.inf),
+        "far": np.float32(-1e9),
+        "zero": np.float32(0),
+        "flat": np.array([1, 6]),
+    }
+    path = write(tmp_path / "m.onnx", nodes, {"x": [1, 6], "mask": [1, 6]}, constants=constants)
+    model = onnx.load(path)
+    model.graph.input[1].type.tensor_type.elem_type = TensorProto.BOOL
+    path.write_bytes(model.SerializeToString())
+    imported = load_model(path)
+    assert imported.truths == {"mask"}
+    mask = np.array([[1, 0, 0, 1, 1, 0]], dtype=np.float32)
+    given = [one | {"mask": np.roll(mask, shift)} for shift, one in enumerate(samples({"x": (1, 6)}))]
+    assert check_against_onnxruntime(path, imported.graph, given) < 1e-6
+
+
 def test_token_ids_are_refused_by_what_reads_them(tmp_path: Path) -> None:
     constants = {"table": np.ones((7, 4), dtype=np.float32)}
     nodes = [node("Gather", "table ids", "y")]

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from tests.networks.attention_models import Writer
 from tests.networks.onnx_files import write
 
-MaskForm = Literal["ones and zeros", "lowest of float", "before the scale", "expanded", "added", "soft"]
+MaskForm = Literal[
+    "ones and zeros",
+    "lowest of float",
+    "before the scale",
+    "expanded",
+    "added",
+    "soft",
+    "true for what counts",
+    "true for padding",
+]
 HEADS, WIDTH, DEPTH = 4, 8, 20
 
 
@@ -48,11 +58,15 @@ def write_masked(path: Path, form: MaskForm, tokens: int, layers: int = 1) -> Pa
     w.add("MatMul", f"{pooled} {w.const(weight.astype(np.float32))}", "y")
     inputs = {"x": (1, tokens, DEPTH), "mask": (1, tokens)}
     model = write(path, w.nodes, inputs, constants=w.constants, opset=18)
+    if form.startswith("true"):
+        stored = onnx.load(model)
+        stored.graph.input[1].type.tensor_type.elem_type = onnx.TensorProto.BOOL
+        model.write_bytes(stored.SerializeToString())
     np.savez(path.with_suffix(".calibration.npz"), **masked_windows(form, tokens, 24, seed=0))
     return model
 
 
-def masked_windows(form: MaskForm, tokens: int, count: int, seed: int) -> dict[str, NDArray[np.float32]]:
+def masked_windows(form: MaskForm, tokens: int, count: int, seed: int) -> dict[str, NDArray[Any]]:
     """Return windows and masks of both inputs: at least half of the tokens count."""
     noise = np.random.default_rng(seed)
     x = noise.standard_normal((count, 1, tokens, DEPTH)).astype(np.float32)
@@ -62,6 +76,8 @@ def masked_windows(form: MaskForm, tokens: int, count: int, seed: int) -> dict[s
         return {"x": x, "mask": np.where(counts, 0, -10_000).astype(np.float32)}
     if form == "soft":
         return {"x": x, "mask": noise.uniform(0, 1, (count, 1, tokens)).astype(np.float32)}
+    if form.startswith("true"):
+        return {"x": x, "mask": counts if form == "true for what counts" else ~counts}
     return {"x": x, "mask": counts.astype(np.float32)}
 
 
@@ -69,6 +85,13 @@ def _masked(w: Writer, scores: str, form: MaskForm, tokens: int) -> str:
     """Return scaled and masked scores."""
     one, root = w.const(np.float32(1)), w.const(np.float32(WIDTH**0.5))
     row = w.add("Unsqueeze", f"mask {w.ints(1, 2)}")
+    if form == "true for what counts":  # as masked_fill has it
+        scaled = w.add("Div", f"{scores} {root}")
+        return w.add("Where", f"{w.add('Not', row)} {w.const(np.float32(-1e9))} {scaled}")
+    if form == "true for padding":  # as PyTorch's own layers have it
+        lowest, zero = w.const(np.float32(-np.inf)), w.const(np.float32(0))
+        added = w.add("Where", f"{w.add('Cast', row, to=onnx.TensorProto.BOOL)} {lowest} {zero}")
+        return w.add("Add", f"{w.add('Div', f'{scores} {root}')} {added}")
     if form == "soft":
         added = w.add("Mul", f"{row} {w.const(np.float32(2.5))}")
         return w.add("Add", f"{w.add('Div', f'{scores} {root}')} {added}")

@@ -126,7 +126,7 @@ def _load(path: Path) -> Array | dict[str, Array]:
 
 
 def _stacked(path: Path, port: Port, array: Array) -> Array:
-    """Return an array as [runs, *shape]; a batch axis of 1 may be missing."""
+    """Return an array as [runs, *shape]; a batch axis of 1 may be missing. Truth values become 1 and 0."""
     shape = port.type.shape
     shorter = shape[1:] if shape[:1] == (1,) else shape
     if array.shape in (shape, shorter):
@@ -137,6 +137,7 @@ def _stacked(path: Path, port: Port, array: Array) -> Array:
             f"found shape {array.shape}, allowed {shape} or a stack of these",
             "the batch axis of 1 may be left out",
         )
+    array = array.astype(np.float32) if array.dtype == np.bool_ else array
     return array.reshape(len(array), *shape)
 
 

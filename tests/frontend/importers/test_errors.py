@@ -255,6 +255,7 @@ REFUSED: tuple[tuple[str, onnx.NodeProto, tuple[int, ...], dict[str, NDArray[Any
         "dropout in training mode",
     ),
     ("cast", node("Cast", "x", "y", to=TensorProto.INT32), (2,), {}, 17, "a cast to INT32 at run time"),
+    ("to truth", node("Cast", "x", "y", to=TensorProto.BOOL), (2,), {}, 17, "a cast to BOOL at run time"),
     ("cast like", node("CastLike", "x w", "y"), (2,), {"w": np.array(1)}, 17, "a cast to integers"),
     ("squeeze", node("Squeeze", "x a", "y"), (2, 3), {"a": np.array([0])}, 17, "allowed axes of size 1"),
     (

@@ -131,3 +131,16 @@ def test_noise_is_seeded() -> None:
     assert np.array_equal(first["emg"], again["emg"])
     assert not np.array_equal(first["emg"], other["emg"])
     assert 0.8 < first["emg"].std() < 1.2
+
+
+def test_truth_values(tmp_path: Path) -> None:
+    arrays = good()
+    arrays["imu"] = arrays["imu"] > 0
+    np.savez(tmp_path / "c.npz", **arrays)
+    found = read_calibration(tmp_path / "c.npz", two_inputs(), {"imu"})["imu"]
+    assert found.dtype == np.float32 and set(np.unique(found)) == {0, 1}
+    np.savez(tmp_path / "c.npz", **good())
+    with pytest.raises(CalibrationError, match="array imu: found other numbers than 0 and 1, allowed truth"):
+        read_calibration(tmp_path / "c.npz", two_inputs(), {"imu"})
+    noise = noise_calibration(two_inputs(), 5, 7, {"imu"})["imu"]
+    assert noise.dtype == np.float32 and 0.2 < noise.mean() < 0.8 and set(np.unique(noise)) == {0, 1}

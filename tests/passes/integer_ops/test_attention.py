@@ -228,7 +228,7 @@ def test_out_factor_is_a_15_bit_multiplier(value: float, ratio: float) -> None:
 def test_codes_of_a_mask(factor: float, offset: float, room: int) -> None:
     """0 and 1 give what they add in steps of the scores, as far as codes reach; what counts adds nearly 0."""
     step, x = 1 / 60, Quant((room / 32767,))
-    attrs = quantise_mask("/attn", x, factor, offset, step)
+    attrs = quantise_mask(x, factor, offset, step)
     given = np.array([[0.0, 0.25, 1.0]])
     codes = qconvert(np.rint(given / x.scale[0]).astype(np.int16), attrs)
     added = np.clip((factor * given + offset) / step, -(2**14), 2**14 - 1)
@@ -236,11 +236,13 @@ def test_codes_of_a_mask(factor: float, offset: float, room: int) -> None:
     assert np.abs(found - added).max() <= (1 + abs(factor) * x.scale[0] / step if factor < 1e3 else 16)
 
 
-def test_a_mask_beyond_all_multipliers() -> None:
-    with pytest.raises(
-        QuantisationError, match=r"^/attn: found a mask that is multiplied by 1e\+09: 1.83e\+06 "
-    ):
-        quantise_mask("/attn", Quant((1 / 32767,)), 1e9, 0.0, 1 / 60)
+@pytest.mark.parametrize("factor", [-1e9, -1e30, 1e30])
+def test_of_a_mask_beyond_all_multipliers_only_0_counts(factor: float) -> None:
+    attrs = quantise_mask(Quant((8 / 32767,)), factor, 0.0, 1 / 60)
+    codes = qconvert(np.array([[-32768, -1, 0, 1, 4096, 32767]], dtype=np.int16), attrs)
+    found = np.clip(codes, -(2**14), 2**14 - 1)
+    expected = np.sign(factor) * np.array([[-1, -1, 0, 1, 1, 1]])
+    assert np.array_equal(np.sign(found), expected) and (np.abs(found) >= (2**14 - 1) * abs(expected)).all()
 
 
 def test_scores_leave_room_for_a_mask() -> None:

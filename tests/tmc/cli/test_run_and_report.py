@@ -140,7 +140,6 @@ def test_one_input_without_a_stack(tmp_path: Path, built: Built) -> None:
         (np.float32(1), "found shape (), allowed"),
         (np.full((2, 60), np.nan), "found NaN or infinity, allowed finite numbers"),
         (np.full((2, 60), 16384), "found codes from 16384 to 16384, allowed -16384 to 16383"),
-        (np.zeros((2, 60), dtype=bool), "found elements of type bool, allowed floats or integers"),
         (np.zeros((2, 60), dtype=complex), "found elements of type complex128, allowed floats or integers"),
         (np.full((2, 60), "a"), "found elements of type <U1, allowed floats or integers"),
     ],
