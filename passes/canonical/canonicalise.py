@@ -34,6 +34,7 @@ from tmc.passes.canonical.pick_rows import pick_rows
 from tmc.passes.canonical.relu_as_clip import relu_as_clip
 from tmc.passes.canonical.repeat_operands import repeat_operands
 from tmc.passes.canonical.require_canonical import require_canonical
+from tmc.passes.canonical.scale_quotients import scale_quotients
 from tmc.passes.canonical.sink_clips import sink_clips
 from tmc.passes.canonical.sink_concats import sink_concats
 from tmc.passes.canonical.sink_factors import sink_factors
@@ -60,6 +61,7 @@ _RECOGNISE: tuple[Pass | NamedPass, ...] = (
     recogniser(drop_shared_rotation),  # before fuse_rope, which cannot express one that depends on the head
     recogniser(fuse_rope),
     recogniser(gather_heads),  # the plumbing of q, k and v becomes one gather of columns each
+    scale_quotients,  # before its products are those of rows
     lower_products,  # what is no attention
     fuse_reductions,
     recogniser(fuse_interpolation),  # late: the sums inside rotations, seen in vain, are gone
