@@ -201,7 +201,10 @@ _CHOICES: Mapping[tuple[DType, DType, bool, bool, bool], Kernel] = {
     (_S16, _S32, False, False, False): _Variant(_S16, _S32, "single_wide").kernel(
         "tmc_linear_s16s8s32", scalar=32, xpulp=80
     ),
-    (_U8, _S8, False, False, False): ne16_kernel("tmc_linear_u8s8s8", _job_costs, scalar=80, ne16=96),
+    (_U8, _S8, False, False, False): ne16_kernel("tmc_linear_u8s8s8", _job_costs, scalar=96, ne16=96),
+    (_U8, _S8, True, False, False): ne16_kernel(
+        "tmc_linear_table_u8s8s8", _job_costs, scalar=96, ne16=112, table=True
+    ),
 }
 
 
@@ -252,10 +255,10 @@ def _numbers(graph: Graph, op: Op) -> Mapping[str, int]:
 
 def _tables(graph: Graph, op: Op) -> Mapping[str, Array]:
     assert isinstance(op.attrs, QLinearAttrs)
-    if _is_on_ne16(graph, op):
-        return ne16_tables(graph.constants[op.inputs[2]], graph.constants[op.inputs[3]][0])
-    bias = {"bias": graph.constants[op.inputs[3]]} if _is_grouped(graph, op) else {}
     table = {"table": graph.constants[op.inputs[4]]} if op.attrs.table else {}
+    if _is_on_ne16(graph, op):
+        return {**ne16_tables(graph.constants[op.inputs[2]], graph.constants[op.inputs[3]][0]), **table}
+    bias = {"bias": graph.constants[op.inputs[3]]} if _is_grouped(graph, op) else {}
     return {**bias, **table}
 
 

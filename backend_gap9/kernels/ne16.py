@@ -10,7 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tmc.backend_gap9.kernels.operands import CHANNELS, ROWS, per_channel_table, result, rows_of
+from tmc.backend_gap9.kernels.costs import share
+from tmc.backend_gap9.kernels.operands import (
+    CHANNELS,
+    ROWS,
+    TABLE_BYTES,
+    flat,
+    per_channel_table,
+    result,
+    rows_of,
+)
 from tmc.backend_gap9.kernels.record import Arguments, Kernel
 from tmc.backend_gap9.program.expressions import add, div, mul
 from tmc.backend_gap9.program.program import Var
@@ -31,7 +40,8 @@ _CODE_MAX = 255
 class JobCosts:
     """A group of rows and n channels takes ceil(depth / inputs) * (step_cycles + n) + n / 4 + group_cycles.
 
-    A job takes job_cycles besides.
+    call_cycles are of a call's first job: the next ones are described meanwhile. A table takes a core
+    table_cycles per output, behind a barrier.
     """
 
     rows: int
@@ -39,25 +49,33 @@ class JobCosts:
     inputs: int
     step_cycles: float
     group_cycles: float
-    job_cycles: float
+    call_cycles: float
+    table_cycles: float
 
     def cycles(self, rows: int, channels: int, depth: int) -> float:
-        """Return the cycles of a job."""
+        """Return the cycles of a job among others."""
         steps = -(-depth // self.inputs)
         sizes = [min(self.channels, channels - first) for first in range(0, channels, self.channels)]
         group = sum(steps * (self.step_cycles + each) + -(-each // 4) + self.group_cycles for each in sizes)
         lines, left = divmod(rows, LINE_ROWS)
         groups = -(-lines * LINE_ROWS // self.rows) + (left > 0)
-        return groups * group + self.job_cycles
+        return groups * group
 
 
-def ne16_kernel(stem: str, costs: Callable[[Target], JobCosts], *, scalar: int, ne16: int) -> Kernel:
+def ne16_kernel(
+    stem: str, costs: Callable[[Target], JobCosts], *, scalar: int, ne16: int, table: bool = False
+) -> Kernel:
     """Return the kernel from u8 to s8. costs: the job costs of a target."""
 
     def core_cycles(target: Target, a: Arguments) -> float:
         job = costs(target)
         head = a.get("head_channels", a["channels"])
-        return a["channels"] // head * job.cycles(a["rows"], head, a["depth"])
+        heads = a["channels"] // head
+        cycles = heads * job.cycles(a["rows"], head, a["depth"]) + job.call_cycles
+        if not table:
+            return cycles
+        lines = share(target, heads * a["rows"])
+        return cycles + target.calls.barrier_cycles + lines * head * job.table_cycles
 
     head = Var("head_channels")
     return Kernel(
@@ -68,6 +86,7 @@ def ne16_kernel(stem: str, costs: Callable[[Target], JobCosts], *, scalar: int, 
             rows_of("weight", CHANNELS, _PACKED_BYTES, _PACKED_BYTES),
             per_channel_table("multiplier", 1),
             per_channel_table("bias", 4),
+            *((flat("table", TABLE_BYTES),) if table else ()),
             result(mul(ROWS, div(CHANNELS, head)), head),
         ),
         ("rows", "depth", "channels", "x_pitch", "y_pitch", "shift", "head_channels"),

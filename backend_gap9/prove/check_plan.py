@@ -7,8 +7,10 @@ a stage can compute its ops in its buffers, in the cycles that it states, is for
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
+
+import numpy as np
 
 from tmc.backend_gap9.kernels.record import Form
 from tmc.backend_gap9.kernels.table import form_of
@@ -25,6 +27,7 @@ from tmc.backend_gap9.program.buffers import Buffer
 from tmc.backend_gap9.target.target import Target
 from tmc.ir.errors import CheckError
 from tmc.ir.graph import Graph, Op, OpKind, follow
+from tmc.ir.types import DType
 
 WORD_BYTES = 4
 Stages = Sequence[Sequence[Op]]
@@ -77,6 +80,16 @@ def _roots(graph: Graph) -> Mapping[str, str]:
     return {name: follow(name, viewed.get)[-1] for name in graph.types}
 
 
+def _constants_of(graph: Graph, op: Op) -> Iterator[bytes]:
+    """Yield the constants of an op as bytes, as few as they can be packed in: multipliers of linears of
+    unsigned rows have one byte each."""
+    for number, name in enumerate(op.inputs):
+        if name in graph.constants:
+            array = graph.constants[name]
+            short = op.kind is OpKind.QLINEAR and graph.types[op.inputs[0]].dtype is DType.U8 and number == 2
+            yield (array.astype(np.uint8) if short else array).tobytes()
+
+
 def check_residency(plan: Plan, graph: Graph, stages: Stages) -> None:
     """Check that constants have blocks in their stage, that L3 has all blocks, that fetches come in time."""
     names = [entry.block.name for entry in plan.residency]
@@ -92,9 +105,8 @@ def check_residency(plan: Plan, graph: Graph, stages: Stages) -> None:
             )
     for number, stage in enumerate(stages):
         held = sum(entry.block.size_bytes for entry in plan.residency if entry.block.stage == number)
-        read = {name for op in stage for name in op.inputs if name in graph.constants}
         # Equal tables are packed once.
-        needed = sum(map(len, {graph.constants[name].tobytes() for name in read}))
+        needed = sum(map(len, {each for op in stage for each in _constants_of(graph, op)}))
         if held < needed:
             raise CheckError(
                 f"plan, stage {number}", f"found blocks of {held} bytes, allowed at least {needed}"

@@ -28,12 +28,12 @@ def offload(graph: Graph, target: Target) -> Graph:
         if bias is None:
             builder.keep(op)
             continue
-        x, weight, multiplier, _ = op.inputs
+        x, weight, multiplier, _, *table = op.inputs
         if x not in unsigned:
             unsigned[x] = builder.op(
                 OpKind.QCONVERT, (x,), TO_UNSIGNED, op.loc, builder.fresh(f"{x}.unsigned")
             )
-        inputs = (unsigned[x], weight, multiplier, builder.constant(bias[None], f"{op.output}.bias"))
+        inputs = (unsigned[x], weight, multiplier, builder.constant(bias[None], f"{op.output}.bias"), *table)
         builder.op(op.kind, inputs, op.attrs, op.loc, op.output, graph.types[op.output].quant)
     return builder.graph()
 
@@ -41,7 +41,7 @@ def offload(graph: Graph, target: Target) -> Graph:
 def _bias_on_ne16(graph: Graph, op: Op) -> Array | None:
     """Return the bias of a linear on the accelerator, or None for what is none of its."""
     attrs = op.attrs
-    if not isinstance(attrs, QLinearAttrs) or attrs.table or attrs.residual or attrs.layout == "transposed":
+    if not isinstance(attrs, QLinearAttrs) or attrs.residual or attrs.layout == "transposed":
         return None
     weight, multiplier, bias = (graph.constants[name] for name in op.inputs[1:4])
     types = graph.types[op.inputs[0]].dtype, graph.types[op.output].dtype

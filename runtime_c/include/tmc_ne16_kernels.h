@@ -2,7 +2,8 @@
  *
  * NE16 has no signed inputs: what it reads are codes + 128, unsigned. The isa `ne16` of a kernel is run by the
  * accelerator: core 0 describes the job and waits for its end, and the other cores do nothing. Results are whole at
- * the next barrier, as those of other kernels.
+ * the next barrier, as those of other kernels. Where cores go on with the accelerator's results, all meet at a barrier
+ * inside the kernel.
  *
  * Packed weights, `weight`, of weights + 128: of every channel, of every 16 inputs, bit 0 of the 16 in 2 bytes, the
  * first one in the lowest bit; then bit 1, up to bit 7. A channel's inputs are filled up to a multiple of 16 with
@@ -20,6 +21,7 @@
 #endif
 
 #define tmc_linear_u8s8s8 TMC_JOB(tmc_linear_u8s8s8)
+#define tmc_linear_table_u8s8s8 TMC_JOB(tmc_linear_table_u8s8s8)
 #define tmc_convert_s8u8 TMC_KERNEL(tmc_convert_s8u8)
 
 /** Arguments of the linear kernels. `multiplier` and `bias` may be read up to 31 channels behind those of the call;
@@ -30,6 +32,7 @@ typedef struct {
     const uint8_t *multiplier; /* [channels] */
     const int32_t *bias;       /* [channels] */
     int8_t *y;                 /* [rows][channels], or as the kernel says */
+    const int8_t *table;       /* [256], indexed by y + 128 */
     uint32_t x_pitch;
     uint32_t y_pitch;
     uint32_t rows;
@@ -44,6 +47,10 @@ typedef struct {
  *  x u8, y s8. Splits rows. */
 void tmc_linear_u8s8s8_scalar(const tmc_ne16_linear_args *args);
 void tmc_linear_u8s8s8_ne16(const tmc_ne16_linear_args *args);
+
+/** The same with a unary function: y = table[C8(...) + 128]. Splits rows. */
+void tmc_linear_table_u8s8s8_scalar(const tmc_ne16_linear_args *args);
+void tmc_linear_table_u8s8s8_ne16(const tmc_ne16_linear_args *args);
 
 /** Arguments of tmc_convert_s8u8. */
 typedef struct {

@@ -30,8 +30,10 @@ def outputs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def test_results_are_the_same_bytes(outputs: dict[str, Path]) -> None:
     golden = [(folder / "golden" / "output.bin").read_bytes() for folder in outputs.values()]
     assert golden[0] == golden[1]
-    assert "tmc_linear_u8s8s8(&args)" in (outputs["gap9-ne16"] / "network.c").read_text()
-    without = (outputs["gap9"] / "network.c").read_text()
+    text, without = ((outputs[target] / "network.c").read_text() for target in ("gap9-ne16", "gap9"))
+    for kernel in ("linear_", "linear_table_"):  # the second where the activation is no ReLU
+        assert (f"tmc_{kernel}u8s8s8(&args)" in text) == (f"tmc_{kernel}s8s8s8(&args)" in without)
+        assert f"tmc_{kernel}s8s8s8(&args)" not in text
     assert "ne16" not in without and "NE16" not in (outputs["gap9"] / "include" / "tmc_target.h").read_text()
 
 

@@ -29,38 +29,46 @@ def check_unsigned(kernels: Kernels, rng: np.random.Generator, rows: int, channe
     np.testing.assert_array_equal(y.read(), qconvert(x, TO_UNSIGNED))
 
 
-def check_ne16_linear(
-    kernels: Kernels, rng: np.random.Generator, rows: int, depth: int, channels: int
-) -> None:
-    """A linear of codes + 128, all channels side by side, or those of a head."""
-    x = rng.integers(0, 256, (rows, depth)).astype(np.uint8)
-    weight = integers(rng, (channels, depth), np.int8)
-    reach = 255 * int(np.abs(weight.astype(np.int64)).sum(axis=1).max())
-    multiplier = rng.integers(1, min(255, (2**30) // max(1, reach)) + 1, channels).astype(np.int32)
-    bias = rng.integers(-(2**30), 2**30, (1, channels)).astype(np.int32)
-    shift = int(rng.integers(32))
-    expected = qlinear(x, weight, multiplier, bias, QLinearAttrs(shift=shift))
-    head = int(rng.choice([n for n in (4, 8, channels) if channels % n == 0]))
-    expected = expected.reshape(rows, -1, head).transpose(1, 0, 2).reshape(-1, head)
-    x_rows = Rows(x, int(rng.integers(3)))
-    y = blank(expected.shape[0], expected.shape[1], np.int8, int(rng.integers(3)))
-    kernels(
-        "tmc_linear_u8s8s8",
-        cores_in_some_order(rng),
-        x=x_rows.memory,
-        weight=packed_weights(weight).reshape(-1),
-        multiplier=multiplier.astype(np.uint8),
-        bias=bias[0],
-        y=y.memory,
-        x_pitch=x_rows.pitch,
-        y_pitch=y.pitch,
-        rows=rows,
-        depth=depth,
-        channels=channels,
-        shift=shift,
-        head_channels=head,
-    )
-    np.testing.assert_array_equal(y.read(), expected)
+def check_ne16_linear(name: str, *, table: bool) -> Case:
+    """Return the case of a linear of codes + 128, all channels side by side, or those of a head."""
+
+    def case(kernels: Kernels, rng: np.random.Generator, rows: int, depth: int, channels: int) -> None:
+        x = rng.integers(0, 256, (rows, depth)).astype(np.uint8)
+        weight = integers(rng, (channels, depth), np.int8)
+        reach = 255 * int(np.abs(weight.astype(np.int64)).sum(axis=1).max())
+        multiplier = rng.integers(1, min(255, (2**30) // max(1, reach)) + 1, channels).astype(np.int32)
+        bias = rng.integers(-(2**30), 2**30, (1, channels)).astype(np.int32)
+        shift = int(rng.integers(32))
+        lookup = rng.integers(-128, 128, 256).astype(np.int8) if table else None
+        expected = qlinear(x, weight, multiplier, bias, QLinearAttrs(shift=shift, table=table), lookup)
+        head = int(rng.choice([n for n in (4, 8, channels) if channels % n == 0]))
+        expected = expected.reshape(rows, -1, head).transpose(1, 0, 2).reshape(-1, head)
+        x_rows = Rows(x, int(rng.integers(3)))
+        y = blank(expected.shape[0], expected.shape[1], np.int8, int(rng.integers(3)))
+        kernels(
+            name,
+            cores_in_some_order(rng),
+            x=x_rows.memory,
+            weight=packed_weights(weight).reshape(-1),
+            multiplier=multiplier.astype(np.uint8),
+            bias=bias[0],
+            y=y.memory,
+            x_pitch=x_rows.pitch,
+            y_pitch=y.pitch,
+            rows=rows,
+            depth=depth,
+            channels=channels,
+            shift=shift,
+            head_channels=head,
+            **({} if lookup is None else {"table": lookup}),
+        )
+        np.testing.assert_array_equal(y.read(), expected)
+
+    return case
 
 
-NE16_CASES: dict[str, Case] = {"tmc_convert_s8u8": check_unsigned, "tmc_linear_u8s8s8": check_ne16_linear}
+NE16_CASES: dict[str, Case] = {
+    "tmc_convert_s8u8": check_unsigned,
+    "tmc_linear_u8s8s8": check_ne16_linear("tmc_linear_u8s8s8", table=False),
+    "tmc_linear_table_u8s8s8": check_ne16_linear("tmc_linear_table_u8s8s8", table=True),
+}

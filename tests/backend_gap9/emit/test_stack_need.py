@@ -34,7 +34,11 @@ MACHINE = (
     "-fno-tree-loop-distribute-patterns",
 )
 # What kernels call: as on bare metal, where it takes no stack.
-PLATFORM = "unsigned tmc_core_id(void) { return *(volatile unsigned *)16; }\nvoid _start(void) { }\n"
+PLATFORM = """
+unsigned tmc_core_id(void) { return *(volatile unsigned *)16; }
+void tmc_barrier(void) { *(volatile unsigned *)20; }
+void _start(void) { }
+"""
 FREESTANDING = RUNTIME / "bare_metal" / "freestanding.c"
 # Tokens, layers, channels, samples, rope period, and tiles: with loops in loops, with none, ragged.
 NETWORKS = {

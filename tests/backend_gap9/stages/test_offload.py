@@ -38,18 +38,21 @@ def accelerated(graph: Graph) -> list[Op]:
     ]
 
 
-def test_queries_and_keys_share_their_unsigned_rows(before: Graph) -> None:
+def test_linears_of_the_same_rows_share_what_is_unsigned(before: Graph) -> None:
     after = offload(before, NE16)
     verify(after)
     converts = [op for op in after.ops if op.kind is OpKind.QCONVERT]
-    assert [(op.inputs, op.attrs) for op in converts] == [((f"{i}.norm1",), TO_UNSIGNED) for i in range(2)]
-    assert {op.inputs[0] for op in accelerated(after)} == {"0.norm1.unsigned", "1.norm1.unsigned"}
-    names = [op.output for op in accelerated(after)]
-    assert names == ["0.q", "0.k", "1.q", "1.k"]
+    norms = [f"{i}.norm{number}" for i in range(2) for number in (1, 2)]
+    assert [(op.inputs, op.attrs) for op in converts] == [((norm,), TO_UNSIGNED) for norm in norms]
+    read = {op.output: op.inputs[0] for op in accelerated(after)}
+    assert read == {f"{i}.{name}": f"{i}.norm1.unsigned" for i in range(2) for name in "qk"} | {
+        f"{i}.gelu": f"{i}.norm2.unsigned" for i in range(2)
+    }
     originals = {op.output: op for op in before.ops}
     for op in accelerated(after):
         was = originals[op.output]
         assert (op.attrs, op.loc, op.inputs[1:3]) == (was.attrs, was.loc, was.inputs[1:3])
+        assert op.inputs[4:] == was.inputs[4:]  # the table
     assert parse_graph(print_graph(after), after.constants) == after
 
 
