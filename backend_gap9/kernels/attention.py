@@ -138,7 +138,7 @@ SCORES = Kernel(
     ),
     ("rows", "keys", "width", "q_pitch", "k_pitch", "scores_pitch", "key0", "heads", "shift"),
     frozenset({"shift"}),
-    {"scalar": 64, "xpulp": 256},
+    {"scalar": 80, "xpulp": 272},
     _scores_cycles,
 )
 WIDE_SCORES = replace(
@@ -193,7 +193,7 @@ VALUES = Kernel(
     ),
     ("rows", "keys", "channels", "p_pitch", "vt_pitch", "y_pitch", "heads", "out_shift"),
     frozenset({"out_shift"}),
-    {"scalar": 32, "xpulp": 256},
+    {"scalar": 32, "xpulp": 272},
     _values_cycles,
 )
 
@@ -202,6 +202,7 @@ WIDE_VALUES = replace(
     VALUES,
     stem="tmc_attention_values_u8s8s16",
     operands=(*VALUES.operands[:3], result(ROWS, mul(mul(_HEADS, CHANNELS), 2))),
+    stack_bytes={"scalar": 80, "xpulp": 272},
     core_cycles=_wide_values_cycles,
 )
 

@@ -53,7 +53,7 @@ _WIDE_ROPE = replace(
     operands=(*_ROPE.operands[:2], result(ROWS, mul(_WIDTH, 2))),
     arguments=(*_ROPE.arguments, "limit"),
     quantisation=frozenset({"shift", "limit"}),
-    stack_bytes={"scalar": 16, "xpulp": 96},
+    stack_bytes={"scalar": 64, "xpulp": 96},
     core_cycles=_wide_core_cycles,
 )
 
