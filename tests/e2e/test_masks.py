@@ -77,6 +77,15 @@ def test_what_is_masked_has_no_weight_whatever_calibration_saw(tmp_path: Path) -
     assert (mask == 0).any() and not np.array_equal(found, outputs(model, unmasked)[0])
 
 
+def test_the_mean_of_the_tokens_that_count(tmp_path: Path, simulator: Path) -> None:
+    """(x * m).sum / m.sum, as sentence encoders pool."""
+    model = write_masked(tmp_path / "net.onnx", "ones and zeros", 12, pooled_by_mask=True)
+    succeeded("compile", model, "-o", tmp_path / "out")
+    found, expected = outputs(model, masked_windows("ones and zeros", 12, 12, seed=9))
+    assert 10 * np.log10(np.square(expected).sum() / np.square(found - expected).sum()) > 25
+    assert run_iss(tmp_path / "out", simulator=simulator).bit_exact
+
+
 def test_truth_values_without_samples(tmp_path: Path) -> None:
     model = write_masked(tmp_path / "net.onnx", "true for padding", 8)
     model.with_suffix(".calibration.npz").unlink()

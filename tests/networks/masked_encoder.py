@@ -25,8 +25,13 @@ MaskForm = Literal[
 HEADS, WIDTH, DEPTH = 4, 8, 20
 
 
-def write_masked(path: Path, form: MaskForm, tokens: int, layers: int = 1) -> Path:
-    """Write x [1, tokens, 20], mask [1, tokens] to y [1, 3], and 24 windows of different length beside it."""
+def write_masked(
+    path: Path, form: MaskForm, tokens: int, layers: int = 1, *, pooled_by_mask: bool = False
+) -> Path:
+    """Write x [1, tokens, 20], mask [1, tokens] to y [1, 3], and 24 windows of different length beside it.
+
+    pooled_by_mask: the mean is of the tokens that count; else of all.
+    """
     noise, w = np.random.default_rng(3), Writer()
     columns = HEADS * WIDTH
 
@@ -53,7 +58,14 @@ def write_masked(path: Path, form: MaskForm, tokens: int, layers: int = 1) -> Pa
         mixed = w.add("Transpose", w.add("MatMul", f"{p} {v}"), perm=[0, 2, 1, 3])
         merged = w.add("Reshape", f"{mixed} {w.ints(1, tokens, columns)}")
         stream = w.add("Add", f"{stream} {linear(merged, columns, columns)}")
-    pooled = w.add("ReduceMean", f"{norm(stream)} {w.ints(1)}", keepdims=0)
+    tokens_out = norm(stream)
+    if pooled_by_mask:
+        column = w.add("Unsqueeze", f"mask {w.ints(2)}")
+        total = w.add("ReduceSum", f"{w.add('Mul', f'{tokens_out} {column}')} {w.ints(1)}", keepdims=0)
+        count = w.add("ReduceSum", f"mask {w.ints(1)}", keepdims=1)
+        pooled = w.add("Div", f"{total} {w.add('Clip', f'{count} {w.const(np.float32(1e-9))}')}")
+    else:
+        pooled = w.add("ReduceMean", f"{tokens_out} {w.ints(1)}", keepdims=0)
     weight = noise.standard_normal((columns, 3)) / columns**0.5
     w.add("MatMul", f"{pooled} {w.const(weight.astype(np.float32))}", "y")
     inputs = {"x": (1, tokens, DEPTH), "mask": (1, tokens)}

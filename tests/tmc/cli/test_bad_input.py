@@ -155,7 +155,7 @@ def _before_calibration(answer: Answer) -> bool:
         ),
         (
             Architecture(dim=512, heads=8, hidden=2560, layers=3, rope="none"),
-            "found 11288124 bytes of constants in @m, the largest here: ",
+            "found 11285564 bytes of constants in @m, the largest here: ",
         ),
     ],
 )
