@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tmc.ir.attrs import AttentionAttrs, GatherAttrs
+from tmc.ir.attrs import AttentionAttrs, GatherAttrs, RopeAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
 from tmc.ir.types import Array
@@ -18,15 +18,19 @@ WORD_BYTES = 4  # kernels take four columns of int8 at a time
 def pad_heads(graph: Graph) -> Graph:
     """Return an equal graph in which heads are multiples of four columns wide.
 
-    The linears of Q, K and V get rows of zero weights, where attention alone reads their results as they are;
-    products over zeros add nothing to scores. What comes out of attention behind the columns of each head is
-    zero too: linears that read it get zero weights there, for other readers the columns are gathered. Exact.
+    The linears of Q, K and V get rows of zero weights, where attention alone reads their results, as they are
+    or rotated; products over zeros add nothing to scores, and a rotation leaves them zero. What comes out of
+    attention behind the columns of each head is zero too: linears that read it get zero weights there, for
+    other readers the columns are gathered. Exact.
     """
     made_by, readers, builder = producers(graph), uses(graph), GraphBuilder.like(graph)
     rows: dict[str, AttentionAttrs] = {}
     for op in graph.ops:
         if isinstance(op.attrs, AttentionAttrs) and _is_padded(graph, op, op.attrs, made_by, readers):
             rows |= dict.fromkeys(op.inputs[:3], op.attrs)
+            turned = (made_by[name] for name in op.inputs[:2])
+            rows |= {each.inputs[0]: op.attrs for each in turned if each.kind is OpKind.ROPE}
+    tables: dict[str, str] = {}  # those of one Q and its K stay one
     columns: dict[str, AttentionAttrs] = {}
     for op in graph.ops:
         if op.kind is OpKind.LINEAR and (op.output in rows or op.inputs[0] in columns):
@@ -38,6 +42,13 @@ def pad_heads(graph: Graph) -> Graph:
                 w, b = _spread(w, rows[op.output], axis=0), _spread(b, rows[op.output], axis=-1)
             inputs = (x, builder.constant(w, f"{weight}.padded"), builder.constant(b, f"{bias}.padded"))
             builder.keep(replace(op, inputs=inputs))
+        elif op.kind is OpKind.ROPE and op.output in rows:
+            for name, fill in zip(op.inputs[1:], (1.0, 0.0), strict=True):
+                if name not in tables:
+                    tables[name] = builder.constant(
+                        _more_pairs(graph.constants[name], fill), f"{name}.padded"
+                    )
+            builder.keep(replace(op, inputs=(op.inputs[0], *(tables[name] for name in op.inputs[1:]))))
         elif isinstance(op.attrs, AttentionAttrs) and op.inputs[0] in rows:
             linears = all(reader.kind is OpKind.LINEAR for reader in readers.get(op.output, ()))
             if linears and op.output not in graph.outputs:
@@ -60,17 +71,26 @@ def _is_padded(
     made_by: Mapping[str, Op],
     readers: Mapping[str, tuple[Op, ...]],
 ) -> bool:
-    """Tell whether heads have another width, and Q, K and V are results of linears for this op alone."""
+    """Tell whether heads have another width, and Q, K and V are linears, rotated or not, for this alone."""
+
+    def is_own(name: str, reader: Op) -> bool:
+        maker = made_by.get(name)
+        if maker is None or set(readers[name]) != {reader} or name in graph.outputs:
+            return False
+        turned = maker.attrs == RopeAttrs(attrs.heads) and maker.kind is OpKind.ROPE
+        return is_own(maker.inputs[0], maker) if turned else maker.kind is OpKind.LINEAR
+
     operands = op.inputs[:3]
-    alone = all(
-        name in made_by
-        and made_by[name].kind is OpKind.LINEAR
-        and set(readers[name]) == {op}
-        and name not in graph.outputs
-        for name in operands
-    )
+    alone = all(is_own(name, op) for name in operands)
     width = graph.types[op.inputs[0]].shape[1] // attrs.heads
     return alone and len(set(operands)) == len(operands) and width % WORD_BYTES != 0
+
+
+def _more_pairs(table: Array, fill: float) -> Array:
+    """Return a table of a rotation, [P, pairs], with as many pairs as a padded head has."""
+    pairs = table.shape[1]
+    more = -(-2 * pairs // WORD_BYTES) * WORD_BYTES // 2 - pairs
+    return np.pad(table, ((0, 0), (0, more)), constant_values=fill)
 
 
 def _places(columns: int, attrs: AttentionAttrs) -> Array:

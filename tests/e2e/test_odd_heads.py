@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from tests.networks.onnx_files import node, write
@@ -25,8 +26,23 @@ def iss(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_iss(tmp_path_factory.mktemp("iss"))
 
 
-def write_attention(path: Path, width: int, last: str) -> None:
-    """Write attention over HEADS heads, read by one node of the kind `last`."""
+def rotation(name: str) -> list[onnx.NodeProto]:
+    """Return the nodes that rotate the first half of each head with its second half."""
+    n = name
+    return [
+        node("Split", f"{n}_split", f"{n}_a {n}_b", axis=-1),
+        node("Mul", f"{n}_a cos", f"{n}_ac"),
+        node("Mul", f"{n}_b sin", f"{n}_bs"),
+        node("Sub", f"{n}_ac {n}_bs", f"{n}_first"),
+        node("Mul", f"{n}_b cos", f"{n}_bc"),
+        node("Mul", f"{n}_a sin", f"{n}_as"),
+        node("Add", f"{n}_bc {n}_as", f"{n}_second"),
+        node("Concat", f"{n}_first {n}_second", f"{n}_turned", axis=-1),
+    ]
+
+
+def write_attention(path: Path, width: int, last: str, rotated: bool = False) -> None:
+    """Write attention over HEADS heads, read by one node of the kind `last`; rotated: Q and K are."""
     random = np.random.default_rng(width)
     sizes = {name: (CHANNELS, HEADS * width) for name in ("wq", "wk", "wv")} | {"wo": (HEADS * width, 5)}
     arrays = {
@@ -35,13 +51,17 @@ def write_attention(path: Path, width: int, last: str) -> None:
     }
     arrays["split"] = np.array([1, TOKENS, HEADS, width])
     arrays["merged"] = np.array([1, TOKENS, HEADS * width])
+    if rotated:
+        angles = np.outer(np.arange(TOKENS), 0.3 ** np.arange(width // 2))[:, None]
+        arrays |= {"cos": np.cos(angles).astype(np.float32), "sin": np.sin(angles).astype(np.float32)}
     arrays["factor"] = np.array(width**-0.5, np.float32)
     nodes = []
     for name, order in (("q", (0, 2, 1, 3)), ("k", (0, 2, 3, 1)), ("v", (0, 2, 1, 3))):
         nodes += [
             node("MatMul", f"x w{name}", f"{name}_columns"),
             node("Reshape", f"{name}_columns split", f"{name}_split"),
-            node("Transpose", f"{name}_split", name, perm=order),
+            *(rotation(name) if rotated and name != "v" else []),
+            node("Transpose", f"{name}_{'turned' if rotated and name != 'v' else 'split'}", name, perm=order),
         ]
     nodes += [
         node("MatMul", "q k", "products"),
@@ -67,6 +87,18 @@ def test_every_op_is_bit_exact(tmp_path: Path, iss: Path, width: int, last: str)
     reader = next(op for op in found.graph.ops if attended.output in op.inputs)
     assert reader.kind is (OpKind.QLINEAR if last == "MatMul" else OpKind.GATHER)
     assert all(producers(found.graph)[name].kind is OpKind.QLINEAR for name in attended.inputs[:3])
+    assert run_host(tmp_path / "out").bit_exact
+    assert run_iss(tmp_path / "out", simulator=iss).bit_exact
+    assert found.accuracy.outputs[0].sqnr_db > 28
+
+
+@pytest.mark.parametrize("width", [6, 10])
+def test_rotations_of_any_width_are_bit_exact(tmp_path: Path, iss: Path, width: int) -> None:
+    path = tmp_path / "heads.onnx"
+    write_attention(path, width, "MatMul", rotated=True)
+    found = compile_model(Options(path, TARGET, tmp_path / "out"))
+    turned = [found.graph.types[op.output].shape for op in found.graph.ops if op.kind is OpKind.QROPE]
+    assert turned == [(HEADS, TOKENS, -(-width // 4) * 4)] * 2
     assert run_host(tmp_path / "out").bit_exact
     assert run_iss(tmp_path / "out", simulator=iss).bit_exact
     assert found.accuracy.outputs[0].sqnr_db > 28
