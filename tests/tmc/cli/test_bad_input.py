@@ -148,7 +148,6 @@ def _before_calibration(answer: Answer) -> bool:
 @pytest.mark.parametrize(
     ("shape", "found"),
     [
-        (Architecture(dim=18, heads=3), "found heads of 6 columns, allowed multiples of 4"),
         (
             Architecture(dim=960, heads=8, hidden=100),
             "bytes of L1 for the smallest tile of 8 rows (weight 233280,",
