@@ -1,6 +1,7 @@
 /* Cycles of the kernels that work element by element, on tiles in L1. Warm, with the barriers. */
 #include "cycles.h"
 #include "tmc_kernels.h"
+#include "tmc_ne16_kernels.h"
 
 enum { ROWS = 80, CHANNELS = 192, X_PITCH = 388, Y_PITCH = 196, WIDTH = 64, TABLE_PITCH = 132, PLACES = 500 };
 
@@ -86,6 +87,12 @@ static void measure_convert(void)
     args.y = x;
     begin_case("convert", "192", ROWS * CHANNELS, 0);
     tmc_convert_s8s8_xpulp(&args);
+    end_cases();
+    const tmc_offset_args offset = {
+        .x = (const int8_t *)x, .y = (uint8_t *)y, .x_pitch = X_PITCH, .y_pitch = Y_PITCH, .rows = ROWS, .channels = CHANNELS,
+    };
+    begin_case("convert_unsigned", "192", ROWS * CHANNELS, 0);
+    tmc_convert_s8u8_xpulp(&offset);
     end_cases();
 }
 

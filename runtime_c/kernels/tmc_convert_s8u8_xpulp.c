@@ -11,7 +11,9 @@ void tmc_convert_s8u8_xpulp(const tmc_offset_args *args)
         uint32_t *y = (uint32_t *)(void *)(args->y + r * args->y_pitch);
         for (uint32_t words = args->channels / 4u; words != 0u; --words)
             *y++ = *x++ ^ OFFSETS;
-        for (uint32_t c = args->channels / 4u * 4u; c < args->channels; ++c)
-            args->y[r * args->y_pitch + c] = (uint8_t)(args->x[r * args->x_pitch + c] + 128);
+        const int8_t *x_left = (const int8_t *)x;
+        uint8_t *y_left = (uint8_t *)y;
+        for (uint32_t left = args->channels % 4u; left != 0u; --left)
+            *y_left++ = (uint8_t)(*x_left++ + 128);
     }
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tests.runtime_c.building import RUNTIME
 from tests.runtime_c.kernel_interface import Case, Kernels, Rows, blank
 from tests.runtime_c.ne16.cases import packed_weights
 from tests.runtime_c.random_operands import cores_in_some_order, integers
@@ -72,3 +73,4 @@ NE16_CASES: dict[str, Case] = {
     "tmc_linear_u8s8s8": check_ne16_linear("tmc_linear_u8s8s8", table=False),
     "tmc_linear_table_u8s8s8": check_ne16_linear("tmc_linear_table_u8s8s8", table=True),
 }
+ACCELERATED = {path.stem.removesuffix("_ne16") for path in (RUNTIME / "kernels").glob("*_ne16.c")}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.runtime_c.building import ADDRESS_SANITIZER, XPULP_KERNELS, kernel_library, run_program
-from tests.runtime_c.kernel_cases import CASES, CHAINS, REAL_SIZES, SIZES
+from tests.runtime_c.kernel_cases import CHAINS, ON_CORES, REAL_SIZES, SIZES
 from tests.runtime_c.kernel_interface import Kernels, Rows, blank, packed_weights
 
 # Whole blocks of registers and what is left over, for every core: rows, depth, channels.
@@ -24,26 +24,26 @@ def kernels(tmp_path_factory: pytest.TempPathFactory) -> Kernels:
 
 
 def test_every_kernel_has_a_form_for_xpulp() -> None:
-    assert {f"{name}_xpulp" for name in CASES} == {path.stem for path in XPULP_KERNELS}
+    assert {f"{name}_xpulp" for name in ON_CORES} == {path.stem for path in XPULP_KERNELS}
 
 
-@pytest.mark.parametrize("name", [*CASES, *CHAINS])
+@pytest.mark.parametrize("name", [*ON_CORES, *CHAINS])
 def test_ragged_sizes(kernels: Kernels, name: str) -> None:
     for number, sizes in enumerate(product(SIZES, repeat=3)):
-        (CASES | CHAINS)[name](kernels, np.random.default_rng(number), *sizes)
+        (ON_CORES | CHAINS)[name](kernels, np.random.default_rng(number), *sizes)
 
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(("name", "sizes"), REAL_SIZES)
 def test_real_sizes(kernels: Kernels, name: str, sizes: tuple[int, int, int], seed: int) -> None:
-    (CASES | CHAINS)[name](kernels, np.random.default_rng(seed), *sizes)
+    (ON_CORES | CHAINS)[name](kernels, np.random.default_rng(seed), *sizes)
 
 
 @pytest.mark.parametrize("sizes", BLOCK_SIZES)
-@pytest.mark.parametrize("name", [name for name in CASES if name.startswith("tmc_linear")])
+@pytest.mark.parametrize("name", [name for name in ON_CORES if name.startswith("tmc_linear")])
 def test_blocks_of_linear_kernels(kernels: Kernels, name: str, sizes: tuple[int, int, int]) -> None:
     for seed in range(4):
-        CASES[name](kernels, np.random.default_rng(seed), *sizes)
+        ON_CORES[name](kernels, np.random.default_rng(seed), *sizes)
 
 
 def test_sanitizers_find_nothing(tmp_path: Path) -> None:
@@ -60,8 +60,8 @@ def test_sanitizers_find_nothing(tmp_path: Path) -> None:
         variables={"LD_PRELOAD": run_time.stdout.strip(), "ASAN_OPTIONS": "detect_leaks=0"},
     )
     assert result.returncode == 0, result.stderr[-4000:]
-    cases = len(CASES | CHAINS) * len(SIZES) ** 3 + len(REAL_SIZES)
-    assert result.stdout == f"{len(CASES)} kernels, {cases} cases\n"
+    cases = len(ON_CORES | CHAINS) * len(SIZES) ** 3 + len(REAL_SIZES)
+    assert result.stdout == f"{len(ON_CORES)} kernels, {cases} cases\n"
 
 
 @pytest.mark.parametrize("rows", [1, 7, 8, 9, 40, 41])
