@@ -1,4 +1,4 @@
-"""Lower factors and offsets that no op takes in to convolutions of a single tap."""
+"""Lower factors and offsets that no op takes in to convolutions of a single tap, or to a linear of a sum."""
 
 from __future__ import annotations
 
@@ -8,16 +8,22 @@ import numpy as np
 
 from tmc.ir.attrs import Attrs, TransposeAttrs
 from tmc.ir.build import GraphBuilder
-from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.graph import Graph, Op, OpKind, producers
 from tmc.ir.types import Array
 from tmc.passes.canonical.affine import Affine, affine, per_column
 from tmc.passes.canonical.fold_factors import fold_factors
 from tmc.passes.pipeline import Declined
 
+# Up to so many columns a product with a diagonal takes no more cycles than the convolution and what brings
+# the sum to its 8 bits.
+MOST_COLUMNS = 64
+
 
 def lower_factors(graph: Graph, declined: list[Declined] | None = None) -> Graph:
     """Rewrite x [M, C] * a + c, with a constant a and c for each column, to depthwise_rows of one tap.
 
+    If x is a sum of few columns, as before the batch norm of a post-norm block, to a linear with the diagonal
+    a: of int16 it makes int16, a convolution only int8 of int8.
     Where there is one of each per row, or for runs of one length within rows, as behind a norm of groups of
     channels, x is transposed before, seen as rows of such runs, and the result behind. A factor and an offset
     behind it become one op. Equal up to float32 rounding.
@@ -25,11 +31,11 @@ def lower_factors(graph: Graph, declined: list[Declined] | None = None) -> Graph
     found: list[Declined] = []
     left = True
     while left:
-        builder, left = GraphBuilder.like(graph), False
+        builder, made_by, left = GraphBuilder.like(graph), producers(graph), False
         found.clear()
         for op in graph.ops:
             what = None if left else affine(op, graph)
-            reason = None if what is None else _lower(builder, op, what)
+            reason = None if what is None else _lower(builder, op, what, _is_sum(made_by.get(what.x)))
             if what is None or reason is not None:
                 builder.keep(op)
             else:
@@ -43,13 +49,20 @@ def lower_factors(graph: Graph, declined: list[Declined] | None = None) -> Graph
     return graph
 
 
-def _lower(builder: GraphBuilder, op: Op, what: Affine) -> str | None:
-    """Emit the convolution, or return why not."""
+def _is_sum(maker: Op | None) -> bool:
+    return maker is not None and maker.kind in (OpKind.ADD, OpKind.SUB)
+
+
+def _lower(builder: GraphBuilder, op: Op, what: Affine, of_sum: bool) -> str | None:
+    """Emit the linear or the convolution, or return why not."""
     shape = builder.type_of(what.x).shape
     if len(shape) != 2:
         return f"{shape} is no matrix"
     rows, columns = shape
     down = _columns(what, (rows, columns))
+    if down is not None and of_sum and columns <= MOST_COLUMNS:
+        _multiply(builder, what.x, down, op)
+        return None
     if down is not None:
         _convolve(builder, what.x, down, op, op.output)
         return None
@@ -95,3 +108,13 @@ def _convolve(
         builder.constant(offset.astype(np.float32), f"{op.output}.bias"),
     ]
     return builder.op(OpKind.DEPTHWISE_ROWS, operands, Attrs(), op.loc, output)
+
+
+def _multiply(builder: GraphBuilder, x: str, columns: tuple[Array, Array], op: Op) -> None:
+    factor, offset = columns
+    operands = [
+        x,
+        builder.constant(np.diag(factor).astype(np.float32), f"{op.output}.weight"),
+        builder.constant(offset.astype(np.float32)[None], f"{op.output}.bias"),
+    ]
+    builder.op(OpKind.LINEAR, operands, Attrs(), op.loc, op.output)

@@ -233,6 +233,23 @@ def test_what_is_left_is_a_convolution_of_one_tap(text: str, kinds: list[str]) -
 
 
 @pytest.mark.parametrize(
+    ("columns", "kinds"),
+    [(64, ["gelu", "add", "linear", "gelu"]), (65, ["gelu", "add", "depthwise_rows", "gelu"])],
+)
+@pytest.mark.parametrize("sum_of", ["add", "sub"])
+def test_what_is_left_of_a_sum_of_few_columns_is_a_linear(
+    columns: int, kinds: list[str], sum_of: str
+) -> None:
+    text = (
+        f'e = gelu(x) {{approximate="none"}}\n a = {sum_of}(x, e)\n m = mul(a, f)\n n = add(m, c)\n'
+        'y = gelu(n) {approximate="none"}'
+    )
+    constants = {"f": normal(columns) + 3, "c": normal(1, columns)}
+    after = same_numbers(graph_of(text, (6, columns), constants), lower_factors, ROUNDING)
+    assert [op.kind.value for op in after.ops] == [sum_of if kind == "add" else kind for kind in kinds]
+
+
+@pytest.mark.parametrize(
     ("text", "shape", "reason"),
     [("y = add(x, p)", (6, 4), "neither one number"), ("y = mul(x, s)", (2, 3, 4), "(2, 3, 4) is no matrix")],
 )
