@@ -21,9 +21,9 @@ from bench.accuracy.ablation import ABLATION
 from bench.accuracy.floors import STRESSED, TRAINED, Floor, misses, must_miss, values
 from bench.accuracy.signals import Parts, read_parts
 from bench.accuracy.sources import SOURCES
-from bench.accuracy.stress import SHARPENING, stressed
+from bench.accuracy.stress import SHARP, SHARPENING, stressed
 from bench.accuracy.subject import Subject, subject
-from bench.accuracy.suite import NAIVE, TMC, Outcome, Sizes, by_others, by_tmc
+from bench.accuracy.suite import NAIVE, TMC, TMC_WIDE, Outcome, Sizes, by_others, by_tmc
 from bench.accuracy.tables import Study, table, write_table
 from bench.accuracy.train import NETWORKS, Network, Teaching, trained
 from bench.accuracy.workers import Workers, workers
@@ -51,7 +51,7 @@ class Measured:
         print(_line(one), flush=True)
         self.outcomes.append(one)
         where = f"{one.network}, {one.quantiser}"
-        if one.quantiser == TMC:
+        if one.quantiser in (TMC, TMC_WIDE):
             self.failed.extend(misses(where, values(one.figures), floors))
             self.failed.extend([f"{where}: {one.wrong_integers} wrong integers"] * bool(one.wrong_integers))
         if one.quantiser == NAIVE:
@@ -141,6 +141,8 @@ def _suite(pool: Workers, models: dict[Network, TinyMyo], parts: Parts, sizes: S
         for how in SHARPENING:
             hard = tested(f"{network.name}-{how}", stressed(model, how), sizes.stressed_windows)
             measured.add(by_tmc(pool, hard), STRESSED)
+            if how in SHARP:
+                measured.add(by_tmc(pool, hard, wide=True), STRESSED)
     return measured
 
 

@@ -19,6 +19,8 @@ OUTLIER_FACTORS = (8.0, 40.0)
 OUTLIER_SEED = 5
 # By what the scores are multiplied, with planted outliers each time.
 SHARPENING = {"outliers": 1.0, "sharp2": 2.0, "sharp5": 5.0}
+# Those that are compiled with Q and K of 16 bits, too.
+SHARP = frozenset({"sharp5"})
 
 
 def stressed(model: TinyMyo, name: str) -> TinyMyo:

@@ -16,9 +16,10 @@ from bench.accuracy.workers import Workers, compiled_logits, interpreted, onnx_l
 from examples.tinymyo.export import INPUT
 from tmc.backend_gap9.target.targets import target_named
 from tmc.driver import Options, compile_model
+from tmc.ir.graph import OpKind
 from tmc.passes.recipe import Recipe
 
-TMC, NAIVE = "tmc", "naive"
+TMC, TMC_WIDE, NAIVE = "tmc", "tmc, Q and K of 16 bits", "naive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +43,16 @@ class Outcome:
     seconds: float
 
 
-def by_tmc(workers: Workers, tested: Subject) -> Outcome:
-    """Compile a network and return what its C reaches on all test windows."""
+def by_tmc(workers: Workers, tested: Subject, *, wide: bool = False) -> Outcome:
+    """Compile a network and return what its C reaches on all test windows. wide: Q and K have 16 bits."""
     done = _stopwatch()
     output = tested.onnx.with_suffix("")
-    graph = compile_model(Options(tested.onnx, target_named("gap9"), output, tested.calibration)).graph
+    queries = {op.inputs[0] for op in tested.network.graph.ops if wide and op.kind is OpKind.ATTENTION}
+    options = Options(tested.onnx, target_named("gap9"), output, tested.calibration, wide=frozenset(queries))
+    graph = compile_model(options).graph
     logits, wrong = compiled_logits(workers, output, graph, tested.test.windows)
     _, tokens = interpreted(workers, graph, tested.test.windows[: len(tested.tokens)])
-    return Outcome(tested.name, TMC, tested.figures(logits, tokens), wrong, done())
+    return Outcome(tested.name, TMC_WIDE if wide else TMC, tested.figures(logits, tokens), wrong, done())
 
 
 def by_others(workers: Workers, tested: Subject, windows: int) -> Iterator[Outcome]:

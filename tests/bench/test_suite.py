@@ -11,7 +11,7 @@ from bench.accuracy.graphs import calibrated, integer_graph
 from bench.accuracy.peer import PEER
 from bench.accuracy.signals import Parts, split
 from bench.accuracy.subject import export_with_calibration, held_out
-from bench.accuracy.suite import NAIVE, TMC, Sizes
+from bench.accuracy.suite import NAIVE, TMC, TMC_WIDE, Sizes
 from bench.accuracy.train import Network
 from bench.accuracy.workers import Workers, compiled_logits, interpreted, onnx_logits, workers
 from examples.tinymyo.model import Config, TinyMyo, build
@@ -83,8 +83,9 @@ def test_rows_that_miss_their_floor_fail(
         ("cyclic-2x1000", NAIVE, 4),
         ("cyclic-2x1000", PEER, 4),
         *((f"cyclic-2x1000-{how}", TMC, 3) for how in ("outliers", "sharp2", "sharp5")),
+        ("cyclic-2x1000-sharp5", TMC_WIDE, 3),
     ]
-    assert [row["wrong_integers"] for row in rows] == [0, None, None, 0, 0, 0]
+    assert [row["wrong_integers"] for row in rows] == [0, None, None, 0, 0, 0, 0]
     assert rows[0]["logit_db"] > rows[1]["logit_db"] + 10.0
     assert rows[2]["token_db"] is None
     # without training the network is far from what the floors are for
