@@ -11,7 +11,7 @@ import pytest
 
 from tests.runtime_c.building import SCALAR_KERNELS, XPULP_KERNELS, kernel_library
 from tests.runtime_c.iss.engines import build_iss
-from tests.runtime_c.kernel_cases import CASES, CHAINS, REAL_SIZES
+from tests.runtime_c.kernel_cases import CHAINS, ON_CORES, REAL_SIZES
 from tests.runtime_c.kernel_interface import Kernels, Rows, blank, packed_weights
 from tests.runtime_c.target_header import GAP9
 from tests.runtime_c.xpulp.case_programs import PROGRAMS, build_program, failures
@@ -31,15 +31,15 @@ def kernels(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return Kernels(library, isa, MACHINE.cores)
 
 
-@pytest.mark.parametrize("name", [*CASES, *CHAINS])
+@pytest.mark.parametrize("name", [*ON_CORES, *CHAINS])
 def test_four_cores_do_all_of_the_work(kernels: Kernels, name: str) -> None:
     for number, sizes in enumerate(product(SIZES, repeat=3)):
-        (CASES | CHAINS)[name](kernels, np.random.default_rng(number), *sizes)
+        (ON_CORES | CHAINS)[name](kernels, np.random.default_rng(number), *sizes)
 
 
 @pytest.mark.parametrize(("name", "sizes"), REAL_SIZES)
 def test_real_sizes(kernels: Kernels, name: str, sizes: tuple[int, int, int]) -> None:
-    (CASES | CHAINS)[name](kernels, np.random.default_rng(0), *sizes)
+    (ON_CORES | CHAINS)[name](kernels, np.random.default_rng(0), *sizes)
 
 
 @pytest.mark.parametrize("rows", [1, 3, 4, 5, 20, 21])
