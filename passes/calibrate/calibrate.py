@@ -15,6 +15,8 @@ from tmc.ir.types import Array
 
 SAMPLE_ELEMENTS = 40_000
 SAMPLE_ROWS = 1024
+# Of what these ops read whole rows are kept: what a convert reads is a linear op's operand in another form.
+ROWS_OF = frozenset({OpKind.LINEAR, OpKind.LAYERNORM, OpKind.CONVERT})
 # Of so many elements, ranges are taken as they are: hardly anything lies beyond the largest of them.
 PLENTY = 2**18
 
@@ -25,8 +27,8 @@ class Range:
 
     column_low, column_high: smallest and largest element per index of the last axis. sample: about 40,000
     elements for error searches; sample_columns: the last-axis index of each. rows: about 1,024 whole
-    rows of what linear ops and norms read, else none. elements: how many were seen, of all columns of the
-    value. least, most: what it cannot leave, whatever the input.
+    rows of what linear ops, norms and converts read, else none. elements: how many were seen, of all columns
+    of the value. least, most: what it cannot leave, whatever the input.
     """
 
     column_low: Array
@@ -90,7 +92,7 @@ def calibrate(graph: Graph, samples: Mapping[str, Array]) -> Ranges:
     assert len(counts) == 1, "read_calibration gives every input the same number of samples"
     count = counts.pop()
     observers: dict[str, _Observer] = {}
-    operands = {op.inputs[0] for op in graph.ops if op.kind in (OpKind.LINEAR, OpKind.LAYERNORM)}
+    operands = {op.inputs[0] for op in graph.ops if op.kind in ROWS_OF}
 
     def observe(name: str, array: Array) -> None:
         if name not in observers:

@@ -46,17 +46,21 @@ def choose_sums(
     int8 = set(narrow)
     int16 = set(graph.inputs) - int8
     of_int16: set[str] = set()  # linear results that no kernel adds; a clip of one can be added
+    of_wide: set[str] = set()
     sums, fused, wide = set(), {}, set()
     for op in graph.ops:
         if op.kind is OpKind.LINEAR and op.inputs[0] in int16 - int8:
             of_int16.add(op.output)
+            of_wide |= {op.output} if op.inputs[0] in wide_values else set()
         if op.kind in (OpKind.ADD, OpKind.SUB):
-            linears = [name for name in fusable.get(op.output, ()) if name not in of_int16]
-            branch = _branch(op.inputs, linears, int16)
+            linears = fusable.get(op.output, ())
+            branch = _branch(op.inputs, [name for name in linears if name not in of_int16], int16)
+            # Where 16 bits are asked for, a sum that its linear cannot take in is as fine as if it could.
+            coarse = of_wide.isdisjoint(linears)
             if branch is not None:
                 fused[op.output] = branch
                 int16.add(op.output)
-            elif int8.issuperset(op.inputs) and op.output not in wide_values:
+            elif coarse and int8.issuperset(op.inputs) and op.output not in wide_values:
                 sums.add(op.output)
                 int8.add(op.output)
             else:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.e2e.encoders import Encoder, write_encoder
 from tests.networks.onnx_files import node, write
 from tests.quantised.qdq_models import quantise, samples, write_mlp
 from tests.tmc.command import call, succeeded
@@ -71,3 +72,20 @@ def test_declared_codes_stay(tmp_path: Path) -> None:
     path = quantise(write_mlp(tmp_path / "m.onnx"), tmp_path / "q.onnx", per_channel=True)
     answer = call("check", path, "--bits", "node_h1=16")
     assert answer.status == 1 and "of a model that declares all its codes" in answer.err
+
+
+def test_any_node_may_be_asked_for(tmp_path: Path) -> None:
+    """What cannot have 16 bits is refused by its node; all else compiles, and one sum at most is an op."""
+    model = write_encoder(tmp_path, Encoder(tokens=6, dim=16, heads=2, layers=2, patch=10))
+    narrow = succeeded("compile", model, "-o", tmp_path / "narrow")
+    nodes = list(dict.fromkeys(op["node"] for op in narrow["ops"]))
+    refused = set()
+    for name in nodes:
+        answer = call("compile", model, "-o", tmp_path / "wide", "--bits", f"{name}=16", "--json")
+        if answer.status:
+            assert answer.json["error"]["kind"] == "NoIntegerForm" and answer.json["error"]["where"] == name
+            refused.add(name)
+        else:
+            assert answer.json["accuracy"]["outputs"][0]["sqnr_db"] > 35
+            assert sum(op["op"] == "qadd" for op in answer.json["ops"]) <= 1
+    assert refused == {name for name in nodes if name.endswith("linear1/MatMul")}
