@@ -19,7 +19,6 @@ from tmc.backend_gap9.target.targets import target_named
 from tmc.driver import Compiled, Options, compile_model
 from tmc.frontend.onnx_import import load_model
 from tmc.frontend.oracle.onnxruntime import run_unfused
-from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import OpKind
 from tmc.ir.integer.qclip import QClipAttrs
 from tmc.passes.accuracy.agreement import integer_outputs, output_agreement
@@ -122,7 +121,7 @@ def test_ranges_hold_that_samples_do_not_reach(tmp_path: Path) -> None:
 
 
 def test_a_rotation_between_percentiles(tmp_path: Path) -> None:
-    """Ranges cut everywhere: within attention and rotations they do less than rounding, or are refused."""
+    """Ranges cut everywhere: within attention and rotations they do less than rounding, or go between ops."""
     small = Architecture(channels=2, patches=5, dim=16, heads=2, hidden=24, classes=4)
     source = write_transformer(tmp_path / "float.onnx", small)
     quant_pre_process(source, tmp_path / "ready.onnx")
@@ -149,11 +148,9 @@ def test_a_rotation_between_percentiles(tmp_path: Path) -> None:
         0 < kept.lost < kept.cutting
         and f"{kept.lost} of them not kept, for outputs hardly show them" in kept.summary()
     )
-    cut = compiled(99.0).report.declared  # a rotation that clips go through is products and sums
-    assert cut is not None and cut.file_db is not None and cut.file_db > 20
-    with pytest.raises(QuantisationError, match=r"found values that its quantiser \S+ clips to -2") as error:
-        compiled(98.0)
-    assert "no integer op can" in error.value.what and "QDQKeepRemovable" in str(error.value.notes)
+    for percentile in (99.0, 98.0):  # a rotation that clips go through is products and sums
+        cut = compiled(percentile).report.declared
+        assert cut is not None and cut.file_db is not None and cut.file_db > 25
 
 
 @pytest.mark.parametrize("op", ["Relu", "Clip"])

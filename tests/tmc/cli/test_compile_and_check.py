@@ -209,9 +209,10 @@ def test_dumped_graphs_are_the_graphs(tmp_path: Path, built: Built) -> None:
 
 
 def test_a_failed_compile_keeps_the_dumps_before_it(tmp_path: Path) -> None:
-    model = write_transformer(tmp_path / "m.onnx", Architecture(dim=18, heads=3))
-    answer = call("compile", model, "--dump-dir", tmp_path / "dump")
-    assert answer.status == 1
+    (tmp_path / "small.toml").write_text('base = "gap9"\n[l1]\nsize_bytes = 14_336\n')
+    model = write_transformer(tmp_path / "m.onnx", Architecture())
+    answer = call("compile", model, "--target", tmp_path / "small.toml", "--dump-dir", tmp_path / "dump")
+    assert answer.status == 1 and "bytes of L1 for the smallest tile" in answer.err
     assert sorted(tmp_path.glob("dump/*"))[-1].name.endswith("_pad_heads.ir"), "shapes are judged next"
     assert not (tmp_path / "m").exists()
 
