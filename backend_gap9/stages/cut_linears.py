@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tmc.backend_gap9.kernels.weight_rows import word_up
+from tmc.backend_gap9.kernels.table import record_of
 from tmc.backend_gap9.stages.stage_graph import inputs_room, weights_room
 from tmc.backend_gap9.target.target import Target
 from tmc.ir.attrs import ConcatAttrs, GatherAttrs
@@ -14,8 +14,6 @@ from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.integer.qlinear import QLinearAttrs
 
-# What a row of packed weights has beside them at most: multiplier, bias, a word for the banks of L1.
-ROW_EXTRA_BYTES = 12
 # Kernels take so many channels at a time, and parts of a row of int8 start at whole words.
 CHANNELS = 4
 
@@ -45,8 +43,8 @@ def _channels_of_a_part(graph: Graph, op: Op, room_bytes: int) -> int | None:
         return None
     if quant is None or quant.per is not None:
         return None
-    channels, depth = graph.types[op.inputs[1]].shape
-    row_bytes = word_up(depth) + ROW_EXTRA_BYTES
+    channels = graph.types[op.inputs[1]].shape[0]
+    row_bytes = record_of(op.kind).numbers(graph, op)["weight_pitch"]
     most = room_bytes // row_bytes // CHANNELS * CHANNELS
     if channels * row_bytes <= room_bytes or most == 0:
         return None

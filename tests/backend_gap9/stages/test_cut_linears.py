@@ -11,6 +11,7 @@ import pytest
 from tests.networks.emitted_network import some_inputs
 from tests.networks.onnx_files import node, write
 from tests.networks.small_transformer import GraphBuilder
+from tmc.backend_gap9.kernels.linear import LINEAR
 from tmc.backend_gap9.run.build import build_iss
 from tmc.backend_gap9.run.host import run_host
 from tmc.backend_gap9.run.riscv import run_iss
@@ -22,6 +23,7 @@ from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.integer.qlinear import QLinearAttrs
 from tmc.ir.interpret import interpret
+from tmc.ir.types import DType
 from tmc.ir.verify import verify
 from tmc.passes.calibrate.calibrate import calibrate
 from tmc.passes.quantise import quantise
@@ -81,6 +83,21 @@ def test_the_codes_are_the_same() -> None:
     assert wanted.keys() <= found.keys()
     for name, array in wanted.items():
         np.testing.assert_array_equal(found[name], array)
+
+
+def test_weights_count_as_they_are_packed() -> None:
+    """Those of int16 rows have two bytes each: 200 of them and a multiplier are 404 bytes."""
+    b = GraphBuilder.seeded(0)
+    b.linear("y", b.layernorm("n", b.linear("stream", b.input("x", 4, 200), 60)), 5)
+    graph = b.graph(("x",), ("y",))
+    x = np.random.default_rng(0).standard_normal((4, 4, 200)).astype(np.float32)
+    before = quantise(graph, choose_scales(graph, calibrate(graph, {"x": x})))
+    parts = parts_of(cut_linears(before, SMALL), "stream")
+    assert 60 * (200 + 12) < weights_room(SMALL) < 60 * 404
+    assert [before.types["x"].dtype, *(len(op.inputs) for op in parts)] == [DType.S16, 4, 4]
+    assert LINEAR.weight_rows is not None
+    after = cut_linears(before, SMALL)
+    assert all(LINEAR.weight_rows(after, op).nbytes <= weights_room(SMALL) for op in parts)
 
 
 def test_what_has_room_stays_as_it_is() -> None:
