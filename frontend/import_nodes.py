@@ -10,12 +10,12 @@ from tmc.frontend.importers.table import FOLDED_ONLY, IMPORTERS, STATIC, Importe
 from tmc.frontend.node import ImportState, Node, op_name
 from tmc.frontend.structure import tensor_array
 
-# Ops behind a Round of constants whose results are integers too.
 # Ops that give truth values, and those that give the truth values of their first operand.
 _TRUTHS = frozenset({"Not", "And", "Or", "Xor", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"})
 _KEEP_TRUTHS = frozenset(
     {"Cast", "Expand", "Flatten", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"}
 )
+# Ops behind a Round of constants whose results are integers too.
 _KEEP_INTEGERS = frozenset({"Clip", "Add", "Sub", "Transpose", "Reshape", "Cast", "Identity"})
 
 

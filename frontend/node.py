@@ -52,6 +52,8 @@ class ImportState:
     clipped: dict[str, tuple[str, float, float]] = field(default_factory=dict)
     # ONNX tensors of truth values that are computed or given: 1 for true, 0 for false
     truths: set[str] = field(default_factory=set)
+    # whether a RequantShift stands before: then values are integers
+    shifted: bool = False
     # known tensors that were rounded to integers
     integers: set[str] = field(default_factory=set)
     # ONNX tensors that are another value between zeros: that value, zeros before and behind for each axis
@@ -135,6 +137,15 @@ class Node:
     def declare_integers(self) -> None:
         """Note that the file computes with integers: that constants may be some."""
         self._state.weight_scales.add(1.0)
+
+    def declare_shift(self) -> None:
+        """Note that a RequantShift makes integers of values."""
+        self._state.shifted = True
+
+    @property
+    def is_shifted(self) -> bool:
+        """Tell whether a RequantShift has made integers of values before."""
+        return self._state.shifted
 
     def declare_padding(self, name: str, before: tuple[int, ...], after: tuple[int, ...]) -> None:
         """Note that an ONNX tensor is input 0 with so many zeros around it, on each axis."""

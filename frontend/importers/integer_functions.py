@@ -46,6 +46,12 @@ def integer_hard_swish(node: Node) -> Sequence[str]:
 
 
 def _integer(node: Node, name: str, names: tuple[str, ...]) -> int:
+    node.refuse(
+        not node.is_shifted,
+        "an integer function without a RequantShift before it",
+        "one of the codes that a RequantShift makes",
+        "export the network as it is in floats, or with its RequantShift nodes",
+    )
     found = number(node, name, " and ".join(names))
     node.refuse(found != int(found), f"{name} {found:g}", "an integer")
     return int(found)

@@ -221,6 +221,7 @@ def requant_shift(node: Node) -> Sequence[str]:
         node.integer_constant(mul, node.proto.input[1]),
         node.integer_constant(add, node.proto.input[2]),
     ]
+    node.declare_shift()
     return [node.emit(OpKind.REQUANT_SHIFT, operands, attrs)]
 
 

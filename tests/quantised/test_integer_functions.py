@@ -121,3 +121,13 @@ def test_refused_functions(kind: str, changes: dict[str, Any], found: str, tmp_p
     with pytest.raises(UnsupportedModel) as error:
         load_model(path)
     assert error.value.where == f"node_f ({kind})" and found in error.value.what
+
+
+def test_a_function_without_a_shift_before_it_is_refused(tmp_path: Path) -> None:
+    constants = {"w": np.eye(8, dtype=np.float32)}
+    nodes = [node("MatMul", "x w", "h"), node("iGELU", "h", "y", **GELU)]
+    path = write(tmp_path / "m.onnx", nodes, {"x": (4, 8)}, constants=constants, opset=13)
+    with pytest.raises(UnsupportedModel) as error:
+        load_model(path)
+    assert error.value.where == "node_y (iGELU)"
+    assert error.value.what.startswith("found an integer function without a RequantShift before it, allowed")
