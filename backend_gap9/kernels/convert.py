@@ -48,25 +48,6 @@ def _kernel(x: DType, y: DType) -> Kernel:
     )
 
 
-# By the types of operand and result.
-_CHOICES: dict[tuple[DType, DType], Kernel] = {
-    (x, y): _kernel(x, y) for x in (DType.S8, DType.S16) for y in (DType.S8, DType.S16)
-}
-
-
-def _chosen(graph: Graph, op: Op) -> tuple[Kernel, ...]:
-    return (_CHOICES[graph.types[op.inputs[0]].dtype, graph.types[op.output].dtype],)
-
-
-def _numbers(graph: Graph, op: Op) -> Mapping[str, int]:
-    return {name: getattr(_attrs(op), name) for name in _QUANTISATION}
-
-
-def _attrs(op: Op) -> QConvertAttrs:
-    assert isinstance(op.attrs, QConvertAttrs)
-    return op.attrs
-
-
 def _unsigned_cycles(target: Target, a: Arguments) -> float:
     costs = costs_of(target, "convert", ConvertCosts)
     return share(target, a["rows"]) * (a["channels"] * costs.unsigned_cycles + costs.unsigned_row_cycles)
@@ -82,7 +63,25 @@ _TO_UNSIGNED = Kernel(
     {"scalar": 48, "xpulp": 48},
     _unsigned_cycles,
 )
-_CHOICES[DType.S8, DType.U8] = _TO_UNSIGNED
+# By the types of operand and result.
+_CHOICES: Mapping[tuple[DType, DType], Kernel] = {
+    **{(x, y): _kernel(x, y) for x in (DType.S8, DType.S16) for y in (DType.S8, DType.S16)},
+    (DType.S8, DType.U8): _TO_UNSIGNED,
+}
+
+
+def _chosen(graph: Graph, op: Op) -> tuple[Kernel, ...]:
+    return (_CHOICES[graph.types[op.inputs[0]].dtype, graph.types[op.output].dtype],)
+
+
+def _numbers(graph: Graph, op: Op) -> Mapping[str, int]:
+    return {name: getattr(_attrs(op), name) for name in _QUANTISATION}
+
+
+def _attrs(op: Op) -> QConvertAttrs:
+    assert isinstance(op.attrs, QConvertAttrs)
+    return op.attrs
+
 
 CONVERT = KernelRecord(
     OpKind.QCONVERT,
