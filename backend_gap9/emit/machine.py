@@ -15,7 +15,6 @@ from tmc.backend_gap9.target.target import Target
 from tmc.ir.errors import PlatformError
 
 HEADER = "include/tmc_target.h"
-NE16 = "ne16"
 _MACRO = re.compile(r"^#define TMC_(\w+) (\d+)u$", re.MULTILINE)
 
 
@@ -25,7 +24,8 @@ class Machine:
 
     l2_bytes: of the banks that programs and networks share. dma_max_bytes is of one transfer between L2 and
     L1, dma_queue_entries of them may be in flight. l3_alignment_bytes: of the image in L3 and of
-    every block in it; l3_bytes_per_second: of a transfer between L3 and L2. ne16: 1 if the target uses it.
+    every block in it; l3_bytes_per_second: of a transfer between L3 and L2. ne16: 1 if the target uses it,
+    else 0.
     """
 
     cores: int
@@ -37,13 +37,12 @@ class Machine:
     l3_bytes_per_second: int
     dma_max_bytes: int
     dma_queue_entries: int
-    ne16: int = 0
+    ne16: int
 
     @property
     def macros(self) -> Mapping[str, int]:
-        """Return the macros with their values; TMC_NE16 only where there is one."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {f"TMC_{name.upper()}": value for name, value in values.items() if name != NE16 or value}
+        """Return the macros with their values."""
+        return {f"TMC_{field.name.upper()}": getattr(self, field.name) for field in fields(self)}
 
 
 def machine_of(target: Target) -> Machine:
@@ -58,7 +57,7 @@ def machine_of(target: Target) -> Machine:
         l3_bytes_per_second=round(target.l3_channel.bytes_per_cycle * target.cluster_hz),
         dma_max_bytes=target.dma.max_bytes,
         dma_queue_entries=target.dma.queue_entries,
-        ne16=int(target.accelerator == NE16),
+        ne16=int(target.accelerator == "ne16"),
     )
 
 
@@ -90,8 +89,8 @@ def read_machine(directory: Path) -> Machine:
         found = {name.lower(): int(value) for name, value in _MACRO.findall(path.read_text(encoding="utf-8"))}
     except (OSError, UnicodeDecodeError) as error:
         raise PlatformError(str(path), "found no description of the target", remedy) from error
-    names = {field.name for field in fields(Machine)} - {NE16}
-    if found.keys() - {NE16} != names:
-        wrong = ", ".join(sorted(f"TMC_{name.upper()}" for name in (found.keys() - {NE16}) ^ names))
+    names = [field.name for field in fields(Machine)]
+    if found.keys() != set(names):
+        wrong = ", ".join(sorted(f"TMC_{name.upper()}" for name in found.keys() ^ set(names)))
         raise PlatformError(str(path), f"found one side only of {wrong}, allowed all macros of it", remedy)
     return Machine(**found)

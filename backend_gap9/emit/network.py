@@ -67,9 +67,7 @@ def network_text(
         ),
         takes_smaller=any(takes_smaller(stage.body) for stage in program.stages),
         on_ne16=any(
-            "ne16" in KERNELS[call.kernel].stack_bytes
-            for stage in program.stages
-            for call in calls(stage.body)
+            "ne16" in KERNELS[call.kernel].isas for stage in program.stages for call in calls(stage.body)
         ),
         init=init_text(program, names),
         stages=stages,

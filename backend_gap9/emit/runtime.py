@@ -26,7 +26,7 @@ TMC_CONTROLLER_STACK_BYTES := {stacks.controller_bytes}
 def runtime_files(network: bytes, kernels: Iterable[str]) -> dict[str, bytes]:
     """Return what network.c needs: kernels, platforms, makefiles, the check of stacks, and all headers."""
     source = files("tmc.runtime_c")
-    names = [f"{kernel}_{isa}.c" for kernel in kernels for isa in KERNELS[kernel].stack_bytes]
+    names = [f"{kernel}_{isa}.c" for kernel in kernels for isa in KERNELS[kernel].isas]
     copied = {f"kernels/{name}": (source / "kernels" / name).read_bytes() for name in names}
     for folder in ("host", "gap9"):
         for entry in sorted((source / folder).iterdir(), key=lambda entry: entry.name):

@@ -98,6 +98,11 @@ class Kernel:
     long_code_cycles: Callable[[Target], float] = field(default=lambda target: 0)
 
     @property
+    def isas(self) -> tuple[Isa, ...]:
+        """Return what it is written for."""
+        return tuple(self.stack_bytes)
+
+    @property
     def args_bytes(self) -> int:
         """Return the size of its args struct on the cores, at most: pointers and numbers have a word each."""
         return 4 * (len(self.operands) + len(self.arguments))
