@@ -67,6 +67,13 @@ def uncaught(subject: Subject, number: int) -> list[tuple[str, str, str]]:
     ]
 
 
+def uncaught_in_all_stages(planned: Planned) -> set[tuple[str, str]]:
+    """Return the op and the change of every call of a program whose change the proof does not see."""
+    subject = Subject(planned)
+    stages = range(len(planned.program.stages))
+    return {(op, what) for number in stages for _, op, what in uncaught(subject, number)}
+
+
 @pytest.mark.parametrize("number", [*ROW_STAGES, ATTENTION])
 def test_every_claim_and_every_number_matters(number: int) -> None:
     assert uncaught(tinyissimo(False), number) == []
