@@ -67,7 +67,7 @@ def accuracy_advice(integer: Graph, ranges: Ranges, recipe: Recipe, finding: Fin
     if kind.dtype is DType.S8 and ratio > OUTLIERS:
         return (
             f"its largest column is {ratio:.1f} times the median and sets the step of all "
-            f"{len(columns)}: {_remedy(integer, finding.name)}"
+            f"{len(columns)}: {remedy_for(integer, finding.name)}"
         )
     return _source_advice(integer, finding)
 
@@ -105,7 +105,7 @@ def _is_query_or_key(integer: Graph, name: str) -> bool:
     return any(op.kind is OpKind.QATTENTION and name in op.inputs[:2] for op in integer.ops)
 
 
-def _remedy(integer: Graph, name: str) -> str:
+def remedy_for(integer: Graph, name: str) -> str:
     """Return what makes steps of a value finer: 16 bits, where its op writes and all readers take them."""
     op, readers = producers(integer).get(name), uses(integer)
     if op is not None and integer.types[name].dtype is DType.S8:
@@ -117,6 +117,7 @@ def _remedy(integer: Graph, name: str) -> str:
         taken = [
             isinstance(each.attrs, QLinearAttrs)
             and each.attrs.layout == "rows"
+            and not each.attrs.residual  # outside of its linear the sum costs what 16 bits gain
             and takes_int16(integer.constants[each.inputs[1]])
             for each in found
         ]
@@ -140,7 +141,7 @@ def _source_advice(integer: Graph, finding: Finding) -> str:
     if finding.added_noise <= ROUNDING**2 * rounding:
         return (
             f"its {8 * kind.dtype.size_bytes}-bit steps are the limit, its range fits: "
-            f"{_remedy(integer, finding.name)}"
+            f"{remedy_for(integer, finding.name)}"
         )
     if op.kind is OpKind.QATTENTION:
         return "8-bit weights of the softmax: only quantisation-aware fine-tuning helps"

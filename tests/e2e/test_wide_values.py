@@ -15,7 +15,9 @@ from tests.tmc.command import call, succeeded
 from tmc.backend_gap9.run.host import run_host
 from tmc.backend_gap9.run.result import load_golden
 from tmc.backend_gap9.run.riscv import run_iss
+from tmc.ir.graph import OpKind
 from tmc.ir.types import DType
+from tmc.passes.accuracy.advice import remedy_for
 
 SHAPE = (12, 16)
 NORM = "node_n"
@@ -89,3 +91,15 @@ def test_any_node_may_be_asked_for(tmp_path: Path) -> None:
             assert answer.json["accuracy"]["outputs"][0]["sqnr_db"] > 35
             assert sum(op["op"] == "qadd" for op in answer.json["ops"]) <= 1
     assert refused == {name for name in nodes if name.endswith("linear1/MatMul")}
+
+
+def test_what_would_take_a_sum_out_of_its_linear_is_not_proposed(tmp_path: Path) -> None:
+    model = write_encoder(tmp_path, Encoder(tokens=6, dim=16, heads=2, layers=2, patch=10))
+    narrow = succeeded("compile", model, "-o", tmp_path / "narrow")
+    graph = load_golden(tmp_path / "narrow").graph
+    outputs = [op.output for op in graph.ops if op.kind is OpKind.QATTENTION]
+    assert len(outputs) == 2 and "stores" not in "".join(remedy_for(graph, name) for name in outputs)
+    norm = next(
+        op["name"] for op in narrow["ops"] if op["node"].endswith("layers.0/norm2/LayerNormalization")
+    )
+    assert remedy_for(graph, norm).endswith("=16 stores it in int16")
