@@ -50,6 +50,12 @@ class Case:
         return 4 if self.results == "s32" else 1
 
     @property
+    def images(self) -> int:
+        """Return how many jobs the layer is: whole lines of three rows, and what is left of them."""
+        whole, left = divmod(self.rows, 3)
+        return (whole > 0) + (left > 0)
+
+    @property
     def cycles(self) -> int:
         """Return what the accelerator takes on memory of its own.
 
