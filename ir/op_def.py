@@ -9,7 +9,7 @@ from typing import Any, Literal
 from tmc.ir.attrs import Attrs
 from tmc.ir.types import Array, TensorType
 
-Trait = Literal["view", "move", "pointwise"]
+Trait = Literal["view", "move", "pointwise", "weighted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,8 @@ class OpDef:
     operands: names, outermost first; "*" after the last means one or more of it, "?" an optional one.
     attrs: the record type. infer(types, attrs) -> result type. evaluate(arrays, attrs) -> result.
     trait: a view has elements of its operand and no code of its own; a move has them in other places; what is
-    pointwise is a function of one element of each operand.
+    pointwise is a function of one element of each operand; weighted is a sum of elements times constant
+    weights of each channel, plus its bias.
     Rules and meanings are checked against their record type by the verifier, hence Any.
     """
 

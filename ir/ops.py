@@ -131,6 +131,7 @@ OPS: Mapping[OpKind, OpDef] = {
         s.linear,
         lambda x, _: f.linear(x[0], x[1], x[2]),
         "x weight^T + bias",
+        "weighted",
     ),
     OpKind.LAYERNORM: OpDef(
         ("x", "gamma", "beta"),
@@ -164,6 +165,7 @@ OPS: Mapping[OpKind, OpDef] = {
         s.depthwise_rows,
         lambda x, _: f.depthwise_rows(x[0], x[1], x[2]),
         "convolution over rows, column by column",
+        "weighted",
     ),
     OpKind.INTERPOLATE_ROWS: OpDef(
         ("x",),
@@ -219,6 +221,7 @@ def _with(*traits: Trait) -> frozenset[OpKind]:
 VIEWS = _with("view")
 MOVES = _with("view", "move")
 POINTWISE = _with("pointwise")
+WEIGHTED = _with("weighted")
 
 
 def arity_allowed(kind: OpKind, count: int) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 
 from tmc.ir.errors import NoIntegerForm, QuantisationError
 from tmc.ir.graph import Graph, OpKind
+from tmc.ir.ops import WEIGHTED
 from tmc.ir.types import Array, Quant
 from tmc.passes.calibrate.calibrate import Range, Ranges
 from tmc.passes.integer_form.pad_rows import pad_rows
@@ -56,7 +57,7 @@ def _plain(graph: Graph) -> Mapping[str, Array]:
     constants = dict(graph.constants)
     for op in graph.ops:
         operands = [graph.types[name].shape for name in op.inputs]
-        if op.kind in (OpKind.LINEAR, OpKind.DEPTHWISE_ROWS):
+        if op.kind in WEIGHTED:
             weight, bias = operands[1:]
             plain = np.zeros(weight, np.float32), np.zeros(bias, np.float32)
             plain[0][:, :1] = 1  # one product each, so that sums leave room whatever the codes

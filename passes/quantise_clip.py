@@ -8,6 +8,7 @@ import numpy as np
 
 from tmc.ir.errors import QuantisationError
 from tmc.ir.graph import Graph, Op, OpKind, producers
+from tmc.ir.ops import WEIGHTED
 from tmc.ir.types import Array, DType, Quant
 from tmc.passes.canonical.fold_bias import grouped_rows
 from tmc.passes.integer_ops.activation_table import ACTIVATIONS
@@ -21,10 +22,8 @@ CODES = np.arange(-128, 128).astype(np.int8)
 SLACK = 0.51
 SYMMETRIC_SLACK = 1.01
 _SYMMETRIC = frozenset({Role.ATTENDED, Role.QUERY_KEY, Role.VALUE})
-# Ops whose results take a table.
-_TABLED = frozenset({OpKind.LINEAR, OpKind.DEPTHWISE_ROWS})
 # Ops that write any int8 codes, and saturate.
-_SATURATING = _TABLED | ACTIVATIONS.keys() | {OpKind.LAYERNORM, OpKind.ROPE, OpKind.ATTENTION}
+_SATURATING = WEIGHTED | ACTIVATIONS.keys() | {OpKind.LAYERNORM, OpKind.ROPE, OpKind.ATTENTION}
 NOTE = "clip what the linear op before it reads, or quantise the network without this range"
 
 
@@ -38,7 +37,7 @@ def absorbed_clips(graph: Graph, scales: Scales) -> dict[str, Op]:
         role, op = scales.roles[clip.output], made_by.get(name)
         if op is None or op.kind not in _SATURATING:
             continue
-        tabled = op.kind in _TABLED and uniform_limits(graph, clip) is not None
+        tabled = op.kind in WEIGHTED and uniform_limits(graph, clip) is not None
         if role in (Role.ACTIVATION, Role.ATTENDED, Role.QUERY_KEY, Role.VALUE):
             if saturates(graph, clip, scales.quants[clip.output], role) or tabled:
                 found[name] = clip

@@ -10,10 +10,8 @@ from tmc.ir.attrs import Attrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.float_semantics import UNLIMITED
 from tmc.ir.graph import Graph, OpKind, producers, uses
+from tmc.ir.ops import WEIGHTED
 from tmc.passes.scales.split_norms import has_reader
-
-# Ops whose int8 results take a table.
-_TABLED = frozenset({OpKind.LINEAR, OpKind.DEPTHWISE_ROWS})
 
 
 def relu_as_clip(graph: Graph) -> Graph:
@@ -27,7 +25,7 @@ def relu_as_clip(graph: Graph) -> Graph:
         wide = op.kind is OpKind.RELU and has_reader(graph, readers, op.output, wide=True, outputs=False)
         attended = any(reader.kind is OpKind.ATTENTION for reader in readers.get(op.output, ()))
         maker = made_by.get(op.inputs[0])
-        tabled = maker is not None and maker.kind in _TABLED
+        tabled = maker is not None and maker.kind in WEIGHTED
         if wide or (op.kind is OpKind.RELU and (attended or not tabled)):
             ends = (("low", 0.0), ("high", UNLIMITED))
             limits = [

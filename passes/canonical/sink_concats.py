@@ -10,13 +10,14 @@ import numpy as np
 from tmc.ir.attrs import Attrs, ConcatAttrs
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind, producers, uses
+from tmc.ir.ops import WEIGHTED
 from tmc.ir.types import Array
 from tmc.passes.canonical.affine import affine
 from tmc.passes.views.element_map import Tracer
 
 _VIEWS = frozenset({OpKind.RESHAPE, OpKind.TRANSPOSE})
 # What takes a factor or an offset in, or hands it on to what does.
-_TAKES = frozenset({OpKind.LINEAR, OpKind.DEPTHWISE_ROWS, OpKind.RELU, OpKind.CLIP, OpKind.CONCAT})
+_TAKES = WEIGHTED | {OpKind.RELU, OpKind.CLIP, OpKind.CONCAT}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from tmc.ir.attrs import ConvertAttrs
 from tmc.ir.graph import Graph, OpKind
+from tmc.ir.ops import WEIGHTED
 from tmc.passes.integer_ops.activation_table import ACTIVATIONS
 
 # What can be stored as int8, what as int16; some as both, as their readers ask.
-_INT8 = frozenset({*ACTIVATIONS, OpKind.ATTENTION, OpKind.DEPTHWISE_ROWS, OpKind.LINEAR, OpKind.LAYERNORM})
+_INT8 = WEIGHTED | ACTIVATIONS.keys() | {OpKind.ATTENTION, OpKind.LAYERNORM}
 _INT16 = frozenset({OpKind.LINEAR, OpKind.LAYERNORM})
 # Stored as the operand is; blends are of int16 values alone.
 _AS_OPERAND = frozenset(
