@@ -122,7 +122,7 @@ def _slot_names(program: Program, network: str) -> dict[str, str]:
         for statement in body:
             if isinstance(statement, Loop | If):
                 visit(statement.body)
-            elif isinstance(statement, Fetch) or (isinstance(statement, Wait) and statement.memory == "l3"):
+            elif isinstance(statement, Fetch) or (isinstance(statement, Wait) and statement.what == "l3"):
                 fetched[statement.slot.name] = None
             elif isinstance(statement, Dma | Wait):
                 moved[statement.slot.name] = None

@@ -25,6 +25,7 @@ from tmc.backend_gap9.program.program import (
     Dma,
     Fetch,
     If,
+    Job,
     Loop,
     Operand,
     Part,
@@ -80,7 +81,7 @@ def split_stage(stage: Stage) -> tuple[tuple[Stmt, ...], tuple[Stmt, ...]]:
 
 
 def _is_l3(statement: Stmt) -> bool:
-    return isinstance(statement, Fetch) or (isinstance(statement, Wait) and statement.memory == "l3")
+    return isinstance(statement, Fetch) or (isinstance(statement, Wait) and statement.what == "l3")
 
 
 def shared_stages(program: Program, names: Names) -> tuple[SharedStage, ...]:
@@ -132,6 +133,10 @@ class _Pattern:
                 operands = tuple(self.operand(statement, each) for each in statement.operands)
                 arguments = tuple(self.argument(statement, each) for each in statement.arguments)
                 return replace(statement, op="", operands=operands, arguments=arguments)
+            case Job(slot, call):
+                rewritten = self.statement(call)
+                assert isinstance(rewritten, Call)
+                return Job(slot, rewritten)
             case _:
                 return statement
 

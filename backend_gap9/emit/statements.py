@@ -20,6 +20,7 @@ from tmc.backend_gap9.program.program import (
     Expr,
     Fetch,
     If,
+    Job,
     Let,
     Lookup,
     Loop,
@@ -30,7 +31,8 @@ from tmc.backend_gap9.program.program import (
 )
 
 _STRENGTH = {"+": 1, "-": 1, "*": 2, "/": 2, "%": 2}
-_TRANSFERS = (Dma, Fetch, Wait)
+_WAITS = {"l2": "tmc_dma_wait", "l3": "tmc_l3_wait", "job": "tmc_job_wait"}
+_TRANSFERS = (Dma, Fetch, Job, Wait)
 
 
 def expression(expr: Expr) -> str:
@@ -114,11 +116,13 @@ class StagePrinter:
                 source = _offset(self.names.l3[l3.buffer], l3.offset_bytes)
                 arguments = f"{self.slot(slot)}, {self.in_l2(l2)}, {source}, {size_bytes}u"
                 return wrapped(f"tmc_l3_fetch({arguments});", indent)
-            case Wait(slot, memory):
-                function = "tmc_dma_wait" if memory == "l2" else "tmc_l3_wait"
-                return wrapped(f"{function}({self.slot(slot)});", indent)
+            case Wait(slot, what):
+                return wrapped(f"{_WAITS[what]}({self.slot(slot)});", indent)
+            case Job(slot, call):
+                return self.called(call, indent, f"tmc_job_start({self.slot(slot)}, {call.kernel}, &args);")
             case Call():
-                return [*self.call(statement, indent), *self.traces(statement, indent)]
+                run = f"{statement.kernel}(&args);"
+                return [*self.called(statement, indent, run), *self.traces(statement, indent)]
             case Barrier():
                 return [f"{'':{indent}}tmc_barrier();"]
 
@@ -158,8 +162,8 @@ class StagePrinter:
             return f"&context->{self.names.externals[address.buffer]}[{expression(address.offset_bytes)}]"
         return f"&context->l2[{_offset(self.names.l2[address.buffer], address.offset_bytes)}]"
 
-    def call(self, call: Call, indent: int) -> list[str]:
-        """Return a kernel call: a line for each pointer, the numbers as they fit.
+    def called(self, call: Call, indent: int, statement: str) -> list[str]:
+        """Return a statement with the arguments of a call: a line for each pointer, the numbers as they fit.
 
         The arguments are variables of a block of their own, so that all calls share the bytes of the stack.
         """
@@ -173,7 +177,7 @@ class StagePrinter:
             lines += wrapped(field, indent + 2 * INDENT)
         numbers = [f".{argument.field} = {expression(argument.value)}," for argument in call.arguments]
         lines += filled(numbers, indent + 2 * INDENT)
-        return [*lines, f"{inner}}};", f"{inner}{call.kernel}(&args);", f"{pad}}}"]
+        return [*lines, f"{inner}}};", f"{inner}{statement}", f"{pad}}}"]
 
     def traces(self, call: Call, indent: int) -> list[str]:
         """Return the tracing of what a call computes of a value of the graph."""

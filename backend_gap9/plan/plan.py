@@ -126,16 +126,20 @@ Tiling = RowTiling | AttentionTiling | ColumnTiling | MoveTiling
 
 @dataclass(frozen=True, slots=True)
 class StageCycles:
-    """Modelled cycles of one stage: kernels, transfers, and the part of the transfers nothing hides."""
+    """Modelled cycles of one stage: kernels on cores, transfers, jobs of the accelerator.
+
+    exposed: the part of transfers and jobs that kernels do not hide.
+    """
 
     compute: int
     dma: int
+    jobs: int
     exposed: int
     bound: int  # no tiling of this stage is modelled faster (the solver's proof)
 
     @property
     def total(self) -> int:
-        """Return compute plus exposed transfer."""
+        """Return compute plus what is exposed."""
         return self.compute + self.exposed
 
 

@@ -18,7 +18,8 @@ def print_plan(plan: Plan) -> str:
         lines.append(f"stage {number}: {stage.tiling.text()}")
         lines.append(
             f"  {cycles.total} cycles: compute {cycles.compute}, transfers {cycles.dma}, "
-            f"exposed {cycles.exposed}; no tiling below {cycles.bound}"
+            + (f"jobs {cycles.jobs}, " if cycles.jobs else "")
+            + f"exposed {cycles.exposed}; no tiling below {cycles.bound}"
         )
         lines += [f"  l1 {each.name}: {each.size_bytes} bytes at {each.offset_bytes}" for each in stage.l1]
     for buffer, live in zip(plan.l2, plan.l2_ranges, strict=True):

@@ -8,6 +8,8 @@ of an attention), a step runs over tiles of its streamed operand (weights; K; V 
 * Inputs of the next turn and whole results of the last one hide behind the slack of a turn; an input with one
   buffer only behind the slack after its last reader.
 * The first loads and the last stores of a stage are exposed.
+* A step on the accelerator is a job for each tile; its compute is what the cores do behind the job before,
+  while the job runs. What of job or transfers is longer than that is exposed.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from dataclasses import dataclass
 class StepCost:
     """One step with a given tile of its streamed operand, over all turns of a stage.
 
-    hiding_cycles: compute of all turns but the last one that is left over for transfers of other turns.
+    hiding_cycles: compute of all turns but the last one that is left over for transfers of other turns; where
+    a job takes longer, that. job_cycles: all jobs; what compute does not hide of them is in exposed_cycles.
     operand_bytes, result_bytes: the size of one slot of the streamed operand, of one streamed result, each in
     whole words.
     """
@@ -30,6 +33,7 @@ class StepCost:
     dma_cycles: int
     exposed_cycles: int
     hiding_cycles: int
+    job_cycles: int = 0
     operand_bytes: int = 0
     result_bytes: int = 0
 
@@ -86,6 +90,7 @@ class TileCost:
 
     compute_cycles: int
     dma_cycles: int
+    job_cycles: int
     exposed_cycles: int
     l1_bytes: int
 
@@ -106,6 +111,7 @@ def tile_cost(problem: TileProblem, solution: TileChoice) -> TileCost:
     return TileCost(
         compute_cycles=sum(step.compute_cycles for step in steps),
         dma_cycles=choice.dma_cycles + sum(step.dma_cycles for step in steps),
+        job_cycles=sum(step.job_cycles for step in steps),
         exposed_cycles=exposed,
         l1_bytes=l1_bytes,
     )

@@ -13,5 +13,7 @@ def solved(problem: TileProblem, solution: TileSolution, tiling: Tiling, needs: 
     """Return the tiles that a solution stands for, with the buffers that they need and what they cost."""
     cost = tile_cost(problem, solution.choice)
     assert needed_bytes(needs) <= cost.l1_bytes <= problem.budget_bytes, "L1 sizes disagree"
-    cycles = StageCycles(cost.compute_cycles, cost.dma_cycles, cost.exposed_cycles, solution.bound_cycles)
+    cycles = StageCycles(
+        cost.compute_cycles, cost.dma_cycles, cost.job_cycles, cost.exposed_cycles, solution.bound_cycles
+    )
     return TiledStage(tiling, needs, cycles, solution.optimal)

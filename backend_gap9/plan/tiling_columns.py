@@ -82,7 +82,7 @@ class ColumnTiles:
         turns = zip(loads[1:], stores, computes, strict=False)
         exposed = once + loads[0] + stores[-1] + sum(max(0, a + b - hidden) for a, b, hidden in turns)
         compute = sum(computes)
-        return StageCycles(compute, once + sum(loads) + sum(stores), exposed, compute + exposed)
+        return StageCycles(compute, once + sum(loads) + sum(stores), 0, exposed, compute + exposed)
 
     def transfer_cycles(self, columns: int, taken: int) -> tuple[int, int]:
         """Return the cycles of load and store of a tile that has `taken` of `columns` columns."""

@@ -77,7 +77,7 @@ class MoveTiles:
         exposed += sum(turn.exposed_before(following) for turn, following in pairwise(turns))
         compute = sum(turn.count * turn.compute for turn in turns)
         moved = sum(turn.count * (turn.load + turn.store) for turn in turns)
-        return StageCycles(compute, once + moved, exposed, compute + exposed)
+        return StageCycles(compute, once + moved, 0, exposed, compute + exposed)
 
     def _turns(self, shape: MoveShape, run: MovedRun, tiling: MoveTiling) -> Iterator[_Turns]:
         """Yield the tiles of a run, those of equal size together."""

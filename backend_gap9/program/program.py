@@ -6,7 +6,10 @@ barriers there is no order between cores, so:
 
 * a transfer is in flight from its start to its wait; no call may touch its bytes between the barriers
   around these two points;
-* two calls between the same two barriers may share no byte that one of them writes.
+* two calls between the same two barriers may share no byte that one of them writes;
+* a job, a call that the accelerator computes, is in flight like a transfer, from its start to its wait. Jobs
+  run one after the other in the order of their starts, and are awaited in that order: a job may write what an
+  earlier one reads.
 
 Numbers that change with the loops are expressions over loop variables. Every operand of a call and both ends
 of a transfer say which part of which value they hold; `check_program` proves these claims byte by byte.
@@ -152,10 +155,10 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Wait for the transfer in this slot (Dma or Fetch)."""
+    """Wait for what is in this slot: a transfer from or to L2 (Dma) or from L3 (Fetch), or a job."""
 
     slot: Slot
-    memory: Literal["l2", "l3"]
+    what: Literal["l2", "l3", "job"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +189,19 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Job:
+    """Start the call of a kernel that the accelerator runs; core 0 goes on."""
+
+    slot: Slot
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
 class Barrier:
     """All cores meet."""
 
 
-Stmt = Loop | Let | If | Dma | Fetch | Wait | Call | Barrier
+Stmt = Loop | Let | If | Dma | Fetch | Wait | Call | Job | Barrier
 
 
 # ---------------------------------------------------------------- program
@@ -240,9 +251,11 @@ ARITHMETIC: Mapping[str, Callable[[int, int], int]] = {
 
 
 def calls(body: tuple[Stmt, ...]) -> Iterator[Call]:
-    """Yield the kernel calls of a body in order."""
+    """Yield the kernel calls of a body in order, those of jobs among them."""
     for statement in body:
         if isinstance(statement, Loop | If):
             yield from calls(statement.body)
         elif isinstance(statement, Call):
             yield statement
+        elif isinstance(statement, Job):
+            yield statement.call

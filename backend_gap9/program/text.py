@@ -14,6 +14,7 @@ from tmc.backend_gap9.program.program import (
     Expr,
     Fetch,
     If,
+    Job,
     Let,
     Lookup,
     Loop,
@@ -80,7 +81,7 @@ def _statements(body: tuple[Stmt, ...], indent: str) -> Iterator[str]:
                 yield indent + _line(statement)
 
 
-def _line(statement: Let | Dma | Fetch | Wait | Call | Barrier) -> str:
+def _line(statement: Let | Dma | Fetch | Wait | Call | Job | Barrier) -> str:
     match statement:
         case Let(var, value):
             return f"{var} = {print_expr(value)}"
@@ -102,6 +103,8 @@ def _line(statement: Let | Dma | Fetch | Wait | Call | Barrier) -> str:
             ]
             numbers = [f"{each.field}={print_expr(each.value)}" for each in arguments]
             return f"call {kernel} for {op}: {', '.join((*pointers, *numbers))}"
+        case Job(slot, call):
+            return f"job {_slot(slot)}: {_line(call)}"
         case Barrier():
             return "barrier"
 

@@ -20,23 +20,26 @@ from tmc.ir.errors import CheckError
 def check_cycles(plan: Plan, program: Program, report: CheckReport, target: Target) -> None:
     """Check the cycles of every stage, and those exposed by L3.
 
-    A stage takes no less than its calls, nor than its transfers, and exposes no more than the latter.
+    A stage takes no less than its calls, its transfers or its jobs, and exposes no more than the latter two.
     Raises: CheckError naming the stage.
     """
     for stage, planned, replayed in zip(program.stages, plan.stages, report.replayed, strict=True):
         stated = planned.cycles
-        if (stated.compute, stated.dma) != (replayed.compute, replayed.dma):
+        found = stated.compute, stated.dma, stated.jobs
+        allowed = replayed.compute, replayed.dma, replayed.jobs
+        if found != allowed:
             raise CheckError(
                 f"plan, {stage.name}",
-                f"found {stated.compute} cycles of compute and {stated.dma} of transfers, "
-                f"allowed {replayed.compute} and {replayed.dma}, those of the program",
+                f"found {found[0]} cycles of compute, {found[1]} of transfers and {found[2]} of jobs, "
+                f"allowed {allowed[0]}, {allowed[1]} and {allowed[2]}, those of the program",
             )
-        least = max(0, replayed.dma - replayed.compute)
-        if not least <= stated.exposed <= replayed.dma or stated.bound > stated.total:
+        least = max(0, replayed.dma - replayed.compute, replayed.jobs - replayed.compute)
+        most = replayed.dma + replayed.jobs
+        if not least <= stated.exposed <= most or stated.bound > stated.total:
             raise CheckError(
                 f"plan, {stage.name}",
                 f"found {stated.exposed} cycles exposed and a bound of {stated.bound}, allowed {least} to "
-                f"{replayed.dma}, what transfers take, and at most {stated.total}",
+                f"{most}, what transfers and jobs take, and at most {stated.total}",
             )
     waited = waited_for_l3(plan, program, target)
     if plan.exposed_fetch_cycles != waited:
@@ -57,7 +60,7 @@ def waited_for_l3(plan: Plan, program: Program, target: Target) -> int:
                 cycles = channel.startup_cycles + ceil(statement.size_bytes / channel.bytes_per_cycle)
                 channel_free_at = max(channel_free_at, now) + cycles
                 ends[statement.slot.name] = channel_free_at
-            elif isinstance(statement, Wait) and statement.memory == "l3":
+            elif isinstance(statement, Wait) and statement.what == "l3":
                 end = ends.get(statement.slot.name, now)
                 waited, now = waited + max(0, end - now), max(now, end)
         now += planned.cycles.total

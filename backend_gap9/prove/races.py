@@ -1,8 +1,9 @@
-"""Who touches which bytes at the same time: transfers in flight, and calls between two barriers.
+"""Who touches which bytes at the same time: transfers and jobs in flight, and calls between two barriers.
 
-Core 0 alone starts and awaits transfers, so transfers are in order among themselves. Calls run on all cores
-and are ordered by barriers only: a transfer counts as active from the barrier before its start to the barrier
-after its wait, and a call as running from the barrier before it to the barrier after it.
+Core 0 alone starts and awaits transfers and jobs, so these are in order among themselves: one that was
+awaited is over for what core 0 starts next. Calls run on all cores and are ordered by barriers only: a
+transfer or a job counts as active from the barrier before its start to the barrier after its wait, and a call
+as running from the barrier before it to the barrier after it. Jobs in flight run one after the other.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class RunningCall:
-    """A call since the last barrier."""
+    """A call since the last barrier, or a job."""
 
     place: Place
     accesses: tuple[Access, ...]
@@ -45,12 +46,14 @@ SlotKey = tuple[str, int]
 
 
 class Races:
-    """The transfers that are active and the calls that are running. Methods return a conflict, or None."""
+    """Transfers and jobs that are active, and running calls. Methods return a conflict, or None."""
 
     def __init__(self) -> None:
         """Start with idle slots."""
         self.in_flight: dict[SlotKey, Transfer] = {}
+        self.jobs: dict[SlotKey, RunningCall] = {}  # in the order of their starts
         self._waited: list[Transfer] = []  # since the last barrier
+        self._ended: list[RunningCall] = []  # jobs, since the last barrier
         self._calls: list[RunningCall] = []  # since the last barrier
 
     def count_in_flight(self, kind: Literal["l2", "l3"]) -> int:
@@ -61,13 +64,16 @@ class Races:
         """Return an independent copy."""
         twin = Races()
         twin.in_flight = dict(self.in_flight)
+        twin.jobs = dict(self.jobs)
         twin._waited = list(self._waited)
+        twin._ended = list(self._ended)
         twin._calls = list(self._calls)
         return twin
 
     def barrier(self) -> None:
         """Let all cores meet."""
         self._waited.clear()
+        self._ended.clear()
         self._calls.clear()
 
     def start(self, key: SlotKey, transfer: Transfer) -> str | None:
@@ -87,8 +93,35 @@ class Races:
                 conflict = _call_against_transfer(access, transfer)
                 if conflict:
                     return f"{conflict} in {call.place}, without a barrier between them"
+        for job in self.jobs.values():
+            for access in job.accesses:
+                conflict = _call_against_transfer(access, transfer)
+                if conflict:
+                    return f"{conflict} of {job.place}, still in flight"
         self.in_flight[key] = transfer
         return None
+
+    def start_job(self, key: SlotKey, job: RunningCall) -> str | None:
+        """Start a job on an idle slot."""
+        for transfer in self.in_flight.values():
+            for access in job.accesses:
+                conflict = _call_against_transfer(access, transfer)
+                if conflict:
+                    return f"{conflict} while {transfer.place} is in flight"
+        for call in self._calls:
+            conflict = _shared(job, call)
+            if conflict:
+                return f"{conflict} of {call.place}, without a barrier between them"
+        for earlier in self.jobs.values():
+            conflict = _written_twice(job, earlier)
+            if conflict:
+                return f"{conflict} of {earlier.place}, still in flight"
+        self.jobs[key] = job
+        return None
+
+    def wait_job(self, key: SlotKey) -> None:
+        """End the job of a busy slot."""
+        self._ended.append(self.jobs.pop(key))
 
     def wait(self, key: SlotKey) -> Transfer:
         """End the transfer of a busy slot."""
@@ -108,21 +141,36 @@ class Races:
                 conflict = _call_against_transfer(access, transfer)
                 if conflict:
                     return f"{conflict}: no barrier since the wait for {transfer.place}"
+        for job in self.jobs.values():
+            conflict = _shared(call, job)
+            if conflict:
+                return f"{conflict} of {job.place}, still in flight"
+        for job in self._ended:
+            conflict = _shared(call, job)
+            if conflict:
+                return f"{conflict} of {job.place}: no barrier since the wait for it"
         for other in self._calls:
-            for access in call.accesses:
-                for earlier in other.accesses:
-                    byte = (
-                        shared_byte(access.region, earlier.region)
-                        if access.writes or earlier.writes
-                        else None
-                    )
-                    if byte is not None:
-                        return (
-                            f"operand {access.field} shares byte {byte} with operand {earlier.field} of "
-                            f"{other.place}, without a barrier between them"
-                        )
+            conflict = _shared(call, other)
+            if conflict:
+                return f"{conflict} of {other.place}, without a barrier between them"
         self._calls.append(call)
         return None
+
+
+def _shared(call: RunningCall, other: RunningCall) -> str | None:
+    """Tell where one of two calls writes what the other touches."""
+    for access in call.accesses:
+        for earlier in other.accesses:
+            byte = shared_byte(access.region, earlier.region) if access.writes or earlier.writes else None
+            if byte is not None:
+                return f"operand {access.field} shares byte {byte} with operand {earlier.field}"
+    return None
+
+
+def _written_twice(job: RunningCall, earlier: RunningCall) -> str | None:
+    """Tell where a job touches what an earlier one in the queue writes."""
+    written = RunningCall(earlier.place, tuple(access for access in earlier.accesses if access.writes))
+    return _shared(job, written)
 
 
 def _call_against_transfer(access: Access, transfer: Transfer) -> str | None:

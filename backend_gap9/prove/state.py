@@ -20,6 +20,9 @@ from tmc.backend_gap9.prove.memory import (
 )
 from tmc.backend_gap9.prove.place import Place
 from tmc.backend_gap9.prove.races import Access, Races, RunningCall, SlotKey, Transfer
+from tmc.ir.graph import Op
+
+MOST_JOBS = 2  # what the queue of the accelerator holds
 
 
 @dataclass(slots=True)
@@ -32,6 +35,17 @@ class Counts:
     in_flight_max: int = 0
 
 
+Operands = tuple[tuple[Claim, Region], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What a call leaves of its op, operand by operand."""
+
+    op: Op
+    operands: Operands
+
+
 class ProgramState:
     """Memories, transfers in flight, running calls, and what was produced."""
 
@@ -41,6 +55,7 @@ class ProgramState:
         self.memories = Memories(program)
         self.races = Races()
         self.counts = Counts()
+        self._results: dict[SlotKey, Results] = {}  # of the jobs in flight
         self.produced = np.zeros(
             self.tags.all.size, dtype=np.bool_
         )  # by tag: some call of its op wrote this byte
@@ -52,6 +67,7 @@ class ProgramState:
         twin.tags = self.tags
         twin.memories, twin.races = self.memories.copy(), self.races.copy()
         twin.counts = replace(self.counts)
+        twin._results = dict(self._results)
         twin.produced, twin.called = self.produced.copy(), set(self.called)
         return twin
 
@@ -90,22 +106,63 @@ class ProgramState:
     def call(self, call: CheckedCall, regions: tuple[Region, ...], place: Place) -> None:
         """Run a call whose claims stand at these regions: they hold what is read, then what is written."""
         operands = tuple(zip(call.claims, regions, strict=True))
-        accesses = tuple(Access(claim.field, region, claim.access != "read") for claim, region in operands)
-        self._disjoint(call.kernel, accesses, place)
-        conflict = self.races.call(RunningCall(place, accesses))
+        running = self._running(call.kernel, operands, place)
+        conflict = self.races.call(running)
         if conflict:
             raise place.error(f"found {conflict}")
-        for claim, region in operands:
-            if claim.before is not None:
-                self._prove(claim, region, claim.before, place)
+        self._read(operands, place)
         spoiled, _ = _in_place(call.kernel)
         for claim, region in operands:
             if claim.field == spoiled:
                 self.memories.view(region)[...] = UNDEFINED
+        self._write(Results(call.op, operands))
+
+    def start_job(self, key: SlotKey, call: CheckedCall, regions: tuple[Region, ...], place: Place) -> None:
+        """Start a job whose claims stand at these regions. What it writes is undefined until the wait."""
+        if key in self.races.jobs:
+            raise place.error(
+                f"found slot {key[0]}[{key[1]}] busy with {self.races.jobs[key].place}, allowed an idle slot"
+            )
+        if len(self.races.jobs) == MOST_JOBS:
+            raise place.error(f"found {MOST_JOBS + 1} jobs in flight, allowed {MOST_JOBS}")
+        operands = tuple(zip(call.claims, regions, strict=True))
+        conflict = self.races.start_job(key, self._running(call.kernel, operands, place))
+        if conflict:
+            raise place.error(f"found {conflict}")
+        self._read(operands, place)
         for claim, region in operands:
+            if claim.access != "read":
+                self.memories.view(region)[...] = UNDEFINED
+        self._results[key] = Results(call.op, operands)
+
+    def wait_job(self, key: SlotKey, place: Place) -> None:
+        """Wait for the job that was started first: its results are there."""
+        if key not in self.races.jobs:
+            raise place.error(f"found slot {key[0]}[{key[1]}] idle, allowed a busy slot")
+        first = next(iter(self.races.jobs))
+        if key != first:
+            raise place.error(
+                f"found a wait for slot {key[0]}[{key[1]}], allowed the job that was started first, "
+                f"that of slot {first[0]}[{first[1]}]"
+            )
+        self.races.wait_job(key)
+        self._write(self._results.pop(key))
+
+    def _running(self, kernel: str, operands: Operands, place: Place) -> RunningCall:
+        accesses = tuple(Access(claim.field, region, claim.access != "read") for claim, region in operands)
+        self._disjoint(kernel, accesses, place)
+        return RunningCall(place, accesses)
+
+    def _read(self, operands: Operands, place: Place) -> None:
+        for claim, region in operands:
+            if claim.before is not None:
+                self._prove(claim, region, claim.before, place)
+
+    def _write(self, results: Results) -> None:
+        for claim, region in results.operands:
             if claim.after is not None:
                 self.memories.view(region)[...] = view(self.tags.all, claim.after)
-                if self.tags.root(claim.value) == self.tags.root(call.op.output):
+                if self.tags.root(claim.value) == self.tags.root(results.op.output):
                     np.ndarray(
                         (claim.after.rows, claim.after.row_bytes),
                         np.bool_,
@@ -113,7 +170,7 @@ class ProgramState:
                         claim.after.start,
                         (claim.after.pitch_bytes, 1),
                     )[...] = True
-        self.called.add(call.op.output)
+        self.called.add(results.op.output)
         self.counts.calls += 1
 
     def _disjoint(self, kernel: str, accesses: tuple[Access, ...], place: Place) -> None:

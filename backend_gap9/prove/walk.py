@@ -16,6 +16,7 @@ from tmc.backend_gap9.program.program import (
     Dma,
     Fetch,
     If,
+    Job,
     Let,
     Loop,
     Program,
@@ -25,6 +26,7 @@ from tmc.backend_gap9.program.program import (
     Wait,
 )
 from tmc.backend_gap9.prove.calls import CallRules
+from tmc.backend_gap9.prove.claims import CheckedCall
 from tmc.backend_gap9.prove.clock import ReplayedCycles, StageClock
 from tmc.backend_gap9.prove.memory import UNDEFINED, Region, space_of, view
 from tmc.backend_gap9.prove.place import Numbers, Place
@@ -97,7 +99,7 @@ class ProgramWalk:
         self.replayed.append(self._clock.replayed())
 
     def expect_idle(self, where: str) -> None:
-        """Raise CheckError if a transfer is in flight."""
+        """Raise CheckError if a transfer is in flight; no job outlives its stage."""
         for transfer in self.state.races.in_flight.values():
             raise CheckError(
                 where, f"found the transfer of {transfer.place} in flight at the end, allowed none"
@@ -123,6 +125,10 @@ class ProgramWalk:
                     f"found the transfer of {transfer.place} in flight at the "
                     "end, allowed none that touches L1",
                 )
+        for job in self.state.races.jobs.values():
+            raise CheckError(
+                f"stage {stage.name}", f"found the job of {job.place} in flight at the end, allowed none"
+            )
 
     def _declare(self, buffers: Buffers, where: str, buffer: Buffer) -> None:
         if (buffer.memory, buffer.name) in buffers:
@@ -179,11 +185,23 @@ class ProgramWalk:
                     )
                     self.state.start(self._slot(statement.slot, place), transfer, place)
                     self._count_in_flight(place)
-                case Wait(slot, memory):
+                case Wait(slot, what):
                     self._clock.wait(self._slot(slot, place))
-                    self.state.wait(self._slot(slot, place), memory, place)
+                    if what == "job":
+                        self.state.wait_job(self._slot(slot, place), place)
+                    else:
+                        self.state.wait(self._slot(slot, place), what, place)
                 case Call():
-                    self._call(statement, Place(self._stage.name, statement, dict(inner)))
+                    place = Place(self._stage.name, statement, dict(inner))
+                    checked, regions = self._checked(statement, place)
+                    self._clock.call(KERNELS[checked.kernel], checked.arguments)
+                    self.state.call(checked, regions, place)
+                case Job(slot, call):
+                    place = Place(self._stage.name, statement, dict(inner))
+                    checked, regions = self._checked(call, place)
+                    key = self._slot(slot, place)
+                    self._clock.start_job(key, KERNELS[checked.kernel], checked.arguments)
+                    self.state.start_job(key, checked, regions, place)
                 case Barrier():
                     self.state.races.barrier()
 
@@ -251,7 +269,8 @@ class ProgramWalk:
             )
         return Transfer(place, "l3", l3, l2)
 
-    def _call(self, call: Call, place: Place) -> None:
+    def _checked(self, call: Call, place: Place) -> tuple[CheckedCall, tuple[Region, ...]]:
+        """Return a call with its numbers and claims, and where its operands lie."""
         checked = self._rules.check(self._number, call, self._numbers, place)
         addresses = {operand.field: operand.address for operand in call.operands}
         regions = []
@@ -266,8 +285,7 @@ class ProgramWalk:
                     f"bytes apart, allowed multiples of {start if region.start % start else unit}"
                 )
             regions.append(region)
-        self._clock.call(KERNELS[checked.kernel], checked.arguments)
-        self.state.call(checked, tuple(regions), place)
+        return checked, tuple(regions)
 
     def _region(
         self, address: Address, extent: Extent, memory: MemoryName, place: Place, what: str = ""

@@ -69,9 +69,13 @@ class L3Channel:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """Cycles of a call: arguments and prologue, the barrier; cold: more for a kernel's first in a stage."""
+    """Cycles of a call: arguments and prologue, the barrier; cold: more for a kernel's first in a stage.
+
+    job: of core 0, to start a job of the accelerator.
+    """
 
     startup_cycles: int
+    job_cycles: int
     cold_cycles: int
     barrier_cycles: int
 

@@ -110,7 +110,7 @@ def stage_plan(staged: Staged, stage: GraphStage, tiles: Tiles) -> StagePlan:
     form = {"rows": rows, "attention": attention, "columns": columns, "moves": moves}[stage.form]
     tiling, needs = form(staged, stage, tiles)
     l1, end = placed("l1", [(each.name, each.size_bytes) for each in needs])
-    return StagePlan(tiling, l1, end, StageCycles(1, 1, 0, 1))
+    return StagePlan(tiling, l1, end, StageCycles(1, 1, 0, 0, 1))
 
 
 def attention(staged: Staged, stage: GraphStage, tiles: Tiles) -> tuple[Tiling, L1Needs]:

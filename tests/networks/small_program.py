@@ -125,7 +125,7 @@ def staged(network: Graph, packed: Mapping[str, bytes]) -> Staged:
 
 def plan() -> Plan:
     """Return the plan that the program follows."""
-    cycles = StageCycles(1, 1, 0, 1)
+    cycles = StageCycles(1, 1, 0, 0, 1)
     stages = (
         StagePlan(
             RowTiling(TILE, (), (("x", 2),)),

@@ -41,8 +41,9 @@ def test_the_cycles_of_a_real_plan_pass() -> None:
 @pytest.mark.parametrize(
     ("field", "message"),
     [
-        ("compute", "cycles of compute and .* of transfers, allowed"),
-        ("dma", "cycles of compute and .* of transfers, allowed"),
+        ("compute", "cycles of compute, .* of transfers and .* of jobs, allowed"),
+        ("dma", "cycles of compute, .* of transfers and .* of jobs, allowed"),
+        ("jobs", "cycles of compute, .* of transfers and .* of jobs, allowed"),
         ("exposed", "cycles exposed and a bound of"),
         ("hidden", "cycles exposed and a bound of"),
         ("bound", "cycles exposed and a bound of"),
@@ -53,6 +54,7 @@ def test_cycles_are_derived_again(number: int, field: str, message: str) -> None
     wrong = {
         "compute": replace(cycles, compute=cycles.compute + 1),
         "dma": replace(cycles, dma=cycles.dma - 1),
+        "jobs": replace(cycles, jobs=cycles.jobs + 1),
         "exposed": replace(cycles, exposed=cycles.dma + 1),
         # More hidden than there are calls to hide it; the bound goes with it.
         "hidden": replace(cycles, exposed=min(0, cycles.dma - cycles.compute) - 1, bound=0),
