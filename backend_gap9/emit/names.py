@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from tmc.backend_gap9.program.program import Dma, Fetch, If, Loop, Program, Stmt, Wait
+from tmc.backend_gap9.program.program import Dma, Fetch, If, Job, Loop, Program, Stmt, Wait
 from tmc.ir.graph import Graph, Op
 from tmc.ir.ops import VIEWS
 
@@ -117,13 +117,16 @@ def identifiers(names: Iterable[str], prefix: str = "") -> tuple[str, ...]:
 def _slot_names(program: Program, network: str) -> dict[str, str]:
     fetched: dict[str, None] = {}
     moved: dict[str, None] = {}
+    started: dict[str, None] = {}
 
     def visit(body: tuple[Stmt, ...]) -> None:
         for statement in body:
             if isinstance(statement, Loop | If):
                 visit(statement.body)
-            elif isinstance(statement, Fetch) or (isinstance(statement, Wait) and statement.what == "l3"):
+            elif isinstance(statement, Fetch) or (isinstance(statement, Wait) and statement.memory == "l3"):
                 fetched[statement.slot.name] = None
+            elif isinstance(statement, Job):
+                started[statement.slot.name] = None
             elif isinstance(statement, Dma | Wait):
                 moved[statement.slot.name] = None
 
@@ -131,6 +134,7 @@ def _slot_names(program: Program, network: str) -> dict[str, str]:
         visit(stage.body)
     stems = {name: f"dma {name}" for name in moved}
     stems |= {name: f"fetch {name.removeprefix('fetch ')}" for name in fetched}
+    stems |= {name: f"job {name.removeprefix('job ')}" for name in started}
     identifiers = _unique(network, stems.values())
     return {name: identifiers[stem] for name, stem in stems.items()}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tmc.backend_gap9.emit.captions import Captions
@@ -12,7 +11,7 @@ from tmc.backend_gap9.emit.stages import Offset, StageText, init_text, offsets_o
 from tmc.backend_gap9.emit.statements import takes_smaller
 from tmc.backend_gap9.kernels.table import KERNELS
 from tmc.backend_gap9.program.buffers import value_shape
-from tmc.backend_gap9.program.program import Program, calls
+from tmc.backend_gap9.program.program import Program, calls, job_slots
 from tmc.ir.graph import Graph
 
 
@@ -28,13 +27,17 @@ class TracedValue:
 
 @dataclass(frozen=True, slots=True)
 class NetworkText:
-    """What the template of network.c prints; l3, slots, value_numbers are lines, init is at most one."""
+    """What the template of network.c prints; l3, slots, jobs, value_numbers are lines, init is at most one.
+
+    slots: of transfers, jobs: of jobs of the accelerator.
+    """
 
     name: str
     title: tuple[str, ...]
     l2: tuple[Offset, ...]
     l3: tuple[str, ...]
     slots: tuple[str, ...]
+    jobs: tuple[str, ...]
     value_numbers: tuple[str, ...]
     values: tuple[TracedValue, ...]
     takes_smaller: bool
@@ -58,7 +61,8 @@ def network_text(
         title=tuple(line for fact in captions.network for line in comment_lines(fact)),
         l2=offsets_of(names.l2, (b for b in program.buffers if b.memory == "l2" and not b.external)),
         l3=filled(f"{names.l3[b.name]} = {b.offset_bytes}," for b in program.buffers if b.memory == "l3"),
-        slots=filled(_enumerated(_slot(names, *slot) for slot in program.slots.items())),
+        slots=_slots(names, program, jobs=False),
+        jobs=_slots(names, program, jobs=True),
         value_numbers=filled(f"{names.values[op.output]}," for op in traced_ops(graph)),
         values=tuple(
             TracedValue(names.values[op.output], c_string(op.output), shape.rows, shape.row_bytes)
@@ -79,11 +83,12 @@ def network_text(
     )
 
 
-def _slot(names: Names, slot: str, instances: int) -> str:
-    return names.slots[slot] + (f"[{instances}]" if instances > 1 else "")
-
-
-def _enumerated(variables: Iterable[str]) -> tuple[str, ...]:
-    """Return variables with commas between them and a semicolon at the end."""
-    *others, last = variables
-    return (*(f"{other}," for other in others), f"{last};")
+def _slots(names: Names, program: Program, *, jobs: bool) -> tuple[str, ...]:
+    """Return the lines that name the slots of jobs, or those of transfers; none if there are none."""
+    started = {slot for stage in program.stages for slot in job_slots(stage.body)}
+    found = [
+        names.slots[slot] + (f"[{instances}]" if instances > 1 else "")
+        for slot, instances in program.slots.items()
+        if (slot in started) == jobs
+    ]
+    return filled((*(f"{each}," for each in found[:-1]), *(f"{each};" for each in found[-1:])))

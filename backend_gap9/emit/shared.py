@@ -26,6 +26,7 @@ from tmc.backend_gap9.program.program import (
     Fetch,
     If,
     Job,
+    JobEnd,
     Loop,
     Operand,
     Part,
@@ -81,7 +82,7 @@ def split_stage(stage: Stage) -> tuple[tuple[Stmt, ...], tuple[Stmt, ...]]:
 
 
 def _is_l3(statement: Stmt) -> bool:
-    return isinstance(statement, Fetch) or (isinstance(statement, Wait) and statement.what == "l3")
+    return isinstance(statement, Fetch) or (isinstance(statement, Wait) and statement.memory == "l3")
 
 
 def shared_stages(program: Program, names: Names) -> tuple[SharedStage, ...]:
@@ -133,10 +134,10 @@ class _Pattern:
                 operands = tuple(self.operand(statement, each) for each in statement.operands)
                 arguments = tuple(self.argument(statement, each) for each in statement.arguments)
                 return replace(statement, op="", operands=operands, arguments=arguments)
-            case Job(slot, call):
+            case Job(slot, call) | JobEnd(slot, call):
                 rewritten = self.statement(call)
                 assert isinstance(rewritten, Call)
-                return Job(slot, rewritten)
+                return type(statement)(slot, rewritten)
             case _:
                 return statement
 

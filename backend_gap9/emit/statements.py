@@ -21,6 +21,7 @@ from tmc.backend_gap9.program.program import (
     Fetch,
     If,
     Job,
+    JobEnd,
     Let,
     Lookup,
     Loop,
@@ -31,8 +32,7 @@ from tmc.backend_gap9.program.program import (
 )
 
 _STRENGTH = {"+": 1, "-": 1, "*": 2, "/": 2, "%": 2}
-_WAITS = {"l2": "tmc_dma_wait", "l3": "tmc_l3_wait", "job": "tmc_job_wait"}
-_TRANSFERS = (Dma, Fetch, Job, Wait)
+_TRANSFERS = Dma | Fetch | Job | Wait
 
 
 def expression(expr: Expr) -> str:
@@ -116,8 +116,12 @@ class StagePrinter:
                 source = _offset(self.names.l3[l3.buffer], l3.offset_bytes)
                 arguments = f"{self.slot(slot)}, {self.in_l2(l2)}, {source}, {size_bytes}u"
                 return wrapped(f"tmc_l3_fetch({arguments});", indent)
-            case Wait(slot, what):
-                return wrapped(f"{_WAITS[what]}({self.slot(slot)});", indent)
+            case Wait(slot, memory):
+                function = "tmc_dma_wait" if memory == "l2" else "tmc_l3_wait"
+                return wrapped(f"{function}({self.slot(slot)});", indent)
+            case JobEnd(slot, call):
+                wait = wrapped(f"tmc_job_wait({self.slot(slot)});", indent + INDENT)
+                return [f"{'':{indent}}if (core == 0u)", *wait, *self.traces(call, indent)]
             case Job(slot, call):
                 return self.called(call, indent, f"tmc_job_start({self.slot(slot)}, {call.kernel}, &args);")
             case Call():
@@ -212,16 +216,16 @@ def _condition(condition: Compare) -> str:
 
 
 def moves_only(statement: Stmt) -> bool:
-    """Tell whether a statement is for core 0 alone: transfers, waits, and what holds nothing else."""
+    """Tell whether a statement is for core 0 alone: starts, waits for transfers, what holds nothing else."""
     if isinstance(statement, Loop | If):
         return all(moves_only(inner) for inner in statement.body)
     return isinstance(statement, _TRANSFERS)
 
 
 def has_transfers(body: tuple[Stmt, ...]) -> bool:
-    """Tell whether a body moves anything, or waits for what moves."""
+    """Tell whether a body has anything for core 0 alone: starts of transfers and jobs, and waits for them."""
     return any(
-        has_transfers(each.body) if isinstance(each, Loop | If) else isinstance(each, _TRANSFERS)
+        has_transfers(each.body) if isinstance(each, Loop | If) else isinstance(each, _TRANSFERS | JobEnd)
         for each in body
     )
 

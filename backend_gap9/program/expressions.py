@@ -16,6 +16,7 @@ from tmc.backend_gap9.program.program import (
     Expr,
     If,
     Job,
+    JobEnd,
     Let,
     Lookup,
     Operand,
@@ -181,15 +182,15 @@ def with_tables(statement: Stmt, renamed: Callable[[str], str]) -> Stmt:
         case Dma(slot, direction, l1, l2, lines, line_bytes, pitch):
             sizes = number(lines), number(line_bytes), number(pitch)
             return Dma(_slot(slot, number), direction, place(l1), place(l2), *sizes)
-        case Wait(slot, what):
-            return Wait(_slot(slot, number), what)
+        case Wait(slot, memory):
+            return Wait(_slot(slot, number), memory)
         case Call(kernel, op, operands, arguments):
             numbers = tuple(Argument(each.field, number(each.value)) for each in arguments)
             return Call(kernel, op, tuple(map(operand, operands)), numbers)
-        case Job(slot, call):
+        case Job(slot, call) | JobEnd(slot, call):
             renamed_call = with_tables(call, renamed)
             assert isinstance(renamed_call, Call)
-            return Job(_slot(slot, number), renamed_call)
+            return type(statement)(_slot(slot, number), renamed_call)
         case _:
             return statement
 

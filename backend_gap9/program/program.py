@@ -155,10 +155,10 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Wait for what is in this slot: a transfer from or to L2 (Dma) or from L3 (Fetch), or a job."""
+    """Wait for the transfer in this slot (Dma or Fetch)."""
 
     slot: Slot
-    what: Literal["l2", "l3", "job"]
+    memory: Literal["l2", "l3"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,11 +197,19 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class JobEnd:
+    """Wait for the job in this slot: the call that it was, in the numbers of here."""
+
+    slot: Slot
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
 class Barrier:
     """All cores meet."""
 
 
-Stmt = Loop | Let | If | Dma | Fetch | Wait | Call | Job | Barrier
+Stmt = Loop | Let | If | Dma | Fetch | Wait | Call | Job | JobEnd | Barrier
 
 
 # ---------------------------------------------------------------- program
@@ -248,6 +256,17 @@ ARITHMETIC: Mapping[str, Callable[[int, int], int]] = {
     "%": operator.mod,
     "min": min,
 }
+
+
+def job_slots(body: tuple[Stmt, ...]) -> frozenset[str]:
+    """Return the names of the slots of the jobs of a body."""
+    slots: frozenset[str] = frozenset()
+    for statement in body:
+        if isinstance(statement, Loop | If):
+            slots |= job_slots(statement.body)
+        elif isinstance(statement, Job):
+            slots |= {statement.slot.name}
+    return slots
 
 
 def calls(body: tuple[Stmt, ...]) -> Iterator[Call]:

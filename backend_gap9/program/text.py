@@ -15,6 +15,7 @@ from tmc.backend_gap9.program.program import (
     Fetch,
     If,
     Job,
+    JobEnd,
     Let,
     Lookup,
     Loop,
@@ -81,7 +82,7 @@ def _statements(body: tuple[Stmt, ...], indent: str) -> Iterator[str]:
                 yield indent + _line(statement)
 
 
-def _line(statement: Let | Dma | Fetch | Wait | Call | Job | Barrier) -> str:
+def _line(statement: Let | Dma | Fetch | Wait | Call | Job | JobEnd | Barrier) -> str:
     match statement:
         case Let(var, value):
             return f"{var} = {print_expr(value)}"
@@ -105,6 +106,8 @@ def _line(statement: Let | Dma | Fetch | Wait | Call | Job | Barrier) -> str:
             return f"call {kernel} for {op}: {', '.join((*pointers, *numbers))}"
         case Job(slot, call):
             return f"job {_slot(slot)}: {_line(call)}"
+        case JobEnd(slot, call):
+            return f"wait {_slot(slot)}: {_line(call)}"
         case Barrier():
             return "barrier"
 

@@ -60,7 +60,7 @@ def waited_for_l3(plan: Plan, program: Program, target: Target) -> int:
                 cycles = channel.startup_cycles + ceil(statement.size_bytes / channel.bytes_per_cycle)
                 channel_free_at = max(channel_free_at, now) + cycles
                 ends[statement.slot.name] = channel_free_at
-            elif isinstance(statement, Wait) and statement.what == "l3":
+            elif isinstance(statement, Wait) and statement.memory == "l3":
                 end = ends.get(statement.slot.name, now)
                 waited, now = waited + max(0, end - now), max(now, end)
         now += planned.cycles.total

@@ -15,6 +15,7 @@ from tmc.backend_gap9.program.program import (
     Expr,
     Fetch,
     Job,
+    JobEnd,
     Lookup,
     Stmt,
     Var,
@@ -51,10 +52,12 @@ def _describe(statement: Stmt) -> str:
             return f"dma out {l1.buffer} to {l2.buffer} (slot {slot.name})"
         case Fetch(slot, l2, l3):
             return f"fetch {l3.buffer} to {l2.buffer} (slot {slot.name})"
-        case Wait(slot, what):
-            return f"wait for {what} slot {slot.name}"
+        case Wait(slot, memory):
+            return f"wait for {memory} slot {slot.name}"
         case Job(slot, call):
             return f"job {call.kernel} of %{call.op} (slot {slot.name})"
+        case JobEnd(slot, call):
+            return f"wait for the job {call.kernel} of %{call.op} (slot {slot.name})"
         case Call(kernel, op):
             return f"call {kernel} of %{op}"
         case other:

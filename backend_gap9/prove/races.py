@@ -119,7 +119,7 @@ class Races:
         self.jobs[key] = job
         return None
 
-    def wait_job(self, key: SlotKey) -> None:
+    def end_job(self, key: SlotKey) -> None:
         """End the job of a busy slot."""
         self._ended.append(self.jobs.pop(key))
 

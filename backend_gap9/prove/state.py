@@ -135,8 +135,8 @@ class ProgramState:
                 self.memories.view(region)[...] = UNDEFINED
         self._results[key] = Results(call.op, operands)
 
-    def wait_job(self, key: SlotKey, place: Place) -> None:
-        """Wait for the job that was started first: its results are there."""
+    def end_job(self, key: SlotKey, call: CheckedCall, regions: tuple[Region, ...], place: Place) -> None:
+        """Wait for the job that was started first: its results are there. It was this call."""
         if key not in self.races.jobs:
             raise place.error(f"found slot {key[0]}[{key[1]}] idle, allowed a busy slot")
         first = next(iter(self.races.jobs))
@@ -145,8 +145,11 @@ class ProgramState:
                 f"found a wait for slot {key[0]}[{key[1]}], allowed the job that was started first, "
                 f"that of slot {first[0]}[{first[1]}]"
             )
-        self.races.wait_job(key)
-        self._write(self._results.pop(key))
+        results = self._results.pop(key)
+        if results != Results(call.op, tuple(zip(call.claims, regions, strict=True))):
+            raise place.error(f"found another call than that of {self.races.jobs[key].place}")
+        self.races.end_job(key)
+        self._write(results)
 
     def _running(self, kernel: str, operands: Operands, place: Place) -> RunningCall:
         accesses = tuple(Access(claim.field, region, claim.access != "read") for claim, region in operands)

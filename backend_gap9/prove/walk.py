@@ -17,6 +17,7 @@ from tmc.backend_gap9.program.program import (
     Fetch,
     If,
     Job,
+    JobEnd,
     Let,
     Loop,
     Program,
@@ -185,12 +186,9 @@ class ProgramWalk:
                     )
                     self.state.start(self._slot(statement.slot, place), transfer, place)
                     self._count_in_flight(place)
-                case Wait(slot, what):
+                case Wait(slot, memory):
                     self._clock.wait(self._slot(slot, place))
-                    if what == "job":
-                        self.state.wait_job(self._slot(slot, place), place)
-                    else:
-                        self.state.wait(self._slot(slot, place), what, place)
+                    self.state.wait(self._slot(slot, place), memory, place)
                 case Call():
                     place = Place(self._stage.name, statement, dict(inner))
                     checked, regions = self._checked(statement, place)
@@ -202,6 +200,10 @@ class ProgramWalk:
                     key = self._slot(slot, place)
                     self._clock.start_job(key, KERNELS[checked.kernel], checked.arguments)
                     self.state.start_job(key, checked, regions, place)
+                case JobEnd(slot, call):
+                    key = self._slot(slot, place)
+                    self._clock.wait(key)
+                    self.state.end_job(key, *self._checked(call, place), place)
                 case Barrier():
                     self.state.races.barrier()
 

@@ -6,7 +6,19 @@ from collections.abc import Callable, Mapping
 
 from tmc.backend_gap9.plan.plan import Plan
 from tmc.backend_gap9.program.buffers import Buffer, ValueShape, value_shape
-from tmc.backend_gap9.program.program import Const, Dma, Fetch, If, Job, Loop, Program, Stage, Stmt, Wait
+from tmc.backend_gap9.program.program import (
+    Const,
+    Dma,
+    Fetch,
+    If,
+    Job,
+    JobEnd,
+    Loop,
+    Program,
+    Stage,
+    Stmt,
+    Wait,
+)
 from tmc.backend_gap9.schedule.attention import schedule_attention
 from tmc.backend_gap9.schedule.columns import schedule_columns
 from tmc.backend_gap9.schedule.context import Context, fetch, fetch_slot
@@ -89,7 +101,7 @@ def _slots(stages: tuple[Stage, ...]) -> dict[str, int]:
         for statement in body:
             if isinstance(statement, Loop | If):
                 visit(statement.body)
-            elif isinstance(statement, Dma | Fetch | Job | Wait):
+            elif isinstance(statement, Dma | Fetch | Job | JobEnd | Wait):
                 instances = 1 if statement.slot.index == Const(0) else 2
                 slots[statement.slot.name] = max(instances, slots.get(statement.slot.name, 1))
 

@@ -81,7 +81,7 @@ def test_transfers_from_l3_stay_in_the_stage() -> None:
         fetches, rest = split_stage(stage)
         assert (*fetches, *rest) == stage.body
         assert not any(
-            isinstance(each, Fetch) or (isinstance(each, Wait) and each.what == "l3") for each in rest
+            isinstance(each, Fetch) or (isinstance(each, Wait) and each.memory == "l3") for each in rest
         )
 
 

@@ -85,7 +85,7 @@ def test_a_slot_has_its_instances() -> None:
 
 
 def test_a_wait_names_the_memory() -> None:
-    rejects("allowed a transfer from l3", changed(LINEAR, Wait, 1, what="l3"))
+    rejects("allowed a transfer from l3", changed(LINEAR, Wait, 1, memory="l3"))
 
 
 def test_nothing_is_in_flight_behind_a_stage() -> None:
