@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Literal
 
 from tmc.backend_gap9.kernels.costs import BlockCosts, costs_of, share
+from tmc.backend_gap9.kernels.epilogue import EpilogueCosts, epilogues
 from tmc.backend_gap9.kernels.grid import SPLIT, GridPart, grid_parts
 from tmc.backend_gap9.kernels.ne16 import JobCosts, ne16_kernel, ne16_tables, packed_bits, packed_pitch
 from tmc.backend_gap9.kernels.operands import (
@@ -71,7 +72,8 @@ class LinearCosts:
 
     call_cycles: of a call besides its chains, and what every call has; long_code_cycles: of the first in a
     stage, whose chains are much code. single, single_wide: one output of
-    int8 and of int16 rows, of a channel that fills no block. ne16: on the accelerator.
+    int8 and of int16 rows, of a channel that fills no block. ne16: on the accelerator, and epilogue: what the
+    cores make of its results.
     """
 
     rows: ChainCosts
@@ -80,6 +82,7 @@ class LinearCosts:
     single: BlockCosts
     single_wide: BlockCosts
     ne16: JobCosts
+    epilogue: EpilogueCosts
     call_cycles: float
     long_code_cycles: float
     table_cycles: float
@@ -175,6 +178,13 @@ class _Variant:
 
 def _job_costs(target: Target) -> JobCosts:
     return costs_of(target, "linear", LinearCosts).ne16
+
+
+def _epilogue_costs(target: Target) -> EpilogueCosts:
+    return costs_of(target, "linear", LinearCosts).epilogue
+
+
+EPILOGUES = epilogues(_epilogue_costs)
 
 
 _S8, _U8, _S16, _S32 = DType.S8, DType.U8, DType.S16, DType.S32
@@ -280,7 +290,7 @@ LINEAR = KernelRecord(
     OpKind.QLINEAR,
     "cores",
     "channels",
-    tuple(_CHOICES.values()),
+    (*_CHOICES.values(), *EPILOGUES.all),
     _chosen,
     _numbers,
     ("linear", LinearCosts),

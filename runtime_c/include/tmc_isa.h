@@ -76,5 +76,9 @@
 #define tmc_transpose_s8s8 TMC_KERNEL(tmc_transpose_s8s8)
 #define tmc_transpose_s16s16 TMC_KERNEL(tmc_transpose_s16s16)
 #define tmc_transpose_s32s32 TMC_KERNEL(tmc_transpose_s32s32)
+#define tmc_epilogue_table_s8s8 TMC_KERNEL(tmc_epilogue_table_s8s8)
+#define tmc_epilogue_add_s32s16 TMC_KERNEL(tmc_epilogue_add_s32s16)
+#define tmc_epilogue_s32s16 TMC_KERNEL(tmc_epilogue_s32s16)
+#define tmc_epilogue_transposed_s8s8 TMC_KERNEL(tmc_epilogue_transposed_s8s8)
 
 #endif

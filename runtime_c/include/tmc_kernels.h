@@ -224,6 +224,7 @@ void tmc_interpolate_rows_transposed_s16s16_scalar(const tmc_interpolate_rows_ar
 void tmc_interpolate_rows_transposed_s16s16_xpulp(const tmc_interpolate_rows_args *args);
 
 #include "tmc_element_kernels.h"
+#include "tmc_epilogue_kernels.h"
 #include "tmc_move_kernels.h"
 #include "tmc_product_kernels.h"
 #include "tmc_reduction_kernels.h"

@@ -74,6 +74,7 @@
 #define TMC_SH_POST(value, base, n) TMC_TEXT_STORE_POST("p.sh", 1, value, base, n)
 #define TMC_SW_POST(value, base, n) TMC_TEXT_STORE_POST("p.sw", 2, value, base, n)
 #define TMC_LB_AT(d, base, offset) TMC_TEXT_LOAD_AT("p.lb", 0x00, d, base, offset)
+#define TMC_LW_AT(d, base, offset) TMC_TEXT_LOAD_AT("p.lw", 0x10, d, base, offset)
 #define TMC_LBU_AT(d, base, offset) TMC_TEXT_LOAD_AT("p.lbu", 0x20, d, base, offset)
 #define TMC_LW_STEP(d, base, step) TMC_TEXT_LOAD_STEP("p.lw", 0x10, d, base, step)
 #define TMC_SW_STEP(value, base, step) TMC_TEXT_STORE_STEP("p.sw", 6, value, base, step)
@@ -121,6 +122,8 @@
 #define TMC_MIN_BYTES(d, a, b) TMC_TEXT_R("pv.min.b", 0x57, 1, 0x10, d, a, b)
 /* a, rotated right by b. */
 #define TMC_ROTATE(d, a, b) TMC_TEXT_R("p.ror", 0x33, 5, 0x04, d, a, b)
+/* Bits of a, sign-extended, from bit b % 32 on: b / 32 of them, and one. */
+#define TMC_EXTRACT(d, a, b) TMC_TEXT_R("p.extractr", 0x33, 0, 0x40, d, a, b)
 /* The number of the highest bit that is set, of a above 0. */
 #define TMC_TOP_BIT(d, a) TMC_TEXT_R1("p.fl1", 0x33, 1, 0x08, d, a)
 

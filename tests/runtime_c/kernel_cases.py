@@ -31,6 +31,7 @@ from tests.runtime_c.column_kernel_cases import (
     check_softmax_rows,
 )
 from tests.runtime_c.element_kernel_cases import ELEMENT_CASES, check_clip
+from tests.runtime_c.epilogue_kernel_cases import EPILOGUE_CASES
 from tests.runtime_c.kernel_interface import Case, Kernels, Rows, blank, packed_weights
 from tests.runtime_c.move_kernel_cases import (
     check_copy_rows,
@@ -291,6 +292,7 @@ CASES: dict[str, Case] = {
     "tmc_requantise_s8s8": check_requantise("tmc_requantise_s8s8", np.int8),
     **ELEMENT_CASES,
     **NE16_CASES,
+    **EPILOGUE_CASES,
     "tmc_clip_s8s8": check_clip("tmc_clip_s8s8", np.int8),
     "tmc_clip_s16s16": check_clip("tmc_clip_s16s16", np.int16),
     "tmc_clip_s32s32": check_clip("tmc_clip_s32s32", np.int32),
@@ -350,6 +352,9 @@ REAL_SIZES = (
     ("tmc_requantise_s32s8", (8, 768, 12)),
     ("tmc_clip_s16s16", (80, 0, 192)),
     ("tmc_clip_add_s16s16", (80, 0, 192)),
+    ("tmc_epilogue_table_s8s8", (72, 96, 0)),
+    ("tmc_epilogue_add_s32s16", (72, 192, 0)),
+    ("tmc_epilogue_transposed_s8s8", (72, 64, 0)),
     ("tmc_layernorm_s16s8", (80, 192, 0)),
     ("tmc_layernorm_s16s8", (9, 768, 100)),
     ("tmc_layernorm_s16s16", (32, 384, 0)),

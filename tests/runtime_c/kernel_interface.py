@@ -21,6 +21,7 @@ HEADERS = (
     "tmc_kernels.h",
     "tmc_element_kernels.h",
     "tmc_attention_kernels.h",
+    "tmc_epilogue_kernels.h",
     "tmc_move_kernels.h",
     "tmc_reduction_kernels.h",
     "tmc_ne16_kernels.h",
@@ -62,7 +63,10 @@ class Kernels:
         self._isa = isa
 
     def __call__(self, op: str, cores: Sequence[int] | None = None, **arguments: Any) -> None:
-        """Call a kernel, named without its isa, for some cores, or all, in turn; arrays go by address."""
+        """Call a kernel, named without its isa, for some cores, or all, in turn; arrays go by address.
+
+        An array may be more than one argument.
+        """
         name = f"{op}_{self._isa}"
         args = STRUCTURES[PROTOTYPES[name]]()
         for field, kind in args._fields_:  # type: ignore[misc]
@@ -71,7 +75,9 @@ class Kernels:
         for field, value in arguments.items():
             assert hasattr(args, field), field
             if isinstance(value, np.ndarray):
-                arrays[value.ctypes.data] = (value, _extended(value) if self._isa != "scalar" else value)
+                if value.ctypes.data not in arrays:
+                    passed = _extended(value) if self._isa != "scalar" else value
+                    arrays[value.ctypes.data] = (value, passed)
                 setattr(args, field, arrays[value.ctypes.data][1].ctypes.data)
             else:
                 setattr(args, field, int(value))

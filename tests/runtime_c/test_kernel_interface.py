@@ -20,6 +20,7 @@ HEADERS = (
     "tmc_cores.h",
     "tmc_kernels.h",
     "tmc_element_kernels.h",
+    "tmc_epilogue_kernels.h",
     "tmc_move_kernels.h",
     "tmc_reduction_kernels.h",
     "tmc_product_kernels.h",

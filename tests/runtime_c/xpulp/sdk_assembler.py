@@ -27,6 +27,7 @@ RENAMED = {
     "p.subRNr": "p.subRN",
     "p.clip": "p.clipi",
     "p.clipr": "p.clip",
+    "p.extractr": "p.extract",
 }
 ABI_NAMES = (
     "zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", *(f"a{i}" for i in range(8)),

@@ -17,6 +17,7 @@ import pytest
 from tests.runtime_c.iss.engines import GCC, build_iss, run_quietly, tool
 from tests.runtime_c.target_header import GAP9, header_folder, linker_symbols
 from tests.runtime_c.xpulp.case_programs import BARE_METAL, COMPILE, HERE, LINK, PLATFORM, RUNTIME, failures
+from tests.runtime_c.xpulp.harmless_changes import HARMLESS
 from tmc.backend_gap9.run.simulators import iss_options
 
 NUMBER = re.compile(r"(?<![\w.])(0x[0-9A-Fa-f]+|\d+)(u?)(?![\w.])")
@@ -43,6 +44,7 @@ FAMILIES = (
     *("argmax_columns", "rope", "matmul"),
 )
 PROGRAM_OF = {
+    "epilogue": "epilogue_cases",
     "linear": "linear_cases",
     "attention": "attention_cases",
     "tmc_softmax": "reduction_cases",
@@ -55,188 +57,6 @@ PROGRAM_OF = {
     "transpose": "move_cases",
     "matmul": "product_cases",
 }
-
-OTHER_LOOP = "the other one of two hardware loops serves as well"
-REPEATED = "the instruction behind the loop may be repeated"
-PATH = "another limit of the fast path; the slow one gives the same bytes"
-
-# (kernel or file, line without its indentation, number, why no case can notice)
-HARMLESS = (
-    (
-        "include/tmc_xpulp_attention_scores.h",
-        "const uint32_t in_blocks = row_bytes % 4u == 0u && row_bytes >= 8u ? args->keys / TMC_BLOCK_W : 0u;",
-        "4u",
-        PATH,
-    ),
-    (
-        "include/tmc_xpulp_attention_scores.h",
-        "const uint32_t in_blocks = row_bytes % 4u == 0u && row_bytes >= 8u ? args->keys / TMC_BLOCK_W : 0u;",
-        "8u",
-        PATH,
-    ),
-    (
-        "attention_softmax_s16u8",
-        'TMC_LOOP(0, "%[rounds]", 8, 7)',
-        "0",
-        OTHER_LOOP,
-    ),
-    (
-        "attention_softmax_s16u8",
-        'TMC_LOOP(0, "%[rounds]", 8, 7)',
-        "8",
-        REPEATED,
-    ),
-    (
-        "include/tmc_xpulp_softmax.h",
-        'TMC_LOOP(0, "%[rounds]", 16, 7)',
-        "0",
-        OTHER_LOOP,
-    ),
-    (
-        "include/tmc_xpulp_softmax.h",
-        'TMC_LOOP(0, "%[rounds]", 16, 7)',
-        "16",
-        REPEATED,
-    ),
-    (
-        "attention_softmax_bias_s16s16u8",
-        'TMC_LOOP(0, "%[rounds]", 10, 7)',
-        "0",
-        OTHER_LOOP,
-    ),
-    (
-        "attention_softmax_bias_s16s16u8",
-        'TMC_LOOP(0, "%[rounds]", 10, 7)',
-        "10",
-        REPEATED,
-    ),
-    (
-        "attention_softmax_bias_s16s16u8",
-        "const uint32_t step = args->bias_rows > 1u ? args->bias_pitch : 0u, fours = args->keys / 4u;",
-        "1u",
-        "of two rows, a core has one",
-    ),
-    (
-        "include/tmc_xpulp_attention_values.h",
-        "const uint32_t in_blocks = args->keys > 4u ? args->channels / TMC_BLOCK_W : 0u;",
-        "4u",
-        PATH,
-    ),
-    (
-        "include/tmc_xpulp_layernorm.h",
-        'TMC_LOOP(0, "%[rounds]", 16, 7)',
-        "0",
-        OTHER_LOOP,
-    ),
-    (
-        "include/tmc_xpulp_layernorm.h",
-        'TMC_LOOP(0, "%[rounds]", 14, 7)',
-        "0",
-        OTHER_LOOP,
-    ),
-    (
-        "include/tmc_xpulp_layernorm.h",
-        'TMC_LOOP(0, "%[rounds]", TMC_LAYERNORM_ROUND, 7)',
-        "0",
-        OTHER_LOOP,
-    ),
-    (
-        "include/tmc_xpulp_layernorm.h",
-        "uint32_t maxima = 0x80008000u, minima = 0x7FFF7FFFu, a, b, c, d;",
-        "0x80008000u",
-        "matters only where half of a row is -32768; the other half then has the maximum",
-    ),
-    (
-        "include/tmc_xpulp_layernorm.h",
-        "const uint32_t v = variance < 1 ? 1u : (uint32_t)variance;",
-        "1u",
-        "where no element differs from the mean, the variance is multiplied by zero",
-    ),
-    (
-        "include/tmc_xpulp_layernorm.h",
-        "const uint32_t channels = args->channels, fours = channels / 4u;",
-        "4u",
-        PATH,
-    ),
-    (
-        "include/tmc_xpulp_layernorm.h",
-        "const uint32_t bits = row.widest == 0u ? 0u : tmc_bits(row.widest);",
-        "0u",
-        "one bit or none: no shift either way",
-    ),
-    (
-        "include/tmc_xpulp_layernorm.h",
-        "const uint32_t in_fours = row.factor < 0xF000u ? fours : 0u;",
-        "0xF000u",
-        PATH,
-    ),
-    (
-        "softmax_s16s16",
-        "uint32_t pair = 0x80008000u;",
-        "0x80008000u",
-        "matters only where half of a row is -32768, and so is the other half, or next to it",
-    ),
-    (
-        "mean_rows_s8s16",
-        "int32_t sums[4];",
-        "4",
-        "room for one more",
-    ),
-    (
-        "mean_rows_s8s16",
-        "for (uint32_t i = 0; i < 4u; ++i)",
-        "4u",
-        "the fifth is written again by the next word, or not at all",
-    ),
-    (
-        "permute_rows_s8s8",
-        "const uint32_t run = args->rows / args->groups, words = args->row_bytes / 4u;",
-        "4u",
-        PATH,
-    ),
-    (
-        "include/tmc_xpulp_rope.h",
-        'TMC_LOOP(0, "%[rounds]", TMC_ROPE_ROUND, 7)',
-        "0",
-        OTHER_LOOP,
-    ),
-    (
-        "rope_s16s8",
-        "#define TMC_ROPE_ROUND 23",
-        "23",
-        REPEATED,
-    ),
-    (
-        "rope_s16s16",
-        "#define TMC_ROPE_ROUND 24",
-        "24",
-        REPEATED,
-    ),
-    (
-        "include/tmc_xpulp_attention.h",
-        "uintptr_t saved[5];   /* 60: sp, gp, tp, ra, mstatus */",
-        "5",
-        "room for one more",
-    ),
-    (
-        "include/tmc_xpulp_attention.h",
-        '"csrrci a1, mstatus, 8\\n" \\',
-        "8",
-        "also stops the interrupts of user mode, which the cores do not have",
-    ),
-    (
-        "include/tmc_xpulp_attention.h",
-        'TMC_LOOP(0, "%[rounds]", 9, 7) \\',
-        "0",
-        OTHER_LOOP,
-    ),
-    (
-        "include/tmc_xpulp_attention.h",
-        'TMC_LOOP(0, "%[rounds]", 9, 7) \\',
-        "9",
-        REPEATED,
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)
