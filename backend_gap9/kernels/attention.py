@@ -14,9 +14,15 @@ from itertools import pairwise
 
 import numpy as np
 
+from tmc.backend_gap9.kernels.attention_jobs import (
+    EXP_TABLE_BYTES,
+    NORM_BYTES,
+    BesideJobs,
+    BesideJobsCosts,
+)
 from tmc.backend_gap9.kernels.costs import BlockCosts, costs_of, share
-from tmc.backend_gap9.kernels.operands import CHANNELS, ROWS, flat, result, rows_of
-from tmc.backend_gap9.kernels.record import Arguments, Kernel, KernelRecord, OperandRule
+from tmc.backend_gap9.kernels.operands import CHANNELS, ROWS, flat, result, rows_of, written
+from tmc.backend_gap9.kernels.record import Arguments, Kernel, KernelRecord
 from tmc.backend_gap9.kernels.weight_rows import word_up
 from tmc.backend_gap9.program.expressions import mul
 from tmc.backend_gap9.program.program import Const, Var
@@ -25,8 +31,6 @@ from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.integer.qattention import QAttentionAttrs
 from tmc.ir.types import Array, DType
 
-EXP_TABLE_BYTES = 1024  # of one head
-NORM_BYTES = 8  # divisor and its reciprocal, of one row
 MOST_HEADS = 4  # of a call: their shifts are one number
 SHIFT_BITS = 8
 _KEYS, _WIDTH, _HEADS = Var("keys"), Var("width"), Var("heads")
@@ -42,10 +46,12 @@ class AttentionCosts:
 
     What fills no block is computed row by row, 4 results in four_cycles and four_step_cycles for each step.
     block_code_cycles: what the long code of the blocks takes on its way into the caches, in each call.
+    ne16: of what cores do where the accelerator has the products.
     """
 
     scores: BlockCosts
     values: BlockCosts
+    ne16: BesideJobsCosts
     four_cycles: float
     four_step_cycles: float
     block_code_cycles: float
@@ -124,17 +130,13 @@ def _wide_values_cycles(target: Target, a: Arguments) -> float:
     return _values_cycles(target, a) + results * _costs(target).wide_cycles
 
 
-def _written(rule: OperandRule, *, in_place: str | None = None) -> OperandRule:
-    return replace(rule, access="write", in_place=in_place)
-
-
 SCORES = Kernel(
     "tmc_attention_scores_s8s8s16",
     "tmc_attention_scores_args",
     (
         rows_of("q", _ALL_ROWS, _WIDTH, Var("q_pitch")),
         rows_of("k", mul(_HEADS, _KEYS), _WIDTH, Var("k_pitch")),
-        _written(rows_of("scores", _ALL_ROWS, mul(_KEYS, 2), Var("scores_pitch"))),
+        written(rows_of("scores", _ALL_ROWS, mul(_KEYS, 2), Var("scores_pitch"))),
     ),
     ("rows", "keys", "width", "q_pitch", "k_pitch", "scores_pitch", "key0", "heads", "shift"),
     frozenset({"shift"}),
@@ -159,8 +161,8 @@ SOFTMAX = Kernel(
     (
         rows_of("scores", _ALL_ROWS, mul(_KEYS, 2), Var("scores_pitch")),
         flat("exp_table", mul(_HEADS, EXP_TABLE_BYTES)),
-        _written(rows_of("p", _ALL_ROWS, _KEYS, Var("scores_pitch")), in_place="scores"),
-        _written(rows_of("norm", Const(1), _ALL_NORMS, _ALL_NORMS)),
+        written(rows_of("p", _ALL_ROWS, _KEYS, Var("scores_pitch")), in_place="scores"),
+        written(rows_of("norm", Const(1), _ALL_NORMS, _ALL_NORMS)),
     ),
     ("rows", "keys", "scores_pitch", "heads", "out_multiplier"),
     frozenset({"out_multiplier"}),
@@ -170,8 +172,8 @@ SOFTMAX = Kernel(
 _SCORES = rows_of("scores", ROWS, mul(_KEYS, 2), Var("scores_pitch"))
 _WEIGHTS = (
     flat("exp_table", EXP_TABLE_BYTES),
-    _written(rows_of("p", ROWS, _KEYS, Var("scores_pitch")), in_place="scores"),
-    _written(rows_of("norm", Const(1), _NORM, _NORM)),
+    written(rows_of("p", ROWS, _KEYS, Var("scores_pitch")), in_place="scores"),
+    written(rows_of("norm", Const(1), _NORM, _NORM)),
 )
 SOFTMAX_BIAS = Kernel(
     "tmc_attention_softmax_bias_s16s16u8",
@@ -205,6 +207,7 @@ WIDE_VALUES = replace(
     stack_bytes={"scalar": 80, "xpulp": 272},
     core_cycles=_wide_values_cycles,
 )
+PACK, JOB_SOFTMAX, DIVIDE = BesideJobs(lambda target: _costs(target).ne16).kernels()
 
 
 def bias_of(op: Op) -> str | None:
@@ -285,7 +288,7 @@ ATTENTION = KernelRecord(
     OpKind.QATTENTION,
     "cores",
     "attention",
-    (SCORES, WIDE_SCORES, SOFTMAX, SOFTMAX_BIAS, VALUES, WIDE_VALUES),
+    (SCORES, WIDE_SCORES, SOFTMAX, SOFTMAX_BIAS, VALUES, WIDE_VALUES, PACK, JOB_SOFTMAX, DIVIDE),
     _chosen,
     _numbers,
     ("attention", AttentionCosts),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from tmc.backend_gap9.kernels.record import WORD, OperandRule, Size
@@ -37,6 +38,11 @@ def result(
 ) -> OperandRule:
     """Return the result `y` of a kernel."""
     return OperandRule("y", access, expr(rows), expr(row_bytes), Var("y_pitch"), pitch_unit, start_unit)
+
+
+def written(rule: OperandRule, *, in_place: str | None = None) -> OperandRule:
+    """Return an operand that is written instead; in_place: at the rows of another one."""
+    return replace(rule, access="write", in_place=in_place)
 
 
 def flat(field: str, size_bytes: Size | int, *, start_unit: Expr = WORD) -> OperandRule:

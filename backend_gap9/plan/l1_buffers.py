@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from tmc.backend_gap9.kernels.attention import NORM_BYTES, mask_of
+from tmc.backend_gap9.kernels.attention import mask_of
+from tmc.backend_gap9.kernels.attention_jobs import NORM_BYTES
 from tmc.backend_gap9.kernels.table import form_of, record_of
 from tmc.backend_gap9.kernels.weight_rows import odd_pitch, word_up
 from tmc.backend_gap9.plan.plan import AttentionTiling, ColumnTiling, MoveTiling, RowTiling

@@ -12,8 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tmc.backend_gap9.kernels.attention import (
-    EXP_TABLE_BYTES,
-    NORM_BYTES,
     SHIFT_BITS,
     SOFTMAX,
     SOFTMAX_BIAS,
@@ -23,6 +21,7 @@ from tmc.backend_gap9.kernels.attention import (
     scores_of,
     values_of,
 )
+from tmc.backend_gap9.kernels.attention_jobs import EXP_TABLE_BYTES, NORM_BYTES
 from tmc.backend_gap9.kernels.record import Kernel
 from tmc.backend_gap9.kernels.weight_rows import odd_pitch
 from tmc.backend_gap9.plan.l1_buffers import bias_line_bytes, key_value_slot_bytes, mask_bytes

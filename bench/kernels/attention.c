@@ -3,7 +3,7 @@
  * 400 and 80 keys: K and V^T whole. 800 keys: K in tiles of 200 keys, V^T in tiles of 16 channels.
  */
 #include "cycles.h"
-#include "tmc_kernels.h"
+#include "tmc_ne16_kernels.h"
 
 enum { ROWS = 40, WIDTH = 64, Q_PITCH = 68, WIDE_PITCH = 132 };
 
@@ -101,6 +101,40 @@ static void compute_values(const attention *shape, uint32_t element_bytes)
     }
 }
 
+/** What the cores do of 9 queries, or 40, where NE16 has the products: packing as K and as V^T, softmax, division. */
+static void measure_beside_jobs(const attention *shape, uint32_t rows)
+{
+    uint8_t *const packed = (uint8_t *)operands + shape->keys * WIDTH;
+    tmc_attention_pack_args pack = {
+        .x = operands, .weight = packed, .bias = (int32_t *)(void *)y, .x_pitch = Q_PITCH, .rows = shape->keys / 2u,
+        .depth = WIDTH, .offset = 128, .half = 64,
+    };
+    begin_case("pack_keys", shape->name, pack.rows * WIDTH, 0);
+    tmc_attention_pack_s8u8_xpulp(&pack);
+    end_cases();
+    pack.x_pitch = shape->vt_pitch, pack.rows = WIDTH / 2u, pack.depth = shape->keys;
+    begin_case("pack_values", shape->name, pack.rows * pack.depth, 0);
+    tmc_attention_pack_s8u8_xpulp(&pack);
+    end_cases();
+    const tmc_attention_softmax_wide_args softmax = {
+        .scores = (int32_t *)(void *)operands, .exp_table = exp_table, .norm = norm, .scores_pitch = 4u * shape->keys + 4u,
+        .rows = rows, .keys = shape->keys, .out_multiplier = 20000,
+    };
+    for (uint32_t i = tmc_core_id(); i < rows * (shape->keys + 1u); i += TMC_CORES)
+        softmax.scores[i] = (uint8_t)packed[i] << 2;
+    tmc_barrier();
+    begin_case(rows == 9u ? "softmax_s32_9" : "softmax_s32_40", shape->name, rows * shape->keys, 0);
+    tmc_attention_softmax_s32u8_xpulp(&softmax);
+    end_cases();
+    const tmc_attention_divide_args divide = {
+        .sums = (const int32_t *)(const void *)operands, .norm = norm, .y = (int8_t *)y, .sums_pitch = 4u * WIDTH + 4u,
+        .y_pitch = WIDTH, .rows = rows, .channels = WIDTH, .out_shift = 14,
+    };
+    begin_case(rows == 9u ? "divide_9" : "divide_40", shape->name, rows * WIDTH, 0);
+    tmc_attention_divide_s32s8_xpulp(&divide);
+    end_cases();
+}
+
 void measure(void)
 {
     fill_random(q, sizeof q);
@@ -131,6 +165,10 @@ void measure(void)
             begin_case("softmax_bias", shape->name, each, 0);
             compute_softmax_bias(shape);
             end_cases();
+        }
+        for (uint32_t round = 0; round < 2u && shape->keys <= 400u; ++round) {
+            measure_beside_jobs(shape, 9u);
+            measure_beside_jobs(shape, 40u);
         }
         for (uint32_t round = 0; round < 2u; ++round) {
             begin_case("attention", shape->name, each, 2u * each * WIDTH);

@@ -26,6 +26,12 @@ static inline tmc_share tmc_my_share(uint32_t n)
     return tmc_share_of(n, tmc_core_id(), (n + TMC_CORES - 1u) / TMC_CORES);
 }
 
+/** Return the calling core's share of `n` channels, 4 by 4. */
+static inline tmc_share tmc_my_fours(uint32_t n)
+{
+    return tmc_share_of(n, tmc_core_id(), ((n + 3u) / 4u + TMC_CORES - 1u) / TMC_CORES * 4u);
+}
+
 /** The rows and the channels of a core. */
 typedef struct {
     tmc_share rows;

@@ -12,7 +12,7 @@
 #ifndef TMC_NE16_KERNELS_H
 #define TMC_NE16_KERNELS_H
 
-#include "tmc_kernels.h"
+#include "tmc_ne16_attention_kernels.h"
 
 #ifdef TMC_ISA_XPULP
 #define TMC_JOB(name) name##_ne16
@@ -23,6 +23,9 @@
 #define tmc_linear_u8s8s8 TMC_JOB(tmc_linear_u8s8s8)
 #define tmc_linear_table_u8s8s8 TMC_JOB(tmc_linear_table_u8s8s8)
 #define tmc_convert_s8u8 TMC_KERNEL(tmc_convert_s8u8)
+#define tmc_attention_pack_s8u8 TMC_KERNEL(tmc_attention_pack_s8u8)
+#define tmc_attention_softmax_s32u8 TMC_KERNEL(tmc_attention_softmax_s32u8)
+#define tmc_attention_divide_s32s8 TMC_KERNEL(tmc_attention_divide_s32s8)
 
 /** Arguments of the linear kernels. `multiplier` and `bias` may be read up to 31 channels behind those of the call;
  *  what is read there does not matter. */

@@ -182,6 +182,23 @@ static inline uint32_t tmc_shuffle_bytes(uint32_t word, uint32_t places)
 #endif
 }
 
+/** Return bytes of two words, selected by the low 3 bits of each byte of `places`: 0 to 3 of a, 4 to 7 of b
+ *  (pv.shuffle2.b). */
+static inline uint32_t tmc_shuffle_both(uint32_t a, uint32_t b, uint32_t places)
+{
+#if defined(__riscv)
+    TMC_XPULP_ACCUMULATE(TMC_SHUFFLE_BOTH, a, b, places);
+    return a;
+#else
+    uint32_t result = 0;
+    for (uint32_t i = 0; i < 4u; ++i) {
+        const uint32_t place = places >> (8u * i) & 7u;
+        result |= ((place > 3u ? b : a) >> (8u * (place & 3u)) & 0xFFu) << (8u * i);
+    }
+    return result;
+#endif
+}
+
 /** Return both halves of a word shifted right, arithmetic (pv.sra.sc.h). */
 static inline uint32_t tmc_shift_halves(uint32_t word, uint32_t shift)
 {

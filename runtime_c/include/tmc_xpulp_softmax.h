@@ -7,10 +7,7 @@
 #ifndef TMC_XPULP_SOFTMAX_H
 #define TMC_XPULP_SOFTMAX_H
 
-#include "tmc_kernels.h"
-#include "tmc_xpulp.h"
-
-enum { TMC_LAST_ENTRY = 1023 };
+#include "tmc_xpulp_norm.h"
 
 #if defined(__riscv)
 
@@ -53,15 +50,5 @@ static uint32_t tmc_weigh_fours(uint8_t *row, const uint8_t *table_max, uint32_t
 }
 
 #endif
-
-/** Return the division by `total` as a shift and a factor: total has n >= 8 bits. */
-static tmc_attention_norm tmc_norm_of(uint32_t total, uint32_t out_multiplier)
-{
-    const uint32_t n = tmc_bits(total);
-    const uint32_t aligned = n > 16u ? (uint32_t)tmc_rounded((int32_t)total, n - 16u) : total << (16u - n);
-    const uint32_t reciprocal = ((1u << 30) + (aligned >> 1)) / aligned;
-    const tmc_attention_norm norm = {(int32_t)n - 8, tmc_rounded((int32_t)(reciprocal * out_multiplier), 15)};
-    return norm;
-}
 
 #endif

@@ -101,6 +101,8 @@
 #define TMC_PACK_HALVES(d, a, b) TMC_TEXT_R("pv.pack.h", 0x57, 0, 0x68, d, a, b)
 /* Byte i of d: byte b[i] & 3 of a. */
 #define TMC_SHUFFLE_BYTES(d, a, b) TMC_TEXT_R("pv.shuffle.b", 0x57, 1, 0x60, d, a, b)
+/* The same of d and a: byte b[i] & 7 of both, those of d first. */
+#define TMC_SHUFFLE_BOTH(d, a, b) TMC_TEXT_R("pv.shuffle2.b", 0x57, 1, 0x64, d, a, b)
 /* Both halves of a, shifted right by the low 4 bits of b. */
 #define TMC_SHIFT_HALVES(d, a, b) TMC_TEXT_R("pv.sra.sc.h", 0x57, 4, 0x24, d, a, b)
 
@@ -120,6 +122,8 @@
 /* Each byte of d, likewise. */
 #define TMC_MAX_BYTES(d, a, b) TMC_TEXT_R("pv.max.b", 0x57, 1, 0x18, d, a, b)
 #define TMC_MIN_BYTES(d, a, b) TMC_TEXT_R("pv.min.b", 0x57, 1, 0x10, d, a, b)
+/* The greater of a and b, signed. */
+#define TMC_MAX(d, a, b) TMC_TEXT_R("p.max", 0x33, 6, 0x02, d, a, b)
 /* a, rotated right by b. */
 #define TMC_ROTATE(d, a, b) TMC_TEXT_R("p.ror", 0x33, 5, 0x04, d, a, b)
 /* Bits of a, sign-extended, from bit b % 32 on: b / 32 of them, and one. */

@@ -39,6 +39,7 @@ from tests.runtime_c.move_kernel_cases import (
     check_gather_rows,
     check_transpose,
 )
+from tests.runtime_c.ne16_attention_cases import NE16_ATTENTION_CASES
 from tests.runtime_c.ne16_kernel_cases import ACCELERATED, NE16_CASES
 from tests.runtime_c.random_operands import Integers, cores_in_some_order, integers
 from tmc.ir.integer.qlayernorm import RSQRT_TABLE, QLayerNormAttrs, qlayernorm
@@ -293,6 +294,7 @@ CASES: dict[str, Case] = {
     **ELEMENT_CASES,
     **NE16_CASES,
     **EPILOGUE_CASES,
+    **NE16_ATTENTION_CASES,
     "tmc_clip_s8s8": check_clip("tmc_clip_s8s8", np.int8),
     "tmc_clip_s16s16": check_clip("tmc_clip_s16s16", np.int16),
     "tmc_clip_s32s32": check_clip("tmc_clip_s32s32", np.int32),

@@ -25,6 +25,7 @@ HEADERS = (
     "tmc_move_kernels.h",
     "tmc_reduction_kernels.h",
     "tmc_ne16_kernels.h",
+    "tmc_ne16_attention_kernels.h",
     "tmc_product_kernels.h",
 )
 HEADER = "".join((RUNTIME / "include" / name).read_text() for name in HEADERS)

@@ -22,6 +22,7 @@ HEADERS = (
     "tmc_element_kernels.h",
     "tmc_epilogue_kernels.h",
     "tmc_move_kernels.h",
+    "tmc_ne16_attention_kernels.h",
     "tmc_reduction_kernels.h",
     "tmc_product_kernels.h",
     "tmc_xpulp.h",

@@ -16,6 +16,9 @@ BLOCKS = "include/tmc_xpulp_attention.h"
 SCORES = "include/tmc_xpulp_attention_scores.h"
 WIDE_SCORES = "kernels/tmc_attention_scores_s16s16s16_xpulp.c"
 WEIGHTS = "include/tmc_xpulp_softmax.h"
+NORM = "include/tmc_xpulp_norm.h"
+PACKED = "kernels/tmc_attention_pack_s8u8_xpulp.c"
+OF_WORDS = "kernels/tmc_attention_softmax_s32u8_xpulp.c"
 SOFTMAX = "kernels/tmc_attention_softmax_s16u8_xpulp.c"
 BIASED = "kernels/tmc_attention_softmax_bias_s16s16u8_xpulp.c"
 VALUES = "include/tmc_xpulp_attention_values.h"
@@ -52,11 +55,13 @@ MUTATIONS = (
     ("attention_cases", SOFTMAX, "* 1024u", "* 1023u"),
     ("attention_cases", VALUES, "(head + 1u) * args->rows", "(head + 2u) * args->rows"),
     ("attention_cases", VALUES, "args->heads > 1u", "args->heads > 2u"),
-    ("attention_cases", WEIGHTS, "TMC_LAST_ENTRY = 1023", "TMC_LAST_ENTRY = 1022"),
+    ("attention_cases", NORM, "TMC_LAST_ENTRY = 1023", "TMC_LAST_ENTRY = 1022"),
     ("attention_cases", WEIGHTS, '"%[rounds]", 16, 7', '"%[rounds]", 15, 7'),
     ("attention_cases", SOFTMAX, "0x80008000u", "0x80018000u"),
     ("attention_cases", WEIGHTS, "0x01010101u", "0x01010100u"),
-    ("attention_cases", WEIGHTS, "1u << 30", "1u << 29"),
+    ("attention_cases", NORM, "1u << 30", "1u << 29"),
+    ("attention_cases", PACKED, "3u & (0u - left)", "3u & left"),
+    ("attention_cases", OF_WORDS, '"%[rounds]", 16, 7', '"%[rounds]", 15, 7'),
     ("attention_cases", BIASED, '"%[rounds]", 10, 7', '"%[rounds]", 9, 7'),
     (
         "attention_cases",

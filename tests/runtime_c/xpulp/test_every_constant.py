@@ -30,6 +30,7 @@ SOURCES = (
     "include/tmc_xpulp_attention_scores.h",
     "include/tmc_xpulp_attention_values.h",
     "include/tmc_xpulp_softmax.h",
+    "include/tmc_xpulp_norm.h",
     "include/tmc_xpulp_layernorm.h",
     "include/tmc_xpulp_rope.h",
     "include/tmc_xpulp_depthwise.h",
