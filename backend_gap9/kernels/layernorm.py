@@ -1,4 +1,4 @@
-"""Kernels of a LayerNorm of int16 rows, to int8 or int16."""
+"""Kernels of a LayerNorm of int16 rows, to int8, codes + 128 or int16."""
 
 from __future__ import annotations
 
@@ -64,6 +64,7 @@ def _kernel(stem: str, y: DType, *, scalar: int, xpulp: int) -> Kernel:
 
 _BY_RESULT: Mapping[DType, Kernel] = {
     DType.S8: _kernel("tmc_layernorm_s16s8", DType.S8, scalar=64, xpulp=128),
+    DType.U8: _kernel("tmc_layernorm_s16u8", DType.U8, scalar=64, xpulp=128),
     DType.S16: _kernel("tmc_layernorm_s16s16", DType.S16, scalar=112, xpulp=128),
 }
 

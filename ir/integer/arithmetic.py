@@ -15,6 +15,7 @@ from tmc.ir.types import Array, DType
 
 Int = NDArray[np.int64]
 Int32 = NDArray[np.int32]
+OFFSET = 128  # of unsigned codes
 
 
 def round_shift(a: Int, s: int | Int) -> Int:
@@ -60,6 +61,11 @@ def saturated(a: Int, dtype: Literal["s8", "s16"]) -> Array:
     """Return C8(a) or C16(a) as the type that it fits."""
     limits = np.iinfo(np.int8 if dtype == "s8" else np.int16)
     return np.clip(a, limits.min, limits.max).astype(limits.dtype)
+
+
+def unsigned(codes: Array) -> Array:
+    """Return int8 codes as what an accelerator reads: uint8, 128 more."""
+    return (codes.astype(np.int16) + OFFSET).astype(np.uint8)
 
 
 def product(a: Array, b: Array) -> Int32:

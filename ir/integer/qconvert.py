@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from tmc.ir.attrs import Attrs
-from tmc.ir.integer.arithmetic import int32, saturated, scaled_ends
+from tmc.ir.integer.arithmetic import OFFSET, int32, saturated, scaled_ends, unsigned
 from tmc.ir.op_def import OpDef
 from tmc.ir.shapes import Types, need, operand_shape, shift_fits, sums_fit
 from tmc.ir.types import Array, DType, TensorType
@@ -28,7 +28,6 @@ class QConvertAttrs(Attrs):
     dtype: Literal["s8", "s16", "u8"] = "s8"
 
 
-OFFSET = 128
 TO_UNSIGNED = QConvertAttrs(multiplier=1, bias=OFFSET, shift=0, dtype="u8")
 
 
@@ -55,7 +54,7 @@ def ends_of_sums(attrs: QConvertAttrs, x: DType) -> tuple[int, ...]:
 def qconvert(x: Array, attrs: QConvertAttrs) -> Array:
     """Return int8 or int16 [M, N]: C((x * multiplier + bias) >> shift), or uint8: x + 128."""
     if attrs.dtype == "u8":
-        return (x.astype(np.int16) + OFFSET).astype(np.uint8)
+        return unsigned(x)
     sums = int32(x.astype(np.int64) * attrs.multiplier + attrs.bias)
     return saturated(sums >> attrs.shift, attrs.dtype)
 

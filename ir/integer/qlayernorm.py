@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from tmc.ir.attrs import Attrs
-from tmc.ir.integer.arithmetic import Int, bit_length, int32, round_shift, uint32
+from tmc.ir.integer.arithmetic import Int, bit_length, int32, round_shift, saturated, uint32, unsigned
 from tmc.ir.op_def import OpDef
 from tmc.ir.shapes import Types, need, operand_shape, shift_fits
 from tmc.ir.types import Array, DType, TensorType
@@ -27,7 +27,7 @@ class QLayerNormAttrs(Attrs):
 
     epsilon_by_shift[h] is round(eps * C^3 / scale^2 / 4^(h + g)), with C instead of C^3 if not centred; g is
     epsilon_shift - h, at least 0. center_bits is B, norm_bits is N, root is K, gamma_shift is G. dtype is the
-    element type of the result. Not centred, deviations are from zero, as in RMSNorm.
+    element type of the result: u8 is int8 codes + 128. Not centred, deviations are from zero, as in RMSNorm.
     """
 
     epsilon_by_shift: tuple[int, ...]
@@ -35,7 +35,7 @@ class QLayerNormAttrs(Attrs):
     norm_bits: int
     root: int
     gamma_shift: int
-    dtype: Literal["s8", "s16"] = "s8"
+    dtype: Literal["s8", "u8", "s16"] = "s8"
     centred: bool = True
     epsilon_shift: int = 0
 
@@ -66,7 +66,7 @@ def infer(types: Types, attrs: QLayerNormAttrs) -> TensorType:
     need(0 <= attrs.norm_bits <= most_bits, f"found norm_bits {attrs.norm_bits}, allowed 0 to {most_bits}")
     need(0 < attrs.root < 2**16, f"found root {attrs.root}, allowed 1 to {2**16 - 1}")
     shift_fits(attrs.gamma_shift)
-    need(attrs.dtype in ("s8", "s16"), f"found a result of {attrs.dtype}, allowed s8 or s16")
+    need(attrs.dtype in ("s8", "u8", "s16"), f"found a result of {attrs.dtype}, allowed s8, u8 or s16")
     return TensorType(DType(attrs.dtype), (rows, channels))
 
 
@@ -90,12 +90,12 @@ def _largest_shift(channels: int, attrs: QLayerNormAttrs) -> int:
 
 
 def qlayernorm(x: Array, gamma: Array, beta: Array, attrs: QLayerNormAttrs) -> Array:
-    """Return the int8 or int16 LayerNorm of int16 rows [M, C].
+    """Return the int8, uint8 or int16 LayerNorm of int16 rows [M, C].
 
     d = C x - sum x, or x where not centred; h shifts d to center_bits bits: e = R(d, h); g is epsilon_shift
     - h, at least 0; v = (sum e^2 >> 2 g) + epsilon_by_shift[h], at least 1, shifted up by an even k to
     [2^29, 2^31); r = 2^30 / sqrt(v) by table and one Newton step; c = r K / 2^15; n = R(e c, 26 - N - k / 2
-    + g); y = C8(R(n gamma + beta, G)), or C16. Shifts by more than 31 are shifts by 31.
+    + g); y = C8(R(n gamma + beta, G)), 128 more, or C16. Shifts by more than 31 are shifts by 31.
     """
     x = x.astype(np.int64)
     channels = x.shape[1]
@@ -114,8 +114,9 @@ def qlayernorm(x: Array, gamma: Array, beta: Array, attrs: QLayerNormAttrs) -> A
     c = uint32(r * attrs.root + 2**14) >> 15
     n = round_shift(e * c, np.minimum(26 - attrs.norm_bits - k // 2 + g, 31))
     y = round_shift(int32(n * gamma.astype(np.int64)) + beta.astype(np.int64), attrs.gamma_shift)
-    dtype = DType(attrs.dtype).numpy
-    return np.clip(y, np.iinfo(dtype).min, np.iinfo(dtype).max).astype(dtype)
+    if attrs.dtype == "u8":
+        return unsigned(saturated(y, "s8"))
+    return saturated(y, attrs.dtype)
 
 
 OP = OpDef(

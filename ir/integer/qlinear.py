@@ -21,11 +21,11 @@ class QLinearAttrs(Attrs):
 
     layout says how the result [M, N] is stored: "rows" [M, N]; "heads" [heads, M, N / heads], the form in
     which attention reads Q and K; "transposed" [N, M], the form in which it reads V. dtype is the element
-    type of the result.
+    type of the result: u8 is for a table of codes + 128.
     """
 
     shift: int
-    dtype: Literal["s8", "s16", "s32"] = "s8"
+    dtype: Literal["s8", "u8", "s16", "s32"] = "s8"
     layout: Layout = "rows"
     heads: int = 1
     table: bool = False
@@ -43,9 +43,11 @@ def infer(types: Types, attrs: QLinearAttrs) -> TensorType:
     extra = attrs.table + attrs.residual
     need(len(types) == 4 + extra, f"found {len(types)} operands, allowed {4 + extra}")
     if attrs.table:
-        table = operand_shape("table", types[4], 1, DType.S8)
+        need(attrs.dtype in ("s8", "u8"), f"found a table on a result of {attrs.dtype}, allowed s8 or u8")
+        table = operand_shape("table", types[4], 1, DType(attrs.dtype))
         need(table == (256,), f"found table {table}, allowed (256,)")
-        need(attrs.dtype == "s8", f"found a table on a result of {attrs.dtype}, allowed s8")
+    else:
+        need(attrs.dtype != "u8", "found a result of u8 without a table, allowed s8, s16 or s32")
     if attrs.residual:
         residual = operand_shape("residual", types[-1], 2, DType.S16)
         need(residual == (rows, channels), f"found residual {residual}, allowed {(rows, channels)}")
@@ -72,8 +74,8 @@ def qlinear(
     """Return the requantised product of x [M, K] and weight [N, K].
 
     acc = sum_k x w;  y = (acc * multiplier[n] + bias[g][n]) >> shift, bias row g = m // (M / G).
-    int8 output: C8(y), then table[y + 128] if there is one. int16: C16(y), or C16(residual + y).
-    int32: y. The layout of attrs rearranges the result, after all arithmetic.
+    int8 output: C8(y), then table[y + 128] if there is one, of int8 or of uint8. int16: C16(y), or
+    C16(residual + y). int32: y. The layout of attrs rearranges the result, after all arithmetic.
     """
     acc = product(x, weight.T)
     rows, channels = acc.shape
@@ -84,7 +86,7 @@ def qlinear(
     groups += bias.astype(np.int32)[:, None]
     acc >>= attrs.shift
     y = acc if residual is None else np.add(acc, residual, dtype=np.int64)
-    dtype = DType(attrs.dtype)
+    dtype = DType.S8 if attrs.table else DType(attrs.dtype)
     if dtype is not DType.S32:
         limits = np.iinfo(dtype.numpy)
         y = np.clip(y, limits.min, limits.max)

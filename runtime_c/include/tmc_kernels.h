@@ -124,6 +124,11 @@ typedef struct {
 void tmc_layernorm_s16s8_scalar(const tmc_layernorm_args *args);
 void tmc_layernorm_s16s8_xpulp(const tmc_layernorm_args *args);
 
+/** The same with a result as NE16 reads it: codes + 128.
+ *  x s16, y u8. Splits rows. */
+void tmc_layernorm_s16u8_scalar(const tmc_layernorm_args *args);
+void tmc_layernorm_s16u8_xpulp(const tmc_layernorm_args *args);
+
 /** The same with a wide result, saturated to 16 bits.
  *  x s16, y s16. Splits rows. */
 void tmc_layernorm_s16s16_scalar(const tmc_layernorm_args *args);

@@ -2,6 +2,7 @@
  *   TMC_LAYERNORM_TYPE   the C type of the result
  *   TMC_LAYERNORM_CLIP   the function that saturates to it
  *   TMC_LAYERNORM_STORE  instructions: saturate t0 to t3 and store them at y; label 7 at the last one
+ *   TMC_LAYERNORM_TURNED the bits that are to be turned in 4 results, `turned` of these instructions
  *   TMC_LAYERNORM_ROUND  instructions for 4 channels: 34, and those
  *
  * Three passes over each row of x, two channels to a word:
@@ -104,7 +105,7 @@ static void normalise_fours(const row_numbers *row, const tmc_layernorm_args *ar
           [d] "=&r"(d), [g] "=&r"(g), [t0] "=&r"(t0), [t1] "=&r"(t1), [t2] "=&r"(t2), [t3] "=&r"(t3)
         : [rounds] "r"(rounds), [times] "r"(row->times * 0x00010001u), [minus_sum] "r"(-row->sum),
           [h] "r"(row->h), [factors] "r"(half << 16 | (row->factor - half)), [norm_shift] "r"(row->norm_shift),
-          [shift] "r"(args->gamma_shift)
+          [shift] "r"(args->gamma_shift), [turned] "rJ"(TMC_LAYERNORM_TURNED)
         : "memory");
 }
 

@@ -124,6 +124,7 @@
 #define TMC_MIN_BYTES(d, a, b) TMC_TEXT_R("pv.min.b", 0x57, 1, 0x10, d, a, b)
 /* The greater of a and b, signed. */
 #define TMC_MAX(d, a, b) TMC_TEXT_R("p.max", 0x33, 6, 0x02, d, a, b)
+#define TMC_XOR(d, a, b) TMC_TEXT_R("pv.xor.b", 0x57, 1, 0x30, d, a, b)
 /* a, rotated right by b. */
 #define TMC_ROTATE(d, a, b) TMC_TEXT_R("p.ror", 0x33, 5, 0x04, d, a, b)
 /* Bits of a, sign-extended, from bit b % 32 on: b / 32 of them, and one. */

@@ -2,6 +2,7 @@
 
 #define TMC_LAYERNORM_TYPE int16_t
 #define TMC_LAYERNORM_CLIP tmc_clip_s16
+#define TMC_LAYERNORM_TURNED 0u
 #define TMC_LAYERNORM_ROUND 42
 #define TMC_LAYERNORM_STORE \
     TMC_CLIP("%[t0]", "%[t0]", 16) TMC_CLIP("%[t1]", "%[t1]", 16) \

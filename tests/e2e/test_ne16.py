@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.e2e.encoders import Encoder, write_encoder
+from tests.networks.onnx_files import node, write
 from tests.tmc.command import call, succeeded
+from tmc.backend_gap9.target.targets import target_named
+from tmc.driver import Options, compile_model
+from tmc.ir.types import DType
 
 # Rows that are no multiple of 9 nor of 3, channels no multiple of 32, inputs no multiple of 16.
 SHAPES = (
@@ -44,6 +49,33 @@ def test_every_op_is_bit_exact(outputs: dict[str, Path], platform: str) -> None:
     ran = succeeded("run", outputs["gap9-ne16"], "--on", platform)
     assert (ran["bit_exact"], ran["mismatches"]) == (True, 0)
     assert any(layer["name"].endswith(".unsigned") for layer in ran["layers"])
+
+
+def test_a_table_before_another_linear_makes_what_the_accelerator_reads(tmp_path: Path) -> None:
+    random = np.random.default_rng(5)
+    shapes = {"w0": (8, 16), "w1": (16, 36), "w2": (36, 20), "w3": (20, 5)}
+    weights = {name: random.standard_normal(shape) / shape[0] ** 0.5 for name, shape in shapes.items()}
+    nodes = [
+        *(node("MatMul", "x w0", "h"), node("Relu", "h", "z")),
+        *(node("MatMul", "z w1", "a"), node("Tanh", "a", "t")),
+        *(node("MatMul", "t w2", "b"), node("Sigmoid", "b", "s")),
+        node("MatMul", "s w3", "y"),
+    ]
+    constants = {name: array.astype(np.float32) for name, array in weights.items()}
+    model = write(tmp_path / "net.onnx", nodes, {"x": (13, 8)}, constants=constants)
+    windows = random.standard_normal((32, 13, 8)).astype(np.float32)
+    np.savez(model.with_suffix(".calibration.npz"), x=windows)
+    golden = set()
+    for target in ("gap9", "gap9-ne16"):
+        out = tmp_path / target
+        found = compile_model(Options(model, target_named(target), out))
+        golden.add((out / "golden" / "output.bin").read_bytes())
+    assert len(golden) == 1
+    made = [op.output for op in found.graph.ops if found.graph.types[op.output].dtype is DType.U8]
+    assert made == ["relu_0.unsigned", "tanh_0"]
+    for platform in ("host", "iss"):
+        ran = succeeded("run", out, "--on", platform)
+        assert (ran["bit_exact"], ran["mismatches"]) == (True, 0)
 
 
 def test_on_gvsoc_it_is_bit_exact_and_as_fast_as_modelled(

@@ -72,7 +72,7 @@ def qlinear(
             y = scaled // 2**attrs.shift
             if attrs.dtype == "s16":
                 y = clipped(y + (residual[m][n] if residual is not None else 0), 16)
-            elif attrs.dtype == "s8":
+            elif attrs.dtype in ("s8", "u8"):
                 y = clipped(y, 8)
                 y = table[y + 128] if table is not None else y
             line.append(y)
@@ -104,9 +104,10 @@ def qlayernorm(x: Matrix, gamma: list[int], beta: list[int], attrs: QLayerNormAt
         r = u32(u32(r * (3 * 2**15 - t)) + 2**15) // 2**16
         c = u32(u32(r * attrs.root) + 2**14) // 2**15
         n = [rounded(i32(value * c), min(31, 26 - attrs.norm_bits - k // 2 + g)) for value in e]
+        more = 128 if attrs.dtype == "u8" else 0
         out.append(
             [
-                clipped(rounded(i32(i32(value * g) + b), attrs.gamma_shift), int(attrs.dtype[1:]))
+                clipped(rounded(i32(i32(value * g) + b), attrs.gamma_shift), int(attrs.dtype[1:])) + more
                 for value, g, b in zip(n, gamma, beta, strict=True)
             ]
         )

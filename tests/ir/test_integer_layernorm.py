@@ -40,11 +40,12 @@ def layernorm_cases(draw: st.DrawFn) -> tuple[list[Array], QLayerNormAttrs]:
     random = np.random.default_rng(draw(SEEDS))
     x = matrix(draw(SEEDS), 3, channels, np.int16, draw(KINDS))
     scale = draw(st.sampled_from([1e-5, 1e-3, 0.1]))
-    wide = draw(st.booleans())
-    attrs = layernorm_attrs(channels, 1e-5, scale, draw(st.integers(0, 8) if wide else st.integers(8, 14)))
+    dtype = draw(st.sampled_from(["s8", "u8", "s16"]))
+    shifts = st.integers(0, 8) if dtype == "s16" else st.integers(8, 14)
+    attrs = layernorm_attrs(channels, 1e-5, scale, draw(shifts))
     attrs = replace(
         attrs,
-        dtype="s16" if wide else "s8",
+        dtype=dtype,
         centred=draw(st.booleans()),
         epsilon_shift=draw(st.sampled_from([0, 0, 1, 5, 9, 17, 34])),
     )

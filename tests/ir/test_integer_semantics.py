@@ -26,7 +26,7 @@ SETTINGS = settings(max_examples=150, deadline=None)
 SEEDS = st.integers(0, 2**32 - 1)
 Narrow = type[np.int8] | type[np.int16]
 LIMITS: dict[Narrow, tuple[int, int]] = {np.int8: (-128, 127), np.int16: (-32768, 32767)}
-DTYPES: list[Literal["s8", "s16", "s32"]] = ["s8", "s16", "s32"]
+DTYPES: list[Literal["s8", "u8", "s16", "s32"]] = ["s8", "u8", "s16", "s32"]
 LAYOUTS: list[a.Layout] = ["rows", "heads", "transposed"]
 
 
@@ -121,11 +121,12 @@ def linear_cases(draw: st.DrawFn) -> tuple[list[Array], QLinearAttrs]:
         dtype=dtype,
         layout=draw(st.sampled_from(LAYOUTS)),
         heads=draw(st.sampled_from([1, 2])),
-        table=dtype == "s8" and draw(st.booleans()),
+        table=dtype == "u8" or (dtype == "s8" and draw(st.booleans())),
         residual=dtype == "s16" and draw(st.booleans()),
     )
     operands: list[Array] = [x, weight, multiplier.astype(np.int32), bias.astype(np.int32)]
-    operands += [random.integers(-128, 128, 256).astype(np.int8)] * attrs.table
+    table = random.integers(-128, 128, 256).astype(np.int8)
+    operands += [table.view(np.uint8) if dtype == "u8" else table] * attrs.table
     operands += [matrix(draw(SEEDS), rows, channels, np.int16, draw(KINDS))] * attrs.residual
     return operands, attrs
 

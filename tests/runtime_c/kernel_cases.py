@@ -142,7 +142,7 @@ def check_layernorm(dtype: Any) -> Case:
     def case(kernels: Kernels, rng: np.random.Generator, rows: int, channels: int, spread: int) -> None:
         center_bits = (31 - channels.bit_length()) // 2
         norm_bits = 15 - ((channels - 1).bit_length() + 1) // 2
-        gamma_shift = int(rng.integers(8, 21)) if dtype == "s8" else int(rng.integers(16))
+        gamma_shift = int(rng.integers(16)) if dtype == "s16" else int(rng.integers(8, 21))
         # Constant rows are normalised by epsilon alone, which must leave no negative shift.
         epsilon = max(4.0 ** (norm_bits - 11) * (norm_bits > 11), rng.choice([0.0, 0.7, 40.0]) * channels**3)
         room = 2**31 - 1 - channels * 4**center_bits
@@ -300,6 +300,7 @@ CASES: dict[str, Case] = {
     "tmc_clip_s32s32": check_clip("tmc_clip_s32s32", np.int32),
     "tmc_clip_add_s16s16": check_clip("tmc_clip_add_s16s16", np.int16, residual=True),
     "tmc_layernorm_s16s8": check_layernorm("s8"),
+    "tmc_layernorm_s16u8": check_layernorm("u8"),
     "tmc_layernorm_s16s16": check_layernorm("s16"),
     "tmc_rope_s16s8": check_narrow_rope,
     "tmc_rope_s16s16": check_wide_rope,
@@ -359,6 +360,7 @@ REAL_SIZES = (
     ("tmc_epilogue_transposed_s8s8", (72, 64, 0)),
     ("tmc_layernorm_s16s8", (80, 192, 0)),
     ("tmc_layernorm_s16s8", (9, 768, 100)),
+    ("tmc_layernorm_s16u8", (80, 192, 0)),
     ("tmc_layernorm_s16s16", (32, 384, 0)),
     ("tmc_rope_s16s8", (80, 32, 50)),
     ("tmc_rope_s16s16", (80, 32, 50)),

@@ -14,6 +14,7 @@ from tmc.ir.types import DType
 
 _KERNELS: Mapping[tuple[DType, DType], str] = {
     (DType.S16, DType.S8): "tmc_layernorm_s16s8",
+    (DType.S16, DType.U8): "tmc_layernorm_s16u8",
     (DType.S16, DType.S16): "tmc_layernorm_s16s16",
 }
 

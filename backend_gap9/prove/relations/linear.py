@@ -33,6 +33,7 @@ _KERNELS: Mapping[tuple[DType, DType, bool, bool, bool], str] = {
     (_S16, _S32, False, False, False): "tmc_linear_s16s8s32",
     (_U8, _S8, False, False, False): "tmc_linear_u8s8s8",
     (_U8, _S8, True, False, False): "tmc_linear_table_u8s8s8",
+    (_U8, _U8, True, False, False): "tmc_linear_table_u8s8s8",  # the table has bytes of the result
 }
 
 

@@ -121,6 +121,7 @@ def test_attention_of_16_bits_takes_what_was_measured(keys: int, scores: int, va
         ("tmc_epilogue_transposed_s8s8", 72, {"channels": 96}, 1_989),
         ("tmc_epilogue_transposed_s8s8", 75, {"channels": 96}, 2_272),
         ("tmc_layernorm_s16s8", 80, {"channels": 192}, 33_316),
+        ("tmc_layernorm_s16u8", 80, {"channels": 192}, 33_971),
         ("tmc_clip_s16s16", 80, {"channels": 192}, 11_699),
         ("tmc_clip_add_s16s16", 80, {"channels": 192}, 23_388),
         ("tmc_convert_s16s8", 80, {"channels": 192}, 14_853),

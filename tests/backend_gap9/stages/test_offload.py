@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,11 +13,13 @@ from tmc.backend_gap9.kernels.ne16 import ne16_tables, offset_bias, packed_bits
 from tmc.backend_gap9.prove.relations.wanted import bit_lines
 from tmc.backend_gap9.stages.offload import offload
 from tmc.backend_gap9.target.targets import target_named
+from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind
 from tmc.ir.integer.qconvert import TO_UNSIGNED
+from tmc.ir.integer.qlinear import QLinearAttrs
 from tmc.ir.interpret import interpret
 from tmc.ir.text import parse_graph, print_graph
-from tmc.ir.types import DType
+from tmc.ir.types import Array, DType, Quant, TensorType
 from tmc.ir.verify import verify
 from tmc.passes.calibrate.calibrate import calibrate
 from tmc.passes.quantise import quantise
@@ -42,11 +46,11 @@ def test_linears_of_the_same_rows_share_what_is_unsigned(before: Graph) -> None:
     after = offload(before, NE16)
     verify(after)
     converts = [op for op in after.ops if op.kind is OpKind.QCONVERT]
-    norms = [f"{i}.norm{number}" for i in range(2) for number in (1, 2)]
-    assert [(op.inputs, op.attrs) for op in converts] == [((norm,), TO_UNSIGNED) for norm in norms]
+    # V, which is transposed, stays on the cores, which read the first norm of a layer too.
+    assert [(op.inputs, op.attrs) for op in converts] == [((f"{i}.norm1",), TO_UNSIGNED) for i in range(2)]
     read = {op.output: op.inputs[0] for op in accelerated(after)}
     assert read == {f"{i}.{name}": f"{i}.norm1.unsigned" for i in range(2) for name in "qk"} | {
-        f"{i}.gelu": f"{i}.norm2.unsigned" for i in range(2)
+        f"{i}.gelu": f"{i}.norm2" for i in range(2)
     }
     originals = {op.output: op for op in before.ops}
     for op in accelerated(after):
@@ -56,15 +60,69 @@ def test_linears_of_the_same_rows_share_what_is_unsigned(before: Graph) -> None:
     assert parse_graph(print_graph(after), after.constants) == after
 
 
-def test_every_value_is_the_same(before: Graph) -> None:
-    after, codes = offload(before, NE16), some_inputs(before)
-    found: dict[str, np.ndarray] = {}  # type: ignore[type-arg]
-    interpret(after, codes, found.__setitem__)
-    wanted: dict[str, np.ndarray] = {}  # type: ignore[type-arg]
-    interpret(before, codes, wanted.__setitem__)
-    assert wanted.keys() < found.keys()
+def values(graph: Graph) -> dict[str, Array]:
+    """Return every value that an op makes of some input."""
+    found: dict[str, Array] = {}
+    interpret(graph, some_inputs(graph), found.__setitem__)
+    return found
+
+
+def check_values(before: Graph, after: Graph, made_unsigned: set[str]) -> None:
+    """Hold every value to what it was; those of the accelerator alone are 128 more."""
+    found, wanted = values(after), values(before)
+    assert wanted.keys() <= found.keys()
     for name, array in wanted.items():
-        np.testing.assert_array_equal(found[name], array)
+        more = 128 if name in made_unsigned else 0
+        np.testing.assert_array_equal(found[name], array.astype(np.int32) + more)
+        assert (found[name].dtype == np.uint8) == (name in made_unsigned)
+        was, quant = before.types[name].quant, after.types[name].quant
+        assert quant == (None if was is None else replace(was, zero_point=was.zero_point + more))
+
+
+def test_every_value_is_the_same(before: Graph) -> None:
+    check_values(before, offload(before, NE16), {f"{i}.norm2" for i in range(2)})
+
+
+def chain() -> Graph:
+    """Return three linears in a row, tables behind the first two."""
+    random = np.random.default_rng(1)
+    builder = GraphBuilder("chain", {"x": TensorType(DType.S8, (6, 20))}, ["c"])
+    value = "x"
+    for name, channels, table in (("a", 32, True), ("b", 12, True), ("c", 8, False)):
+        depth = builder.type_of(value).shape[1]
+        operands = [
+            value,
+            builder.constant(random.integers(-127, 128, (channels, depth)).astype(np.int8), f"{name}.w"),
+            builder.constant(random.integers(1, 9, channels).astype(np.int32), f"{name}.m"),
+            builder.constant(random.integers(-5000, 5000, (1, channels)).astype(np.int32), f"{name}.b"),
+        ]
+        if table:
+            operands.append(builder.constant(random.integers(-128, 128, 256).astype(np.int8), f"{name}.t"))
+        attrs = QLinearAttrs(shift=10, dtype="s8" if table else "s16", table=table)
+        value = builder.op(OpKind.QLINEAR, operands, attrs, f"/{name}/MatMul", name, Quant((0.5,), -3))
+    return builder.graph()
+
+
+def test_a_table_makes_what_the_accelerator_alone_reads() -> None:
+    graph = chain()
+    after = offload(graph, NE16)
+    verify(after)
+    # The last one, of int16, is none of the accelerator's: it reads the second table's codes.
+    assert [(op.kind, op.output, op.inputs[0]) for op in after.ops] == [
+        (OpKind.QCONVERT, "x.unsigned", "x"),
+        (OpKind.QLINEAR, "a", "x.unsigned"),
+        (OpKind.QLINEAR, "b", "a"),
+        (OpKind.QLINEAR, "c", "b"),
+    ]
+    check_values(graph, after, {"a"})
+    assert parse_graph(print_graph(after), after.constants) == after
+
+
+def test_what_the_caller_reads_too_stays_as_it_is() -> None:
+    graph = replace(chain(), outputs=("a", "c"))
+    after = offload(graph, NE16)
+    assert [op.output for op in after.ops if op.kind is OpKind.QCONVERT] == ["x.unsigned", "a.unsigned"]
+    check_values(graph, after, set())
 
 
 def test_a_target_without_it_keeps_the_graph(before: Graph) -> None:

@@ -28,11 +28,23 @@ static const int32_t *epsilons(uint32_t entries, uint32_t value)
     return epsilon;
 }
 
+typedef enum { S8, U8, S16 } result_type;
+
 /** spread: rows of x are shifted right by up to this. The first row is constant. Half of the cases are not centred,
  *  and in a third of them epsilon takes bits of the squares. */
-static void layernorm_case(uint32_t rows, uint32_t channels, uint32_t spread, bool wide)
+static void layernorm_case(uint32_t rows, uint32_t channels, uint32_t spread, result_type result_of)
 {
-    case_begin(wide ? "tmc_layernorm_s16s16" : "tmc_layernorm_s16s8", rows, channels, spread);
+    static const struct {
+        const char *name;
+        void (*scalar)(const tmc_layernorm_args *args);
+        void (*xpulp)(const tmc_layernorm_args *args);
+    } kernels[] = {
+        {"tmc_layernorm_s16s8", tmc_layernorm_s16s8_scalar, tmc_layernorm_s16s8_xpulp},
+        {"tmc_layernorm_s16u8", tmc_layernorm_s16u8_scalar, tmc_layernorm_s16u8_xpulp},
+        {"tmc_layernorm_s16s16", tmc_layernorm_s16s16_scalar, tmc_layernorm_s16s16_xpulp},
+    };
+    const bool wide = result_of == S16;
+    case_begin(kernels[result_of].name, rows, channels, spread);
     const uint32_t row_bytes = wide ? 2u * channels : channels;
     const uint32_t norm_bits = channels <= 256u ? 11u : 10u;
     tmc_layernorm_args args = {
@@ -66,9 +78,9 @@ static void layernorm_case(uint32_t rows, uint32_t channels, uint32_t spread, bo
     args.rsqrt = RSQRT;
     int8_t *expected = case_take(rows * args.y_pitch), *result = case_take(rows * args.y_pitch);
     args.y = expected;
-    (wide ? tmc_layernorm_s16s16_scalar : tmc_layernorm_s16s8_scalar)(&args);
+    kernels[result_of].scalar(&args);
     args.y = result;
-    (wide ? tmc_layernorm_s16s16_xpulp : tmc_layernorm_s16s8_xpulp)(&args);
+    kernels[result_of].xpulp(&args);
     case_compare(expected, result, rows, row_bytes, args.y_pitch);
 }
 
@@ -344,8 +356,9 @@ void all_cases(void)
         for (uint32_t s = 0; s < sizeof sizes / sizeof *sizes; ++s) {
             unsigned_case(rows[r], sizes[s]);
             for (uint32_t third = 0; third < 4u; ++third) {
-                layernorm_case(rows[r], sizes[s], 4u * third, false);
-                layernorm_case(rows[r], sizes[s], 4u * third, true);
+                layernorm_case(rows[r], sizes[s], 4u * third, S8);
+                layernorm_case(rows[r], sizes[s], 4u * third, U8);
+                layernorm_case(rows[r], sizes[s], 4u * third, S16);
                 rope_case(rows[r], 2u * sizes[s], 1u + 7u * third, third % 2u != 0u);
                 requantise_case(rows[r], sizes[s], third % 2u == 0u);
                 for (uint32_t bytes = 1; bytes <= 4u; bytes *= 2u)
@@ -364,11 +377,12 @@ void all_cases(void)
         }
     }
     for (uint32_t round = 0; round < 4u; ++round) {
-        layernorm_case(80, 192, 6u * round, false);
-        layernorm_case(32, 384, 6u * round, true);
-        layernorm_case(9, 768, 6u * round, false);
-        layernorm_case(9, 1024, 6u * round, round % 2u != 0u);
-        layernorm_case(2, 5001, 6u * round, round % 2u == 0u);
+        layernorm_case(80, 192, 6u * round, S8);
+        layernorm_case(80, 192, 6u * round, U8);
+        layernorm_case(32, 384, 6u * round, S16);
+        layernorm_case(9, 768, 6u * round, U8);
+        layernorm_case(9, 1024, 6u * round, round % 2u != 0u ? S16 : S8);
+        layernorm_case(2, 5001, 6u * round, round % 2u == 0u ? S16 : S8);
         rope_case(80, 64, 400, false);
         rope_case(100, 6, 3, false);
         rope_case(100, 6, 3, true);

@@ -26,6 +26,7 @@ NARROW_VALUES = "kernels/tmc_attention_values_u8s8s8_xpulp.c"
 WIDE_VALUES = "kernels/tmc_attention_values_u8s8s16_xpulp.c"
 LAYERNORM = "include/tmc_xpulp_layernorm.h"
 NARROW_LAYERNORM = "kernels/tmc_layernorm_s16s8_xpulp.c"
+UNSIGNED_LAYERNORM = "kernels/tmc_layernorm_s16u8_xpulp.c"
 WIDE_LAYERNORM = "kernels/tmc_layernorm_s16s16_xpulp.c"
 ROPE = "include/tmc_xpulp_rope.h"
 WIDE_ROPE = "kernels/tmc_rope_s16s16_xpulp.c"
@@ -82,6 +83,7 @@ MUTATIONS = (
     ("attention_cases", SCORES, "args->width * (uint32_t)sizeof(TMC_SCORES_TYPE);", "args->width;"),
     ("row_cases", LAYERNORM, "0x7FFF7FFFu", "0x00FF7FFFu"),
     ("row_cases", NARROW_LAYERNORM, "TMC_LAYERNORM_ROUND 41", "TMC_LAYERNORM_ROUND 40"),
+    ("row_cases", UNSIGNED_LAYERNORM, "0x80808080u", "0x80808000u"),
     ("row_cases", WIDE_LAYERNORM, "TMC_LAYERNORM_ROUND 42", "TMC_LAYERNORM_ROUND 41"),
     ("row_cases", WIDE_LAYERNORM, 'TMC_CLIP("%[t3]", "%[t3]", 16)', 'TMC_CLIP("%[t3]", "%[t3]", 15)'),
     ("row_cases", WIDE_LAYERNORM, 'TMC_PACK_HALVES("%[t2]", "%[t3]"', 'TMC_PACK_HALVES("%[t2]", "%[t1]"'),
