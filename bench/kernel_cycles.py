@@ -39,7 +39,9 @@ FLAGS = (
 )
 SECONDS_MAX = 300
 # What these programs have of the platform: no network.
-PLATFORM = ("start.S", "cluster.c", "console.c", "freestanding.c", "hyper.c", "platform.c", "transfers.c")
+PLATFORM = (
+    "start.S", "cluster.c", "console.c", "freestanding.c", "hyper.c", "jobs.c", "platform.c", "transfers.c",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

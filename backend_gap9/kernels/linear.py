@@ -211,11 +211,14 @@ _CHOICES: Mapping[tuple[DType, DType, bool, bool, bool], Kernel] = {
     (_S16, _S32, False, False, False): _Variant(_S16, _S32, "single_wide").kernel(
         "tmc_linear_s16s8s32", scalar=32, xpulp=80
     ),
-    (_U8, _S8, False, False, False): ne16_kernel("tmc_linear_u8s8s8", _job_costs, scalar=96, ne16=96),
+    (_U8, _S8, False, False, False): ne16_kernel("tmc_linear_u8s8s8", _job_costs, scalar=160, ne16=96),
+    (_U8, _S32, False, False, False): ne16_kernel(
+        "tmc_linear_u8s8s32", _job_costs, scalar=176, ne16=96, wide=True
+    ),
     # Of a table's entries, bytes either way.
     **dict.fromkeys(
         ((_U8, _S8, True, False, False), (_U8, _U8, True, False, False)),
-        ne16_kernel("tmc_linear_table_u8s8s8", _job_costs, scalar=96, ne16=112, table=True),
+        ne16_kernel("tmc_linear_table_u8s8s8", _job_costs, scalar=192, ne16=112, table=True),
     ),
 }
 

@@ -28,6 +28,7 @@ from tmc.ir.types import Array
 
 CHANNELS_READ = 32  # multipliers and biases come so many at a time
 INPUTS_READ = 16
+RUN_CHANNELS = 8  # results of 4 bytes are stored so many at a time
 LINE_ROWS = 3  # rows go in lines of so many; what is left of them is a group too
 MULTIPLIER_MAX = 255
 # Of the weights of a channel, in the arguments of a call.
@@ -40,8 +41,9 @@ _CODE_MAX = 255
 class JobCosts:
     """A group of rows and n channels takes ceil(depth / inputs) * (step_cycles + n) + n / 4 + group_cycles.
 
-    call_cycles are of a call's first job: the next ones are described meanwhile. A table takes a core
-    table_cycles per output, behind a barrier.
+    With results of 4 bytes each of the group's rows is stored ceil(n / 8) times, not once. call_cycles are of
+    a call's first job: the next ones are described meanwhile. A table takes a core table_cycles per output,
+    behind a barrier.
     """
 
     rows: int
@@ -52,26 +54,33 @@ class JobCosts:
     call_cycles: float
     table_cycles: float
 
-    def cycles(self, rows: int, channels: int, depth: int) -> float:
-        """Return the cycles of a job among others."""
+    def cycles(self, rows: int, channels: int, depth: int, *, wide: bool = False) -> float:
+        """Return the cycles of a job among others. wide: its results have 4 bytes."""
         steps = -(-depth // self.inputs)
         sizes = [min(self.channels, channels - first) for first in range(0, channels, self.channels)]
         group = sum(steps * (self.step_cycles + each) + -(-each // 4) + self.group_cycles for each in sizes)
         lines, left = divmod(rows, LINE_ROWS)
         groups = -(-lines * LINE_ROWS // self.rows) + (left > 0)
-        return groups * group
+        stores = sum(-(-each // RUN_CHANNELS) - 1 for each in sizes) * self.rows
+        return groups * (group + stores * wide)
 
 
 def ne16_kernel(
-    stem: str, costs: Callable[[Target], JobCosts], *, scalar: int, ne16: int, table: bool = False
+    stem: str,
+    costs: Callable[[Target], JobCosts],
+    *,
+    scalar: int,
+    ne16: int,
+    table: bool = False,
+    wide: bool = False,
 ) -> Kernel:
-    """Return the kernel from u8 to s8. costs: the job costs of a target."""
+    """Return the kernel from u8 to s8, or, wide, to s32. costs: the job costs of a target."""
 
     def core_cycles(target: Target, a: Arguments) -> float:
         job = costs(target)
         head = a.get("head_channels", a["channels"])
         heads = a["channels"] // head
-        cycles = heads * job.cycles(a["rows"], head, a["depth"]) + job.call_cycles
+        cycles = heads * job.cycles(a["rows"], head, a["depth"], wide=wide) + job.call_cycles
         if not table:
             return cycles
         lines = share(target, heads * a["rows"])
@@ -87,7 +96,7 @@ def ne16_kernel(
             per_channel_table("multiplier", 1),
             per_channel_table("bias", 4),
             *((flat("table", TABLE_BYTES),) if table else ()),
-            result(mul(ROWS, div(CHANNELS, head)), head),
+            result(mul(ROWS, div(CHANNELS, head)), mul(head, 4) if wide else head),
         ),
         ("rows", "depth", "channels", "x_pitch", "y_pitch", "shift", "head_channels"),
         frozenset({"shift"}),

@@ -12,7 +12,7 @@ ISA = xpulp
 # TMC_FILES=mram puts weights.bin and the golden files into the MRAM on the chip, if they leave room for the program.
 TMC_FILES = flash
 APP = $(TMC_NAME)
-APP_SRCS = network.c $(sort $(wildcard kernels/*_$(ISA).c gap9/*.c))
+APP_SRCS = network.c $(sort $(wildcard kernels/*_$(ISA).c gap9/*.c) $(ACCELERATED))
 # The reasons are in CMakeLists.txt.
 APP_CFLAGS += -O2 -mnohwloop -fno-tree-loop-distribute-patterns
 APP_CFLAGS += -Iinclude -Igap9 -I. -DTMC_NETWORK=$(TMC_NAME)_network \
@@ -20,6 +20,8 @@ APP_CFLAGS += -Iinclude -Igap9 -I. -DTMC_NETWORK=$(TMC_NAME)_network \
 	-DTMC_CONTROLLER_STACK_BYTES=$(TMC_CONTROLLER_STACK_BYTES)
 ifeq ($(ISA),xpulp)
 APP_CFLAGS += -DTMC_ISA_XPULP
+# What the accelerator does is beside what the cores do.
+ACCELERATED = $(wildcard kernels/*_ne16.c)
 endif
 ifeq ($(TMC_FILES),mram)
 APP_CFLAGS += -DTMC_FILES_IN_MRAM

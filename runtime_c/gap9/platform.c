@@ -1,6 +1,7 @@
 /* Sessions and cores on GAP9, by PMSIS: flash and file system, external memory, cluster. */
 #include "gap9_clocks.h"
 #include "gap9_files.h"
+#include "gap9_jobs.h"
 #include "gap9_memory.h"
 #include "tmc_checksum.h"
 #include "tmc_platform.h"
@@ -191,13 +192,22 @@ static struct {
     uint32_t cycles;
 } job;
 
+/** What each core runs. */
+static void member(void *unused)
+{
+    (void)unused;
+    if (tmc_core_id() == 0u)
+        gap9_start_jobs();
+    job.entry(job.argument);
+}
+
 static void controller(void *unused)
 {
     (void)unused;
     pi_perf_conf(1u << PI_PERF_CYCLES);
     pi_perf_reset();
     pi_perf_start();
-    pi_cl_team_fork((int)TMC_CORES, job.entry, job.argument);
+    pi_cl_team_fork((int)TMC_CORES, member, NULL);
     pi_perf_stop();
     job.cycles = pi_perf_read(PI_PERF_CYCLES);
 }

@@ -25,7 +25,9 @@ ifeq ($(SANITIZE),thread)
 FLAGS += -fsanitize=thread -DTMC_DMA_THREADS
 endif
 
-SOURCES := network.c $(sort $(wildcard kernels/*_$(ISA).c host/*.c))
+# There is no accelerator here: its jobs are portable C whatever the cores' kernels are.
+JOBS := $(patsubst %_ne16.c,%_scalar.c,$(wildcard kernels/*_ne16.c))
+SOURCES := network.c $(sort $(JOBS) $(wildcard kernels/*_$(ISA).c host/*.c))
 
 $(OUTPUT): $(SOURCES) $(wildcard *.h include/*.h host/*.h)
 	$(CC) $(FLAGS) $(CFLAGS) $(SOURCES) -o $@

@@ -75,6 +75,7 @@ int tmc_cluster_run(void (*entry)(void *), void *argument)
     pthread_attr_destroy(&attributes);
     pthread_barrier_destroy(&barrier);
     host_expect_idle();
+    host_expect_no_jobs();
     return TMC_OK;
 }
 

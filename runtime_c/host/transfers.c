@@ -13,15 +13,6 @@
 #include "host_memory.h"
 #include "tmc_platform.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#define POISON(address, bytes) ASAN_POISON_MEMORY_REGION(address, bytes)
-#define UNPOISON(address, bytes) ASAN_UNPOISON_MEMORY_REGION(address, bytes)
-#else
-#define POISON(address, bytes) ((void)(address), (void)(bytes))
-#define UNPOISON(address, bytes) ((void)(address), (void)(bytes))
-#endif
-
 static uint32_t in_flight;
 
 void host_expect_idle(void)
@@ -36,7 +27,7 @@ static int lies_in(const void *address, uint64_t bytes, const void *memory, uint
     return first >= start && first - start <= memory_bytes && bytes <= memory_bytes - (first - start);
 }
 
-static int lies_in_l1(const void *address, uint64_t bytes)
+int host_lies_in_l1(const void *address, uint64_t bytes)
 {
     const tmc_session *session = host_current.session;
     return lies_in(address, bytes, session->l1, session->network->l1_bytes);
@@ -110,7 +101,7 @@ static void finish(tmc_transfer *transfer)
 
 #endif
 
-static void expect_core_0(const char *call)
+void host_expect_core_0(const char *call)
 {
     if (tmc_core_id() != 0u)
         host_fail("%s called by core %u, allowed core 0", call, tmc_core_id());
@@ -129,7 +120,7 @@ static void begin(tmc_transfer *transfer, tmc_slot_state state, const char *call
 
 static void end(tmc_transfer *transfer, tmc_slot_state state, const char *call)
 {
-    expect_core_0(call);
+    host_expect_core_0(call);
     if (transfer->state != state)
         host_fail("%s on a slot without such a transfer", call);
     finish(transfer);
@@ -150,9 +141,9 @@ static uint64_t checked_span(const char *call, uint32_t lines, uint32_t line_byt
 void tmc_dma_in(tmc_transfer *transfer, void *l1, const void *l2, uint32_t lines, uint32_t line_bytes,
                 uint32_t l2_pitch)
 {
-    expect_core_0("tmc_dma_in");
+    host_expect_core_0("tmc_dma_in");
     const uint64_t span = checked_span("tmc_dma_in", lines, line_bytes, l2_pitch);
-    if (!lies_in_l1(l1, (uint64_t)lines * line_bytes))
+    if (!host_lies_in_l1(l1, (uint64_t)lines * line_bytes))
         host_fail("tmc_dma_in to outside of the L1 arena");
     if (!lies_in_l2(l2, span, 1))
         host_fail("tmc_dma_in from outside of L2");
@@ -168,9 +159,9 @@ void tmc_dma_in(tmc_transfer *transfer, void *l1, const void *l2, uint32_t lines
 void tmc_dma_out(tmc_transfer *transfer, void *l2, const void *l1, uint32_t lines, uint32_t line_bytes,
                  uint32_t l2_pitch)
 {
-    expect_core_0("tmc_dma_out");
+    host_expect_core_0("tmc_dma_out");
     const uint64_t span = checked_span("tmc_dma_out", lines, line_bytes, l2_pitch);
-    if (!lies_in_l1(l1, (uint64_t)lines * line_bytes))
+    if (!host_lies_in_l1(l1, (uint64_t)lines * line_bytes))
         host_fail("tmc_dma_out from outside of the L1 arena");
     if (!lies_in_l2(l2, span, 0))
         host_fail("tmc_dma_out to outside of L2");
@@ -190,7 +181,7 @@ void tmc_dma_wait(tmc_transfer *transfer)
 
 void tmc_l3_fetch(tmc_transfer *transfer, void *l2, uint32_t l3_offset, uint32_t bytes)
 {
-    expect_core_0("tmc_l3_fetch");
+    host_expect_core_0("tmc_l3_fetch");
     const tmc_session *session = host_current.session;
     if (bytes == 0u || ((uint32_t)(uintptr_t)l2 | l3_offset | bytes) % 4u != 0u)
         host_fail("tmc_l3_fetch of %u bytes from %u, allowed multiples of 4", bytes, l3_offset);

@@ -8,8 +8,16 @@
 #define TMC_NE16_ADDRESS 0x00201000u
 #define TMC_NE16_TRIGGER 0x00u
 #define TMC_NE16_ACQUIRE 0x04u /* read: a job's number, negative while both contexts are in use */
-#define TMC_NE16_STATUS 0x0Cu  /* read: 0 when no context is in use */
+#define TMC_NE16_STATUS 0x0Cu  /* read: a byte for each context, 1 from the trigger of its job to the job's end */
+#define TMC_NE16_CLEAR 0x14u   /* write: forget all jobs; contexts and numbers begin with 0 again */
 #define TMC_NE16_JOB 0x20u     /* the words of the acquired job */
+
+/* Jobs take the contexts in turn, the first of number 0; numbers have 8 bits. So it is in the public source of the
+ * controller of such accelerators (pulp-platform/hwpe-ctrl, rtl/hwpe_ctrl_slave.sv and hwpe_ctrl_regfile.sv); of NE16
+ * nobody has tried it here on silicon. The number of the job that runs is no help: simulators and that source differ
+ * in it. */
+#define TMC_NE16_CONTEXTS 2u
+#define TMC_NE16_NUMBERS 256u
 
 /* Words of a job; of two halves the upper one is named first. */
 enum {
@@ -72,6 +80,9 @@ typedef struct {
     uint32_t results; /* bits of the configuration that say how results are stored; 0: u8 */
 } tmc_ne16_layer;
 
+/** The number of the job that was acquired last; each platform has it, for core 0. */
+extern uint32_t tmc_ne16_last;
+
 static inline volatile uint32_t *tmc_ne16_register(uint32_t offset)
 {
     return (volatile uint32_t *)(uintptr_t)(TMC_NE16_ADDRESS + offset);
@@ -97,8 +108,11 @@ static inline void tmc_ne16_start_image(const tmc_ne16_layer *layer, uint32_t ro
     const uint32_t last_inputs = layer->depth - (input_groups - 1u) * TMC_NE16_GROUP_INPUTS;
     const uint32_t last_pixels = (lines - (line_groups - 1u) * TMC_NE16_SIDE) << 16 | columns;
     volatile uint32_t *const job = tmc_ne16_register(TMC_NE16_JOB);
-    while ((int32_t)*tmc_ne16_register(TMC_NE16_ACQUIRE) < 0) {
-    }
+    uint32_t number;
+    do
+        number = *tmc_ne16_register(TMC_NE16_ACQUIRE);
+    while ((int32_t)number < 0);
+    tmc_ne16_last = number;
     job[TMC_NE16_WEIGHTS] = tmc_ne16_word(layer->weight);
     job[TMC_NE16_INPUT] = tmc_ne16_word(layer->x + row * layer->x_pitch);
     job[TMC_NE16_OUTPUT] = tmc_ne16_word(layer->y + row * layer->y_pitch);
@@ -131,8 +145,8 @@ static inline void tmc_ne16_start_image(const tmc_ne16_layer *layer, uint32_t ro
 }
 
 /** Start a layer: its rows as an image of three columns, and what is left of them as one line. Waits while both
- *  contexts are in use. Until tmc_ne16_wait, what the layer reads must not change and what it writes must not be
- *  touched. */
+ *  contexts are in use. Until its last job, tmc_ne16_last, was waited for, what the layer reads must not change and what
+ *  it writes must not be touched. */
 static inline void tmc_ne16_start(const tmc_ne16_layer *layer)
 {
     const uint32_t lines = layer->rows / TMC_NE16_SIDE, left = layer->rows - lines * TMC_NE16_SIDE;
@@ -142,11 +156,14 @@ static inline void tmc_ne16_start(const tmc_ne16_layer *layer)
         tmc_ne16_start_image(layer, lines * TMC_NE16_SIDE, 1u, left);
 }
 
-/** Return when all jobs have ended. */
-static inline void tmc_ne16_wait(void)
+/** Return when a job has ended, and with it all before, while later ones may run. Its context is free then, or was
+ *  acquired again. */
+static inline void tmc_ne16_wait(uint32_t number)
 {
-    while (*tmc_ne16_register(TMC_NE16_STATUS) != 0u) {
-    }
+    const uint32_t later = (tmc_ne16_last - number) % TMC_NE16_NUMBERS, context = number % TMC_NE16_CONTEXTS;
+    if (later < TMC_NE16_CONTEXTS)
+        while ((*tmc_ne16_register(TMC_NE16_STATUS) >> 8u * context & 1u) != 0u) {
+        }
     __asm__ volatile("" ::: "memory");
 }
 

@@ -1,9 +1,8 @@
 /* Kernels of networks for a cluster with NE16, the accelerator: tmc_kernels.h has the rules for all kernels.
  *
- * NE16 has no signed inputs: what it reads are codes + 128, unsigned. The isa `ne16` of a kernel is run by the
- * accelerator: core 0 describes the job and waits for its end, and the other cores do nothing. Results are whole at
- * the next barrier, as those of other kernels. Where cores go on with the accelerator's results, all meet at a barrier
- * inside the kernel.
+ * NE16 has no signed inputs: what it reads are codes + 128, unsigned. Linears on it are jobs (tmc_jobs.h): core 0
+ * starts and awaits them, and no core calls their kernels itself. The isa `ne16` of a job's kernel describes the job to
+ * the accelerator and returns; the isa `scalar` computes all of it.
  *
  * Packed weights, `weight`, of weights + 128: of every channel, of every 16 inputs, bit 0 of the 16 in 2 bytes, the
  * first one in the lowest bit; then bit 1, up to bit 7. A channel's inputs are filled up to a multiple of 16 with
@@ -14,13 +13,15 @@
 
 #include "tmc_ne16_attention_kernels.h"
 
-#ifdef TMC_ISA_XPULP
+/* On a host there is no accelerator, whatever else is written out in C. */
+#if defined(TMC_ISA_XPULP) && defined(__riscv)
 #define TMC_JOB(name) name##_ne16
 #else
 #define TMC_JOB(name) name##_scalar
 #endif
 
 #define tmc_linear_u8s8s8 TMC_JOB(tmc_linear_u8s8s8)
+#define tmc_linear_u8s8s32 TMC_JOB(tmc_linear_u8s8s32)
 #define tmc_linear_table_u8s8s8 TMC_JOB(tmc_linear_table_u8s8s8)
 #define tmc_convert_s8u8 TMC_KERNEL(tmc_convert_s8u8)
 #define tmc_attention_pack_s8u8 TMC_KERNEL(tmc_attention_pack_s8u8)
@@ -34,7 +35,7 @@ typedef struct {
     const uint8_t *weight;     /* [channels] packed, one behind the other */
     const uint8_t *multiplier; /* [channels] */
     const int32_t *bias;       /* [channels] */
-    int8_t *y;                 /* [rows][channels], or as the kernel says */
+    void *y;                   /* [rows][channels], or as the kernel says */
     const int8_t *table;       /* [256], indexed by y + 128 */
     uint32_t x_pitch;
     uint32_t y_pitch;
@@ -47,11 +48,15 @@ typedef struct {
 
 /** Linear layer of codes + 128. y[r][n] = C8((sum_k x[r][k] w[n][k] * multiplier[n] + bias[n]) >> shift).
  *  Runs of head_channels channels lie one behind the other: y is [channels / head_channels][rows][head_channels].
- *  x u8, y s8. Splits rows. */
+ *  x u8, y s8. A job. */
 void tmc_linear_u8s8s8_scalar(const tmc_ne16_linear_args *args);
 void tmc_linear_u8s8s8_ne16(const tmc_ne16_linear_args *args);
 
-/** The same with a unary function: y = table[C8(...) + 128]. Splits rows. */
+/** The same without clip: y = (sum_k x[r][k] w[n][k] * multiplier[n] + bias[n]) >> shift. x u8, y s32. A job. */
+void tmc_linear_u8s8s32_scalar(const tmc_ne16_linear_args *args);
+void tmc_linear_u8s8s32_ne16(const tmc_ne16_linear_args *args);
+
+/** The first with a unary function: y = table[C8(...) + 128]. Splits rows. */
 void tmc_linear_table_u8s8s8_scalar(const tmc_ne16_linear_args *args);
 void tmc_linear_table_u8s8s8_ne16(const tmc_ne16_linear_args *args);
 

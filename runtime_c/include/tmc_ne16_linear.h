@@ -8,34 +8,65 @@
 #include "tmc_ne16_kernels.h"
 
 #define TMC_WEIGHTS_TOGETHER 16u /* of so many inputs */
+#define TMC_ROWS_TOGETHER 16u    /* that share the unpacking of weights */
 
-/** Return a weight: its bits lie 2 bytes apart. */
-static inline int32_t tmc_weight_of(const uint8_t *channel, uint32_t k)
+/** Unpack the weights of 16 inputs: their bits lie 2 bytes apart. */
+static inline void tmc_unpack_weights(const uint8_t *packed, int8_t *weights)
 {
-    const uint8_t *byte = channel + k / TMC_WEIGHTS_TOGETHER * TMC_WEIGHTS_TOGETHER + k % TMC_WEIGHTS_TOGETHER / 8u;
-    int32_t weight = -128;
-    for (uint32_t bit = 0; bit < 8u; ++bit)
-        weight += (byte[2u * bit] >> (k % 8u) & 1) << bit;
-    return weight;
+    for (uint32_t k = 0; k < TMC_WEIGHTS_TOGETHER; ++k) {
+        int32_t weight = -128;
+        for (uint32_t bit = 0; bit < 8u; ++bit)
+            weight += (packed[2u * bit + k / 8u] >> (k % 8u) & 1) << bit;
+        weights[k] = (int8_t)weight;
+    }
 }
 
-/** table: NULL for none. */
-static inline void tmc_ne16_linear(const tmc_ne16_linear_args *args, const int8_t *table)
+/** Compute the sums of a channel for some rows, at most TMC_ROWS_TOGETHER. */
+static inline void tmc_ne16_sums(const tmc_ne16_linear_args *args, uint32_t row, uint32_t rows, const uint8_t *channel,
+                                 int32_t *sums)
 {
-    const tmc_share share = tmc_my_share(args->rows);
+    const uint8_t *x = args->x + row * args->x_pitch;
+    for (uint32_t r = 0; r < rows; ++r)
+        sums[r] = 0;
+    for (uint32_t first = 0; first < args->depth; first += TMC_WEIGHTS_TOGETHER) {
+        const uint32_t left = args->depth - first, inputs = left < TMC_WEIGHTS_TOGETHER ? left : TMC_WEIGHTS_TOGETHER;
+        int8_t weights[TMC_WEIGHTS_TOGETHER];
+        tmc_unpack_weights(channel + first, weights);
+        for (uint32_t r = 0; r < rows; ++r)
+            for (uint32_t k = 0; k < inputs; ++k)
+                sums[r] += x[r * args->x_pitch + first + k] * weights[k];
+    }
+}
+
+/** Compute rows of the layer; results of 4 bytes, or of 1 byte and through a table if there is one. */
+static inline void tmc_ne16_linear(const tmc_ne16_linear_args *args, tmc_share share, uint32_t result_bytes,
+                                   const int8_t *table)
+{
     const uint32_t channel_bytes = (args->depth + TMC_WEIGHTS_TOGETHER - 1u) / TMC_WEIGHTS_TOGETHER * TMC_WEIGHTS_TOGETHER;
-    for (uint32_t r = share.begin; r < share.end; ++r) {
-        const uint8_t *x = args->x + r * args->x_pitch;
+    for (uint32_t row = share.begin; row < share.end; row += TMC_ROWS_TOGETHER) {
+        const uint32_t left = share.end - row, rows = left < TMC_ROWS_TOGETHER ? left : TMC_ROWS_TOGETHER;
         for (uint32_t n = 0; n < args->channels; ++n) {
             const uint32_t head = n / args->head_channels;
-            int32_t sum = 0;
-            for (uint32_t k = 0; k < args->depth; ++k)
-                sum += x[k] * tmc_weight_of(args->weight + n * channel_bytes, k);
-            sum = (sum * args->multiplier[n] + args->bias[n]) >> args->shift;
-            int8_t *y = args->y + (head * args->rows + r) * args->y_pitch + n - head * args->head_channels;
-            *y = table == NULL ? tmc_clip8(sum) : table[tmc_clip8(sum) + 128];
+            int32_t sums[TMC_ROWS_TOGETHER];
+            tmc_ne16_sums(args, row, rows, args->weight + n * channel_bytes, sums);
+            uint8_t *y = (uint8_t *)args->y + (head * args->rows + row) * args->y_pitch +
+                         (n - head * args->head_channels) * result_bytes;
+            for (uint32_t r = 0; r < rows; ++r, y += args->y_pitch) {
+                const int32_t result = (sums[r] * args->multiplier[n] + args->bias[n]) >> args->shift;
+                if (result_bytes == 4u)
+                    *(int32_t *)(void *)y = result;
+                else
+                    *(int8_t *)y = table == NULL ? tmc_clip8(result) : table[tmc_clip8(result) + 128];
+            }
         }
     }
+}
+
+/** Compute all rows, as a job does. */
+static inline void tmc_ne16_job(const tmc_ne16_linear_args *args, uint32_t result_bytes)
+{
+    const tmc_share all = {0, args->rows};
+    tmc_ne16_linear(args, all, result_bytes, NULL);
 }
 
 #endif

@@ -1,16 +1,13 @@
-/* How the kernels of isa ne16 run a linear layer. */
+/* How the kernels of isa ne16 start a linear layer. */
 #ifndef TMC_NE16_RUN_H
 #define TMC_NE16_RUN_H
 
-#include "tmc_cores.h"
 #include "tmc_ne16_job.h"
 #include "tmc_ne16_kernels.h"
 
-/** Run a layer on the accelerator, from core 0; the others return at once. */
-static inline void tmc_ne16_run(const tmc_ne16_linear_args *args)
+/** Start a layer, head by head; core 0. results: as in tmc_ne16_layer. */
+static inline void tmc_ne16_start_linear(const tmc_ne16_linear_args *args, uint32_t results)
 {
-    if (tmc_core_id() != 0u)
-        return;
     tmc_ne16_layer layer = {
         .x = args->x,
         .weight = args->weight,
@@ -23,7 +20,7 @@ static inline void tmc_ne16_run(const tmc_ne16_linear_args *args)
         .depth = args->depth,
         .channels = args->head_channels,
         .shift = args->shift,
-        .results = TMC_NE16_OUTPUT_SIGNED,
+        .results = results,
     };
     const uint32_t channel_bytes = tmc_ne16_groups(args->depth, TMC_NE16_GROUP_INPUTS) * TMC_NE16_WEIGHT_BYTES;
     for (uint32_t channel = 0; channel < args->channels; channel += args->head_channels) {
@@ -33,7 +30,6 @@ static inline void tmc_ne16_run(const tmc_ne16_linear_args *args)
         layer.bias += args->head_channels;
         layer.y += args->rows * args->y_pitch;
     }
-    tmc_ne16_wait();
 }
 
 #endif

@@ -2,5 +2,5 @@
 
 void tmc_linear_u8s8s8_ne16(const tmc_ne16_linear_args *args)
 {
-    tmc_ne16_run(args);
+    tmc_ne16_start_linear(args, TMC_NE16_OUTPUT_SIGNED);
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from tests.runtime_c.building import RUNTIME
@@ -30,8 +32,11 @@ def check_unsigned(kernels: Kernels, rng: np.random.Generator, rows: int, channe
     np.testing.assert_array_equal(y.read(), qconvert(x, TO_UNSIGNED))
 
 
-def check_ne16_linear(name: str, *, table: bool) -> Case:
-    """Return the case of a linear of codes + 128, all channels side by side, or those of a head."""
+def check_ne16_linear(name: str, *, table: bool = False, dtype: Literal["s8", "s32"] = "s8") -> Case:
+    """Return the case of a linear of codes + 128, all channels side by side, or those of a head.
+
+    Without a table it is a job: one core computes all of it.
+    """
 
     def case(kernels: Kernels, rng: np.random.Generator, rows: int, depth: int, channels: int) -> None:
         x = rng.integers(0, 256, (rows, depth)).astype(np.uint8)
@@ -41,14 +46,16 @@ def check_ne16_linear(name: str, *, table: bool) -> Case:
         bias = rng.integers(-(2**30), 2**30, (1, channels)).astype(np.int32)
         shift = int(rng.integers(32))
         lookup = rng.integers(-128, 128, 256).astype(np.int8) if table else None
-        expected = qlinear(x, weight, multiplier, bias, QLinearAttrs(shift=shift, table=table), lookup)
+        expected = qlinear(
+            x, weight, multiplier, bias, QLinearAttrs(shift=shift, table=table, dtype=dtype), lookup
+        )
         head = int(rng.choice([n for n in (4, 8, channels) if channels % n == 0]))
         expected = expected.reshape(rows, -1, head).transpose(1, 0, 2).reshape(-1, head)
         x_rows = Rows(x, int(rng.integers(3)))
-        y = blank(expected.shape[0], expected.shape[1], np.int8, int(rng.integers(3)))
+        y = blank(expected.shape[0], expected.shape[1], expected.dtype, int(rng.integers(3)))
         kernels(
             name,
-            cores_in_some_order(rng),
+            cores_in_some_order(rng) if table else [0],
             x=x_rows.memory,
             weight=packed_weights(weight).reshape(-1),
             multiplier=multiplier.astype(np.uint8),
@@ -70,7 +77,8 @@ def check_ne16_linear(name: str, *, table: bool) -> Case:
 
 NE16_CASES: dict[str, Case] = {
     "tmc_convert_s8u8": check_unsigned,
-    "tmc_linear_u8s8s8": check_ne16_linear("tmc_linear_u8s8s8", table=False),
+    "tmc_linear_u8s8s8": check_ne16_linear("tmc_linear_u8s8s8"),
+    "tmc_linear_u8s8s32": check_ne16_linear("tmc_linear_u8s8s32", dtype="s32"),
     "tmc_linear_table_u8s8s8": check_ne16_linear("tmc_linear_table_u8s8s8", table=True),
 }
 ACCELERATED = {path.stem.removesuffix("_ne16") for path in (RUNTIME / "kernels").glob("*_ne16.c")}

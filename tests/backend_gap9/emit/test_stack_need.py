@@ -33,8 +33,9 @@ MACHINE = (
     "-fno-common",
     "-fno-tree-loop-distribute-patterns",
 )
-# What kernels call: as on bare metal, where it takes no stack.
+# What kernels call and use: as on bare metal, where it takes no stack.
 PLATFORM = """
+unsigned long tmc_ne16_last;
 unsigned tmc_core_id(void) { return *(volatile unsigned *)16; }
 void tmc_barrier(void) { *(volatile unsigned *)20; }
 void _start(void) { }

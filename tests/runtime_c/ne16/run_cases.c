@@ -61,7 +61,7 @@ static void run_case(void *argument)
         tmc_ne16_start(&layer);
     }
     const uint32_t begin = cycle_count();
-    tmc_ne16_wait();
+    tmc_ne16_wait(tmc_ne16_last);
     cycles = cycle_count() - begin;
     differences = 0;
     for (uint32_t job = 0; job < JOBS_IN_FLIGHT; ++job)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.runtime_c.iss.engines import build_iss
 from tests.runtime_c.ne16.cases import Case, Operands, operands, random_cases
-from tests.runtime_c.ne16.programs import INCLUDE, build_program, results
+from tests.runtime_c.ne16.programs import INCLUDE, build_jobs_program, build_program, pairs, results
 from tests.runtime_c.target_header import GAP9
 from tmc.backend_gap9.run.simulators import iss_options
 
@@ -69,6 +69,32 @@ def test_layers(iss: tuple[str | Path, ...], layers: list[Operands], tmp_path: P
     assert [case for case, (_, different) in zip(CASES, found, strict=True) if different] == []
 
 
+def test_a_wait_is_for_its_own_job(iss: tuple[str | Path, ...], tmp_path: Path) -> None:
+    """Results are there at the wait for their job, while a later one may run."""
+    done = run(iss, build_jobs_program(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [wrong for wrong, _, _ in pairs(done.stdout)] == [0] * 5
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("number % TMC_NE16_CONTEXTS;", "1u - number % TMC_NE16_CONTEXTS;"),
+        ("if (later < TMC_NE16_CONTEXTS)", "if (later == 0u)"),
+        ("tmc_ne16_last = number;", "tmc_ne16_last = number + 1u;"),
+    ],
+)
+def test_a_wait_that_is_too_short_is_found(
+    iss: tuple[str | Path, ...], tmp_path: Path, right: str, wrong: str
+) -> None:
+    shutil.copytree(INCLUDE, tmp_path / "include")
+    header = tmp_path / "include" / "tmc_ne16_job.h"
+    assert right in header.read_text()
+    header.write_text(header.read_text().replace(right, wrong))
+    done = run(iss, build_jobs_program(tmp_path, tmp_path / "include"))
+    assert done.returncode == 125 and "that was not waited for" in done.stderr
+
+
 # Changes of the driver, one constant each.
 MUTATIONS = (
     ("lines - (line_groups - 1u) * TMC_NE16_SIDE", "TMC_NE16_SIDE"),
@@ -81,7 +107,7 @@ MUTATIONS = (
     ("TMC_NE16_SHIFT(layer->shift)", "TMC_NE16_SHIFT(layer->shift + 1u)"),
     ("if (left != 0u)", "if (left > 1u)"),
     ("if (lines != 0u)", "if (lines > 1u)"),
-    ("TMC_NE16_STATUS) != 0u", "TMC_NE16_STATUS) == 0u"),
+    ("TMC_NE16_STATUS) >> 8u * context & 1u) != 0u", "TMC_NE16_STATUS) >> 8u * context & 1u) == 0u"),
 )
 
 

@@ -16,7 +16,9 @@ RUNTIME = ROOT / "runtime_c"
 BARE_METAL = RUNTIME / "bare_metal"
 PROGRAMS = tuple(path.stem for path in sorted(HERE.glob("*_cases.c")))
 # What these programs have of the bare-metal platform: no network.
-PLATFORM = ("start.S", "cluster.c", "console.c", "freestanding.c", "hyper.c", "platform.c", "transfers.c")
+PLATFORM = (
+    "start.S", "cluster.c", "console.c", "freestanding.c", "hyper.c", "jobs.c", "platform.c", "transfers.c",
+)  # fmt: skip
 # The comparisons run on the cores too, and have larger frames than a network.
 STACK = "TMC_WORKER_STACK_BYTES=2048"
 MACHINE = ("-march=rv32imc", "-mabi=ilp32")

@@ -1,0 +1,6 @@
+#include "tmc_ne16_linear.h"
+
+void tmc_linear_u8s8s32_scalar(const tmc_ne16_linear_args *args)
+{
+    tmc_ne16_job(args, 4);
+}
