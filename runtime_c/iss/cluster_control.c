@@ -2,7 +2,10 @@
 #include "memory.h"
 #include "trap.h"
 
-enum { REGISTER_FETCH_ENABLE = 0x08, REGISTER_BOOT_ADDRESS = 0x40 };
+enum { REGISTER_FETCH_ENABLE = 0x08, REGISTER_ACCELERATOR = 0x18, REGISTER_BOOT_ADDRESS = 0x40 };
+
+/* Of the accelerator its clock, whether it goes first, and how long others wait at most. It works whatever they say. */
+#define ACCELERATOR_FIELDS (1u << 11 | 1u << 8 | 0xffu)
 
 #define RUBBISH 0xa5a5a5a5u
 
@@ -17,6 +20,8 @@ void hart_start(Hart *hart, uint32_t address)
     hart->pc = address;
     hart->state = HART_RUNNING;
 }
+
+static uint32_t accelerator;
 
 static bool is_boot_address(uint32_t offset)
 {
@@ -58,6 +63,9 @@ uint32_t cluster_control_load(Hart *hart, uint32_t offset)
         uint32_t core = (offset - REGISTER_BOOT_ADDRESS) / 4;
         return harts[core].boot_address;
     }
+    if (offset == REGISTER_ACCELERATOR) {
+        return accelerator;
+    }
     trap(hart, "cluster control: read of register 0x%x, which is not modelled", offset);
 }
 
@@ -68,6 +76,8 @@ void cluster_control_store(Hart *hart, uint32_t offset, uint32_t value)
         harts[core].boot_address = value;
     } else if (offset == REGISTER_FETCH_ENABLE) {
         enable_fetch(hart, value);
+    } else if (offset == REGISTER_ACCELERATOR && (value & ~ACCELERATOR_FIELDS) == 0) {
+        accelerator = value;
     } else {
         trap(hart, "cluster control: write of register 0x%x, which is not modelled", offset);
     }

@@ -79,6 +79,7 @@ typedef struct Window {
 static const Window WINDOWS[] = {
     {EVENT_UNIT_ADDRESS, EVENT_UNIT_BYTES, event_unit_load, event_unit_store, true, false},
     {0x00204400u, 0x400, dma_load, dma_store, true, false},
+    {0x00200000u, 0x400, cluster_control_load, cluster_control_store, true, false},
     {0x00201000u, 0x80, ne16_load, ne16_store, true, false},
     {0x10200000u, 0x400, cluster_control_load, cluster_control_store, false, false},
     {0x10200e00u, SOFTWARE_EVENTS_BYTES, NULL, store_software_event, false, false},

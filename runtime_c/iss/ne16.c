@@ -52,7 +52,7 @@ static void see_end(Hart *hart, Context *context)
     }
 }
 
-/* Return the context of the job that runs, or null. Contexts are used in turn: of two, the older one is next. */
+/* Return the context of the job that runs, or null. Contexts are used in turn: of two jobs, the older one's is next. */
 static Context *running(void)
 {
     Context *older = &contexts[next], *younger = &contexts[1 - next];
@@ -88,8 +88,9 @@ static uint32_t acquire(Hart *hart)
 static uint32_t status(Hart *hart)
 {
     uint32_t used = 0;
+    see_end(hart, &contexts[next]);
+    see_end(hart, &contexts[1 - next]);
     for (unsigned i = 0; i < CONTEXTS; i++) {
-        see_end(hart, &contexts[i]);
         used |= contexts[i].state != FREE ? STATUS_BIT(i) : 0;
     }
     ne16_progress();
@@ -105,13 +106,14 @@ static void trigger(Hart *hart, uint32_t value)
     if (value != 0) {
         trap(hart, "NE16: trigger with %u, which is not modelled", value);
     }
+    Context *before = &contexts[1 - next];
     context->job = ne16_job_of(hart, context->words);
-    ne16_job_start(hart, &context->job);
+    ne16_job_start(hart, &context->job, before->state == FREE ? NULL : &before->job);
     context->state = QUEUED;
     next = 1 - next;
 }
 
-/* Give acquired contexts back. */
+/* Give acquired contexts back; contexts and numbers begin anew. */
 static void clear(const Hart *hart)
 {
     for (unsigned i = 0; i < CONTEXTS; i++) {
@@ -121,6 +123,7 @@ static void clear(const Hart *hart)
         contexts[i].state = FREE;
     }
     next = 0;
+    next_number = last_number = 0;
 }
 
 uint32_t ne16_load(Hart *hart, uint32_t offset)

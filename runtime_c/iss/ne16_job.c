@@ -227,21 +227,36 @@ static void hold_tensor(Hart *hart, HoldAction action, const Ne16Job *job, const
     }
 }
 
-static void hold_job(Hart *hart, HoldAction source, HoldAction target, const Ne16Job *job)
+static void hold_sources(Hart *hart, HoldAction action, const Ne16Job *job)
 {
     Run runs[CONSTANT_RUNS];
     unsigned count = constant_runs(job, runs);
     for (unsigned i = 0; i < count; i++) {
-        hold_run(hart, source, runs[i].address, (uint32_t)runs[i].bytes);
+        hold_run(hart, action, runs[i].address, (uint32_t)runs[i].bytes);
     }
-    hold_tensor(hart, source, job, &job->input, job->depth);
-    hold_tensor(hart, target, job, &job->output, job->channels * result_bytes(job));
+    hold_tensor(hart, action, job, &job->input, job->depth);
 }
 
-void ne16_job_start(Hart *hart, const Ne16Job *job) { hold_job(hart, HOLD_SOURCE, HOLD_TARGET, job); }
+static void hold_target(Hart *hart, HoldAction action, const Ne16Job *job)
+{
+    hold_tensor(hart, action, job, &job->output, job->channels * result_bytes(job));
+}
+
+void ne16_job_start(Hart *hart, const Ne16Job *job, const Ne16Job *before)
+{
+    if (before != NULL) {
+        hold_sources(hart, RELEASE_SOURCE, before);
+    }
+    hold_sources(hart, HOLD_SOURCE, job);
+    hold_target(hart, HOLD_TARGET, job);
+    if (before != NULL) {
+        hold_sources(hart, HOLD_SOURCE_AGAIN, before);
+    }
+}
 
 void ne16_job_finish(Hart *hart, const Ne16Job *job)
 {
-    hold_job(hart, RELEASE_SOURCE, RELEASE_TARGET, job);
+    hold_sources(hart, RELEASE_SOURCE, job);
+    hold_target(hart, RELEASE_TARGET, job);
     ne16_job_compute(hart, job);
 }

@@ -38,8 +38,11 @@ typedef struct Ne16Job {
 /* Read the registers of a job. Traps at what the model does not know, and at what hardware does not forgive. */
 Ne16Job ne16_job_of(const Hart *hart, const uint32_t *words);
 
-/* Hold all that a job reads and writes. Traps if it is not inside L1, is held by a transfer, or is raced for. */
-void ne16_job_start(Hart *hart, const Ne16Job *job);
+/*
+ * Hold all that a job reads and writes. Traps if it is not inside L1, is held by a transfer, or is raced for. It may
+ * write what the job `before`, which still runs, reads; null if there is none.
+ */
+void ne16_job_start(Hart *hart, const Ne16Job *job, const Ne16Job *before);
 
 /* Compute, and release what was held; `hart` is the one that has seen the end. */
 void ne16_job_finish(Hart *hart, const Ne16Job *job);

@@ -49,6 +49,9 @@ void hold_run(Hart *hart, HoldAction action, uint32_t address, uint32_t bytes)
         case HOLD_SOURCE:
             hold_source(hart, guard, address, lanes);
             break;
+        case HOLD_SOURCE_AGAIN:
+            guard->hold += lanes & 0x01010101u;
+            break;
         case HOLD_TARGET:
             hold_target(hart, guard, address, lanes);
             break;

@@ -6,7 +6,14 @@
 
 #include "hart.h"
 
-typedef enum HoldAction { HOLD_SOURCE, HOLD_TARGET, RELEASE_SOURCE, RELEASE_TARGET } HoldAction;
+/* HOLD_SOURCE_AGAIN: of what was held before, and is the target of something later now. */
+typedef enum HoldAction {
+    HOLD_SOURCE,
+    HOLD_SOURCE_AGAIN,
+    HOLD_TARGET,
+    RELEASE_SOURCE,
+    RELEASE_TARGET,
+} HoldAction;
 
 /*
  * Hold a run of bytes, or release it. Traps if it is not inside L1 or L2, is held by something else, or is raced for;

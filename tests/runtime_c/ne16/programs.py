@@ -48,5 +48,5 @@ def results(text: str) -> list[tuple[int, int]]:
 def pairs(text: str) -> list[tuple[int, int, int]]:
     """Return, of each pair of jobs, how many bytes are wrong and the cycles of the two waits."""
     found = [tuple(map(int, each)) for each in _PAIR.findall(text)]
-    assert [number for number, *_ in found] == list(range(5))
+    assert [number for number, *_ in found] == list(range(6))
     return [(wrong, first, second) for _, wrong, first, second in found]

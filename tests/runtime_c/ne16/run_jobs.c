@@ -15,6 +15,7 @@ static uint32_t used, state = 1u;
 typedef struct {
     tmc_job_kernel *kernel, *expected;
     uint32_t result_bytes, rows, depth, channels, head_channels, y_gap_bytes;
+    uint32_t over_x; /* of the second: it overwrites what the first reads */
 } shape;
 
 #define CODES tmc_linear_u8s8s8_ne16, tmc_linear_u8s8s8_scalar, 1u
@@ -22,11 +23,12 @@ typedef struct {
 
 /* The second of a pair takes much longer than the first, if the first is one job of the accelerator. */
 static const shape pairs[][2] = {
-    {{CODES, 9, 32, 32, 32, 0}, {CODES, 27, 192, 96, 96, 0}},
-    {{WORDS, 9, 32, 20, 20, 8}, {WORDS, 36, 320, 96, 96, 0}},
-    {{WORDS, 3, 20, 4, 4, 4}, {CODES, 36, 100, 64, 32, 4}},
-    {{CODES, 10, 48, 24, 8, 4}, {WORDS, 11, 52, 24, 12, 12}},
-    {{CODES, 1, 17, 8, 8, 0}, {CODES, 2, 33, 64, 16, 0}},
+    {{CODES, 9, 32, 32, 32, 0, 0}, {CODES, 27, 192, 96, 96, 0, 0}},
+    {{WORDS, 9, 32, 20, 20, 8, 0}, {WORDS, 36, 320, 96, 96, 0, 0}},
+    {{WORDS, 3, 20, 4, 4, 4, 0}, {CODES, 36, 100, 64, 32, 4, 0}},
+    {{CODES, 10, 48, 24, 8, 4, 0}, {WORDS, 11, 52, 24, 12, 12, 0}},
+    {{CODES, 1, 17, 8, 8, 0, 0}, {CODES, 2, 33, 64, 16, 0, 0}},
+    {{CODES, 9, 64, 32, 32, 0, 0}, {CODES, 9, 48, 64, 64, 0, 1}},
 };
 
 static uint32_t number(uint32_t below)
@@ -105,6 +107,8 @@ static void run_pair(void *argument)
         pair[i].expected(&args[i]);
         args[i].y = filled(bytes_of(&args[i]), UNTOUCHED, UNTOUCHED);
     }
+    if (pair[1].over_x)
+        args[1].y = (uint8_t *)(uintptr_t)args[0].x;
     for (uint32_t i = 0; i < 2u; ++i)
         tmc_job_start(&slots[i], pair[i].kernel, &args[i]);
     for (uint32_t i = 0; i < 2u; ++i) {
