@@ -11,6 +11,7 @@
 #include "registers.h"
 
 #define CORES 8u
+#define ACCELERATOR 0x18u /* word of cluster control: the accelerator's clock, and how it gets to L1 */
 /* The heap begins behind the run time's own data: __l1_heapsram_size is 130,944 of 131,072 [BUILD: 5.15]. */
 #define L1_HEAP_START 0x10000080u
 #define L1_END 0x10020000u
@@ -161,6 +162,12 @@ void pi_cl_team_fork(int nb_cores, void (*entry)(void *), void *arg)
     register_store(SOFTWARE_EVENT_ADDRESS, (1u << (uint32_t)nb_cores) - 1u);
     while (team.finished == 0u)
         ram_serve();
+    /* What is set in a register that GVSoC does not have. */
+    if (register_load(CLUSTER_CONTROL_ADDRESS + ACCELERATOR) != 0u) {
+        console_text("accelerator ");
+        console_hex(register_load(CLUSTER_CONTROL_ADDRESS + ACCELERATOR), 3);
+        console_text("\n");
+    }
     if (counter.counting != 0u)
         counter.cycles += team.cycles;
 }
