@@ -1,4 +1,4 @@
-"""A network for the accelerator in every kind of build: with the SDK's makefiles, portable, with sanitizers."""
+"""A network for the accelerator in every kind of build: the SDK's makefiles, portable C, sanitizers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,11 @@ def runs_right(lines: list[str], *, accelerated: bool) -> bool:
     """Tell whether all runs are right; the accelerator has its clock and goes first."""
     words = [line for line in lines if line.startswith("accelerator ")]
     exact = [line for line in lines if re.search(r"run \d: .* 0 of \d+ output bytes differ", line)]
-    return lines[-1] == "PASS" and len(exact) == 2 and set(words) == ({"accelerator 908"} if accelerated else set())
+    return (
+        lines[-1] == "PASS"
+        and len(exact) == 2
+        and set(words) == ({"accelerator 908"} if accelerated else set())
+    )
 
 
 def test_with_the_makefile_of_older_sdks(sdk: SmallSdk, directory: Path) -> None:
@@ -75,6 +79,8 @@ def test_on_this_machine(directory: Path, settings: tuple[str, ...]) -> None:
         ["make", "-f", "host.mk", "CFLAGS=-O1 -g", *settings], cwd=directory, capture_output=True, text=True
     )
     assert built.returncode == 0, built.stderr
-    done = run_program(directory / "network-host", "weights.bin", "golden/input.bin", "output.bin", folder=directory)
+    done = run_program(
+        directory / "network-host", "weights.bin", "golden/input.bin", "output.bin", folder=directory
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert (directory / "output.bin").read_bytes() == (directory / "golden" / "output.bin").read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -15,16 +16,22 @@ from tmc.backend_gap9.emit.names import names_of
 from tmc.backend_gap9.emit.statements import StagePrinter, expression, has_transfers, takes_smaller
 from tmc.backend_gap9.program.program import (
     Address,
+    Argument,
     Barrier,
     Binary,
+    Call,
     Compare,
     Const,
     Dma,
     Expr,
     If,
+    Job,
+    JobEnd,
     Let,
     Lookup,
     Loop,
+    Operand,
+    Part,
     Slot,
     Stmt,
     Var,
@@ -75,7 +82,8 @@ def printed(*body: Stmt) -> list[str]:
     """Return statements as printed in a stage of the small program."""
     program = small_output.program()
     names = names_of(program, small_output.graph())
-    return StagePrinter(names, {"x": "L1_X"}, program.slots, program.views).lines(body, 0)
+    names = replace(names, slots={**names.slots, "job": "small_job"})
+    return StagePrinter(names, {"x": "L1_X"}, {**program.slots, "job": 2}, program.views).lines(body, 0)
 
 
 def wait(name: str, index: Expr | None = None) -> Wait:
@@ -157,6 +165,48 @@ def test_ends_of_transfers() -> None:
         "    tmc_dma_out(&small_dma_x[1u], &context->l2[L2_N + 32u], &context->l1[L1_X + 4u], 1u, 8u, 0u);",
         "}",
     ]
+
+
+def test_a_job_is_started_and_awaited_by_core_0_and_traced_by_all() -> None:
+    """In the numbers of its end, and only what is a value of the graph."""
+
+    def call(tile: Expr, value: str) -> Call:
+        operands = tuple(
+            Operand(field, Address("x", Const(at)), Part(of, tile, Const(0)))
+            for at, (field, of) in enumerate((("x", "in"), ("y", value)))
+        )
+        numbers = {"rows": Const(9), "channels": Const(32), "head_channels": Const(32), "y_pitch": Const(40)}
+        return Call(
+            "tmc_linear_u8s8s8",
+            "n",
+            operands,
+            tuple(Argument(field, number) for field, number in numbers.items()),
+        )
+
+    this, before = Slot("job", Var("half")), Slot("job", Binary("-", Const(1), Var("half")))
+    start = [
+        "if (core == 0u) {",
+        "    tmc_dma_wait(&small_dma_x[0u]);",
+        "    {",
+        "        const tmc_ne16_linear_args args = {",
+        "            .x = (void *)&context->l1[L1_X],",
+        "            .y = (void *)&context->l1[L1_X + 1u],",
+        "            .rows = 9u, .channels = 32u, .head_channels = 32u, .y_pitch = 40u,",
+        "        };",
+        "        tmc_job_start(&small_job[half], tmc_linear_u8s8s8, &args);",
+        "    }",
+        "}",
+    ]
+    end = ["if (core == 0u)", "    tmc_job_wait(&small_job[1u - half]);"]
+    trace = "tmc_trace(VALUE_N, &context->l1[L1_X + 1u], 9u, 32u, 40u, t - 1u, 0u);"
+    earlier = Binary("-", Var("t"), Const(1))
+    assert printed(wait("x"), Job(this, call(Var("t"), "n"))) == start
+    assert printed(JobEnd(before, call(earlier, "n"))) == [*end, trace]
+    assert printed(JobEnd(before, call(earlier, "scratch"))) == end
+    body = (Job(this, call(Var("t"), "n")), JobEnd(before, call(earlier, "n")))
+    assert has_transfers(body[:1]) and has_transfers(body[1:])
+    late = Compare("<", Const(0), Var("t"))
+    assert printed(If(late, body[1:])) == ["if (t > 0u) {", *("    " + line for line in (*end, trace)), "}"]
 
 
 @pytest.mark.parametrize("rows", [8, 7])
