@@ -33,6 +33,15 @@ from tmc.ir.integer.qlinear import QLinearAttrs
 
 
 @dataclass(frozen=True, slots=True)
+class OutTile:
+    """Where a channel tile leaves for L2: its half of `out`. free: behind these statements that is free."""
+
+    address: Address
+    index: Number
+    free: tuple[Stmt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RowChannels(RowPlaces):
     """The linears of one row stage under one tiling."""
 
@@ -44,35 +53,46 @@ class RowChannels(RowPlaces):
         """Return the statements for channel tile k of a linear: next weights off, compute, result off."""
         suffix = "" if k is K else f"_{self.linears().index(op)}"  # no loop, no scope of its own
         bind, running = named(f"w{suffix}", self.running(op, self.linears(), k))
-        stream = self.streams(op)
-        body: list[Stmt] = [*bind, wait("weight", mod(running, 2))]
-        out = at("out")
-        out_running: Expr = expr(0)
-        if stream is not None:
-            streaming = tuple(each for each in self.linears() if self.streams(each))
-            if streaming == self.linears():
-                out_running = running
-            else:
-                bind, out_running = named(f"o{suffix}", self.running(op, streaming, k))
-                body += bind
-            out = at("out", mul(mod(out_running, 2), self.out_slot_bytes()))
-            body += wait_out(out_running, self.out_tiles())
-        body += [BARRIER, *self.next_weight(op, k, running)]
-        tile = self.linear_tile(op, k, out)
-        body.append(row_call(self.context.graph, op, tile, self.tables(), self.weight_tile(running)))
-        rotation = self.rotation(op)
+        out = self.out_tile(op, k, running, suffix)
+        tile = self.linear_tile(op, k, out.address)
+        return (
+            *bind,
+            wait("weight", mod(running, 2)),
+            *out.free,
+            BARRIER,
+            *self.next_weight(op, k, running),
+            row_call(self.context.graph, op, tile, self.tables(), self.weight_tile(running)),
+            *self.leave(op, tile, out),
+        )
+
+    def out_tile(self, op: Op, k: Number, running: Expr, suffix: str) -> OutTile:
+        """Return where channel tile k leaves for L2, if it does."""
+        if self.streams(op) is None:
+            return OutTile(at("out"), 0)
+        streaming = tuple(each for each in self.linears() if self.streams(each))
+        bind: tuple[Stmt, ...] = ()
+        if streaming != self.linears():
+            bind, running = named(f"o{suffix}", self.running(op, streaming, k))
+        index = mod(running, 2)
+        address = at("out", mul(index, self.out_slot_bytes()))
+        return OutTile(address, index, (*bind, *wait_out(running, self.out_tiles())))
+
+    def leave(self, op: Op, tile: Tile, out: OutTile) -> tuple[Stmt, ...]:
+        """Return what follows the results of a channel tile: a rotation, the start of the store."""
+        body: list[Stmt] = []
+        rotation, stream = self.rotation(op), self.streams(op)
         if rotation is not None:
             tile = replace(
                 tile,
                 x=tile.y,
                 x_pitch=tile_pitch(tile.tile_channels),
-                y=out,
+                y=out.address,
                 y_pitch=self.context.layouts[rotation.output].pitch_bytes,
             )
             call = follower_call(self.context.graph, rotation, tile, self.tables(), self.lines(rotation))
             body += [BARRIER, call]
         if stream is not None:
-            body += [BARRIER, self.store_channel_tile(stream, tile, Slot("out", mod(out_running, 2)))]
+            body += [BARRIER, self.store_channel_tile(stream, tile, Slot("out", expr(out.index)))]
         return tuple(body)
 
     def next_weight(self, op: Op, k: Number, running: Expr) -> tuple[Stmt, ...]:
