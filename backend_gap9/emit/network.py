@@ -70,9 +70,7 @@ def network_text(
             for shape in (value_shape(graph.types[op.output]),)
         ),
         takes_smaller=any(takes_smaller(stage.body) for stage in program.stages),
-        on_ne16=any(
-            "ne16" in KERNELS[call.kernel].isas for stage in program.stages for call in calls(stage.body)
-        ),
+        on_ne16=any(KERNELS[call.kernel].is_job for stage in program.stages for call in calls(stage.body)),
         init=init_text(program, names),
         stages=stages,
         entry=tuple(f"{names.network}_{stage.name}" for stage in program.stages),

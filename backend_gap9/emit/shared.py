@@ -221,6 +221,9 @@ def _filled(body: tuple[Stmt, ...], fillings: Mapping[str, str]) -> tuple[Stmt, 
                 return replace(statement, body=_filled(statement.body, fillings))
             case Call():
                 return replace(statement, arguments=tuple(map(fill, statement.arguments)))
+            case Job(slot, call) | JobEnd(slot, call):
+                arguments = tuple(map(fill, call.arguments))
+                return type(statement)(slot, replace(call, arguments=arguments))
             case _:
                 return statement
 

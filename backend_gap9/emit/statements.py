@@ -125,10 +125,7 @@ class StagePrinter:
             case Job(slot, call):
                 return self.called(call, indent, f"tmc_job_start({self.slot(slot)}, {call.kernel}, &args);")
             case Call():
-                kernel = KERNELS[statement.kernel]
-                is_job = "ne16" in kernel.isas and all(rule.field != "table" for rule in kernel.operands)
-                start = f"tmc_job_call({kernel.stem}, " if is_job else f"{kernel.stem}("
-                run = f"{start}&args);"
+                run = f"{statement.kernel}(&args);"
                 return [*self.called(statement, indent, run), *self.traces(statement, indent)]
             case Barrier():
                 return [f"{'':{indent}}tmc_barrier();"]

@@ -176,7 +176,8 @@ class _Variant:
         )
 
 
-def _job_costs(target: Target) -> JobCosts:
+def job_costs(target: Target) -> JobCosts:
+    """Return the costs of jobs on a target."""
     return costs_of(target, "linear", LinearCosts).ne16
 
 
@@ -211,16 +212,53 @@ _CHOICES: Mapping[tuple[DType, DType, bool, bool, bool], Kernel] = {
     (_S16, _S32, False, False, False): _Variant(_S16, _S32, "single_wide").kernel(
         "tmc_linear_s16s8s32", scalar=32, xpulp=80
     ),
-    (_U8, _S8, False, False, False): ne16_kernel("tmc_linear_u8s8s8", _job_costs, scalar=160, ne16=96),
-    (_U8, _S32, False, False, False): ne16_kernel(
-        "tmc_linear_u8s8s32", _job_costs, scalar=176, ne16=96, wide=True
-    ),
-    # Of a table's entries, bytes either way.
-    **dict.fromkeys(
-        ((_U8, _S8, True, False, False), (_U8, _U8, True, False, False)),
-        ne16_kernel("tmc_linear_table_u8s8s8", _job_costs, scalar=192, ne16=112, table=True),
-    ),
 }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearJob:
+    """How the accelerator computes a linear. epilogue: what the cores run behind the job, if anything.
+
+    result: the type of what the job leaves.
+    """
+
+    kernel: Kernel
+    result: DType
+    epilogue: Kernel | None
+
+    @property
+    def kernels(self) -> tuple[Kernel, ...]:
+        """Return the kernels in order."""
+        return (self.kernel, *(() if self.epilogue is None else (self.epilogue,)))
+
+
+_CODES = ne16_kernel("tmc_linear_u8s8s8", job_costs, scalar=160, ne16=96)
+SUMS = ne16_kernel("tmc_linear_u8s8s32", job_costs, scalar=176, ne16=96, wide=True)
+# By element type of y, table, residual, transposed; of codes + 128.
+_JOBS: Mapping[tuple[DType, bool, bool, bool], LinearJob] = {
+    (_S8, False, False, False): LinearJob(_CODES, _S8, None),
+    # Entries of a table are bytes either way.
+    (_S8, True, False, False): LinearJob(_CODES, _S8, EPILOGUES.table),
+    (_U8, True, False, False): LinearJob(_CODES, _S8, EPILOGUES.table),
+    (_S8, False, False, True): LinearJob(_CODES, _S8, EPILOGUES.transposed),
+    (_S16, False, False, False): LinearJob(SUMS, _S32, EPILOGUES.narrow),
+    (_S16, False, True, False): LinearJob(SUMS, _S32, EPILOGUES.add),
+}
+
+
+def job_for(attrs: QLinearAttrs) -> LinearJob | None:
+    """Return how the accelerator computes linears like this one, None if it does not."""
+    if attrs.layout == "heads" and attrs.table:
+        return None
+    return _JOBS.get((DType(attrs.dtype), attrs.table, attrs.residual, attrs.layout == "transposed"))
+
+
+def job_of(graph: Graph, op: Op) -> LinearJob | None:
+    """Return how the accelerator computes a linear, None if the cores do."""
+    if op.kind is not OpKind.QLINEAR or not _is_on_ne16(graph, op):
+        return None
+    assert isinstance(op.attrs, QLinearAttrs)
+    return job_for(op.attrs)
 
 
 def _chosen(graph: Graph, op: Op) -> tuple[Kernel, ...]:
@@ -228,6 +266,9 @@ def _chosen(graph: Graph, op: Op) -> tuple[Kernel, ...]:
     attrs = op.attrs
     assert isinstance(attrs, QLinearAttrs)
     x, y = graph.types[op.inputs[0]].dtype, graph.types[op.output].dtype
+    job = job_of(graph, op)
+    if job is not None:
+        return job.kernels
     kernel = _CHOICES.get((x, y, attrs.table, attrs.residual, attrs.layout == "transposed"))
     if kernel is None:
         raise PlanError(
@@ -295,7 +336,7 @@ LINEAR = KernelRecord(
     OpKind.QLINEAR,
     "cores",
     "channels",
-    (*_CHOICES.values(), *EPILOGUES.all),
+    (*_CHOICES.values(), _CODES, SUMS, *EPILOGUES.all),
     _chosen,
     _numbers,
     ("linear", LinearCosts),

@@ -10,12 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tmc.backend_gap9.kernels.costs import share
 from tmc.backend_gap9.kernels.operands import (
     CHANNELS,
     ROWS,
-    TABLE_BYTES,
-    flat,
     per_channel_table,
     result,
     rows_of,
@@ -41,9 +38,8 @@ _CODE_MAX = 255
 class JobCosts:
     """A group of rows and n channels takes ceil(depth / inputs) * (step_cycles + n) + n / 4 + group_cycles.
 
-    With results of 4 bytes each of the group's rows is stored ceil(n / 8) times, not once. call_cycles are of
-    a call's first job: the next ones are described meanwhile. A table takes a core table_cycles per output,
-    behind a barrier.
+    With results of 4 bytes each of the group's rows is stored ceil(n / 8) times, not once. start_cycles: of a
+    job, besides its groups.
     """
 
     rows: int
@@ -51,8 +47,7 @@ class JobCosts:
     inputs: int
     step_cycles: float
     group_cycles: float
-    call_cycles: float
-    table_cycles: float
+    start_cycles: float
 
     def cycles(self, rows: int, channels: int, depth: int, *, wide: bool = False) -> float:
         """Return the cycles of a job among others. wide: its results have 4 bytes."""
@@ -71,20 +66,15 @@ def ne16_kernel(
     *,
     scalar: int,
     ne16: int,
-    table: bool = False,
     wide: bool = False,
 ) -> Kernel:
     """Return the kernel from u8 to s8, or, wide, to s32. costs: the job costs of a target."""
 
-    def core_cycles(target: Target, a: Arguments) -> float:
+    def job_cycles(target: Target, a: Arguments) -> float:
         job = costs(target)
         head = a.get("head_channels", a["channels"])
         heads = a["channels"] // head
-        cycles = heads * job.cycles(a["rows"], head, a["depth"], wide=wide) + job.call_cycles
-        if not table:
-            return cycles
-        lines = share(target, heads * a["rows"])
-        return cycles + target.calls.barrier_cycles + lines * head * job.table_cycles
+        return heads * (job.cycles(a["rows"], head, a["depth"], wide=wide) + job.start_cycles)
 
     head = Var("head_channels")
     return Kernel(
@@ -95,13 +85,12 @@ def ne16_kernel(
             rows_of("weight", CHANNELS, _PACKED_BYTES, _PACKED_BYTES),
             per_channel_table("multiplier", 1),
             per_channel_table("bias", 4),
-            *((flat("table", TABLE_BYTES),) if table else ()),
             result(mul(ROWS, div(CHANNELS, head)), mul(head, 4) if wide else head),
         ),
         ("rows", "depth", "channels", "x_pitch", "y_pitch", "shift", "head_channels"),
         frozenset({"shift"}),
         {"scalar": scalar, "ne16": ne16},
-        core_cycles,
+        job_cycles,
     )
 
 

@@ -85,6 +85,7 @@ class Kernel:
     stack_bytes: what a call needs of a core's stack with all that it calls, the larger of -O2 and -O3, for
     each isa that it is written for.
     core_cycles: modelled cycles of the core with the largest share of a call with such numbers; all work.
+    Of a job, those of the accelerator.
     long_code_cycles: what its code takes to come from L2, beyond what that of any kernel takes.
     """
 
@@ -101,6 +102,11 @@ class Kernel:
     def isas(self) -> tuple[Isa, ...]:
         """Return what it is written for."""
         return tuple(self.stack_bytes)
+
+    @property
+    def is_job(self) -> bool:
+        """Tell whether the accelerator runs it: as a job, not as a call of all cores."""
+        return "ne16" in self.stack_bytes
 
     @property
     def args_bytes(self) -> int:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from tmc.backend_gap9.kernels.attention import mask_of
 from tmc.backend_gap9.kernels.attention_jobs import NORM_BYTES
+from tmc.backend_gap9.kernels.linear import LinearJob, job_of
 from tmc.backend_gap9.kernels.table import form_of, record_of
 from tmc.backend_gap9.kernels.weight_rows import odd_pitch, word_up
 from tmc.backend_gap9.plan.plan import AttentionTiling, ColumnTiling, MoveTiling, RowTiling
@@ -15,7 +16,7 @@ from tmc.backend_gap9.stages.layout import residual_operand
 from tmc.backend_gap9.stages.move_shape import move_shape
 from tmc.backend_gap9.stages.pack import line_blocks, line_pitch
 from tmc.backend_gap9.stages.staged import GraphStage, Staged
-from tmc.ir.graph import Op
+from tmc.ir.graph import Graph, Op
 from tmc.ir.integer.qlinear import QLinearAttrs
 
 
@@ -23,13 +24,13 @@ from tmc.ir.integer.qlinear import QLinearAttrs
 class L1Need:
     """A buffer of a stage, and what its size follows from.
 
-    role: an input has one or two tiles; operand and result have two of the largest of all steps; all else is
-    fixed by the rows of a tile.
+    role: an input has one or two tiles; operand, result and sums have two of the largest of all steps; all
+    else is fixed by the rows of a tile.
     """
 
     name: str
     size_bytes: int
-    role: Literal["input", "operand", "result", "fixed"]
+    role: Literal["input", "operand", "result", "sums", "fixed"]
 
 
 L1Needs = tuple[L1Need, ...]
@@ -133,6 +134,24 @@ def weight_slot_bytes(staged: Staged, stage: GraphStage, tiling: RowTiling) -> i
     )
 
 
+def sums_pitch(job: LinearJob, channels: int) -> int:
+    """Return the pitch of what a job leaves for the cores to finish."""
+    return odd_pitch(channels * job.result.size_bytes)
+
+
+def sums_bytes(graph: Graph, op: Op, rows: int, channels: int) -> int:
+    """Return the size of what the job of a channel tile leaves for the cores to finish, 0 if nothing."""
+    job = job_of(graph, op) if form_of(op) == "channels" else None
+    return 0 if job is None or job.epilogue is None else rows * sums_pitch(job, channels)
+
+
+def sums_slot_bytes(staged: Staged, stage: GraphStage, tiling: RowTiling) -> int:
+    """Return the size of the largest tile that a job leaves for the cores to finish, 0 if there is none."""
+    linears = (op for op in stage.ops if form_of(op) == "channels")
+    sizes = (sums_bytes(staged.graph, op, tiling.rows, tiling.channels_of(op.output)) for op in linears)
+    return max(sizes, default=0)
+
+
 def row_buffers(staged: Staged, stage: GraphStage, tiling: RowTiling) -> L1Needs:
     """Return every L1 buffer of a row stage; all live through the whole stage."""
     rows, storage = tiling.rows, staged.storage[stage.number]
@@ -155,6 +174,8 @@ def row_buffers(staged: Staged, stage: GraphStage, tiling: RowTiling) -> L1Needs
         needs.append(L1Need("out", 2 * streamed_slot_bytes(staged, stage, tiling), "result"))
     if any(form_of(op) == "channels" for op in stage.ops):
         needs.append(L1Need("weight", 2 * weight_slot_bytes(staged, stage, tiling), "operand"))
+    if sums_slot_bytes(staged, stage, tiling):
+        needs.append(L1Need("sums", 2 * sums_slot_bytes(staged, stage, tiling), "sums"))
     return (*needs, *_tables(staged, stage))
 
 

@@ -24,8 +24,8 @@ class StepCost:
 
     hiding_cycles: compute of all turns but the last one that is left over for transfers of other turns; where
     a job takes longer, that. job_cycles: all jobs; what compute does not hide of them is in exposed_cycles.
-    operand_bytes, result_bytes: the size of one slot of the streamed operand, of one streamed result, each in
-    whole words.
+    operand_bytes, result_bytes, sums_bytes: the size of one slot of the streamed operand, of one streamed
+    result, of what a job leaves for the cores, each in whole words.
     """
 
     tile: int
@@ -36,6 +36,7 @@ class StepCost:
     job_cycles: int = 0
     operand_bytes: int = 0
     result_bytes: int = 0
+    sums_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ def tile_cost(problem: TileProblem, solution: TileChoice) -> TileCost:
             exposed += _excess(each.ahead_cycles, steps[last_reader + 1 :])
     l1_bytes = choice.fixed_bytes + sum(buffers * each.tile_bytes for each, buffers, _ in inputs)
     l1_bytes += 2 * max(step.operand_bytes for step in steps) + 2 * max(step.result_bytes for step in steps)
+    l1_bytes += 2 * max(step.sums_bytes for step in steps)
     return TileCost(
         compute_cycles=sum(step.compute_cycles for step in steps),
         dma_cycles=choice.dma_cycles + sum(step.dma_cycles for step in steps),

@@ -42,7 +42,10 @@ def tile_stage(staged: Staged, stage: GraphStage, target: Target, solver: TileSo
 def _from_cold(cycles: StageCycles, staged: Staged, stage: GraphStage, target: Target) -> StageCycles:
     """Return the cycles of a stage with those that the code of its kernels takes, whatever the tiles."""
     kernels = {
-        kernel.stem: kernel for op in stage.ops for kernel in record_of(op.kind).chosen(staged.graph, op)
+        kernel.stem: kernel
+        for op in stage.ops
+        for kernel in record_of(op.kind).chosen(staged.graph, op)
+        if not kernel.is_job
     }
     cold = sum(cold_cycles(target, kernel) for kernel in kernels.values())
     return replace(cycles, compute=cycles.compute + cold, bound=cycles.bound + cold)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import ClassVar
 
 from tmc.backend_gap9.kernels.costs import call_cycles
 from tmc.backend_gap9.kernels.grid import SPLIT, best_split
-from tmc.backend_gap9.kernels.linear import HEAD_CHANNELS
+from tmc.backend_gap9.kernels.linear import HEAD_CHANNELS, LinearJob, job_costs, job_of
 from tmc.backend_gap9.kernels.record import Kernel
 from tmc.backend_gap9.kernels.table import form_of, record_of
 from tmc.backend_gap9.kernels.weight_rows import word_up
 from tmc.backend_gap9.plan.column_runs import column_runs
+from tmc.backend_gap9.plan.job_runs import job_before, job_behind
 from tmc.backend_gap9.plan.l1_buffers import (
     L1Needs,
     channel_source,
@@ -23,6 +25,7 @@ from tmc.backend_gap9.plan.l1_buffers import (
     row_pitch,
     stored_in_place,
     streamed_bytes,
+    sums_bytes,
     weight_pitch_of,
     whole_stored,
 )
@@ -31,6 +34,7 @@ from tmc.backend_gap9.plan.stage_tiles import SmallestTiles, TiledStage
 from tmc.backend_gap9.plan.tile_problem import InputCost, RowChoice, StepCost, TileChoice, TileProblem
 from tmc.backend_gap9.plan.tile_solution import solved
 from tmc.backend_gap9.plan.tiling_solver import TileSolver
+from tmc.backend_gap9.plan.turn_cost import JobTile, TurnCost, job_turn_cost
 from tmc.backend_gap9.program.expressions import tiles
 from tmc.backend_gap9.stages.pack import line_blocks, weight_block
 from tmc.backend_gap9.stages.staged import GraphStage, Staged, Storage
@@ -80,7 +84,7 @@ class RowTiles:
     def problem(self) -> TileProblem:
         """Return the problem; it has no row choice where no tile fits."""
         choices = []
-        for rows in tile_sizes(self.stage.rows, self.target.cores):
+        for rows in self._row_tiles():
             choice = self._row_choice(rows)
             if choice is None:
                 break
@@ -110,7 +114,7 @@ class RowTiles:
 
     def smallest_tiling(self) -> RowTiling:
         """Return the smallest legal tiling, whether it fits or not."""
-        rows = tile_sizes(self.stage.rows, self.target.cores)[0]
+        rows = self._row_tiles()[0]
         channels = tuple(
             (op.output, self._channel_tiles(op, rows)[0]) for op in self.steps() if form_of(op) == "channels"
         )
@@ -132,6 +136,13 @@ class RowTiles:
                 found.append((follower.output, size))
         found += [(value, tiling.rows * self._home_pitch(value)) for value in self._whole_stored()]
         return (*found, ("tables", self._tables_bytes()))
+
+    def _row_tiles(self) -> tuple[int, ...]:
+        """Return the legal numbers of rows: such as cores share evenly, or the accelerator takes at once."""
+        sizes = set(tile_sizes(self.stage.rows, self.target.cores))
+        if any(job_of(self.graph, op) for op in self.stage.ops if form_of(op) == "channels"):
+            sizes |= set(tile_sizes(self.stage.rows, job_costs(self.target).rows))
+        return tuple(sorted(sizes))
 
     def last_readers(self) -> tuple[int, ...]:
         """Return for each input the number of the last step that touches its tile."""
@@ -207,37 +218,76 @@ class RowTiles:
             ends += self._store_cycles(op, turns[-1], channels - (tiles(channels, tile) - 1) * tile)
         follower = self._streamed(op)
         dma, exposed = rest * first.dma + last.dma, rest * first.exposed + last.exposed
+        jobs = rest * first.jobs + last.jobs
         return StepCost(
             tile=tile,
             compute_cycles=rest * first.compute + last.compute,
             dma_cycles=dma,
-            exposed_cycles=min(exposed + ends, dma),  # behind the last tile nothing is loaded
+            # Behind the last tile nothing is loaded.
+            exposed_cycles=min(exposed + ends, dma + jobs),
             hiding_cycles=rest * first.slack,
+            job_cycles=jobs,
             operand_bytes=tile * self._weight_pitch(op),
             result_bytes=0
             if follower is None
             else word_up(streamed_bytes(self.staged, follower, rows, tile)),
+            sums_bytes=word_up(sums_bytes(self.graph, op, rows, tile)),
         )
 
-    def _turn_cost(self, op: Op, rows: int, tile: int, split: int) -> _TurnCost:
+    def _turn_cost(self, op: Op, rows: int, tile: int, split: int) -> TurnCost:
         """Return what all channel tiles of a linear cost in one turn."""
+        job = job_of(self.graph, op)
+        if job is not None:
+            return self._job_turn_cost(op, job, rows, tile, split)
         channels = self.graph.types[op.inputs[1]].shape[0]
         count = tiles(channels, tile)
         whole = self._tile_cost(op, rows, tile, split)
         edge = channels - (count - 1) * tile
         last = whole if edge == tile else self._tile_cost(op, rows, edge, split)
-        return _TurnCost(
+        return TurnCost(
             *((count - 1) * each + final for each, final in zip(whole.figures(), last.figures(), strict=True))
         )
 
-    def _tile_cost(self, op: Op, rows: int, channels: int, split: int) -> _TurnCost:
+    def _job_turn_cost(self, op: Op, job: LinearJob, rows: int, tile: int, split: int) -> TurnCost:
+        """Return what all channel tiles of a linear on the accelerator cost in one turn."""
+        channels = self.graph.types[op.inputs[1]].shape[0]
+        count = tiles(channels, tile)
+        edge = channels - (count - 1) * tile
+        whole, last = (self._job_tile(op, job, rows, size, split) for size in (tile, edge))
+        return job_turn_cost(
+            (*[whole] * (count - 1), last),
+            self.target.calls.job_cycles,
+            follows=job_before(self.staged, self.stage, op) is not None,
+            leads=job_behind(self.staged, self.stage, op) is not None,
+        )
+
+    def _job_tile(self, op: Op, job: LinearJob, rows: int, channels: int, split: int) -> JobTile:
+        numbers = self._numbers(op, rows, channels)
+        finish = 0
+        if job.epilogue is not None:
+            finish += call_cycles(self.target, job.epilogue, {**numbers, SPLIT: split})
+            numbers[HEAD_CHANNELS] = channels
+        follower = self._follower(op)
+        if follower is not None:
+            finish += self._call_cycles(follower, rows, channels, 0)
+        dma = dma_cycles(self.target, channels * self._weight_pitch(op))
+        dma += self._store_cycles(op, rows, channels)
+        return JobTile(ceil(job.kernel.core_cycles(self.target, numbers)), dma, finish)
+
+    def _follower(self, op: Op) -> Op | None:
+        """Return the op that follows each channel tile of a linear, if one does."""
+        if op.output not in self.storage.per_tile:
+            return None
+        return next(each for each in self.stage.ops if op.output in each.inputs)
+
+    def _tile_cost(self, op: Op, rows: int, channels: int, split: int) -> TurnCost:
         compute = self._call_cycles(op, rows, channels, split)
-        if op.output in self.storage.per_tile:
-            follower = next(each for each in self.stage.ops if op.output in each.inputs)
+        follower = self._follower(op)
+        if follower is not None:
             compute += self._call_cycles(follower, rows, channels, 0)
         dma = dma_cycles(self.target, channels * self._weight_pitch(op))
         dma += self._store_cycles(op, rows, channels)
-        return _TurnCost(compute, dma, max(0, dma - compute), max(0, compute - dma))
+        return TurnCost(compute, dma, max(0, dma - compute), max(0, compute - dma))
 
     def _call_cycles(self, op: Op, rows: int, channels: int, split: int) -> int:
         """Return the cycles of an op's call for a tile, or of its calls for each run of columns."""
@@ -252,15 +302,21 @@ class RowTiles:
         return call_cycles(self.target, kernel, {**numbers, SPLIT: split})
 
     def _split(self, op: Op, rows: int, channels: int) -> int:
-        """Return how cores share a tile of a linear at best."""
+        """Return how cores share a tile of a linear at best, or what a job leaves of it."""
+        job = job_of(self.graph, op)
+        if job is not None:
+            numbers = self._numbers(op, rows, channels)
+            return 0 if job.epilogue is None else best_split(self.target, job.epilogue, numbers)
         return best_split(self.target, *self._call(op, rows, channels))
 
     def _call(self, op: Op, rows: int, channels: int) -> tuple[Kernel, dict[str, int]]:
         """Return the kernel of an op and its numbers for a tile."""
-        record = record_of(op.kind)
-        (kernel,) = record.chosen(self.graph, op)
-        numbers = {HEAD_CHANNELS: channels, **record.numbers(self.graph, op)}
-        return kernel, {**numbers, "rows": rows, "channels": channels}
+        (kernel,) = record_of(op.kind).chosen(self.graph, op)
+        return kernel, self._numbers(op, rows, channels)
+
+    def _numbers(self, op: Op, rows: int, channels: int) -> dict[str, int]:
+        known = record_of(op.kind).numbers(self.graph, op)
+        return {HEAD_CHANNELS: channels, **known, "rows": rows, "channels": channels}
 
     def _store_cycles(self, op: Op, rows: int, channels: int) -> int:
         """Return the cycles of storing one channel tile, 0 if it stays in L1."""
@@ -292,6 +348,12 @@ class RowTiles:
             head = channels // op.attrs.heads
             # All heads lie one behind the other where a tile has all rows; no block of channels is in two.
             return (head, channels) if rows == self.stage.rows and head % CHANNEL_STEP == 0 else (head,)
+        if job_of(self.graph, op) is not None:
+            steps = {
+                *even_tiles(channels, CHANNEL_STEP),
+                *even_tiles(channels, job_costs(self.target).channels),
+            }
+            return tuple(sorted(steps))
         return even_tiles(channels, CHANNEL_STEP)
 
     def _buffers(self, name: str, rows: int) -> tuple[int, ...]:
@@ -324,17 +386,6 @@ class RowTiles:
 
     def _tables_bytes(self) -> int:
         return self.staged.packed[self.stage.number].tables_bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _TurnCost:
-    compute: int
-    dma: int
-    exposed: int
-    slack: int
-
-    def figures(self) -> tuple[int, int, int, int]:
-        return self.compute, self.dma, self.exposed, self.slack
 
 
 def tile_sizes(whole: int, step: int) -> tuple[int, ...]:

@@ -86,6 +86,7 @@ class _TileModel:
         self.after = [_Terms() for _ in problem.last_readers]
         self.operands = [_Terms() for _ in problem.choices[0].steps]
         self.results = [_Terms() for _ in problem.choices[0].steps]
+        self.sums = [_Terms() for _ in problem.choices[0].steps]
         self.rows = [self.model.new_bool_var("") for _ in problem.choices]
         self.model.add_exactly_one(self.rows)
         self.tiles: list[list[list[cp_model.IntVar]]] = []
@@ -112,6 +113,7 @@ class _TileModel:
                     terms.add(pick, -cost.hiding_cycles)
             self.operands[number].add(pick, cost.operand_bytes)
             self.results[number].add(pick, cost.result_bytes)
+            self.sums[number].add(pick, cost.sums_bytes)
         return picks
 
     def _input(self, chosen: cp_model.IntVar, number: int, cost: InputCost) -> dict[int, cp_model.IntVar]:
@@ -124,7 +126,8 @@ class _TileModel:
 
     def _limit_memory(self) -> None:
         budget = self.problem.budget_bytes
-        for slots in (self.operands, self.results):
+        with_sums = (self.sums,) if any(terms.variables for terms in self.sums) else ()
+        for slots in (self.operands, self.results, *with_sums):
             slot = self.model.new_int_var(0, budget // 2, "")
             for terms in slots:
                 self.model.add(slot >= terms.total())

@@ -7,6 +7,7 @@ from tmc.backend_gap9.program.buffers import Buffer
 from tmc.backend_gap9.program.program import Program
 from tmc.ir.errors import CheckError
 from tmc.ir.graph import Graph, OpKind, follow
+from tmc.ir.types import DType
 
 
 def check_values(program: Program, graph: Graph, plan: Plan) -> None:
@@ -50,8 +51,11 @@ def check_values(program: Program, graph: Graph, plan: Plan) -> None:
 
 
 def _check_scratch(program: Program, graph: Graph, plan: Plan) -> None:
-    """Check that values of the program alone take no more bytes than attention needs: s16 scores and u8
-    exponentials of every query and key, and 8 bytes per query."""
+    """Check that values of the program alone take no more bytes than ops need.
+
+    Attention: s16 scores and u8 exponentials of every query and key, and 8 bytes per query. Linears on the
+    accelerator: a sum of 4 bytes for each result.
+    """
     known = {*graph.types, *(entry.block.name for entry in plan.residency)}
     found = sum(shape.rows * shape.row_bytes for name, shape in program.values.items() if name not in known)
     allowed = 0
@@ -59,6 +63,8 @@ def _check_scratch(program: Program, graph: Graph, plan: Plan) -> None:
         if op.kind is OpKind.QATTENTION:
             (heads, queries, _), (_, keys, _) = (graph.types[name].shape for name in op.inputs[:2])
             allowed += heads * queries * (3 * keys + 8)
+        elif op.kind is OpKind.QLINEAR and graph.types[op.inputs[0]].dtype is DType.U8:
+            allowed += 4 * graph.types[op.output].elements
     if found > allowed:
         raise CheckError(
             "program", f"found {found} bytes of values that the graph does not know, allowed {allowed}"

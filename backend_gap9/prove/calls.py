@@ -37,14 +37,17 @@ class CallRules:
         self._ops = {op.output: op for op in graph.ops}
         self._block_stage = {entry.block.name: entry.block.stage for entry in plan.residency}
         self._contents = {name: np.frombuffer(data, np.uint8) for name, data in contents.items()}
-        self._scratch: dict[str, tuple[str, str]] = {}  # scratch value -> op and field that it is used for
+        # By scratch value, and whether it is read: the op and the field that it is used for.
+        self._scratch: dict[tuple[str, bool], tuple[str, str]] = {}
 
     def new_stage(self) -> None:
         """Forget scratch values: they live within one stage."""
         self._scratch = {}
 
-    def check(self, stage_number: int, call: Call, numbers: Numbers, place: Place) -> CheckedCall:
-        """Return the call with its numbers and claims.
+    def check(
+        self, stage_number: int, call: Call, numbers: Numbers, place: Place, *, is_job: bool
+    ) -> CheckedCall:
+        """Return the call with its numbers and claims. is_job: the accelerator runs it.
 
         Raises: CheckError where the call does not fit its kernel, its op or its values.
         """
@@ -62,6 +65,11 @@ class CallRules:
         split = arguments.get("split", 0)
         if 1 << split > self._cores:
             raise place.error(f"found split {split}, allowed groups of at most {self._cores} cores")
+        if kernel.is_job != is_job:
+            raise place.error(
+                f"found {call.kernel} as a {'job' if is_job else 'call'}, allowed a "
+                f"{'job' if kernel.is_job else 'call'}"
+            )
         operands = {operand.field: operand for operand in call.operands}
         claims = tuple(
             self._claim(rule, operands[rule.field], op, arguments, numbers, place) for rule in kernel.operands
@@ -171,10 +179,12 @@ class CallRules:
             )
 
     def _use_scratch(self, claim: Claim, op: Op, place: Place) -> None:
-        """A value that lives within one stage serves one op, in one role."""
-        role = self._scratch.setdefault(claim.value, (op.output, claim.field))
+        """A value that lives within one stage serves one op: one operand writes it, one reads it."""
+        read = claim.access == "read"
+        role = self._scratch.setdefault((claim.value, read), (op.output, claim.field))
+        owner = self._scratch.get((claim.value, not read), role)[0]
         known = claim.value in self._graph.types or claim.value in self._block_stage
-        if known or role != (op.output, claim.field):
+        if known or owner != op.output or role != (op.output, claim.field):
             raise place.error(
                 f"operand {claim.field}: found {claim.value}, allowed a value of its own in this stage"
             )

@@ -273,7 +273,8 @@ class ProgramWalk:
 
     def _checked(self, call: Call, place: Place) -> tuple[CheckedCall, tuple[Region, ...]]:
         """Return a call with its numbers and claims, and where its operands lie."""
-        checked = self._rules.check(self._number, call, self._numbers, place)
+        is_job = not isinstance(place.statement, Call)
+        checked = self._rules.check(self._number, call, self._numbers, place, is_job=is_job)
         addresses = {operand.field: operand.address for operand in call.operands}
         regions = []
         for claim in checked.claims:

@@ -65,14 +65,16 @@ class RowChannels(RowPlaces):
             *self.leave(op, tile, out),
         )
 
-    def out_tile(self, op: Op, k: Number, running: Expr, suffix: str) -> OutTile:
-        """Return where channel tile k leaves for L2, if it does."""
+    def out_tile(self, op: Op, k: Number, running: Expr, suffix: str | None = None) -> OutTile:
+        """Return where channel tile k leaves for L2, if it does. suffix: of the name of its number."""
         if self.streams(op) is None:
             return OutTile(at("out"), 0)
         streaming = tuple(each for each in self.linears() if self.streams(each))
         bind: tuple[Stmt, ...] = ()
         if streaming != self.linears():
-            bind, running = named(f"o{suffix}", self.running(op, streaming, k))
+            running = self.running(op, streaming, k)
+            if suffix is not None:
+                bind, running = named(f"o{suffix}", running)
         index = mod(running, 2)
         address = at("out", mul(index, self.out_slot_bytes()))
         return OutTile(address, index, (*bind, *wait_out(running, self.out_tiles())))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tmc.backend_gap9.kernels.linear import job_of
 from tmc.backend_gap9.kernels.table import form_of
 from tmc.backend_gap9.plan.column_runs import ColumnRun, column_runs
 from tmc.backend_gap9.plan.l1_buffers import (
@@ -36,7 +37,7 @@ from tmc.backend_gap9.schedule.context import (
     when,
 )
 from tmc.backend_gap9.schedule.form import StageSchedule
-from tmc.backend_gap9.schedule.row_channels import RowChannels
+from tmc.backend_gap9.schedule.row_jobs import RowJobs
 from tmc.backend_gap9.schedule.row_places import K
 from tmc.backend_gap9.stages.pack import line_blocks
 from tmc.backend_gap9.stages.staged import GraphStage
@@ -48,11 +49,12 @@ def schedule_rows(context: Context, stage: GraphStage) -> StageSchedule:
     """Return the schedule of a row stage."""
     tiling = context.plan.stages[stage.number].tiling
     assert isinstance(tiling, RowTiling)
-    return StageSchedule(_Rows(context, stage, tiling).statements())
+    rows = _Rows(context, stage, tiling)
+    return StageSchedule(rows.statements(), scratch=rows.sums())
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows(RowChannels):
+class _Rows(RowJobs):
     def statements(self) -> tuple[Stmt, ...]:
         linears, inputs = self.linears(), row_inputs(self.context.staged, self.stage)
         body = self.row_loop_body(inputs)
@@ -136,6 +138,9 @@ class _Rows(RowChannels):
 
     def op_statements(self, op: Op) -> tuple[Stmt, ...]:
         if form_of(op) == "channels":
+            job = job_of(self.context.graph, op)
+            if job is not None:
+                return self.job_tiles(op, job)
             count = self.channel_tiles(op)
             if count == 1:
                 return self.channel_tile(op, 0)

@@ -25,7 +25,6 @@ typedef struct {
 #endif
 } tmc_job;
 
-#define TMC_JOB_IDLE {.kernel = NULL}
 
 void tmc_job_start(tmc_job *job, tmc_job_kernel *kernel, const tmc_ne16_linear_args *args);
 void tmc_job_wait(tmc_job *job);

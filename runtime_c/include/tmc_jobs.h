@@ -17,19 +17,7 @@
  */
 #ifndef TMC_JOBS_H
 #define TMC_JOBS_H
-
-#include "tmc_cores.h"
 /* Defines what is described above; each platform has its own. */
 #include "tmc_job.h"
-
-/** Run a job and wait for it; all cores call it, and core 0 does it. Results are whole at the next barrier. */
-__attribute__((always_inline)) static inline void tmc_job_call(tmc_job_kernel *kernel, const tmc_ne16_linear_args *args)
-{
-    tmc_job job = TMC_JOB_IDLE;
-    if (tmc_core_id() == 0u) {
-        tmc_job_start(&job, kernel, args);
-        tmc_job_wait(&job);
-    }
-}
 
 #endif

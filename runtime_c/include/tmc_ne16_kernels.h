@@ -22,7 +22,6 @@
 
 #define tmc_linear_u8s8s8 TMC_JOB(tmc_linear_u8s8s8)
 #define tmc_linear_u8s8s32 TMC_JOB(tmc_linear_u8s8s32)
-#define tmc_linear_table_u8s8s8 TMC_JOB(tmc_linear_table_u8s8s8)
 #define tmc_convert_s8u8 TMC_KERNEL(tmc_convert_s8u8)
 #define tmc_attention_pack_s8u8 TMC_KERNEL(tmc_attention_pack_s8u8)
 #define tmc_attention_softmax_s32u8 TMC_KERNEL(tmc_attention_softmax_s32u8)
@@ -36,7 +35,6 @@ typedef struct {
     const uint8_t *multiplier; /* [channels] */
     const int32_t *bias;       /* [channels] */
     void *y;                   /* [rows][channels], or as the kernel says */
-    const int8_t *table;       /* [256], indexed by y + 128 */
     uint32_t x_pitch;
     uint32_t y_pitch;
     uint32_t rows;
@@ -55,10 +53,6 @@ void tmc_linear_u8s8s8_ne16(const tmc_ne16_linear_args *args);
 /** The same without clip: y = (sum_k x[r][k] w[n][k] * multiplier[n] + bias[n]) >> shift. x u8, y s32. A job. */
 void tmc_linear_u8s8s32_scalar(const tmc_ne16_linear_args *args);
 void tmc_linear_u8s8s32_ne16(const tmc_ne16_linear_args *args);
-
-/** The first with a unary function: y = table[C8(...) + 128]. Splits rows. */
-void tmc_linear_table_u8s8s8_scalar(const tmc_ne16_linear_args *args);
-void tmc_linear_table_u8s8s8_ne16(const tmc_ne16_linear_args *args);
 
 /** Arguments of tmc_convert_s8u8. */
 typedef struct {

@@ -2,8 +2,6 @@
 #ifndef TMC_NE16_LINEAR_H
 #define TMC_NE16_LINEAR_H
 
-#include <stddef.h>
-
 #include "tmc_arithmetic.h"
 #include "tmc_ne16_kernels.h"
 
@@ -38,13 +36,12 @@ static inline void tmc_ne16_sums(const tmc_ne16_linear_args *args, uint32_t row,
     }
 }
 
-/** Compute rows of the layer; results of 4 bytes, or of 1 byte and through a table if there is one. */
-static inline void tmc_ne16_linear(const tmc_ne16_linear_args *args, tmc_share share, uint32_t result_bytes,
-                                   const int8_t *table)
+/** Compute all rows of the layer, as a job does; results of 4 bytes, or of 1. */
+static inline void tmc_ne16_linear(const tmc_ne16_linear_args *args, uint32_t result_bytes)
 {
     const uint32_t channel_bytes = (args->depth + TMC_WEIGHTS_TOGETHER - 1u) / TMC_WEIGHTS_TOGETHER * TMC_WEIGHTS_TOGETHER;
-    for (uint32_t row = share.begin; row < share.end; row += TMC_ROWS_TOGETHER) {
-        const uint32_t left = share.end - row, rows = left < TMC_ROWS_TOGETHER ? left : TMC_ROWS_TOGETHER;
+    for (uint32_t row = 0; row < args->rows; row += TMC_ROWS_TOGETHER) {
+        const uint32_t left = args->rows - row, rows = left < TMC_ROWS_TOGETHER ? left : TMC_ROWS_TOGETHER;
         for (uint32_t n = 0; n < args->channels; ++n) {
             const uint32_t head = n / args->head_channels;
             int32_t sums[TMC_ROWS_TOGETHER];
@@ -56,17 +53,10 @@ static inline void tmc_ne16_linear(const tmc_ne16_linear_args *args, tmc_share s
                 if (result_bytes == 4u)
                     *(int32_t *)(void *)y = result;
                 else
-                    *(int8_t *)y = table == NULL ? tmc_clip8(result) : table[tmc_clip8(result) + 128];
+                    *(int8_t *)y = (int8_t)tmc_clip8(result);
             }
         }
     }
-}
-
-/** Compute all rows, as a job does. */
-static inline void tmc_ne16_job(const tmc_ne16_linear_args *args, uint32_t result_bytes)
-{
-    const tmc_share all = {0, args->rows};
-    tmc_ne16_linear(args, all, result_bytes, NULL);
 }
 
 #endif

@@ -10,7 +10,6 @@ typedef struct {
     uint32_t number; /* of the last job of NE16 that it takes */
 } tmc_job;
 
-#define TMC_JOB_IDLE {0}
 
 /** A kernel that is a job. */
 typedef void tmc_job_kernel(const tmc_ne16_linear_args *args);

@@ -2,5 +2,5 @@
 
 void tmc_linear_u8s8s32_scalar(const tmc_ne16_linear_args *args)
 {
-    tmc_ne16_job(args, 4);
+    tmc_ne16_linear(args, 4);
 }

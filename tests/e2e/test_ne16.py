@@ -36,9 +36,19 @@ def test_results_are_the_same_bytes(outputs: dict[str, Path]) -> None:
     golden = [(folder / "golden" / "output.bin").read_bytes() for folder in outputs.values()]
     assert golden[0] == golden[1]
     text, without = ((outputs[target] / "network.c").read_text() for target in ("gap9-ne16", "gap9"))
-    for kernel in ("linear_", "linear_table_"):  # the second where the activation is no ReLU
-        assert (f"tmc_{kernel}u8s8s8" in text) == (f"tmc_{kernel}s8s8s8" in without)
-        assert f"tmc_{kernel}s8s8s8" not in text
+    # Each kernel of the cores is a job, and what the cores finish of it.
+    jobs = {
+        "linear_s8s8s8": ("linear_u8s8s8",),
+        "linear_table_s8s8s8": ("linear_u8s8s8", "epilogue_table_s8s8"),
+        "linear_transposed_s8s8s8": ("linear_u8s8s8", "epilogue_transposed_s8s8"),
+        "linear_add_s8s8s16": ("linear_u8s8s32", "epilogue_add_s32s16"),
+    }
+    used = [kernel for kernel in jobs if f"tmc_{kernel}(&args)" in without]
+    assert len(used) >= 3 and not any(f"tmc_{kernel}(&args)" in text for kernel in jobs)
+    for kernel in used:
+        job, *epilogue = jobs[kernel]
+        assert f", tmc_{job}, &args)" in text
+        assert all(f"tmc_{each}(&args)" in text for each in epilogue)
     assert "ne16" not in without
     headers = [(folder / "include" / "tmc_target.h").read_text() for folder in outputs.values()]
     assert ["#define TMC_NE16 0u" in headers[0], "#define TMC_NE16 1u" in headers[1]] == [True, True]

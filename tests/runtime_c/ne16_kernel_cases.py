@@ -32,10 +32,10 @@ def check_unsigned(kernels: Kernels, rng: np.random.Generator, rows: int, channe
     np.testing.assert_array_equal(y.read(), qconvert(x, TO_UNSIGNED))
 
 
-def check_ne16_linear(name: str, *, table: bool = False, dtype: Literal["s8", "s32"] = "s8") -> Case:
+def check_ne16_linear(name: str, dtype: Literal["s8", "s32"]) -> Case:
     """Return the case of a linear of codes + 128, all channels side by side, or those of a head.
 
-    Without a table it is a job: one core computes all of it.
+    It is a job: one core computes all of it.
     """
 
     def case(kernels: Kernels, rng: np.random.Generator, rows: int, depth: int, channels: int) -> None:
@@ -45,17 +45,14 @@ def check_ne16_linear(name: str, *, table: bool = False, dtype: Literal["s8", "s
         multiplier = rng.integers(1, min(255, (2**30) // max(1, reach)) + 1, channels).astype(np.int32)
         bias = rng.integers(-(2**30), 2**30, (1, channels)).astype(np.int32)
         shift = int(rng.integers(32))
-        lookup = rng.integers(-128, 128, 256).astype(np.int8) if table else None
-        expected = qlinear(
-            x, weight, multiplier, bias, QLinearAttrs(shift=shift, table=table, dtype=dtype), lookup
-        )
+        expected = qlinear(x, weight, multiplier, bias, QLinearAttrs(shift=shift, dtype=dtype))
         head = int(rng.choice([n for n in (4, 8, channels) if channels % n == 0]))
         expected = expected.reshape(rows, -1, head).transpose(1, 0, 2).reshape(-1, head)
         x_rows = Rows(x, int(rng.integers(3)))
         y = blank(expected.shape[0], expected.shape[1], expected.dtype, int(rng.integers(3)))
         kernels(
             name,
-            cores_in_some_order(rng) if table else [0],
+            [0],
             x=x_rows.memory,
             weight=packed_weights(weight).reshape(-1),
             multiplier=multiplier.astype(np.uint8),
@@ -68,7 +65,6 @@ def check_ne16_linear(name: str, *, table: bool = False, dtype: Literal["s8", "s
             channels=channels,
             shift=shift,
             head_channels=head,
-            **({} if lookup is None else {"table": lookup}),
         )
         np.testing.assert_array_equal(y.read(), expected)
 
@@ -77,8 +73,7 @@ def check_ne16_linear(name: str, *, table: bool = False, dtype: Literal["s8", "s
 
 NE16_CASES: dict[str, Case] = {
     "tmc_convert_s8u8": check_unsigned,
-    "tmc_linear_u8s8s8": check_ne16_linear("tmc_linear_u8s8s8"),
-    "tmc_linear_u8s8s32": check_ne16_linear("tmc_linear_u8s8s32", dtype="s32"),
-    "tmc_linear_table_u8s8s8": check_ne16_linear("tmc_linear_table_u8s8s8", table=True),
+    "tmc_linear_u8s8s8": check_ne16_linear("tmc_linear_u8s8s8", "s8"),
+    "tmc_linear_u8s8s32": check_ne16_linear("tmc_linear_u8s8s32", "s32"),
 }
 ACCELERATED = {path.stem.removesuffix("_ne16") for path in (RUNTIME / "kernels").glob("*_ne16.c")}

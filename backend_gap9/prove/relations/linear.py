@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from tmc.backend_gap9.prove.claims import CheckedCall
+from tmc.backend_gap9.prove.relations.heads import row_and_channel_of_heads
+from tmc.backend_gap9.prove.relations.linear_job import relate_linear_job
 from tmc.backend_gap9.prove.relations.wanted import (
     Wanted,
     all_lines,
-    bit_lines,
     one_line,
     weight_lines,
-    within,
 )
 from tmc.ir.graph import Graph
 from tmc.ir.integer.qlinear import QLinearAttrs
@@ -31,9 +31,6 @@ _KERNELS: Mapping[tuple[DType, DType, bool, bool, bool], str] = {
     (_S8, _S32, False, False, False): "tmc_linear_s8s8s32",
     (_S16, _S16, False, False, False): "tmc_linear_grouped_s16s8s16",
     (_S16, _S32, False, False, False): "tmc_linear_s16s8s32",
-    (_U8, _S8, False, False, False): "tmc_linear_u8s8s8",
-    (_U8, _S8, True, False, False): "tmc_linear_table_u8s8s8",
-    (_U8, _U8, True, False, False): "tmc_linear_table_u8s8s8",  # the table has bytes of the result
 }
 
 
@@ -41,6 +38,8 @@ def relate_linear(call: CheckedCall, graph: Graph) -> Wanted:
     """Return what a call of a linear must be given."""
     op, attrs, y = call.op, call.op.attrs, call.claim("y")
     assert isinstance(attrs, QLinearAttrs)
+    if graph.types[op.inputs[0]].dtype is _U8:
+        return relate_linear_job(call, graph)
     rows_total, depth = graph.types[op.inputs[0]].shape
     channels_total = graph.types[op.inputs[1]].shape[0]
     channel, rest = divmod(y.column_bytes, graph.types[op.output].dtype.size_bytes)
@@ -60,15 +59,7 @@ def relate_linear(call: CheckedCall, graph: Graph) -> Wanted:
         row, channel = y.column_bytes, y.row
     elif attrs.layout == "heads":
         width = channels_total // attrs.heads
-        if channels == width:
-            head, row = within(y.row, rows, rows_total, "rows")
-        elif rows != rows_total or y.row % rows_total or channels % width:
-            raise ValueError(
-                f"found {channels} channels of {rows} rows, allowed {width}, or whole heads with all rows"
-            )
-        else:
-            head, row = y.row // rows_total, 0
-        channel += head * width
+        row, channel = row_and_channel_of_heads(call, rows_total, width)
         numbers["head_channels"] = width
     taken = slice(channel, channel + channels)
     weight, multiplier, bias = (graph.constants[name] for name in op.inputs[1:4])
@@ -78,14 +69,7 @@ def relate_linear(call: CheckedCall, graph: Graph) -> Wanted:
     own_bias = bias[0]
     if grouped:
         weight, own_bias = weight.astype(np.int16), np.zeros_like(bias[0])
-    if x is _U8:
-        constants = {
-            "weight": bit_lines(weight[taken]),
-            "multiplier": one_line(multiplier[taken].astype(np.uint8)),
-            "bias": one_line(own_bias[taken].astype(np.int32)),
-        }
-    else:
-        constants = {"weight": weight_lines(weight[taken], multiplier[taken], own_bias[taken])}
+    constants = {"weight": weight_lines(weight[taken], multiplier[taken], own_bias[taken])}
     if grouped:
         group_rows = rows_total // bias.shape[0]
         last = (row + rows - 1) // group_rows

@@ -69,11 +69,11 @@ def bit_lines(weight: Array) -> ConstantLines:
     Of each 16 inputs, of their weights + 128: bit 0 in 16 bits, the first one lowest; then bit 1, to bit 7.
     """
     channels, depth = weight.shape
-    data = np.zeros((channels, (depth + 15) // 16, 8, 2), np.uint8)
-    for k in range(depth):
-        code = weight[:, k].astype(np.int64) + 128
-        for bit in range(8):
-            data[:, k // 16, bit, k % 16 // 8] |= ((code >> bit & 1) << k % 8).astype(np.uint8)
+    codes = np.full((channels, (depth + 15) // 16, 2, 8), 0, np.int64)
+    codes.reshape(channels, -1)[:, :depth] = weight.astype(np.int64) + 128
+    place = 1 << np.arange(8)
+    bits = [((codes >> bit & 1) * place).sum(axis=3) for bit in range(8)]
+    data = np.stack(bits, axis=2).astype(np.uint8)
     return ConstantLines(np.arange(channels), data.reshape(channels, -1))
 
 

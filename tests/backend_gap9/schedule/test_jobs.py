@@ -1,0 +1,114 @@
+"""Linears on the accelerator: jobs, what the cores do behind them, and every damage of their order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from itertools import pairwise
+
+import pytest
+
+from tests.backend_gap9.prove.damage import Subject
+from tests.networks.simple_plan import Planned
+from tests.networks.small_program import edited, statements, with_stage
+from tests.networks.small_transformer import Size, transformer, windows
+from tmc.backend_gap9.plan.planning import make_plan
+from tmc.backend_gap9.program.program import Barrier, Call, Job, JobEnd, Program, Stage, Stmt, calls
+from tmc.backend_gap9.prove.check_cycles import check_cycles
+from tmc.backend_gap9.prove.check_program import check_program
+from tmc.backend_gap9.schedule.schedule import build_program
+from tmc.backend_gap9.stages.offload import offload
+from tmc.backend_gap9.stages.stage_graph import stage_graph
+from tmc.backend_gap9.target.targets import target_named
+from tmc.passes.calibrate.calibrate import calibrate
+from tmc.passes.quantise import quantise
+from tmc.passes.scales.choose_scales import choose_scales
+
+# Little L1, so that every loop turns.
+TARGET = replace(
+    target_named("gap9-ne16"), l1=replace(target_named("gap9-ne16").l1, size_bytes=11_264 + 24_000)
+)
+EPILOGUES = {
+    "tmc_epilogue_table_s8s8",
+    "tmc_epilogue_add_s32s16",
+    "tmc_epilogue_s32s16",
+    "tmc_epilogue_transposed_s8s8",
+}
+
+
+@cache
+def subject() -> Subject:
+    """Return an encoder all of whose linears of int8 are on the accelerator."""
+    graph = transformer(Size(layers=1))
+    integer = offload(
+        quantise(graph, choose_scales(graph, calibrate(graph, {"emg": windows(graph, 4)}))), TARGET
+    )
+    plan = make_plan(stage_graph(integer, TARGET), TARGET)
+    return Subject(Planned(integer, plan, build_program(plan), plan.staged.contents))
+
+
+def stages() -> Iterator[tuple[int, Stage]]:
+    program = subject().planned.program
+    return ((i, stage) for i, stage in enumerate(program.stages) if any(_jobs(stage)))
+
+
+def _jobs(stage: Stage) -> Iterator[Stmt]:
+    return (each for _, each in statements(stage.body) if isinstance(each, Job))
+
+
+def without(number: int, path: tuple[int, ...], *new: Stmt) -> Program:
+    program = subject().planned.program
+    stage = program.stages[number]
+    return with_stage(program, number, replace(stage, body=edited(stage.body, path, *new)))
+
+
+def test_a_network_of_jobs_is_proved_and_takes_what_the_plan_says() -> None:
+    its = subject().planned
+    report = check_program(its.program, its.graph, its.plan, its.contents, TARGET)
+    check_cycles(its.plan, its.program, report, TARGET)
+    found = {call.kernel for _, stage in stages() for call in calls(stage.body)}
+    assert EPILOGUES < found and {"tmc_linear_u8s8s8", "tmc_linear_u8s8s32"} < found
+    assert sum(each.jobs for each in report.replayed) > 0
+
+
+@pytest.mark.parametrize("kind", [Job, JobEnd])
+def test_a_job_and_its_end_belong_together(kind: type[Stmt]) -> None:
+    tried = 0
+    for number, stage in stages():
+        for path, statement in statements(stage.body):
+            if isinstance(statement, kind):
+                assert subject().proof_fails(without(number, path), number), (number, path)
+                tried += 1
+    assert tried >= 6
+
+
+def test_a_barrier_before_what_the_cores_finish_is_needed() -> None:
+    """Behind the end of a job, for its results; the other one of a turn is for those of two turns ago."""
+    tried = 0
+    for number, stage in stages():
+        listed = list(statements(stage.body))
+        for (path, statement), (_, following) in pairwise(listed):
+            if not isinstance(statement, Barrier) or not isinstance(following, Call):
+                continue
+            if following.kernel in EPILOGUES:
+                assert subject().proof_fails(without(number, path), number), (number, path)
+                tried += 1
+    assert tried >= 6
+
+
+def test_an_accelerator_runs_jobs_and_cores_run_calls() -> None:
+    for number, stage in stages():
+        path, job = next((p, each) for p, each in statements(stage.body) if isinstance(each, Job))
+        assert subject().proof_fails(without(number, path, job.call), number)
+        path, call = next((p, each) for p, each in statements(stage.body) if isinstance(each, Call))
+        assert subject().proof_fails(without(number, path, Job(job.slot, call)), number)
+
+
+def test_a_job_ends_as_the_call_that_it_was() -> None:
+    """Its end awaited in another order, or with other numbers, is refused."""
+    for number, stage in stages():
+        for path, end in statements(stage.body):
+            if isinstance(end, JobEnd):
+                other = replace(end.call, arguments=end.call.arguments[1:])
+                assert subject().proof_fails(without(number, path, replace(end, call=other)), number)
