@@ -93,6 +93,12 @@ static inline uint32_t tmc_ne16_groups(uint32_t size, uint32_t group)
     return (size + group - 1u) / group;
 }
 
+/** Return a third, rounded down, of up to 98,303: 3 * 43691 is 2^17 + 1. A division takes the core 35 cycles. */
+static inline uint32_t tmc_ne16_third(uint32_t size)
+{
+    return size * 43691u >> 17;
+}
+
 static inline uint32_t tmc_ne16_word(const void *pointer)
 {
     return (uint32_t)(uintptr_t)pointer;
@@ -101,7 +107,7 @@ static inline uint32_t tmc_ne16_word(const void *pointer)
 /** Start the rows of an image of `lines` lines and `columns` columns, 1 to 3, from a row of the layer on. */
 static inline void tmc_ne16_start_image(const tmc_ne16_layer *layer, uint32_t row, uint32_t lines, uint32_t columns)
 {
-    const uint32_t line_groups = tmc_ne16_groups(lines, TMC_NE16_SIDE);
+    const uint32_t line_groups = tmc_ne16_third(lines + TMC_NE16_SIDE - 1u);
     const uint32_t channel_groups = tmc_ne16_groups(layer->channels, TMC_NE16_GROUP_CHANNELS);
     const uint32_t input_groups = tmc_ne16_groups(layer->depth, TMC_NE16_GROUP_INPUTS);
     const uint32_t last_channels = layer->channels - (channel_groups - 1u) * TMC_NE16_GROUP_CHANNELS;
@@ -149,7 +155,7 @@ static inline void tmc_ne16_start_image(const tmc_ne16_layer *layer, uint32_t ro
  *  it writes must not be touched. */
 static inline void tmc_ne16_start(const tmc_ne16_layer *layer)
 {
-    const uint32_t lines = layer->rows / TMC_NE16_SIDE, left = layer->rows - lines * TMC_NE16_SIDE;
+    const uint32_t lines = tmc_ne16_third(layer->rows), left = layer->rows - lines * TMC_NE16_SIDE;
     if (lines != 0u)
         tmc_ne16_start_image(layer, 0, lines, TMC_NE16_SIDE);
     if (left != 0u)
