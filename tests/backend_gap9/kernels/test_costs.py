@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.runtime_c.ne16.cases import random_cases
 from tmc.backend_gap9.kernels.attention import AttentionCosts
 from tmc.backend_gap9.kernels.costs import call_cycles, costs_of
 from tmc.backend_gap9.kernels.grid import best_split, grid_parts
@@ -217,6 +218,16 @@ def test_all_cores_together_have_all_rows_and_channels() -> None:
         assert max(part.rows for part in parts) == -(-rows // groups)
         blocks = (channels + 3) // 4
         assert max(part.channels for part in parts) == min(channels, (blocks + cores - 1) // cores * 4)
+
+
+def test_jobs_cost_what_the_accelerator_is_held_to() -> None:
+    """GVSoC is: tests/runtime_c/ne16."""
+    cases = random_cases(200, 4)
+    assert {case.results for case in cases} == {"u8", "s8", "s32"}
+    for case in cases:
+        wide = case.results == "s32"
+        groups = LINEAR.ne16.cycles(case.rows, case.channels, case.depth, wide=wide)
+        assert groups == case.cycles, case
 
 
 def test_a_kernel_without_a_table_is_told() -> None:
