@@ -222,8 +222,9 @@ def _filled(body: tuple[Stmt, ...], fillings: Mapping[str, str]) -> tuple[Stmt, 
             case Call():
                 return replace(statement, arguments=tuple(map(fill, statement.arguments)))
             case Job(slot, call) | JobEnd(slot, call):
-                arguments = tuple(map(fill, call.arguments))
-                return type(statement)(slot, replace(call, arguments=arguments))
+                filled = visit(call)
+                assert isinstance(filled, Call)
+                return type(statement)(slot, filled)
             case _:
                 return statement
 

@@ -2,7 +2,7 @@
 
 A bias on the scores is a small table of its stage where all queries of a head have the same; else its lines
 travel with the queries. One that is computed, a mask, comes before the first of them. Wide: Q and K, or the
-result, have 16 bits.
+result, have 16 bits. Where queries are codes + 128, the accelerator has the products (attention_jobs.py).
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from tmc.backend_gap9.kernels.attention_jobs import (
     NORM_BYTES,
     BesideJobs,
     BesideJobsCosts,
+    ones_for,
 )
 from tmc.backend_gap9.kernels.costs import BlockCosts, costs_of, share
+from tmc.backend_gap9.kernels.linear import SUMS
 from tmc.backend_gap9.kernels.operands import CHANNELS, ROWS, flat, result, rows_of, written
 from tmc.backend_gap9.kernels.record import Arguments, Kernel, KernelRecord
 from tmc.backend_gap9.kernels.weight_rows import word_up
@@ -249,7 +251,14 @@ def _bias_lines(graph: Graph, op: Op) -> Array:
     return np.pad(lines, ((0, 0), (0, spare))).astype("<i2")
 
 
+def attention_on_ne16(graph: Graph, op: Op) -> bool:
+    """Tell whether the accelerator computes the products of an attention: it reads unsigned queries."""
+    return graph.types[op.inputs[0]].dtype is DType.U8
+
+
 def _chosen(graph: Graph, op: Op) -> tuple[Kernel, ...]:
+    if attention_on_ne16(graph, op):
+        return PACK, SUMS, JOB_SOFTMAX, DIVIDE
     return scores_of(graph, op), softmax_of(op), values_of(graph, op)
 
 
@@ -267,7 +276,11 @@ def _numbers(graph: Graph, op: Op) -> Mapping[str, int]:
 
 
 def _tables(graph: Graph, op: Op) -> Mapping[str, Array]:
-    tables = {"exp_table": graph.constants[op.inputs[3]]}
+    exp_table = graph.constants[op.inputs[3]]
+    if attention_on_ne16(graph, op):
+        _, keys, width = graph.types[op.inputs[1]].shape
+        return {"exp_table": exp_table[:, ::-1], "multiplier": ones_for(max(keys, width))}
+    tables = {"exp_table": exp_table}
     if bias_of(op) in graph.constants and not _line_tables(graph, op):
         tables["bias"] = _bias_lines(graph, op)
     return tables
@@ -288,7 +301,7 @@ ATTENTION = KernelRecord(
     OpKind.QATTENTION,
     "cores",
     "attention",
-    (SCORES, WIDE_SCORES, SOFTMAX, SOFTMAX_BIAS, VALUES, WIDE_VALUES, PACK, JOB_SOFTMAX, DIVIDE),
+    (SCORES, WIDE_SCORES, SOFTMAX, SOFTMAX_BIAS, VALUES, WIDE_VALUES, PACK, SUMS, JOB_SOFTMAX, DIVIDE),
     _chosen,
     _numbers,
     ("attention", AttentionCosts),

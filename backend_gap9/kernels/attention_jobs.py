@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from tmc.backend_gap9.kernels.costs import share
+from tmc.backend_gap9.kernels.ne16 import CHANNELS_READ, INPUTS_READ
 from tmc.backend_gap9.kernels.operands import CHANNELS, ROWS, flat, result, rows_of, written
 from tmc.backend_gap9.kernels.record import Arguments, Kernel
 from tmc.backend_gap9.program.expressions import add, div, mul
 from tmc.backend_gap9.program.program import Const, Var
 from tmc.backend_gap9.target.target import Target
+from tmc.ir.types import Array
 
 EXP_TABLE_BYTES = 1024
 NORM_BYTES = 8
-INPUTS_READ = 16  # of a packed row
 _KEYS, _DEPTH = Var("keys"), Var("depth")
 _PACKED_BYTES = mul(div(add(_DEPTH, INPUTS_READ - 1), INPUTS_READ), INPUTS_READ)
 _NORM = mul(ROWS, NORM_BYTES)
@@ -27,7 +30,7 @@ _NORM = mul(ROWS, NORM_BYTES)
 @dataclass(frozen=True, slots=True)
 class BesideJobsCosts:
     """Of each 16 bytes that are packed, and each row of them; of each score, and each row of scores; of each
-    mean, and each row of means.
+    mean, and each row of means. conflict_cycles: what a cycle of the softmax costs the jobs beside it.
     """
 
     pack_cycles: float
@@ -36,6 +39,7 @@ class BesideJobsCosts:
     row_cycles: float
     mean_cycles: float
     mean_row_cycles: float
+    conflict_cycles: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class BesideJobs:
                 written(rows_of("bias", Const(1), mul(ROWS, 4), mul(ROWS, 4))),
             ),
             ("rows", "depth", "x_pitch", "offset", "half"),
-            frozenset({"offset", "half"}),
+            frozenset({"half"}),
             {"scalar": 32, "xpulp": 128},
             self._pack_cycles,
         )
@@ -99,3 +103,13 @@ class BesideJobs:
     def _divide_cycles(self, target: Target, a: Arguments) -> float:
         costs, fours = self.costs(target), share(target, -(-a["channels"] // 4))
         return a["rows"] * (4 * fours * costs.mean_cycles + costs.mean_row_cycles)
+
+
+def channels_read(channels: int) -> int:
+    """Return of how many channels the accelerator reads multipliers and biases."""
+    return -(-channels // CHANNELS_READ) * CHANNELS_READ
+
+
+def ones_for(channels: int) -> Array:
+    """Return the multipliers of both products."""
+    return np.ones(channels_read(channels), np.uint8)

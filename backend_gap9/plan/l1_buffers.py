@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from tmc.backend_gap9.kernels.attention import mask_of
+from tmc.backend_gap9.kernels.attention import attention_on_ne16, mask_of
 from tmc.backend_gap9.kernels.attention_jobs import NORM_BYTES
+from tmc.backend_gap9.kernels.attention_turns import held_bytes
 from tmc.backend_gap9.kernels.linear import LinearJob, job_of
 from tmc.backend_gap9.kernels.table import form_of, record_of
 from tmc.backend_gap9.kernels.weight_rows import odd_pitch, word_up
@@ -198,8 +199,22 @@ def mask_bytes(staged: Staged, stage: GraphStage) -> int:
     return 0 if mask is None else staged.layouts[mask].row_bytes
 
 
+def attention_job_buffers(staged: Staged, stage: GraphStage, tiling: AttentionTiling) -> L1Needs:
+    """Return every L1 buffer of an attention stage whose products the accelerator computes."""
+    q, k = stage.op.inputs[:2]
+    held = held_bytes(tiling.rows, *staged.graph.types[k].shape[1:])
+    return (
+        L1Need("q", 2 * tiling.rows * staged.layouts[q].pitch_bytes, "input"),
+        L1Need("kv", 2 * key_value_slot_bytes(staged, stage, tiling), "operand"),
+        *(L1Need(name, size_bytes, "fixed") for name, size_bytes in held.items()),
+        *_tables(staged, stage),
+    )
+
+
 def attention_buffers(staged: Staged, stage: GraphStage, tiling: AttentionTiling) -> L1Needs:
     """Return every L1 buffer of an attention stage."""
+    if attention_on_ne16(staged.graph, stage.op):
+        return attention_job_buffers(staged, stage, tiling)
     q, k = stage.op.inputs[:2]
     keys, width = staged.graph.types[k].shape[1:]
     head_bytes = width * staged.graph.types[stage.op.output].dtype.size_bytes

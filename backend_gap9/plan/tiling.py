@@ -10,7 +10,7 @@ from tmc.backend_gap9.kernels.table import record_of
 from tmc.backend_gap9.plan.l1_buffers import needed_bytes
 from tmc.backend_gap9.plan.plan import StageCycles
 from tmc.backend_gap9.plan.stage_tiles import SmallestTiles, StageTiles, TiledStage
-from tmc.backend_gap9.plan.tiling_attention import AttentionTiles
+from tmc.backend_gap9.plan.tiling_attention import attention_tiles
 from tmc.backend_gap9.plan.tiling_columns import ColumnTiles
 from tmc.backend_gap9.plan.tiling_moves import MoveTiles
 from tmc.backend_gap9.plan.tiling_rows import RowTiles
@@ -21,7 +21,7 @@ from tmc.ir.errors import PlanError
 
 FORMS: Mapping[StageForm, Callable[[Staged, GraphStage, Target], StageTiles]] = {
     "rows": RowTiles,
-    "attention": AttentionTiles,
+    "attention": attention_tiles,
     "columns": ColumnTiles,
     "moves": MoveTiles,
 }

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from tmc.backend_gap9.kernels.attention import (
     MOST_HEADS,
+    attention_on_ne16,
     bias_of,
     mask_of,
     scores_of,
@@ -22,9 +23,10 @@ from tmc.backend_gap9.kernels.costs import call_cycles
 from tmc.backend_gap9.kernels.record import Kernel
 from tmc.backend_gap9.plan.l1_buffers import attention_buffers, bias_line_bytes, mask_bytes, needed_bytes
 from tmc.backend_gap9.plan.plan import AttentionTiling
-from tmc.backend_gap9.plan.stage_tiles import SmallestTiles, TiledStage
+from tmc.backend_gap9.plan.stage_tiles import SmallestTiles, StageTiles, TiledStage
 from tmc.backend_gap9.plan.tile_problem import InputCost, RowChoice, StepCost, TileChoice, TileProblem
 from tmc.backend_gap9.plan.tile_solution import solved
+from tmc.backend_gap9.plan.tiling_attention_jobs import KEY_STEP, AttentionJobTiles
 from tmc.backend_gap9.plan.tiling_rows import CHANNEL_STEP, even_tiles, tile_sizes
 from tmc.backend_gap9.plan.tiling_solver import TileSolver
 from tmc.backend_gap9.program.expressions import tiles
@@ -33,7 +35,11 @@ from tmc.backend_gap9.stages.staged import GraphStage, Staged
 from tmc.backend_gap9.target.cost import dma_cycles
 from tmc.backend_gap9.target.target import Target
 
-KEY_STEP = 4
+
+def attention_tiles(staged: Staged, stage: GraphStage, target: Target) -> StageTiles:
+    """Return the tiles of an attention stage, with jobs of the accelerator or without."""
+    jobs = attention_on_ne16(staged.graph, stage.op)
+    return (AttentionJobTiles if jobs else AttentionTiles)(staged, stage, target)
 
 
 @dataclass(frozen=True, slots=True)

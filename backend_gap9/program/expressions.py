@@ -155,7 +155,10 @@ def substituted(size: Expr, values: Mapping[str, Expr]) -> Expr:
 
 
 def with_tables(statement: Stmt, renamed: Callable[[str], str]) -> Stmt:
-    """Return a statement whose own numbers are entries of tables of other names; bodies stay as they are."""
+    """Return a statement whose own numbers are entries of tables of other names.
+
+    Bodies, and the call of a job, stay as they are.
+    """
 
     def number(size: Expr) -> Expr:
         match size:
@@ -188,9 +191,7 @@ def with_tables(statement: Stmt, renamed: Callable[[str], str]) -> Stmt:
             numbers = tuple(Argument(each.field, number(each.value)) for each in arguments)
             return Call(kernel, op, tuple(map(operand, operands)), numbers)
         case Job(slot, call) | JobEnd(slot, call):
-            renamed_call = with_tables(call, renamed)
-            assert isinstance(renamed_call, Call)
-            return type(statement)(_slot(slot, number), renamed_call)
+            return type(statement)(_slot(slot, number), call)
         case _:
             return statement
 

@@ -53,16 +53,20 @@ def check_values(program: Program, graph: Graph, plan: Plan) -> None:
 def _check_scratch(program: Program, graph: Graph, plan: Plan) -> None:
     """Check that values of the program alone take no more bytes than ops need.
 
-    Attention: s16 scores and u8 exponentials of every query and key, and 8 bytes per query. Linears on the
-    accelerator: a sum of 4 bytes for each result.
+    Attention: s16 scores and u8 exponentials of every query and key, and 8 bytes per query. On the
+    accelerator: s32 scores, a sum of 4 bytes for each result, K and V in groups of 16 bytes, with 4 more for
+    each row. Linears on the accelerator: a sum of 4 bytes for each result.
     """
     known = {*graph.types, *(entry.block.name for entry in plan.residency)}
     found = sum(shape.rows * shape.row_bytes for name, shape in program.values.items() if name not in known)
     allowed = 0
     for op in graph.ops:
         if op.kind is OpKind.QATTENTION:
-            (heads, queries, _), (_, keys, _) = (graph.types[name].shape for name in op.inputs[:2])
+            (heads, queries, width), (_, keys, _) = (graph.types[name].shape for name in op.inputs[:2])
             allowed += heads * queries * (3 * keys + 8)
+            if graph.types[op.inputs[0]].dtype is DType.U8:
+                allowed += heads * queries * (2 * keys + 4 * width)
+                allowed += heads * (keys * (width + 19) + width * (keys + 19))
         elif op.kind is OpKind.QLINEAR and graph.types[op.inputs[0]].dtype is DType.U8:
             allowed += 4 * graph.types[op.output].elements
     if found > allowed:

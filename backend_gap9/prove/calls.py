@@ -37,8 +37,7 @@ class CallRules:
         self._ops = {op.output: op for op in graph.ops}
         self._block_stage = {entry.block.name: entry.block.stage for entry in plan.residency}
         self._contents = {name: np.frombuffer(data, np.uint8) for name, data in contents.items()}
-        # By scratch value, and whether it is read: the op and the field that it is used for.
-        self._scratch: dict[tuple[str, bool], tuple[str, str]] = {}
+        self._scratch: dict[str, tuple[str, str]] = {}  # scratch value -> op, and what it is for
 
     def new_stage(self) -> None:
         """Forget scratch values: they live within one stage."""
@@ -149,7 +148,7 @@ class CallRules:
                 continue
             value, row, column_bytes = needs.values[claim.field]
             if value is None:
-                self._use_scratch(claim, call.op, place)
+                self._use_scratch(claim, needs.roles.get(claim.field, claim.field), call.op, place)
             elif claim.value != value:
                 raise place.error(f"{where}found %{claim.value}, allowed %{value}", f"op of {call.op.loc}")
             if (claim.row, claim.column_bytes) != (row, column_bytes):
@@ -178,13 +177,11 @@ class CallRules:
                 f"from byte {part.start - first} on"
             )
 
-    def _use_scratch(self, claim: Claim, op: Op, place: Place) -> None:
-        """A value that lives within one stage serves one op: one operand writes it, one reads it."""
-        read = claim.access == "read"
-        role = self._scratch.setdefault((claim.value, read), (op.output, claim.field))
-        owner = self._scratch.get((claim.value, not read), role)[0]
+    def _use_scratch(self, claim: Claim, role: str, op: Op, place: Place) -> None:
+        """A value that lives within one stage serves one op, in one role."""
+        serves = self._scratch.setdefault(claim.value, (op.output, role))
         known = claim.value in self._graph.types or claim.value in self._block_stage
-        if known or owner != op.output or role != (op.output, claim.field):
+        if known or serves != (op.output, role):
             raise place.error(
                 f"operand {claim.field}: found {claim.value}, allowed a value of its own in this stage"
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from tmc.backend_gap9.kernels.attention import attention_on_ne16
 from tmc.backend_gap9.plan.plan import Plan
 from tmc.backend_gap9.program.buffers import Buffer, ValueShape, value_shape
 from tmc.backend_gap9.program.program import (
@@ -20,6 +21,7 @@ from tmc.backend_gap9.program.program import (
     Wait,
 )
 from tmc.backend_gap9.schedule.attention import schedule_attention
+from tmc.backend_gap9.schedule.attention_jobs import schedule_attention_jobs
 from tmc.backend_gap9.schedule.columns import schedule_columns
 from tmc.backend_gap9.schedule.context import Context, fetch, fetch_slot
 from tmc.backend_gap9.schedule.form import StageSchedule
@@ -28,9 +30,15 @@ from tmc.backend_gap9.schedule.rows import schedule_rows
 from tmc.backend_gap9.stages.staged import GraphStage, StageForm
 from tmc.ir.graph import Graph
 
+
+def _schedule_attention(context: Context, stage: GraphStage) -> StageSchedule:
+    jobs = attention_on_ne16(context.graph, stage.op)
+    return (schedule_attention_jobs if jobs else schedule_attention)(context, stage)
+
+
 FORMS: Mapping[StageForm, Callable[[Context, GraphStage], StageSchedule]] = {
     "rows": schedule_rows,
-    "attention": schedule_attention,
+    "attention": _schedule_attention,
     "columns": schedule_columns,
     "moves": schedule_moves,
 }

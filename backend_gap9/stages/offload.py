@@ -1,4 +1,4 @@
-"""Give linears to the accelerator of a target: those that read codes + 128.
+"""Give linears and attentions to the accelerator of a target: those that read codes + 128.
 
 NE16 has no signed inputs. What it alone reads is made with 128 added, by a LayerNorm or by a table behind a
 linear of its own; in front of its other linears a convert adds 128 to their rows, once for all of them. Their
@@ -16,6 +16,7 @@ from tmc.backend_gap9.kernels.grid import SPLIT, best_split
 from tmc.backend_gap9.kernels.linear import HEAD_CHANNELS, LinearJob, job_for
 from tmc.backend_gap9.kernels.ne16 import offset_bias
 from tmc.backend_gap9.kernels.table import record_of
+from tmc.backend_gap9.stages.offload_attention import offload_attention
 from tmc.backend_gap9.target.target import Target
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind, uses
@@ -52,7 +53,7 @@ def offload(graph: Graph, target: Target) -> Graph:
             read[x] = builder.op(OpKind.QCONVERT, (x,), TO_UNSIGNED, op.loc, builder.fresh(f"{x}.unsigned"))
         inputs = (read[x], weight, multiplier, builder.constant(bias[None], f"{op.output}.bias"), *others)
         builder.op(op.kind, inputs, attrs, op.loc, op.output, quant)
-    return builder.graph()
+    return offload_attention(builder.graph(), target)
 
 
 def _made_unsigned(graph: Graph, biases: Mapping[str, Array]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from tmc.ir.attrs import Attrs
-from tmc.ir.integer.arithmetic import Int, bit_length, product, round_shift, saturated, shifted
+from tmc.ir.integer.arithmetic import OFFSET, Int, bit_length, product, round_shift, saturated, shifted
 from tmc.ir.op_def import OpDef
 from tmc.ir.shapes import Types, attention_bias, need, operand_shape, shift_fits
 from tmc.ir.types import Array, DType, TensorType
@@ -37,10 +37,10 @@ class QAttentionAttrs(Attrs):
 def infer(types: Types, attrs: QAttentionAttrs) -> TensorType:
     """q and k s8 or s16 [H, M, d] and [H, N, d], vt s8 [H * d, N], exp_table u8 [H, 1024].
 
-    Result s8 or s16 [M, H * d]. Optional: bias s16 [H or 1, M or 1, N].
+    q u8: codes + 128, of k s8. Result s8 or s16 [M, H * d]. Optional: bias s16 [H or 1, M or 1, N].
     """
-    heads, rows, width = operand_shape("q", types[0], 3, DType.S8, DType.S16)
-    k = operand_shape("k", types[1], 3, types[0].dtype)
+    heads, rows, width = operand_shape("q", types[0], 3, DType.S8, DType.S16, DType.U8)
+    k = operand_shape("k", types[1], 3, DType.S8 if types[0].dtype is DType.U8 else types[0].dtype)
     need(
         heads == attrs.heads == len(attrs.score_shift),
         f"found q of {heads} heads and {len(attrs.score_shift)} score shifts, allowed {attrs.heads}",
@@ -74,6 +74,8 @@ def qattention(
     510.
     """
     heads, rows, width = q.shape
+    if q.dtype == np.uint8:
+        q = (q.astype(np.int16) - OFFSET).astype(np.int8)
     out = np.empty((rows, heads, width), dtype=DType(attrs.dtype).numpy)
     for head in range(heads):
         scores = shifted(product(q[head], k[head].T), attrs.score_shift[head])

@@ -16,7 +16,7 @@ from tmc.ir.types import DType
 
 # Rows that are no multiple of 9 nor of 3, channels no multiple of 32, inputs no multiple of 16.
 SHAPES = (
-    Encoder(tokens=50, dim=64, heads=4, patch=10),
+    Encoder(tokens=53, dim=64, heads=2, patch=10),
     Encoder(tokens=29, dim=72, heads=2, patch=5, activation="relu"),
     Encoder(tokens=10, dim=20, heads=1, layers=1, patch=20),
 )
@@ -52,6 +52,17 @@ def test_results_are_the_same_bytes(outputs: dict[str, Path]) -> None:
     assert "ne16" not in without
     headers = [(folder / "include" / "tmc_target.h").read_text() for folder in outputs.values()]
     assert ["#define TMC_NE16 0u" in headers[0], "#define TMC_NE16 1u" in headers[1]] == [True, True]
+
+
+def test_products_of_attention_are_jobs_where_that_is_faster(outputs: dict[str, Path]) -> None:
+    """Of 53 tokens; of fewer the cores have them."""
+    text = (outputs["gap9-ne16"] / "network.c").read_text()
+    sizes = {
+        line.split("= qattention")[0].split()[-1] for line in text.splitlines() if "= qattention" in line
+    }
+    many = sizes == {"53x64"}
+    assert ("tmc_attention_pack_s8u8(&args)" in text) == many
+    assert ("tmc_attention_values_u8s8s8(&args)" in text) == (not many)
 
 
 @pytest.mark.parametrize("platform", ["host", "iss"])

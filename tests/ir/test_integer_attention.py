@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.ir import integer_oracle as oracle
 from tests.ir.test_integer_semantics import KINDS, SEEDS, SETTINGS, evaluate, matrix
 from tmc.ir.graph import OpKind as K
+from tmc.ir.integer.arithmetic import unsigned
 from tmc.ir.integer.qattention import QAttentionAttrs, divide_by_sum
 from tmc.ir.types import Array
 
@@ -63,6 +64,8 @@ def test_qattention(case: tuple[list[Array], QAttentionAttrs]) -> None:
     q_, k, vt, tables, *bias = [operand.tolist() for operand in operands]
     expected = oracle.qattention(q_, k, vt, tables, attrs, *bias)
     assert evaluate(K.QATTENTION, operands, attrs).tolist() == expected
+    if operands[0].dtype == np.int8:
+        assert evaluate(K.QATTENTION, [unsigned(operands[0]), *operands[1:]], attrs).tolist() == expected
 
 
 def test_equal_scores_average_the_values() -> None:

@@ -20,6 +20,8 @@ def _attention(call: CheckedCall, graph: Graph) -> tuple[QAttentionAttrs, int, i
     op, attrs = call.op, call.op.attrs
     assert isinstance(attrs, QAttentionAttrs)
     _, rows_total, width = graph.types[op.inputs[0]].shape
+    if graph.types[op.inputs[0]].dtype is DType.U8:
+        raise ValueError(f"found kernel {call.kernel}, allowed those for unsigned queries")
     return attrs, rows_total, graph.types[op.inputs[1]].shape[1], width
 
 

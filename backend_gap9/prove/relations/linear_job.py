@@ -44,7 +44,7 @@ def relate_linear_job(call: CheckedCall, graph: Graph) -> Wanted:
         "x": (None, row, channel * _RESULT_BYTES[job]),
         "y": (op.output, y.row, y.column_bytes),
     }
-    return Wanted(values, constants, {})
+    return Wanted(values, constants, {}, {"x": "sums"})
 
 
 def _job(call: CheckedCall, graph: Graph, *, whole: bool) -> Wanted:
@@ -72,4 +72,4 @@ def _job(call: CheckedCall, graph: Graph, *, whole: bool) -> Wanted:
         "x": (op.inputs[0], row, 0),
         "y": (op.output if whole else None, y.row, y.column_bytes),
     }
-    return Wanted(values, constants, numbers)
+    return Wanted(values, constants, numbers, {"y": "sums"})

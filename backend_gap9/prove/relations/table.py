@@ -13,6 +13,12 @@ from tmc.backend_gap9.prove.relations.attention import (
     relate_softmax_bias,
     relate_values,
 )
+from tmc.backend_gap9.prove.relations.attention_jobs import (
+    relate_divide,
+    relate_job_softmax,
+    relate_pack,
+    relate_product,
+)
 from tmc.backend_gap9.prove.relations.clip import relate_clip
 from tmc.backend_gap9.prove.relations.convert import relate_convert
 from tmc.backend_gap9.prove.relations.depthwise_rows import relate_depthwise_rows
@@ -39,7 +45,7 @@ from tmc.ir.graph import Graph, OpKind
 Relation = Callable[[CheckedCall, Graph], Wanted]
 
 # A relation refuses the kernels of its op that do not compute this one. Attention takes three kernels, with a
-# bias another one for the softmax; a move takes one or two.
+# bias another one for the softmax, and four others on the accelerator; a move takes one or two.
 RELATIONS: Mapping[OpKind, Relation | Mapping[str, Relation]] = {
     OpKind.QLINEAR: relate_linear,
     OpKind.QREQUANTISE: relate_requantise,
@@ -56,6 +62,10 @@ RELATIONS: Mapping[OpKind, Relation | Mapping[str, Relation]] = {
         "tmc_attention_softmax_bias_s16s16u8": relate_softmax_bias,
         "tmc_attention_values_u8s8s8": relate_values,
         "tmc_attention_values_u8s8s16": relate_values,
+        "tmc_attention_pack_s8u8": relate_pack,
+        "tmc_linear_u8s8s32": relate_product,
+        "tmc_attention_softmax_s32u8": relate_job_softmax,
+        "tmc_attention_divide_s32s8": relate_divide,
     },
     OpKind.QMEAN_ROWS: relate_mean_rows,
     OpKind.MAX_ROWS: relate_max_rows,

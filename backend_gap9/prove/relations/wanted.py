@@ -7,7 +7,7 @@ numbers. Nothing in this folder comes from the schedule, the packing of constant
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,12 +30,14 @@ class ConstantLines:
 class Wanted:
     """What a kernel must be given, by field: values from which row and column (bytes) on, constants, numbers.
 
-    A value without a name is one that the graph does not know: it lives within one stage.
+    A value without a name is one that the graph does not know: it lives within one stage, and serves one op.
+    roles: for what, by field, where that is not the field's name.
     """
 
     values: Mapping[str, tuple[str | None, int, int]]
     constants: Mapping[str, ConstantLines]
     numbers: Mapping[str, int]
+    roles: Mapping[str, str] = field(default_factory=dict)
 
 
 def row_bytes(rows: Array) -> Bytes:

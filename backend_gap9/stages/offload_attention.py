@@ -1,0 +1,67 @@
+"""Give products of attentions to the accelerator: those that it makes faster, with K and V of a head in L1.
+
+It takes queries as codes + 128; in front of such an attention, a convert adds 128 to them. K and V stay as
+they are: the cores pack them within the stage.
+"""
+
+from __future__ import annotations
+
+from tmc.backend_gap9.kernels.attention_jobs import EXP_TABLE_BYTES, channels_read
+from tmc.backend_gap9.kernels.attention_turns import cycles_alone, cycles_with_jobs, held_bytes
+from tmc.backend_gap9.kernels.linear import job_costs
+from tmc.backend_gap9.kernels.weight_rows import odd_pitch
+from tmc.backend_gap9.target.target import Target
+from tmc.ir.build import GraphBuilder
+from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.integer.qattention import QAttentionAttrs
+from tmc.ir.integer.qconvert import TO_UNSIGNED
+from tmc.ir.types import DType
+
+# How much faster, to make up for queries that are converted, and K and V that come before the first product.
+WORTH_IT = 1.15
+TILE_LINES = 16  # of K or V, on their way to be packed: fewer are not worth a call
+
+
+def offload_attention(graph: Graph, target: Target) -> Graph:
+    """Return the integer graph with u8 queries in front of the attentions that are for the accelerator."""
+    builder = GraphBuilder.like(graph)
+    for op in graph.ops:
+        if not _is_for_ne16(graph, op, target):
+            builder.keep(op)
+            continue
+        q, *others = op.inputs
+        heads, rows, width = shape = graph.types[q].shape
+        lines = builder.reshape(q, (heads * rows, width), op.loc, builder.fresh(f"{q}.lines"))
+        unsigned = builder.op(
+            OpKind.QCONVERT, (lines,), TO_UNSIGNED, op.loc, builder.fresh(f"{q}.unsigned.lines")
+        )
+        queries = builder.reshape(unsigned, shape, op.loc, builder.fresh(f"{q}.unsigned"))
+        inputs = (queries, *others)
+        builder.op(op.kind, inputs, op.attrs, op.loc, op.output, graph.types[op.output].quant)
+    return builder.graph()
+
+
+def _is_for_ne16(graph: Graph, op: Op, target: Target) -> bool:
+    """Tell whether the accelerator is to compute the products of an attention.
+
+    It has int8 operands and results and no bias; what it holds in L1 with the fewest query rows has room
+    there; and all heads take clearly fewer modelled cycles than on the cores.
+    """
+    attrs = op.attrs
+    if not isinstance(attrs, QAttentionAttrs) or attrs.normalised or attrs.dtype != "s8":
+        return False
+    q, k, vt = op.inputs[:3]
+    if len(op.inputs) != 4 or graph.types[q].dtype is not DType.S8:
+        return False
+    if not graph.constants.keys().isdisjoint((q, k, vt)):
+        return False
+    heads, rows, width = graph.types[q].shape
+    keys, tile_rows = graph.types[k].shape[1], min(rows, job_costs(target).rows)
+    held = held_bytes(tile_rows, keys, width)
+    tables_bytes = heads * EXP_TABLE_BYTES + channels_read(max(keys, width))
+    tiles_bytes = 2 * tile_rows * width + 2 * TILE_LINES * max(odd_pitch(keys), odd_pitch(width))
+    if sum(held.values()) + tables_bytes + tiles_bytes > target.l1_usable_bytes:
+        return False
+    turns = [min(tile_rows, rows - first) for first in range(0, rows, tile_rows)]
+    with_jobs = cycles_with_jobs(target, heads, turns, keys, width)
+    return WORTH_IT * with_jobs < cycles_alone(target, heads, rows, keys, width)

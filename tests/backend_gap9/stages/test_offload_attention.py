@@ -1,0 +1,79 @@
+"""Attentions for the accelerator: codes + 128 of their queries, the same numbers; or left to the cores."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.backend_gap9.schedule.test_attention_jobs import attention
+from tests.networks.emitted_network import some_inputs
+from tmc.backend_gap9.stages.offload import offload
+from tmc.backend_gap9.target.targets import target_named
+from tmc.ir.graph import Graph, OpKind
+from tmc.ir.integer.qattention import QAttentionAttrs
+from tmc.ir.integer.qconvert import TO_UNSIGNED
+from tmc.ir.interpret import interpret
+from tmc.ir.text import parse_graph, print_graph
+from tmc.ir.types import DType, TensorType
+from tmc.ir.verify import verify
+
+NE16 = target_named("gap9-ne16")
+
+
+def test_queries_are_converted_below_each_other() -> None:
+    before = attention()
+    after = offload(before, NE16)
+    verify(after)
+    assert [(op.kind, op.output, op.inputs[0]) for op in after.ops] == [
+        (OpKind.RESHAPE, "q.lines", "q"),
+        (OpKind.QCONVERT, "q.unsigned.lines", "q.lines"),
+        (OpKind.RESHAPE, "q.unsigned", "q.unsigned.lines"),
+        (OpKind.QATTENTION, "y", "q.unsigned"),
+    ]
+    assert (after.ops[1].attrs, after.ops[3].attrs) == (TO_UNSIGNED, before.ops[0].attrs)
+    assert parse_graph(print_graph(after), after.constants) == after
+    inputs = some_inputs(before)
+    np.testing.assert_array_equal(interpret(after, inputs)["y"], interpret(before, inputs)["y"])
+
+
+def changed(**fields: object) -> Graph:
+    graph = attention()
+    attrs = graph.ops[0].attrs
+    assert isinstance(attrs, QAttentionAttrs)
+    return replace(graph, ops=(replace(graph.ops[0], attrs=replace(attrs, **fields)),))  # type: ignore[arg-type]
+
+
+def biased() -> Graph:
+    graph = attention()
+    op, bias = graph.ops[0], np.zeros((1, 1, graph.types["k"].shape[1]), np.int16)
+    types = {**graph.types, "bias": TensorType(DType.S16, bias.shape)}
+    return replace(
+        graph,
+        ops=(replace(op, inputs=(*op.inputs, "bias")),),
+        types=types,
+        constants={**graph.constants, "bias": bias},
+    )
+
+
+def wide() -> Graph:
+    graph = attention()
+    types = {name: replace(graph.types[name], dtype=DType.S16) for name in ("q", "k")}
+    return replace(graph, types={**graph.types, **types})
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        changed(dtype="s16"),
+        changed(normalised=True),
+        biased(),
+        wide(),
+        attention(rows=8, keys=40, width=8),  # no faster: a group of rows takes as long as 9 of them
+        attention(rows=900, keys=900, width=64),  # K and V of a head have no room in L1
+    ],
+    ids=["s16", "normalised", "bias", "wide", "few", "large"],
+)
+def test_what_stays_on_the_cores(graph: Graph) -> None:
+    assert offload(graph, NE16).ops == graph.ops
