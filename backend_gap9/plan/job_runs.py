@@ -1,9 +1,13 @@
-"""Which jobs of a row stage follow each other without a gap: of linears that need nothing of each other."""
+"""What jobs of a row stage have beside them: those of linears that need nothing of each other, without a gap
+between; and what the cores compute of the next row tile.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tmc.backend_gap9.kernels.linear import job_of
-from tmc.backend_gap9.kernels.table import form_of
+from tmc.backend_gap9.kernels.table import form_of, record_of
 from tmc.backend_gap9.stages.staged import GraphStage, Staged
 from tmc.ir.graph import Op
 
@@ -33,3 +37,36 @@ def job_behind(staged: Staged, stage: GraphStage, op: Op) -> Op | None:
 
 def _steps(stage: GraphStage) -> list[Op]:
     return [op for op in stage.ops if form_of(op) != "follower"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """An op that runs one row tile ahead, in slices beside the jobs of another one.
+
+    op: the first of its stage; its input, of which the next tile has come. beside: the last one, a linear.
+    """
+
+    op: Op
+    input: str
+    beside: Op
+
+
+def ahead_of(staged: Staged, stage: GraphStage) -> Ahead | None:
+    """Return what runs ahead in a row stage of several turns, None if nothing does.
+
+    That is row by row, of one input, what only the stage reads; and the cores have a place beside the jobs:
+    that of what they finish.
+    """
+    steps, graph = _steps(stage), staged.graph
+    first, last = steps[0], steps[-1]
+    job = job_of(graph, last)
+    if first is last or job is None or job.epilogue is None or form_of(first) != "rows":
+        return None
+    record = record_of(first.kind)
+    read = [name for name in first.inputs if name not in graph.constants]
+    alone = len(read) == 1 and read[0] in stage.inputs and not record.line_tables(graph, first)
+    storage = staged.storage[stage.number]
+    kept = storage.home.get(first.output) == first.output and first.output not in stage.stored
+    if not alone or not kept or record.runs(graph, first):
+        return None
+    return Ahead(first, read[0], last)

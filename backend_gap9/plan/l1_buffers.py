@@ -11,6 +11,7 @@ from tmc.backend_gap9.kernels.attention_turns import held_bytes
 from tmc.backend_gap9.kernels.linear import LinearJob, job_of
 from tmc.backend_gap9.kernels.table import form_of, record_of
 from tmc.backend_gap9.kernels.weight_rows import odd_pitch, word_up
+from tmc.backend_gap9.plan.job_runs import ahead_of
 from tmc.backend_gap9.plan.plan import AttentionTiling, ColumnTiling, MoveTiling, RowTiling
 from tmc.backend_gap9.stages.column_shape import column_shape
 from tmc.backend_gap9.stages.layout import residual_operand
@@ -156,6 +157,7 @@ def sums_slot_bytes(staged: Staged, stage: GraphStage, tiling: RowTiling) -> int
 def row_buffers(staged: Staged, stage: GraphStage, tiling: RowTiling) -> L1Needs:
     """Return every L1 buffer of a row stage; all live through the whole stage."""
     rows, storage = tiling.rows, staged.storage[stage.number]
+    ahead = ahead_of(staged, stage) if tiling.ahead_rows else None
     needs: list[L1Need] = []
     for name in row_inputs(staged, stage):
         tile_bytes = word_up(rows * input_pitch(staged, stage, name))
@@ -166,7 +168,10 @@ def row_buffers(staged: Staged, stage: GraphStage, tiling: RowTiling) -> L1Needs
             layout = staged.layouts[value]
             # What is stored as one run has the padding of its last row too: a sum made in its place as well.
             padding = 0 if value in stored else layout.pitch_bytes - layout.row_bytes
-            needs.append(L1Need(f"row.{value}", rows * layout.pitch_bytes - padding, "fixed"))
+            size_bytes = rows * layout.pitch_bytes - padding
+            if ahead is not None and ahead.op.output == value:
+                size_bytes += word_up(rows * layout.pitch_bytes)
+            needs.append(L1Need(f"row.{value}", size_bytes, "fixed"))
     for value in storage.per_tile:
         channels = tiling.channels_of(value)
         size_bytes = (rows - 1) * tile_pitch(channels) + channels * 2

@@ -49,12 +49,15 @@ class RowTiling:
     """Tiles of a row stage: rows; channels of each linear op, by output value; buffers of each input.
 
     splits: of linear ops, by output value, how cores share a tile (kernels/grid.py); 0 where none is given.
+    ahead_rows: where the first op runs one row tile ahead, beside the jobs of the last one, the rows of it
+    beside each job; else 0.
     """
 
     rows: int
     channels: tuple[tuple[str, int], ...]
     input_buffers: tuple[tuple[str, int], ...]
     splits: tuple[tuple[str, int], ...] = ()
+    ahead_rows: int = 0
 
     def channels_of(self, op: str) -> int:
         """Return the channel tile of the linear op with this output."""
@@ -77,6 +80,7 @@ class RowTiling:
                 f"{channels} channels of {op}" + (f", split among {cores} cores" if cores > 1 else "")
             )
         parts += [f"{name} double-buffered" for name, buffers in self.input_buffers if buffers == 2]
+        parts += [f"the first op {self.ahead_rows} rows at a time ahead"] if self.ahead_rows else []
         return ", ".join(parts)
 
 

@@ -54,7 +54,8 @@ class RowChoice:
     """A number of rows per tile, in attention also of heads, and what follows from it alone.
 
     steps: for each step the choices of its tile. ahead_cycles: stores that hide like loads of double-buffered
-    inputs. dma_cycles: of inputs, whole results and tables; exposed_cycles: of those at both ends.
+    inputs. dma_cycles: of inputs, whole results and tables; exposed_cycles: of those at both ends. ahead: the
+    first step runs a row tile ahead of the others.
     """
 
     rows: int
@@ -65,6 +66,7 @@ class RowChoice:
     inputs: tuple[InputCost, ...]
     steps: tuple[tuple[StepCost, ...], ...]
     heads: int = 1
+    ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True)

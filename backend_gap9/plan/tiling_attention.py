@@ -23,11 +23,11 @@ from tmc.backend_gap9.kernels.costs import call_cycles
 from tmc.backend_gap9.kernels.record import Kernel
 from tmc.backend_gap9.plan.l1_buffers import attention_buffers, bias_line_bytes, mask_bytes, needed_bytes
 from tmc.backend_gap9.plan.plan import AttentionTiling
+from tmc.backend_gap9.plan.row_sizes import CHANNEL_STEP, even_tiles, tile_sizes
 from tmc.backend_gap9.plan.stage_tiles import SmallestTiles, StageTiles, TiledStage
 from tmc.backend_gap9.plan.tile_problem import InputCost, RowChoice, StepCost, TileChoice, TileProblem
 from tmc.backend_gap9.plan.tile_solution import solved
 from tmc.backend_gap9.plan.tiling_attention_jobs import KEY_STEP, AttentionJobTiles
-from tmc.backend_gap9.plan.tiling_rows import CHANNEL_STEP, even_tiles, tile_sizes
 from tmc.backend_gap9.plan.tiling_solver import TileSolver
 from tmc.backend_gap9.program.expressions import tiles
 from tmc.backend_gap9.stages.pack import line_blocks

@@ -16,10 +16,10 @@ from tmc.backend_gap9.kernels.costs import call_cycles
 from tmc.backend_gap9.kernels.linear import job_costs
 from tmc.backend_gap9.plan.l1_buffers import attention_buffers, needed_bytes
 from tmc.backend_gap9.plan.plan import AttentionTiling
+from tmc.backend_gap9.plan.row_sizes import CHANNEL_STEP, even_tiles, tile_sizes
 from tmc.backend_gap9.plan.stage_tiles import SmallestTiles, TiledStage
 from tmc.backend_gap9.plan.tile_problem import InputCost, RowChoice, StepCost, TileProblem
 from tmc.backend_gap9.plan.tile_solution import solved
-from tmc.backend_gap9.plan.tiling_rows import CHANNEL_STEP, even_tiles, tile_sizes
 from tmc.backend_gap9.plan.tiling_solver import TileSolver
 from tmc.backend_gap9.program.expressions import tiles
 from tmc.backend_gap9.stages.staged import GraphStage, Staged

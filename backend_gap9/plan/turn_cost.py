@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,20 @@ class TurnCost:
     slack: int
     jobs: int = 0
 
-    def figures(self) -> tuple[int, int, int, int]:
-        """Return the figures of a turn on cores."""
-        return self.compute, self.dma, self.exposed, self.slack
+    def figures(self) -> tuple[int, int, int, int, int]:
+        """Return all figures."""
+        return self.compute, self.dma, self.exposed, self.slack, self.jobs
+
+
+def beside(each: Sequence[JobTile], cycles: Sequence[int]) -> tuple[JobTile, ...]:
+    """Return tiles beside whose jobs the cores compute something else, too: so many cycles behind each."""
+    more = (*cycles, *[0] * (len(each) - len(cycles)))
+    return tuple(replace(tile, finish=tile.finish + extra) for tile, extra in zip(each, more, strict=True))
+
+
+def total(costs: Sequence[TurnCost]) -> TurnCost:
+    """Return the sum of costs."""
+    return TurnCost(*(sum(figures) for figures in zip(*(cost.figures() for cost in costs), strict=True)))
 
 
 def job_turn_cost(each: Sequence[JobTile], start_cycles: int, *, follows: bool, leads: bool) -> TurnCost:

@@ -11,12 +11,35 @@ from dataclasses import dataclass, replace
 
 from tmc.backend_gap9.kernels.linear import LinearJob, job_of
 from tmc.backend_gap9.plan.job_runs import job_before, job_behind
-from tmc.backend_gap9.plan.l1_buffers import sums_pitch, sums_slot_bytes
+from tmc.backend_gap9.plan.l1_buffers import input_pitch, sums_pitch, sums_slot_bytes
 from tmc.backend_gap9.program.buffers import ValueShape
 from tmc.backend_gap9.program.expressions import Number, add, mod, mul
-from tmc.backend_gap9.program.program import Call, Compare, Expr, Job, JobEnd, Loop, Operand, Slot, Stmt
-from tmc.backend_gap9.schedule.calls import Tile, kernel_call, made_part
-from tmc.backend_gap9.schedule.context import BARRIER, at, equal, less, named, operand, part, wait, when
+from tmc.backend_gap9.program.program import (
+    Binary,
+    Call,
+    Compare,
+    Const,
+    Expr,
+    Job,
+    JobEnd,
+    Loop,
+    Operand,
+    Slot,
+    Stmt,
+)
+from tmc.backend_gap9.schedule.calls import Tile, kernel_call, made_part, row_call
+from tmc.backend_gap9.schedule.context import (
+    BARRIER,
+    at,
+    equal,
+    less,
+    moved_by,
+    named,
+    operand,
+    part,
+    wait,
+    when,
+)
 from tmc.backend_gap9.schedule.row_channels import RowChannels
 from tmc.backend_gap9.schedule.row_places import K
 from tmc.backend_gap9.stages.pack import own_name, weight_block
@@ -87,7 +110,43 @@ class RowJobs(RowChannels):
         if job.epilogue is None:
             return self.leave(op, tile, replace(out, free=()))
         call = self._epilogue_call(op, job, running, tile)
-        return (*out.free, BARRIER, call, *self.leave(op, tile, out))
+        return (*out.free, BARRIER, call, *self._slice_ahead(op, k), *self.leave(op, tile, out))
+
+    def first_ahead(self) -> tuple[Stmt, ...]:
+        """Return how the first row tile of what runs ahead is made: at once."""
+        made = self.ahead
+        if made is None:
+            return ()
+        return (
+            self.wait_input(made.input, 0),
+            BARRIER,
+            self._ahead_call(made.op, made.input, 0, 0, self.rows(0)),
+        )
+
+    def _slice_ahead(self, op: Op, k: Number) -> tuple[Stmt, ...]:
+        """Return a slice of the next row tile of what runs ahead, if it does so beside an op."""
+        made = self.ahead
+        if made is None or op is not made.beside:
+            return ()
+        t, each = add(self.t, 1), self.tiling.ahead_rows
+        first, rows = mul(k, each), self.rows(t)
+        taken: Expr = Binary("min", Const(each), Binary("-", rows, first))
+        call = self._ahead_call(made.op, made.input, t, first, taken)
+        return when(less(t, self.count), *when(less(first, rows), call))
+
+    def _ahead_call(self, op: Op, x: str, t: Number, first: Number, rows: Expr) -> Call:
+        """Return the call that makes rows of row tile t of what runs ahead, the first one by number."""
+        x_pitch, y_pitch = input_pitch(self.context.staged, self.stage, x), self.pitch(op.output)
+        tile = Tile(
+            moved_by(self.input_tile(x, t), mul(first, x_pitch)),
+            x_pitch,
+            moved_by(self.own_tile(op.output, t), mul(first, y_pitch)),
+            y_pitch,
+            add(self.row(t), first),
+            rows,
+            channels=self.context.graph.types[op.output].shape[1],
+        )
+        return row_call(self.context.graph, op, tile, self.tables())
 
     def _job_call(self, op: Op, k: Number, running: Expr) -> Call:
         """Return the call of the job of tile k."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tmc.backend_gap9.kernels.table import form_of
 from tmc.backend_gap9.kernels.weight_rows import word_up
+from tmc.backend_gap9.plan.job_runs import Ahead, ahead_of
 from tmc.backend_gap9.plan.l1_buffers import (
     input_pitch,
     row_inputs,
@@ -99,7 +100,19 @@ class RowPlaces:
     def row_tile(self, value: str) -> Address:
         """Where the whole row tile of a value lies."""
         home = self.storage.home[value]
-        return self.input_tile(home, self.t) if home in self.stage.inputs else at(f"row.{home}")
+        return self.input_tile(home, self.t) if home in self.stage.inputs else self.own_tile(home, self.t)
+
+    def own_tile(self, value: str, t: Number) -> Address:
+        """Where row tile t of a value lies that has a buffer, or two of them if it is made ahead."""
+        ahead = self.ahead
+        if ahead is None or ahead.op.output != value:
+            return at(f"row.{value}")
+        return at(f"row.{value}", mul(mod(t, 2), word_up(self.tiling.rows * self.pitch(value))))
+
+    @property
+    def ahead(self) -> Ahead | None:
+        """What runs one row tile ahead."""
+        return ahead_of(self.context.staged, self.stage) if self.tiling.ahead_rows else None
 
     def pitch(self, value: str) -> int:
         return row_pitch(self.context.staged, self.stage, value)
@@ -129,9 +142,10 @@ class RowPlaces:
             mul(self.rows(t), pitch),
         )
 
-    def wait_input(self, name: str) -> Stmt:
+    def wait_input(self, name: str, t: Number) -> Stmt:
+        """Wait for row tile t of a stage input."""
         index = row_inputs(self.context.staged, self.stage).index(name)
-        return wait(f"in{index}", mod(self.t, self.tiling.buffers_of(name)))
+        return wait(f"in{index}", mod(t, self.tiling.buffers_of(name)))
 
     def load_weight(self, op: Op, k: Number, running: Expr) -> Dma:
         """Start loading channel tile k of a linear into the buffer of the running number."""

@@ -61,6 +61,7 @@ class _Rows(RowJobs):
         first = (self.load_weight(linears[0], 0, Const(0)),) if linears else ()
         return (
             *stage_prologue(self.context, self.stage, *(self.load_input(name, 0) for name in inputs), *first),
+            *self.first_ahead(),
             *((Loop("t", self.count, body),) if self.count > 1 else body),
             *(
                 wait(f"store{self.stage.stored.index(value)}")
@@ -71,9 +72,9 @@ class _Rows(RowJobs):
 
     def row_loop_body(self, inputs: tuple[str, ...]) -> tuple[Stmt, ...]:
         in_place = stored_in_place(self.context.staged, self.stage)
-        more = less(add(self.t, 1), self.count)
+        more, made = less(add(self.t, 1), self.count), self.ahead
         body: list[Stmt] = [
-            *(self.wait_input(name) for name in inputs),
+            *(self.wait_input(name, self.t) for name in inputs if made is None or name != made.input),
             *self.waits_before(self.stage.ops[0]),
             BARRIER,
         ]
@@ -86,7 +87,10 @@ class _Rows(RowJobs):
                 continue
             if index > 0:
                 body += [*self.waits_before(op), *(() if form_of(op) == "channels" else (BARRIER,))]
-            body += self.op_statements(op)
+            if made is not None and op is made.beside:
+                body += when(more, self.wait_input(made.input, add(self.t, 1)))
+            if made is None or op is not made.op:
+                body += self.op_statements(op)
             if index == 0:
                 for name in sorted(in_place & set(ahead)):
                     stored = next(

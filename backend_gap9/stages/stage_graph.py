@@ -8,7 +8,8 @@
 * All other ops work row by row, those that pick columns or put values side by side too. Consecutive ones form
   one stage, so that what only they use never leaves L1; a stage ends after a value that later stages need
   anyway (the residual stream between attention and MLP), where more weights would not leave L2 room to bring
-  those of the next stage, and after STAGE_OPS ops.
+  those of the next stage, and after STAGE_OPS ops. On an accelerator a LayerNorm for its linears begins one
+  where its linears come before it, too: the first op of a stage runs beside the jobs of the row tile before.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from fractions import Fraction
 
 from networkx import DiGraph
 
+from tmc.backend_gap9.kernels.linear import job_of
 from tmc.backend_gap9.kernels.record import Form
 from tmc.backend_gap9.kernels.table import RECORDS, form_of
 from tmc.backend_gap9.stages.kernel_limits import check_kernel_limits
@@ -31,6 +33,7 @@ from tmc.backend_gap9.stages.value_graph import maker, read_across, readers, val
 from tmc.backend_gap9.target.target import Target
 from tmc.ir.errors import PlanError
 from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.types import DType
 
 # Ops of these forms are a stage each.
 WHOLE: Mapping[Form, StageForm] = {"attention": "attention", "columns": "columns", "moves": "moves"}
@@ -148,6 +151,8 @@ class _Cutter:
                 return False
         if any(residual_operand(earlier) in op.inputs for earlier in run):
             return False
+        if _is_before_jobs(self.graph, op) and any(job_of(self.graph, earlier) for earlier in run):
+            return False
         if len(self._read((*run, op))) > self.inputs_most:
             return False
         residual = residual_operand(op)
@@ -169,6 +174,11 @@ class _Cutter:
 
     def _weight_bytes(self, op: Op) -> int:
         return self.graph.types[op.inputs[1]].size_bytes if form_of(op) == "channels" else 0
+
+
+def _is_before_jobs(graph: Graph, op: Op) -> bool:
+    """Tell whether an op is a LayerNorm that only the accelerator reads."""
+    return op.kind is OpKind.QLAYERNORM and graph.types[op.output].dtype is DType.U8
 
 
 def _is_whole(op: Op) -> bool:

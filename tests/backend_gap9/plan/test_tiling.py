@@ -16,6 +16,7 @@ from tmc.backend_gap9.kernels.linear import LinearCosts
 from tmc.backend_gap9.kernels.table import KERNELS
 from tmc.backend_gap9.plan.l1_buffers import needed_bytes
 from tmc.backend_gap9.plan.plan import AttentionTiling, ColumnTiling, RowTiling
+from tmc.backend_gap9.plan.row_sizes import even_tiles, tile_sizes
 from tmc.backend_gap9.plan.stage_tiles import TiledStage
 from tmc.backend_gap9.plan.tile_problem import (
     InputCost,
@@ -27,7 +28,7 @@ from tmc.backend_gap9.plan.tile_problem import (
 )
 from tmc.backend_gap9.plan.tiling import FORMS, tile_stage
 from tmc.backend_gap9.plan.tiling_columns import ColumnTiles
-from tmc.backend_gap9.plan.tiling_rows import RowTiles, even_tiles, tile_sizes
+from tmc.backend_gap9.plan.tiling_rows import RowTiles
 from tmc.backend_gap9.plan.tiling_solver import TileSolver, solve_tiles
 from tmc.backend_gap9.stages.column_shape import column_shape
 from tmc.backend_gap9.stages.stage_graph import stage_graph

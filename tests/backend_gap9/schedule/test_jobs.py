@@ -13,6 +13,7 @@ from tests.backend_gap9.prove.damage import Subject
 from tests.networks.simple_plan import Planned
 from tests.networks.small_program import edited, statements, with_stage
 from tests.networks.small_transformer import Size, transformer, windows
+from tmc.backend_gap9.plan.plan import RowTiling
 from tmc.backend_gap9.plan.planning import make_plan
 from tmc.backend_gap9.program.program import Barrier, Call, Job, JobEnd, Program, Stage, Stmt, calls
 from tmc.backend_gap9.prove.check_cycles import check_cycles
@@ -27,7 +28,7 @@ from tmc.passes.scales.choose_scales import choose_scales
 
 # Little L1, so that every loop turns.
 TARGET = replace(
-    target_named("gap9-ne16"), l1=replace(target_named("gap9-ne16").l1, size_bytes=11_264 + 24_000)
+    target_named("gap9-ne16"), l1=replace(target_named("gap9-ne16").l1, size_bytes=11_264 + 60_000)
 )
 EPILOGUES = {
     "tmc_epilogue_table_s8s8",
@@ -40,7 +41,7 @@ EPILOGUES = {
 @cache
 def subject() -> Subject:
     """Return an encoder all of whose linears of int8 are on the accelerator."""
-    graph = transformer(Size(layers=1))
+    graph = transformer(Size(channels=8, width=96, layers=1))
     integer = offload(
         quantise(graph, choose_scales(graph, calibrate(graph, {"emg": windows(graph, 4)}))), TARGET
     )
@@ -95,6 +96,24 @@ def test_a_barrier_before_what_the_cores_finish_is_needed() -> None:
                 assert subject().proof_fails(without(number, path), number), (number, path)
                 tried += 1
     assert tried >= 6
+
+
+def test_the_first_op_runs_a_row_tile_ahead() -> None:
+    """In slices beside the jobs of the last one; the first tile at once, before the loop."""
+    program, ahead = subject().planned.program, 0
+    for number, stage in stages():
+        tiling = subject().planned.plan.stages[number].tiling
+        assert isinstance(tiling, RowTiling)
+        if not tiling.ahead_rows:
+            continue
+        ahead += 1
+        first = subject().planned.plan.staged.stages[number].op.output
+        found = [(path, each) for path, each in statements(stage.body) if isinstance(each, Call)]
+        (at_once, _), (in_slices, _) = [each for each in found if each[1].op == first]
+        assert len(at_once) == 1 < len(in_slices)
+        for path in (at_once, in_slices):
+            assert subject().proof_fails(without(number, path), number)
+    assert ahead and len(program.stages) > ahead
 
 
 def test_an_accelerator_runs_jobs_and_cores_run_calls() -> None:

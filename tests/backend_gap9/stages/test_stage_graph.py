@@ -7,6 +7,7 @@ import pytest
 
 from tests.networks.small_transformer import GraphBuilder
 from tmc.backend_gap9.stages.layout import residual_operand
+from tmc.backend_gap9.stages.offload import offload
 from tmc.backend_gap9.stages.stage_graph import STAGE_OPS, STAGE_WEIGHTS_SHARE, stage_graph
 from tmc.backend_gap9.target.targets import target_named
 from tmc.passes.calibrate.calibrate import calibrate
@@ -69,3 +70,21 @@ def test_nothing_reads_a_residual_behind_the_sum_in_its_place() -> None:
             assert taken.isdisjoint(op.inputs)
             residual = residual_operand(op)
             taken |= {residual} - {None}
+
+
+def test_a_norm_between_jobs_begins_a_stage() -> None:
+    """It runs beside the jobs of the row tile before; on the cores alone it joins them."""
+    b = GraphBuilder.seeded(0)
+    stream = b.linear("stream", b.input("x", 90, 36), 32)
+    total = b.add("total", stream, b.linear("down", b.layernorm("n0", stream), 32))
+    b.linear("y", b.gelu("g", b.linear("up", b.layernorm("n1", total), 64)), 32)
+    graph = b.graph(("x",), ("y",))
+    x = np.random.default_rng(0).standard_normal((1, 90, 36)).astype(np.float32)
+    integer = quantise(graph, choose_scales(graph, calibrate(graph, {"x": x})))
+    found = {}
+    for name in ("gap9", "gap9-ne16"):
+        target = target_named(name)
+        staged = stage_graph(offload(integer, target), target)
+        found[name] = [[op.output for op in stage.ops] for stage in staged.stages]
+    assert found["gap9"] == [["stream", "n0", "total", "n1", "g", "y"]]
+    assert found["gap9-ne16"] == [["stream", "n0", "total"], ["n1", "g", "y"]]
