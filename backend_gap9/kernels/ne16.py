@@ -26,9 +26,8 @@ from tmc.ir.types import Array
 CHANNELS_READ = 32  # multipliers and biases come so many at a time
 INPUTS_READ = 16
 RUN_CHANNELS = 8  # results of 4 bytes are stored so many at a time
-LINE_ROWS = (
-    3  # rows go in lines of so many; what is left of them is a group too, 4 rows behind whole groups one
-)
+LINE_ROWS = 3  # rows go in lines of so many; where there is no whole group, what is left of them is one
+SQUARE_ROWS = 4  # but so many, two lines of two
 MULTIPLIER_MAX = 255
 # Of the weights of a channel, in the arguments of a call.
 _PACKED_BYTES = mul(div(add(Var("depth"), INPUTS_READ - 1), INPUTS_READ), INPUTS_READ)
@@ -57,9 +56,9 @@ class JobCosts:
         sizes = [min(self.channels, channels - first) for first in range(0, channels, self.channels)]
         group = sum(steps * (self.step_cycles + each) + -(-each // 4) + self.group_cycles for each in sizes)
         lines, left = divmod(rows, LINE_ROWS)
-        if left == 1 and lines % LINE_ROWS == 1:
-            lines -= 1
-        groups = -(-lines * LINE_ROWS // self.rows) + (left > 0)
+        groups = -(-rows // self.rows)
+        if rows < self.rows and rows != SQUARE_ROWS:
+            groups = (lines > 0) + (left > 0)
         stores = sum(-(-each // RUN_CHANNELS) - 1 for each in sizes) * self.rows
         return groups * (group + stores * wide)
 

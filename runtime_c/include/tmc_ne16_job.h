@@ -150,19 +150,26 @@ static inline void tmc_ne16_start_image(const tmc_ne16_layer *layer, uint32_t ro
     *tmc_ne16_register(TMC_NE16_TRIGGER) = 0;
 }
 
-/** Start a layer: its rows as an image of three columns, and what is left of them as one line, 4 as two of two. Waits while both
- *  contexts are in use. Until its last job, tmc_ne16_last, was waited for, what the layer reads must not change and what
+/** Start a layer: its rows as an image of three columns. One or two rows behind whole lines are part of the last 9,
+ *  of which some get the same results twice; if there are fewer rows, they are a line of their own, and 4 rows are
+ *  two lines of two. Waits while both contexts are in use. Until its last job, tmc_ne16_last, was waited for, what the layer reads must not change and what
  *  it writes must not be touched. */
 static inline void tmc_ne16_start(const tmc_ne16_layer *layer)
 {
-    uint32_t lines = tmc_ne16_third(layer->rows), left = layer->rows - lines * TMC_NE16_SIDE, left_lines = 1u;
-    /* 4 rows behind whole groups are one group, and not two. */
-    if (left == 1u && lines - tmc_ne16_third(lines) * TMC_NE16_SIDE == 1u)
-        --lines, left = left_lines = 2u;
+    const uint32_t lines = tmc_ne16_third(layer->rows), left = layer->rows - lines * TMC_NE16_SIDE;
+    if (left != 0u && lines >= TMC_NE16_SIDE) {
+        tmc_ne16_start_image(layer, 0, tmc_ne16_third(lines) * TMC_NE16_SIDE, TMC_NE16_SIDE);
+        tmc_ne16_start_image(layer, layer->rows - TMC_NE16_SIDE * TMC_NE16_SIDE, TMC_NE16_SIDE, TMC_NE16_SIDE);
+        return;
+    }
+    if (layer->rows == 4u) {
+        tmc_ne16_start_image(layer, 0, 2u, 2u);
+        return;
+    }
     if (lines != 0u)
         tmc_ne16_start_image(layer, 0, lines, TMC_NE16_SIDE);
     if (left != 0u)
-        tmc_ne16_start_image(layer, lines * TMC_NE16_SIDE, left_lines, left);
+        tmc_ne16_start_image(layer, lines * TMC_NE16_SIDE, 1u, left);
 }
 
 /** Return when a job has ended, and with it all before, while later ones may run. Its context is free then, or was

@@ -47,7 +47,9 @@ static void start(void)
 static void see_end(Hart *hart, Context *context)
 {
     if (context->state == ENDED) {
-        ne16_job_finish(hart, &context->job);
+        const Context *other = &contexts[context == &contexts[0]];
+        bool is_behind = other->state == QUEUED || other->state == ENDED;
+        ne16_job_finish(hart, &context->job, is_behind ? &other->job : NULL);
         context->state = FREE;
     }
 }

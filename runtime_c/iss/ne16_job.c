@@ -248,15 +248,22 @@ void ne16_job_start(Hart *hart, const Ne16Job *job, const Ne16Job *before)
         hold_sources(hart, RELEASE_SOURCE, before);
     }
     hold_sources(hart, HOLD_SOURCE, job);
+    if (before != NULL) {
+        hold_target(hart, RELEASE_TARGET, before);
+    }
     hold_target(hart, HOLD_TARGET, job);
     if (before != NULL) {
         hold_sources(hart, HOLD_SOURCE_AGAIN, before);
+        hold_target(hart, HOLD_TARGET_AGAIN, before);
     }
 }
 
-void ne16_job_finish(Hart *hart, const Ne16Job *job)
+void ne16_job_finish(Hart *hart, const Ne16Job *job, const Ne16Job *behind)
 {
     hold_sources(hart, RELEASE_SOURCE, job);
     hold_target(hart, RELEASE_TARGET, job);
     ne16_job_compute(hart, job);
+    if (behind != NULL) {
+        hold_target(hart, HOLD_TARGET_AGAIN, behind);
+    }
 }

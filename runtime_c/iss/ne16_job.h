@@ -40,12 +40,12 @@ Ne16Job ne16_job_of(const Hart *hart, const uint32_t *words);
 
 /*
  * Hold all that a job reads and writes. Traps if it is not inside L1, is held by a transfer, or is raced for. It may
- * write what the job `before`, which still runs, reads; null if there is none.
+ * write what the job `before`, which still runs, reads or writes; null if there is none.
  */
 void ne16_job_start(Hart *hart, const Ne16Job *job, const Ne16Job *before);
 
-/* Compute, and release what was held; `hart` is the one that has seen the end. */
-void ne16_job_finish(Hart *hart, const Ne16Job *job);
+/* Compute, and release what was held but by the job `behind`, if any; `hart` is the one that has seen the end. */
+void ne16_job_finish(Hart *hart, const Ne16Job *job, const Ne16Job *behind);
 
 /* The arithmetic alone, on the contents of L1. Traps where sums leave 32 bits. */
 void ne16_job_compute(const Hart *hart, const Ne16Job *job);

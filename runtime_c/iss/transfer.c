@@ -55,6 +55,9 @@ void hold_run(Hart *hart, HoldAction action, uint32_t address, uint32_t bytes)
         case HOLD_TARGET:
             hold_target(hart, guard, address, lanes);
             break;
+        case HOLD_TARGET_AGAIN:
+            guard->hold |= lanes & 0x80808080u;
+            break;
         case RELEASE_SOURCE:
             guard->hold -= lanes & 0x01010101u;
             guard->readers |= lanes & hart->own_lanes;

@@ -6,11 +6,12 @@
 
 #include "hart.h"
 
-/* HOLD_SOURCE_AGAIN: of what was held before, and is the target of something later now. */
+/* AGAIN: of what was held before, and is the target of something later now. */
 typedef enum HoldAction {
     HOLD_SOURCE,
     HOLD_SOURCE_AGAIN,
     HOLD_TARGET,
+    HOLD_TARGET_AGAIN,
     RELEASE_SOURCE,
     RELEASE_TARGET,
 } HoldAction;

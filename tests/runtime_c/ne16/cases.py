@@ -50,21 +50,23 @@ class Case:
         return 4 if self.results == "s32" else 1
 
     @property
-    def images(self) -> int:
-        """Return how many jobs the layer is: whole lines of three rows, and what is left of them."""
-        whole, left = self.lines
-        return (whole > 0) + (left > 0)
+    def images(self) -> tuple[int, ...]:
+        """Return the groups of 9 rows of each job of the layer.
 
-    @property
-    def lines(self) -> tuple[int, int]:
-        """Return the whole lines of three rows, and the rows that are left: 4 behind whole groups of 9."""
-        return (self.rows // 9 * 3, 4) if self.rows % 9 == 4 else divmod(self.rows, 3)
+        Whole lines of three rows, and what is left, or the last 9 rows; 4 rows are one group.
+        """
+        whole, left = divmod(self.rows, 3)
+        if self.rows == 4:
+            return (1,)
+        if left and whole >= 3:
+            return whole // 3, 1
+        return tuple(groups for groups in (-(-whole // 3), int(left > 0)) if groups)
 
     @property
     def cycles(self) -> int:
         """Return what the accelerator takes on memory of its own.
 
-        By groups of 9 rows and 32 channels; rows that are left of threes are a group too.
+        By groups of 9 rows and 32 channels.
         """
         sizes = [min(GROUP_CHANNELS, self.channels - at) for at in range(0, self.channels, GROUP_CHANNELS)]
         steps = -(-self.depth // GROUP_INPUTS)
@@ -72,8 +74,7 @@ class Case:
         for channels in sizes:
             store = 9 * (-(-channels // 8) if self.results == "s32" else 1)
             cycles += steps * (31 + channels) + -(-channels // 4) + 4 + store
-        whole, left = self.lines
-        return (-(-whole // 3) + (left > 0)) * cycles
+        return sum(self.images) * cycles
 
 
 def round_up(value: int, step: int) -> int:

@@ -107,8 +107,8 @@ MUTATIONS = (
     ("TMC_NE16_SHIFT(layer->shift)", "TMC_NE16_SHIFT(layer->shift + 1u)"),
     ("if (left != 0u)", "if (left > 1u)"),
     ("if (lines != 0u)", "if (lines > 1u)"),
-    ("--lines, left = left_lines = 2u", "left = left_lines = 2u"),
-    ("left_lines, left)", "1u, left)"),
+    ("layer, 0, 2u, 2u", "layer, 0, 1u, 2u"),
+    ("layer->rows - TMC_NE16_SIDE * TMC_NE16_SIDE", "layer->rows - TMC_NE16_SIDE"),
     ("TMC_NE16_STATUS) >> 8u * context & 1u) != 0u", "TMC_NE16_STATUS) >> 8u * context & 1u) == 0u"),
 )
 
