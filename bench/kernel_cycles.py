@@ -2,7 +2,8 @@
 
     python -m bench.kernel_cycles --gvsoc PATH [--target NAME]
 
-Builds each program of bench/kernels and runs it. Prints a table, of which target it comes, and one JSON line.
+Builds each program of bench/kernels, that of jobs for a target that has them, and runs it. Prints a table,
+of which target it comes, and one JSON line.
 All figures are of all cores, warm, and include the barrier at the end.
 """
 
@@ -38,6 +39,7 @@ FLAGS = (
     "-DTMC_STAGES",
 )
 SECONDS_MAX = 300
+JOBS = "jobs"  # the program that needs an accelerator
 # What these programs have of the platform: no network.
 PLATFORM = (
     "start.S", "cluster.c", "console.c", "freestanding.c", "hyper.c", "jobs.c", "platform.c", "transfers.c",
@@ -64,6 +66,7 @@ def build(program: Path, folder: Path, target: Target) -> Path:
         PROGRAMS / "cycles.c",
         program,
         *sorted((RUNTIME / "kernels").glob("*_xpulp.c")),
+        *(sorted((RUNTIME / "kernels").glob("*_ne16.c")) if target.accelerator else []),
     ]
     machine = machine_of(target)
     (folder / "tmc_target.h").write_bytes(machine_header(machine))
@@ -107,7 +110,7 @@ def main() -> None:
     measured: list[Measurement] = []
     with tempfile.TemporaryDirectory() as name:
         for program in sorted(PROGRAMS.glob("*.c")):
-            if program.stem != "cycles":
+            if program.stem != "cycles" and (program.stem != JOBS or target.accelerator):
                 binary = build(program, Path(name), target)
                 measured += run(gvsoc, target, binary, Path(name))
     machine = f"GVSoC, target {GVSOC_TARGET} as {target.name}, {target.cores} cores"

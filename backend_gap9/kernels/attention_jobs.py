@@ -30,7 +30,7 @@ _NORM = mul(ROWS, NORM_BYTES)
 @dataclass(frozen=True, slots=True)
 class BesideJobsCosts:
     """Of each 16 bytes that are packed, and each row of them; of each score, and each row of scores; of each
-    mean, and each row of means. conflict_cycles: what a cycle of the softmax costs the jobs beside it.
+    mean, and each row of means.
     """
 
     pack_cycles: float
@@ -39,7 +39,6 @@ class BesideJobsCosts:
     row_cycles: float
     mean_cycles: float
     mean_row_cycles: float
-    conflict_cycles: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,10 @@ from tmc.backend_gap9.kernels.attention import (
     SCORES,
     SOFTMAX,
     VALUES,
-    AttentionCosts,
 )
 from tmc.backend_gap9.kernels.attention_jobs import NORM_BYTES, channels_read
-from tmc.backend_gap9.kernels.costs import call_cycles, costs_of
-from tmc.backend_gap9.kernels.linear import SUMS
+from tmc.backend_gap9.kernels.costs import call_cycles
+from tmc.backend_gap9.kernels.linear import SUMS, job_costs
 from tmc.backend_gap9.kernels.ne16 import packed_pitch
 from tmc.backend_gap9.kernels.weight_rows import odd_pitch
 from tmc.backend_gap9.target.target import Target
@@ -52,9 +51,7 @@ def turns_of(target: Target, turns: Sequence[int], keys: int, width: int) -> Tur
     softmax = [call_cycles(target, JOB_SOFTMAX, {"rows": rows, "keys": keys}) for rows in turns]
     divide = [call_cycles(target, DIVIDE, {"rows": rows, "channels": width}) for rows in turns]
     # The cores' accesses to L1 hold up the accelerator's.
-    held_up = [
-        ceil(costs_of(target, "attention", AttentionCosts).ne16.conflict_cycles * each) for each in softmax
-    ]
+    held_up = [int(job_costs(target).delay_cycles(each, 0)) for each in softmax]
     start = target.calls.job_cycles
     # Both ends of the queue: where the cores are, and until when the accelerator works.
     now = scores[0]

@@ -80,5 +80,9 @@ def cold_cycles(target: Target, kernel: Kernel) -> int:
 
 def call_cycles(target: Target, kernel: Kernel, arguments: Arguments) -> int:
     """Return the modelled cycles of one call with its barrier, its code in the caches."""
-    calls = target.calls
-    return ceil(kernel.core_cycles(target, arguments)) + calls.startup_cycles + calls.barrier_cycles
+    return ceil(kernel.core_cycles(target, arguments)) + idle_call_cycles(target)
+
+
+def idle_call_cycles(target: Target) -> int:
+    """Return what a call takes besides its kernel: waits, starts of transfers, the barrier."""
+    return target.calls.startup_cycles + target.calls.barrier_cycles

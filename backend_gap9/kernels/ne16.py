@@ -40,7 +40,8 @@ class JobCosts:
     """A group of rows and n channels takes ceil(depth / inputs) * (step_cycles + n) + n / 4 + group_cycles.
 
     With results of 4 bytes each of the group's rows is stored ceil(n / 8) times, not once. start_cycles: of a
-    job, besides its groups.
+    job, besides its groups. core_share, dma_share: what a job takes longer for each cycle of calls and of
+    transfers beside it, which take banks of L1 from it.
     """
 
     rows: int
@@ -49,6 +50,12 @@ class JobCosts:
     step_cycles: float
     group_cycles: float
     start_cycles: float
+    core_share: float
+    dma_share: float
+
+    def delay_cycles(self, compute_cycles: float, dma_cycles: float) -> float:
+        """Return how much longer a job takes beside so many cycles of calls and of transfers."""
+        return self.core_share * compute_cycles + self.dma_share * dma_cycles
 
     def cycles(self, rows: int, channels: int, depth: int, *, wide: bool = False) -> float:
         """Return the cycles of a job among others. wide: its results have 4 bytes."""

@@ -40,14 +40,16 @@ def tile_stage(staged: Staged, stage: GraphStage, target: Target, solver: TileSo
 
 
 def _from_cold(cycles: StageCycles, staged: Staged, stage: GraphStage, target: Target) -> StageCycles:
-    """Return the cycles of a stage with those that the code of its kernels takes, whatever the tiles."""
+    """Return the cycles of a stage with those that the code of its kernels takes, whatever the tiles.
+
+    That of all jobs counts as a kernel's.
+    """
     kernels = {
-        kernel.stem: kernel
-        for op in stage.ops
-        for kernel in record_of(op.kind).chosen(staged.graph, op)
-        if not kernel.is_job
+        kernel.stem: kernel for op in stage.ops for kernel in record_of(op.kind).chosen(staged.graph, op)
     }
-    cold = sum(cold_cycles(target, kernel) for kernel in kernels.values())
+    calls = [kernel for kernel in kernels.values() if not kernel.is_job]
+    cold = sum(cold_cycles(target, kernel) for kernel in calls)
+    cold += target.calls.cold_cycles * (len(calls) < len(kernels))
     return replace(cycles, compute=cycles.compute + cold, bound=cycles.bound + cold)
 
 

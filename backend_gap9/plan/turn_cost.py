@@ -1,18 +1,35 @@
-"""What the channel tiles of a linear cost in one turn, on the accelerator by the order of its jobs."""
+"""What the channel tiles of a linear cost in one turn, on the accelerator by the order of its jobs.
+
+The queue of the accelerator holds the job of a tile and that of the next one. In the turn of a tile core 0
+
+    waits for the weights of the next tile and starts its job      start_cycles
+    waits for the job of this tile, starts the next transfer
+    and the cores finish the results of this tile                   finish, or idle where no call does
+
+so that a turn takes the longest of: that; the transfers and the start that needs them; the job. A job takes
+what it would alone, and a share of the cycles of calls and of transfers beside it, which take banks of
+L1 from it (`JobCosts`). That calls take longer beside a job, up to a twentieth, is left out.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from tmc.backend_gap9.kernels.ne16 import JobCosts
+
 
 @dataclass(frozen=True, slots=True)
 class JobTile:
-    """Cycles of a channel tile on the accelerator: its job, transfers, what the cores finish behind it."""
+    """Cycles of a channel tile on the accelerator: its job alone, transfers, the calls that finish it.
+
+    idle: of core 0 behind the job, where no call has them.
+    """
 
     cycles: int
     dma: int
     finish: int
+    idle: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +61,9 @@ def total(costs: Sequence[TurnCost]) -> TurnCost:
     return TurnCost(*(sum(figures) for figures in zip(*(cost.figures() for cost in costs), strict=True)))
 
 
-def job_turn_cost(each: Sequence[JobTile], start_cycles: int, *, follows: bool, leads: bool) -> TurnCost:
+def job_turn_cost(
+    each: Sequence[JobTile], costs: JobCosts, start_cycles: int, *, follows: bool, leads: bool
+) -> TurnCost:
     """Return the cost of channel tiles on the accelerator, each of whose jobs takes cores start_cycles.
 
     While the job of a tile runs, the weights of the next one and the results of the last one travel, and the
@@ -54,12 +73,14 @@ def job_turn_cost(each: Sequence[JobTile], start_cycles: int, *, follows: bool, 
     """
     exposed = slack = 0
     for number, tile in enumerate(each):
-        cores = start_cycles if number + 1 < len(each) or leads else 0
-        cores += each[number - 1].finish if number or follows else 0
-        exposed += max(0, max(tile.cycles, tile.dma) - cores)
-        slack += max(0, max(tile.cycles, cores) - tile.dma)
+        before = each[number - 1] if number or follows else JobTile(0, 0, 0)
+        start = start_cycles if number + 1 < len(each) or leads else 0
+        cores = before.finish + before.idle + start
+        job = tile.cycles + int(costs.delay_cycles(before.finish, tile.dma))
+        exposed += max(0, max(job, tile.dma + start) - cores)
+        slack += max(0, max(job, cores) - tile.dma)
     return TurnCost(
-        compute=sum(start_cycles + tile.finish for tile in each),
+        compute=sum(start_cycles + tile.finish + tile.idle for tile in each),
         dma=sum(tile.dma for tile in each),
         exposed=exposed,
         slack=slack,

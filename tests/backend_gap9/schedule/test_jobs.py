@@ -13,7 +13,8 @@ from tests.backend_gap9.prove.damage import Subject
 from tests.networks.simple_plan import Planned
 from tests.networks.small_program import edited, statements, with_stage
 from tests.networks.small_transformer import Size, transformer, windows
-from tmc.backend_gap9.plan.plan import RowTiling
+from tmc.backend_gap9.kernels.linear import job_costs
+from tmc.backend_gap9.plan.plan import Plan, RowTiling
 from tmc.backend_gap9.plan.planning import make_plan
 from tmc.backend_gap9.program.program import Barrier, Call, Job, JobEnd, Program, Stage, Stmt, calls
 from tmc.backend_gap9.prove.check_cycles import check_cycles
@@ -22,6 +23,7 @@ from tmc.backend_gap9.schedule.schedule import build_program
 from tmc.backend_gap9.stages.offload import offload
 from tmc.backend_gap9.stages.stage_graph import stage_graph
 from tmc.backend_gap9.target.targets import target_named
+from tmc.ir.errors import CheckError
 from tmc.passes.calibrate.calibrate import calibrate
 from tmc.passes.quantise import quantise
 from tmc.passes.scales.choose_scales import choose_scales
@@ -71,6 +73,26 @@ def test_a_network_of_jobs_is_proved_and_takes_what_the_plan_says() -> None:
     found = {call.kernel for _, stage in stages() for call in calls(stage.body)}
     assert EPILOGUES < found and {"tmc_linear_u8s8s8", "tmc_linear_u8s8s32"} < found
     assert sum(each.jobs for each in report.replayed) > 0
+
+
+def test_no_more_is_exposed_than_transfers_and_delayed_jobs_take() -> None:
+    its = subject().planned
+    report = check_program(its.program, its.graph, its.plan, its.contents, TARGET)
+    number = next(number for number, _ in stages())
+    replayed = report.replayed[number]
+    delay = int(job_costs(TARGET).delay_cycles(replayed.compute, replayed.dma))
+    assert delay > 0
+    most = replayed.dma + replayed.jobs + delay
+    check_cycles(_with_exposed(number, most), its.program, report, TARGET)
+    with pytest.raises(CheckError, match=rf"plan, stage_{number}: found .* cycles exposed"):
+        check_cycles(_with_exposed(number, most + 1), its.program, report, TARGET)
+
+
+def _with_exposed(number: int, exposed: int) -> Plan:
+    plan = subject().planned.plan
+    stages = list(plan.stages)
+    stages[number] = replace(stages[number], cycles=replace(stages[number].cycles, exposed=exposed))
+    return replace(plan, stages=tuple(stages))
 
 
 @pytest.mark.parametrize("kind", [Job, JobEnd])
