@@ -33,7 +33,7 @@ ROOMS: dict[str, dict[str, tuple[str, ...]]] = {
         "report": (),
         "compile_stages": (),
         "driver": ("calibration", "check_ports", "accuracy_floor", "integer_inputs", "report"),
-        "cli": ("accuracy_floor", "integer_inputs", "compile_stages", "driver"),
+        "cli": ("accuracy_floor", "integer_inputs", "report", "compile_stages", "driver"),
         "__main__": ("cli",),
     },
     "frontend": {

@@ -53,6 +53,11 @@ class JobCosts:
     core_share: float
     dma_share: float
 
+    @property
+    def most_macs_per_cycle(self) -> float:
+        """Return the multiply-accumulates of a full group of inputs in a cycle of it."""
+        return self.rows * self.channels * self.inputs / (self.step_cycles + self.channels)
+
     def delay_cycles(self, compute_cycles: float, dma_cycles: float) -> float:
         """Return how much longer a job takes beside so many cycles of calls and of transfers."""
         return self.core_share * compute_cycles + self.dma_share * dma_cycles

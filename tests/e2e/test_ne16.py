@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,12 @@ import pytest
 from tests.e2e.encoders import Encoder, write_encoder
 from tests.networks.onnx_files import node, write
 from tests.tmc.command import call, succeeded
+from tmc.backend_gap9.run.result import RunResult
 from tmc.backend_gap9.target.targets import target_named
+from tmc.cli.run import PLATFORMS
 from tmc.driver import Options, compile_model
 from tmc.ir.types import DType
+from tmc.report.accelerator import AcceleratorUse
 
 # Rows that are no multiple of 9 nor of 3, channels no multiple of 32, inputs no multiple of 16.
 SHAPES = (
@@ -70,6 +75,56 @@ def test_every_op_is_bit_exact(outputs: dict[str, Path], platform: str) -> None:
     ran = succeeded("run", outputs["gap9-ne16"], "--on", platform)
     assert (ran["bit_exact"], ran["mismatches"]) == (True, 0)
     assert any(layer["name"].endswith(".unsigned") for layer in ran["layers"])
+
+
+def test_the_report_says_how_much_the_accelerator_computes(outputs: dict[str, Path]) -> None:
+    facts, without = (succeeded("report", outputs[target]) for target in ("gap9-ne16", "gap9"))
+    use = facts["accelerator"]
+    assert (use["name"], use["most_macs_per_cycle"]) == ("ne16", 73.14)
+    assert use["job_cycles"] == sum(stage["job_cycles"] for stage in facts["stages"]) > 0
+    assert use["job_cycles"] < facts["cycles_estimate"]
+    said = AcceleratorUse(**use).text(facts["macs"], facts["cycles_estimate"])
+    page = (outputs["gap9-ne16"] / "report.html").read_text()
+    assert said in call("report", outputs["gap9-ne16"]).out and said in page
+    assert "<th>jobs of NE16</th>" in page
+    most = max(facts["stages"], key=lambda stage: int(stage["job_cycles"]))
+    assert f"{most['job_cycles']:,} cycles of jobs." in (outputs["gap9-ne16"] / "network.c").read_text()
+    # Nothing of that without one.
+    assert "accelerator" not in without and not any("job_cycles" in stage for stage in without["stages"])
+    assert "NE16" not in call("report", outputs["gap9"]).out + (outputs["gap9"] / "report.html").read_text()
+
+
+def test_a_run_shows_what_runs_beside_each_other(
+    outputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on GVSoC, if it took twice what the report says."""
+
+    def counted(options: Namespace, codes: object) -> RunResult:
+        facts = json.loads((options.directory / "report.json").read_text())
+        stages = tuple(2 * stage["cycles"] for stage in facts["stages"])
+        return RunResult("gvsoc", {"output": np.zeros((1, 1))}, (), (), sum(stages), 1.0, stages)
+
+    monkeypatch.setitem(PLATFORMS, "gvsoc", counted)
+    facts = succeeded("report", outputs["gap9-ne16"])
+    columns = ("job_cycles", "compute_cycles", "exposed_cycles")
+    ran = succeeded("run", outputs["gap9-ne16"], "--on", "gvsoc")
+    assert [{name: stage[name] for name in columns} for stage in ran["stages"]] == [
+        {name: stage[name] for name in columns} for stage in facts["stages"]
+    ]
+    text = call("run", outputs["gap9-ne16"], "--on", "gvsoc").out
+    assert text.split("\n")[0].split()[4:9] == ["NE16", "busy", "cores", "exposed", "MAC/cycle"]
+    for stage, line in zip(facts["stages"], text.split("\n")[1:], strict=False):
+        busy = f"{stage['job_cycles'] / (2 * stage['cycles']):.0%}"
+        cells = [
+            f"{stage['job_cycles']:,}",
+            busy,
+            f"{stage['compute_cycles']:,}",
+            f"{stage['exposed_cycles']:,}",
+        ]
+        assert line.split()[4:8] == cells
+    assert AcceleratorUse(**facts["accelerator"]).text(facts["macs"], ran["cycles"]) in text
+    plain = call("run", outputs["gap9"], "--on", "gvsoc").out
+    assert plain.split("\n")[0].split()[4:6] == ["MAC/cycle", "ops"] and "NE16" not in plain
 
 
 def test_a_table_before_another_linear_makes_what_the_accelerator_reads(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from tmc.ir.errors import PlatformError
 from tmc.ir.types import Array
 from tmc.passes.calibrate.codes import Clipped
 from tmc.passes.declared.kept_declarations import KeptDeclarations
+from tmc.report.accelerator import AcceleratorUse, share_text
 
 Codes = Mapping[str, Array]
 Run = Callable[[argparse.Namespace, Codes | None], RunResult]
@@ -85,19 +86,38 @@ def run(options: argparse.Namespace) -> int:
     else:
         for name, found in (clipped or {}).items():
             print(_clipped_text(name, found, facts.get("declared")))
-        _summarise(result, stages)
+        _summarise(result, stages, facts)
     return 0 if result.bit_exact else 1
 
 
 @dataclass(frozen=True, slots=True)
 class _StageCycles:
-    """Measured and modelled cycles of one stage, waiting for its weights included."""
+    """Measured and modelled cycles of one stage, waiting for its weights included.
+
+    beside: on a target with an accelerator, how the model has them.
+    """
 
     name: str
     ops: tuple[str, ...]
     cycles: int
     modelled_cycles: int
     mac_per_cycle: float
+    beside: _Beside | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the stage as a JSON object."""
+        facts = asdict(self)
+        beside = facts.pop("beside")
+        return facts if beside is None else facts | beside
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """Modelled cycles of one stage: jobs of the accelerator, the cores, what transfers and jobs expose."""
+
+    job_cycles: int
+    compute_cycles: int
+    exposed_cycles: int
 
 
 def _stages(facts: Mapping[str, Any], result: RunResult) -> tuple[_StageCycles, ...]:
@@ -109,9 +129,17 @@ def _stages(facts: Mapping[str, Any], result: RunResult) -> tuple[_StageCycles, 
             cycles,
             stage["cycles"] + stage["l3_wait_cycles"],
             round(stage["macs"] / cycles, 2),
+            _beside(stage),
         )
         for stage, cycles in zip(facts["stages"], result.stage_cycles, strict=False)
     )
+
+
+def _beside(stage: Mapping[str, Any]) -> _Beside | None:
+    """Return what runs beside each other in a stage of the report, None without an accelerator."""
+    if "job_cycles" not in stage:
+        return None
+    return _Beside(stage["job_cycles"], stage["compute_cycles"], stage["exposed_cycles"])
 
 
 def _as_json(
@@ -137,7 +165,7 @@ def _as_json(
             for each in result.compared
         ],
         "layers": ops,
-        "stages": [asdict(stage) for stage in stages],
+        "stages": [stage.as_json() for stage in stages],
     }
 
 
@@ -158,17 +186,23 @@ def _clipped_text(name: str, clipped: Clipped, declared: Mapping[str, Any] | Non
     )
 
 
-def _summarise(result: RunResult, stages: tuple[_StageCycles, ...]) -> None:
+def _summarise(result: RunResult, stages: tuple[_StageCycles, ...], facts: Mapping[str, Any]) -> None:
+    use = _accelerator_use(facts)
     if stages:
-        print(f"{'stage':<10} {'measured':>12} {'modelled':>12} {'error':>7} {'MAC/cycle':>10}  ops")
+        print(
+            f"{'stage':<10} {'measured':>12} {'modelled':>12} {'error':>7} {_beside_heads(use)}"
+            f"{'MAC/cycle':>10}  ops"
+        )
     for stage in stages:
         error = stage.modelled_cycles / stage.cycles - 1
         print(
             f"{stage.name:<10} {stage.cycles:>12,} {stage.modelled_cycles:>12,} {error:>7.1%} "
-            f"{stage.mac_per_cycle:>10.2f}  {', '.join(stage.ops)}"
+            f"{_beside_text(stage.beside, stage.cycles)}{stage.mac_per_cycle:>10.2f}  {', '.join(stage.ops)}"
         )
     if result.cycles is not None:
         print(f"cycles: {result.cycles:,}")
+        if use is not None:
+            print(use.text(facts["macs"], result.cycles))
     elements = sum(op.elements for op in result.ops)
     print(f"{result.platform}: {result.runs} runs in {result.seconds:.2f} s")
     if result.bit_exact and not result.ops:
@@ -225,10 +259,28 @@ def _report_lines(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"{memory.upper()}  {peak_bytes:>10,} bytes of {budget_bytes:,}"
     need_bytes, stack_bytes = facts["worker_stack"]["need_bytes"], facts["stacks"]["worker_bytes"]
     yield f"worker stack: at most {need_bytes:,} of {stack_bytes:,} bytes"
-    yield f"{'stage':<10} {'cycles':>12} {'exposed':>10} {'MAC/cycle':>10}  ops"
+    use = _accelerator_use(facts)
+    if use is not None:
+        yield use.text(facts["macs"], facts["cycles_estimate"])
+    heads = f"{'exposed':>10} " if use is None else _beside_heads(use)
+    yield f"{'stage':<10} {'cycles':>12} {heads}{'MAC/cycle':>10}  ops"
     for stage in facts["stages"]:
         rate = stage["macs"] / stage["cycles"]
-        yield (
-            f"{stage['name']:<10} {stage['cycles']:>12,} {stage['exposed_cycles']:>10,} {rate:>10.2f}  "
-            f"{', '.join(stage['ops'])}"
-        )
+        exposed = _beside_text(_beside(stage), stage["cycles"]) or f"{stage['exposed_cycles']:>10,} "
+        yield f"{stage['name']:<10} {stage['cycles']:>12,} {exposed}{rate:>10.2f}  {', '.join(stage['ops'])}"
+
+
+def _accelerator_use(facts: Mapping[str, Any]) -> AcceleratorUse | None:
+    return AcceleratorUse(**facts["accelerator"]) if "accelerator" in facts else None
+
+
+def _beside_heads(use: AcceleratorUse | None) -> str:
+    return "" if use is None else f"{use.name.upper():>10} {'busy':>5} {'cores':>10} {'exposed':>10} "
+
+
+def _beside_text(beside: _Beside | None, cycles: int) -> str:
+    """Return what runs beside each other in a stage, under its heads; cycles: of the stage."""
+    if beside is None:
+        return ""
+    busy = share_text(beside.job_cycles, cycles)
+    return f"{beside.job_cycles:>10,} {busy:>5} {beside.compute_cycles:>10,} {beside.exposed_cycles:>10,} "

@@ -32,9 +32,12 @@ def _network_facts(report: Report) -> tuple[str, ...]:
 
 def _stage_facts(report: Report, number: int) -> tuple[str, ...]:
     row = report.stages[number]
+    waiting = "L2" if report.accelerator is None else f"L2 and {report.accelerator.name.upper()}"
+    jobs = f", {row.job_cycles:,} cycles of jobs" if row.job_cycles else ""
     return (
         f"Stage {number} of {len(report.stages)}.",
         f"Tiles: {row.tiles}. L1: {row.l1_peak_bytes:,} bytes.",
         f"Modelled: {row.cycles:,} cycles = {row.compute_cycles:,} of kernels + {row.exposed_cycles:,} of "
-        f"waiting for L2; at least {row.bound_cycles:,} with any tiles. {row.macs:,} multiply-accumulates.",
+        f"waiting for {waiting}; at least {row.bound_cycles:,} with any tiles. {row.macs:,} "
+        f"multiply-accumulates{jobs}.",
     )

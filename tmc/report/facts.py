@@ -19,6 +19,7 @@ from tmc.ir.ops import VIEWS
 from tmc.ir.ports import Port, ports_of
 from tmc.passes.accuracy.record import Accuracy, OpAccuracy
 from tmc.passes.declared.kept_declarations import KeptDeclarations
+from tmc.report.accelerator import AcceleratorUse, accelerator_use
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ class StageRow:
 
     l3_wait_cycles come on top: what the stage waits for its weights before it begins. replayed_cycles: what
     the program of the stage takes by the same costs, replayed call by call and transfer by transfer.
+    job_cycles: of the accelerator's jobs, alone; None on a target without one.
     """
 
     name: str
@@ -98,6 +100,7 @@ class StageRow:
     bound_cycles: int
     l3_wait_cycles: int
     replayed_cycles: int | None
+    job_cycles: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +143,7 @@ class Report:
 
     declared: what was kept of a quantised model; None for one in float. order: of the stages; None where
     there is only one. loudness: windows so many times as loud as those of the calibration fit the input and
-    the residual stream; 1 where nothing was chosen.
+    the residual stream; 1 where nothing was chosen. accelerator: None on a target without one.
     """
 
     network: str
@@ -166,6 +169,14 @@ class Report:
     declared: KeptDeclarations | None = None
     order: OrderRow | None = None
     loudness: float = 1.0
+    accelerator: AcceleratorUse | None = None
+
+    @property
+    def accelerator_text(self) -> str | None:
+        """Return how much the accelerator is used, in words, on a target that has one."""
+        if self.accelerator is None:
+            return None
+        return self.accelerator.text(self.macs, self.cycles_estimate)
 
     @property
     def loudness_text(self) -> str | None:
@@ -191,6 +202,10 @@ class Report:
         }
         if self.accuracy is not None:
             del facts["accuracy"]["ops"]  # they stand in the rows of ops
+        if self.accelerator is None:
+            del facts["accelerator"]
+            for stage in facts["stages"]:
+                del stage["job_cycles"]
         return origin | facts | memories | {"l3_bytes": self.l3.peak_bytes}
 
 
@@ -220,6 +235,7 @@ def build_report(
             tuple(row for row in ops if row.stage == number),
             waits[number],
             replayed[number] if replayed else None,
+            has_jobs=bool(target.accelerator),
         )
         for number, (stage, planned) in enumerate(zip(program.stages, plan.stages, strict=True))
     )
@@ -258,6 +274,7 @@ def build_report(
         declared=declared,
         order=_order_row(plan.staged.order),
         loudness=loudness,
+        accelerator=accelerator_use(target, [stage.cycles for stage in plan.stages]),
     )
 
 
@@ -312,6 +329,8 @@ def _stage_row(
     ops: tuple[OpRow, ...],
     l3_wait_cycles: int,
     replayed: ReplayedCycles | None,
+    *,
+    has_jobs: bool,
 ) -> StageRow:
     cycles = planned.cycles
     return StageRow(
@@ -327,4 +346,5 @@ def _stage_row(
         bound_cycles=cycles.bound,
         l3_wait_cycles=l3_wait_cycles,
         replayed_cycles=None if replayed is None else replayed.compute + replayed.waited,
+        job_cycles=cycles.jobs if has_jobs else None,
     )

@@ -9,8 +9,9 @@ from importlib.resources import files
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from tmc.passes.accuracy.record import Accuracy, OutputAccuracy
+from tmc.report.accelerator import share_text
 from tmc.report.captions import made_by
-from tmc.report.facts import MemoryRow, OpRow, Report
+from tmc.report.facts import MemoryRow, OpRow, Report, StageRow
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 960, 420, 84, 24
 _COLOURS = ("#4e79a7", "#f28e2b", "#59a14f", "#b07aa1", "#76b7b2", "#e15759", "#9c755f", "#edc948")
@@ -122,7 +123,8 @@ def page_text(report: Report) -> PageText:
         f"{report.stack_text}."
         + "".join(f" Recipe: {step}={value}." for step, value in report.origin.recipe.items())
         + ("" if report.declared is None else f" Of the quantised model: {report.declared.summary()}.")
-        + ("" if report.loudness_text is None else f" Loudness: {report.loudness_text}."),
+        + ("" if report.loudness_text is None else f" Loudness: {report.loudness_text}.")
+        + ("" if report.accelerator_text is None else f" {report.accelerator_text}."),
         WIDTH,
         HEIGHT,
         LEFT,
@@ -219,6 +221,7 @@ def _op_accuracy(row: OpRow) -> tuple[str, ...]:
 
 
 def _stage_table(report: Report) -> Table:
+    jobs = () if report.accelerator is None else (f"jobs of {report.accelerator.name.upper()}", "of cycles")
     heads = (
         "stage",
         "ops",
@@ -226,6 +229,7 @@ def _stage_table(report: Report) -> Table:
         "cycles",
         "kernels",
         "transfers",
+        *jobs,
         "exposed",
         "no tiles below",
         "MAC per cycle",
@@ -239,6 +243,7 @@ def _stage_table(report: Report) -> Table:
             f"{stage.cycles:,}",
             f"{stage.compute_cycles:,}",
             f"{stage.dma_cycles:,}",
+            *_job_columns(stage),
             f"{stage.exposed_cycles:,}",
             f"{stage.bound_cycles:,}",
             f"{stage.macs / max(1, stage.cycles):.1f}",
@@ -247,6 +252,12 @@ def _stage_table(report: Report) -> Table:
         for stage in report.stages
     )
     return Table("Stages, modelled cycles", heads, rows)
+
+
+def _job_columns(stage: StageRow) -> tuple[str, ...]:
+    if stage.job_cycles is None:
+        return ()
+    return f"{stage.job_cycles:,}", share_text(stage.job_cycles, stage.cycles)
 
 
 def _op_table(report: Report) -> Table:
