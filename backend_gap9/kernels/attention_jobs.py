@@ -68,10 +68,10 @@ class BesideJobs:
             (
                 rows_of("scores", ROWS, mul(_KEYS, 4), Var("scores_pitch")),
                 flat("exp_table", EXP_TABLE_BYTES),
-                written(rows_of("p", ROWS, _KEYS, Var("scores_pitch")), in_place="scores"),
+                written(rows_of("p", ROWS, _KEYS, Var("p_pitch"))),
                 written(rows_of("norm", Const(1), _NORM, _NORM)),
             ),
-            ("rows", "keys", "scores_pitch", "out_multiplier"),
+            ("rows", "keys", "scores_pitch", "p_pitch", "out_multiplier"),
             frozenset({"out_multiplier"}),
             {"scalar": 16, "xpulp": 48},
             self._softmax_cycles,

@@ -7,8 +7,9 @@ from typing import Literal
 
 from tmc.backend_gap9.kernels.attention import attention_on_ne16, mask_of
 from tmc.backend_gap9.kernels.attention_jobs import NORM_BYTES
-from tmc.backend_gap9.kernels.attention_turns import held_bytes
+from tmc.backend_gap9.kernels.attention_turns import held_bytes, raw_room
 from tmc.backend_gap9.kernels.linear import LinearJob, job_of
+from tmc.backend_gap9.kernels.ne16 import packed_pitch
 from tmc.backend_gap9.kernels.table import form_of, record_of
 from tmc.backend_gap9.kernels.weight_rows import odd_pitch, word_up
 from tmc.backend_gap9.plan.job_runs import ahead_of
@@ -204,13 +205,25 @@ def mask_bytes(staged: Staged, stage: GraphStage) -> int:
     return 0 if mask is None else staged.layouts[mask].row_bytes
 
 
+def raw_slot(staged: Staged, stage: GraphStage, tiling: AttentionTiling) -> tuple[str, int]:
+    """Return the buffer that has two tiles of K or V before they are packed, and the bytes of one of them."""
+    if not tiling.streamed:
+        return "kv", key_value_slot_bytes(staged, stage, tiling)
+    keys = staged.graph.types[stage.op.inputs[1]].shape[1]
+    return "scores", raw_room(tiling.rows, keys)
+
+
 def attention_job_buffers(staged: Staged, stage: GraphStage, tiling: AttentionTiling) -> L1Needs:
     """Return every L1 buffer of an attention stage whose products the accelerator computes."""
     q, k = stage.op.inputs[:2]
-    held = held_bytes(tiling.rows, *staged.graph.types[k].shape[1:])
+    keys, width = staged.graph.types[k].shape[1:]
+    held = held_bytes(tiling.rows, keys, width, streamed=tiling.streamed)
+    slot_bytes = (
+        tiling.keys * packed_pitch(width) if tiling.streamed else key_value_slot_bytes(staged, stage, tiling)
+    )
     return (
         L1Need("q", 2 * tiling.rows * staged.layouts[q].pitch_bytes, "input"),
-        L1Need("kv", 2 * key_value_slot_bytes(staged, stage, tiling), "operand"),
+        L1Need("kv", 2 * slot_bytes, "operand"),
         *(L1Need(name, size_bytes, "fixed") for name, size_bytes in held.items()),
         *_tables(staged, stage),
     )

@@ -88,18 +88,21 @@ class RowTiling:
 class AttentionTiling:
     """Tiles of an attention stage: query rows; keys per tile of K; channels per tile of V transposed; heads.
 
-    Several heads at once have all rows, keys and channels.
+    Several heads at once have all rows, keys and channels. streamed: K, packed, comes tile by tile for each
+    tile of query rows; else it is there whole, if it is packed at all.
     """
 
     rows: int
     keys: int
     channels: int
     heads: int = 1
+    streamed: bool = False
 
     def text(self) -> str:
         """Return the tiles in words."""
         heads = f"{self.heads} heads, " if self.heads > 1 else ""
-        return f"{heads}{self.rows} query rows, {self.keys} keys, {self.channels} channels of V"
+        streamed = ", K streamed" if self.streamed else ""
+        return f"{heads}{self.rows} query rows, {self.keys} keys, {self.channels} channels of V{streamed}"
 
 
 @dataclass(frozen=True, slots=True)

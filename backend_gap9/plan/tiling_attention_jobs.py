@@ -7,13 +7,20 @@ query rows. Query rows and results travel through double buffers behind it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from tmc.backend_gap9.kernels.attention import PACK
-from tmc.backend_gap9.kernels.attention_turns import Turns, turns_of
+from tmc.backend_gap9.kernels.attention_turns import (
+    Turns,
+    k_is_streamed,
+    raw_room,
+    streamed_turns_of,
+    turns_of,
+)
 from tmc.backend_gap9.kernels.costs import call_cycles
 from tmc.backend_gap9.kernels.linear import job_costs
+from tmc.backend_gap9.kernels.ne16 import packed_pitch
 from tmc.backend_gap9.plan.l1_buffers import attention_buffers, needed_bytes
 from tmc.backend_gap9.plan.plan import AttentionTiling
 from tmc.backend_gap9.plan.row_sizes import CHANNEL_STEP, even_tiles, tile_sizes
@@ -52,7 +59,7 @@ class AttentionJobTiles:
         keys, channels = (
             costs[tile].tile for costs, tile in zip(choice.steps, solution.choice.tiles, strict=True)
         )
-        tiling = AttentionTiling(choice.rows, keys, channels)
+        tiling = AttentionTiling(choice.rows, keys, channels, streamed=self.streamed)
         return solved(problem, solution, tiling, attention_buffers(self.staged, self.stage, tiling))
 
     def smallest(self) -> SmallestTiles:
@@ -71,12 +78,7 @@ class AttentionJobTiles:
 
     def problem(self) -> TileProblem:
         """Return the problem; it has no row choice where no tile fits."""
-        choices = []
-        for rows in tile_sizes(self._sizes[1], job_costs(self.target).rows):
-            choice = self._row_choice(rows)
-            if choice is None:
-                break
-            choices.append(choice)
+        choices = filter(None, map(self._row_choice, self._row_tiles()))
         return TileProblem(tuple(choices), (1,), self.target.l1_usable_bytes)
 
     @property
@@ -85,12 +87,31 @@ class AttentionJobTiles:
         heads, rows, width = self.staged.graph.types[self.stage.op.inputs[0]].shape
         return heads, rows, self.staged.graph.types[self.stage.op.inputs[1]].shape[1], width
 
+    @property
+    def streamed(self) -> bool:
+        """Tell whether packed K has to come tile by tile: beside V it has no room."""
+        return k_is_streamed(self.target, *self._sizes)
+
+    def _row_tiles(self) -> tuple[int, ...]:
+        """Return the legal numbers of query rows: such as cores share evenly, or jobs take at once."""
+        rows = self._sizes[1]
+        sizes = {*tile_sizes(rows, job_costs(self.target).rows), *tile_sizes(rows, self.target.cores)}
+        return tuple(sorted(sizes))
+
+    def _key_tiles(self) -> tuple[int, ...]:
+        """Return the legal numbers of keys; those that are streamed come in more than one tile."""
+        keys = self._sizes[2]
+        if self.streamed:
+            return tile_sizes(keys, job_costs(self.target).channels)[:-1]
+        return even_tiles(keys, KEY_STEP)
+
     def _smallest_tiling(self) -> AttentionTiling:
-        _, rows, keys, width = self._sizes
+        width = self._sizes[3]
         return AttentionTiling(
-            tile_sizes(rows, job_costs(self.target).rows)[0],
-            even_tiles(keys, KEY_STEP)[0],
+            self._row_tiles()[0],
+            self._key_tiles()[0],
             even_tiles(width, CHANNEL_STEP)[0],
+            streamed=self.streamed,
         )
 
     def _row_choice(self, rows: int) -> RowChoice | None:
@@ -98,19 +119,24 @@ class AttentionJobTiles:
         target, limit = self.target, self.target.dma.max_bytes
         heads, rows_total, keys, width = self._sizes
         smallest = self._smallest_tiling()
-        buffers = attention_buffers(
-            self.staged, self.stage, AttentionTiling(rows, smallest.keys, smallest.channels)
-        )
+        buffers = attention_buffers(self.staged, self.stage, replace(smallest, rows=rows))
         moved = max(rows * self._pitch(0), rows * width, self._tables_bytes())
         if needed_bytes(buffers) > target.l1_usable_bytes or moved > limit:
             return None
         turns = [min(rows, rows_total - first) for first in range(0, rows_total, rows)]
-        beside = turns_of(target, turns, keys, width)
+        beside = Turns() if self.streamed else turns_of(target, turns, keys, width)
         steps = (
-            tuple(self._packing(1, tile, keys, Turns()) for tile in even_tiles(keys, KEY_STEP)),
+            tuple(
+                self._streaming(tile, turns) if self.streamed else self._packing(1, tile, keys, Turns())
+                for tile in self._key_tiles()
+            ),
             tuple(self._packing(2, tile, width, beside) for tile in even_tiles(width, CHANNEL_STEP)),
         )
-        allowed = tuple(tuple(cost for cost in costs if cost.operand_bytes <= limit) for costs in steps)
+        raw_bytes = min(raw_room(rows, keys), limit) if self.streamed else limit
+        allowed = tuple(
+            tuple(cost for cost in costs if cost.tile * self._pitch(operand) <= raw_bytes)
+            for operand, costs in enumerate(steps, start=1)
+        )
         if not all(allowed):
             return None
         loads = heads * [dma_cycles(target, count * self._pitch(0)) for count in turns]
@@ -145,7 +171,31 @@ class AttentionJobTiles:
             exposed_cycles=min(heads * exposed + first, heads * dma) + heads * beside.exposed,
             hiding_cycles=heads * beside.compute,
             job_cycles=heads * beside.jobs,
-            operand_bytes=tile * pitch,
+            operand_bytes=0 if self.streamed else tile * pitch,
+        )
+
+    def _streaming(self, tile: int, turns: list[int]) -> StepCost:
+        """Return what K costs in tiles of so many keys that are packed once, and come in every turn."""
+        heads, _, keys, width = self._sizes
+        lines = [min(tile, keys - first) for first in range(0, keys, tile)]
+        packing = [call_cycles(self.target, PACK, {"rows": rows, "depth": width}) for rows in lines]
+        raw = [dma_cycles(self.target, rows * self._pitch(1)) for rows in lines]
+        packed = [dma_cycles(self.target, rows * packed_pitch(width)) for rows in lines]
+        beside = streamed_turns_of(self.target, turns, lines, width, packed)
+        exposed = sum(
+            max(0, load + store - cycles) for load, store, cycles in zip(raw, packed, packing, strict=True)
+        )
+        dma = sum(raw) + (1 + len(turns)) * sum(packed)
+        # The first tiles come back behind the last one's way.
+        exposed += raw[0] + packed[-1] + sum(packed[:2])
+        return StepCost(
+            tile=tile,
+            compute_cycles=heads * (sum(packing) + beside.compute),
+            dma_cycles=heads * dma,
+            exposed_cycles=heads * (min(exposed, dma) + beside.exposed),
+            hiding_cycles=heads * beside.compute,
+            job_cycles=heads * beside.jobs,
+            operand_bytes=tile * packed_pitch(width),
         )
 
     def _pitch(self, operand: int) -> int:

@@ -6,20 +6,23 @@ they are: the cores pack them within the stage.
 
 from __future__ import annotations
 
-from tmc.backend_gap9.kernels.attention_jobs import EXP_TABLE_BYTES, channels_read
-from tmc.backend_gap9.kernels.attention_turns import cycles_alone, cycles_with_jobs, held_bytes
+from tmc.backend_gap9.kernels.attention_turns import (
+    cycles_alone,
+    cycles_with_jobs,
+    has_room,
+    k_is_streamed,
+)
 from tmc.backend_gap9.kernels.linear import job_costs
-from tmc.backend_gap9.kernels.weight_rows import odd_pitch
+from tmc.backend_gap9.kernels.ne16 import INPUTS_READ
 from tmc.backend_gap9.target.target import Target
 from tmc.ir.build import GraphBuilder
-from tmc.ir.graph import Graph, Op, OpKind
+from tmc.ir.graph import Graph, Op, OpKind, uses
 from tmc.ir.integer.qattention import QAttentionAttrs
 from tmc.ir.integer.qconvert import TO_UNSIGNED
 from tmc.ir.types import DType
 
 # How much faster, to make up for queries that are converted, and K and V that come before the first product.
 WORTH_IT = 1.15
-TILE_LINES = 16  # of K or V, on their way to be packed: fewer are not worth a call
 
 
 def offload_attention(graph: Graph, target: Target) -> Graph:
@@ -57,11 +60,18 @@ def _is_for_ne16(graph: Graph, op: Op, target: Target) -> bool:
         return False
     heads, rows, width = graph.types[q].shape
     keys, tile_rows = graph.types[k].shape[1], min(rows, job_costs(target).rows)
-    held = held_bytes(tile_rows, keys, width)
-    tables_bytes = heads * EXP_TABLE_BYTES + channels_read(max(keys, width))
-    tiles_bytes = 2 * tile_rows * width + 2 * TILE_LINES * max(odd_pitch(keys), odd_pitch(width))
-    if sum(held.values()) + tables_bytes + tiles_bytes > target.l1_usable_bytes:
+    if not has_room(target, heads, rows, keys, width):
+        return False
+    streamed = k_is_streamed(target, heads, rows, keys, width)
+    if streamed and (rows <= tile_rows or not _may_be_replaced(graph, k)):
         return False
     turns = [min(tile_rows, rows - first) for first in range(0, rows, tile_rows)]
-    with_jobs = cycles_with_jobs(target, heads, turns, keys, width)
+    with_jobs = cycles_with_jobs(target, heads, turns, keys, width, streamed=streamed)
     return WORTH_IT * with_jobs < cycles_alone(target, heads, rows, keys, width)
+
+
+def _may_be_replaced(graph: Graph, k: str) -> bool:
+    """Tell whether packed keys can take the place of K in L2: nobody else reads it, nor are they longer."""
+    if k in graph.outputs or len(uses(graph)[k]) > 1 or graph.types[k].shape[2] % INPUTS_READ:
+        return False
+    return any(op.output == k and op.kind is not OpKind.RESHAPE for op in graph.ops)

@@ -29,17 +29,19 @@ void tmc_attention_pack_s8u8_xpulp(const tmc_attention_pack_args *args);
 
 /** Arguments of tmc_attention_softmax_s32u8; one head, one block of rows. */
 typedef struct {
-    int32_t *scores;          /* [rows][keys]; afterwards uint8 p[keys] at the beginning of each row */
+    const int32_t *scores;    /* [rows][keys] */
     const uint8_t *exp_table; /* [1024] backwards, [1023] = 255 */
+    uint8_t *p;               /* [rows][keys] */
     tmc_attention_norm *norm; /* [rows] */
     uint32_t scores_pitch;
+    uint32_t p_pitch;
     uint32_t rows;
     uint32_t keys;            /* at least 1, below 2^16 */
     uint32_t out_multiplier;  /* below 2^15 */
 } tmc_attention_softmax_wide_args;
 
-/** tmc_attention_softmax_s16u8 of scores in 32 bits, which fit int16 by proof; its table is the other way round:
- *  p[j] = exp_table[1023 - min(1023, max - t[j])]. norm as there. The rest of the row is left undefined.
+/** tmc_attention_softmax_s16u8 of scores in 32 bits, which fit int16 by proof, not in place; its table is the other way
+ *  round: p[j] = exp_table[1023 - min(1023, max - t[j])]. norm as there.
  *  scores s32, p u8. Splits rows. */
 void tmc_attention_softmax_s32u8_scalar(const tmc_attention_softmax_wide_args *args);
 void tmc_attention_softmax_s32u8_xpulp(const tmc_attention_softmax_wide_args *args);

@@ -5,8 +5,8 @@ void tmc_attention_softmax_s32u8_scalar(const tmc_attention_softmax_wide_args *a
 {
     const tmc_share share = tmc_my_share(args->rows);
     for (uint32_t r = share.begin; r < share.end; ++r) {
-        uint8_t *p = (uint8_t *)args->scores + r * args->scores_pitch;
-        const int32_t *scores = (const int32_t *)(const void *)p;
+        const int32_t *scores = args->scores + r * (args->scores_pitch / 4u);
+        uint8_t *p = args->p + r * args->p_pitch;
         int32_t highest = scores[0];
         for (uint32_t j = 1; j < args->keys; ++j)
             highest = scores[j] > highest ? scores[j] : highest;
@@ -14,7 +14,6 @@ void tmc_attention_softmax_s32u8_scalar(const tmc_attention_softmax_wide_args *a
         for (uint32_t j = 0; j < args->keys; ++j) {
             const int32_t distance = highest - scores[j];
             const uint8_t weight = args->exp_table[TMC_LAST_ENTRY - (distance < TMC_LAST_ENTRY ? distance : TMC_LAST_ENTRY)];
-            /* Byte j lies in score j / 4, which has been read. */
             p[j] = weight;
             total += weight;
         }

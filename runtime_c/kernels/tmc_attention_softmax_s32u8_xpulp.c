@@ -25,10 +25,9 @@ static int32_t max_of_fours(const uint8_t *scores, uint32_t rounds, int32_t high
     return highest;
 }
 
-/** Replace 4 scores times `rounds`, at least 1, by their probabilities; return the sum. 16 instructions a round. */
-static uint32_t weigh_fours(uint8_t *row, const uint8_t *table_max, int32_t lowest, uint32_t rounds)
+/** Store the probabilities of 4 scores times `rounds`, at least 1; return the sum. 16 instructions a round. */
+static uint32_t weigh_fours(const uint8_t *scores, uint8_t *p, const uint8_t *table_max, int32_t lowest, uint32_t rounds)
 {
-    const uint8_t *scores = row;
     uint32_t total = 0, a, b, c, d;
     __asm__ volatile(".balign 4\n"
                      TMC_LOOP(0, "%[rounds]", 16, 7)
@@ -40,8 +39,8 @@ static uint32_t weigh_fours(uint8_t *row, const uint8_t *table_max, int32_t lowe
                      TMC_LBU_AT("%[c]", "%[table]", "%[c]") TMC_LBU_AT("%[d]", "%[table]", "%[d]")
                      TMC_PACK_LOW("%[a]", "%[b]", "%[a]") TMC_PACK_HIGH("%[a]", "%[d]", "%[c]")
                      TMC_SDOT_U8U8("%[total]", "%[a]", "%[ones]")
-                     "7: " TMC_SW_POST("%[a]", "%[row]", 4)
-                     : [row] "+r"(row), [scores] "+r"(scores), [total] "+r"(total), [a] "=&r"(a), [b] "=&r"(b),
+                     "7: " TMC_SW_POST("%[a]", "%[p]", 4)
+                     : [p] "+r"(p), [scores] "+r"(scores), [total] "+r"(total), [a] "=&r"(a), [b] "=&r"(b),
                        [c] "=&r"(c), [d] "=&r"(d)
                      : [rounds] "r"(rounds), [lowest] "r"(lowest), [table] "r"(table_max), [ones] "r"(0x01010101u)
                      : "memory");
@@ -58,13 +57,13 @@ static int32_t max_of_fours(const uint8_t *row, uint32_t rounds, int32_t highest
     return highest;
 }
 
-static uint32_t weigh_fours(uint8_t *row, const uint8_t *table_max, int32_t lowest, uint32_t rounds)
+static uint32_t weigh_fours(const uint8_t *row, uint8_t *p, const uint8_t *table_max, int32_t lowest, uint32_t rounds)
 {
     const int32_t *scores = (const int32_t *)(const void *)row;
     uint32_t total = 0;
     for (uint32_t i = 0; i < 4u * rounds; ++i) {
-        row[i] = table_max[scores[i] > lowest ? scores[i] : lowest];
-        total += row[i];
+        p[i] = table_max[scores[i] > lowest ? scores[i] : lowest];
+        total += p[i];
     }
     return total;
 }
@@ -76,11 +75,12 @@ void tmc_attention_softmax_s32u8_xpulp(const tmc_attention_softmax_wide_args *ar
     const tmc_share share = tmc_my_share(args->rows);
     const uint32_t fours = args->keys / 4u;
     for (uint32_t r = share.begin; r < share.end; ++r) {
-        uint8_t *p = (uint8_t *)args->scores + r * args->scores_pitch;
-        const int32_t *scores = (const int32_t *)(const void *)p;
+        const uint8_t *row = (const uint8_t *)args->scores + r * args->scores_pitch;
+        const int32_t *scores = (const int32_t *)(const void *)row;
+        uint8_t *p = args->p + r * args->p_pitch;
         int32_t highest = scores[0];
         if (fours != 0u)
-            highest = max_of_fours(p, fours, highest);
+            highest = max_of_fours(row, fours, highest);
         for (uint32_t j = 4u * fours; j < args->keys; ++j)
             highest = scores[j] > highest ? scores[j] : highest;
 
@@ -88,7 +88,7 @@ void tmc_attention_softmax_s32u8_xpulp(const tmc_attention_softmax_wide_args *ar
         const uint8_t *table_max = args->exp_table + TMC_LAST_ENTRY - highest;
         uint32_t total = 0;
         if (fours != 0u)
-            total = weigh_fours(p, table_max, lowest, fours);
+            total = weigh_fours(row, p, table_max, lowest, fours);
         for (uint32_t j = 4u * fours; j < args->keys; ++j) {
             p[j] = table_max[scores[j] > lowest ? scores[j] : lowest];
             total += p[j];

@@ -127,6 +127,25 @@ def test_a_run_shows_what_runs_beside_each_other(
     assert plain.split("\n")[0].split()[4:6] == ["MAC/cycle", "ops"] and "NE16" not in plain
 
 
+LITTLE_L1 = """
+base = "gap9-ne16"
+description = "a third of L1"
+[l1]
+size_bytes = 45_056
+"""
+
+
+def test_keys_come_tile_by_tile_where_l1_has_no_room_for_them(tmp_path: Path) -> None:
+    shape = Encoder(tokens=135, dim=64, heads=1, layers=1, patch=2, positions=False)
+    target, compiled = tmp_path / "little.toml", tmp_path / "compiled"
+    target.write_text(LITTLE_L1)
+    succeeded("compile", write_encoder(tmp_path, shape), "--target", target, "-o", compiled)
+    assert "K streamed" in (compiled / "report.json").read_text()
+    for platform in ("host", "iss"):
+        ran = succeeded("run", compiled, "--on", platform)
+        assert (ran["bit_exact"], ran["mismatches"]) == (True, 0)
+
+
 def test_a_table_before_another_linear_makes_what_the_accelerator_reads(tmp_path: Path) -> None:
     random = np.random.default_rng(5)
     shapes = {"w0": (8, 16), "w1": (16, 36), "w2": (36, 20), "w3": (20, 5)}

@@ -64,18 +64,23 @@ def relate_product(call: CheckedCall, graph: Graph) -> Wanted:
     sizes, q, y = _Sizes(call, graph), call.op.inputs[0], call.claim("y")
     of_scores = call.claim("x").value == q
     head, _ = within(y.row, call.arguments["rows"], sizes.rows, "rows")
-    channels, depth = (sizes.keys, sizes.width) if of_scores else (sizes.width, sizes.keys)
-    first = head * channels
+    total, depth = (sizes.keys, sizes.width) if of_scores else (sizes.width, sizes.keys)
+    channels, (channel, rest) = call.arguments["channels"], divmod(y.column_bytes, WORD)
+    if rest or channel + channels > total:
+        raise ValueError(
+            f"found results {channel} to {channel + channels - 1} from byte {y.column_bytes} on, "
+            f"allowed whole ones of {total}"
+        )
+    first = head * total + channel
     values = {
         "x": (q if of_scores else None, y.row, 0),
         "weight": (None, first, 0),
         "bias": (None, 0, WORD * first),
-        "y": (None, y.row, 0),
+        "y": (None, y.row, y.column_bytes),
     }
     names = ("keys", "key_bias", "scores") if of_scores else ("values", "value_bias", "sums")
     roles = {"x": "p", **dict(zip(("weight", "bias", "y"), names, strict=True))}
     numbers = {
-        "channels": channels,
         "head_channels": channels,
         "depth": depth,
         "shift": sizes.attrs.score_shift[head] if of_scores else 0,

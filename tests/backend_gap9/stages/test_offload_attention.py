@@ -71,9 +71,21 @@ def wide() -> Graph:
         biased(),
         wide(),
         attention(rows=8, keys=40, width=8),  # no faster: a group of rows takes as long as 9 of them
-        attention(rows=900, keys=900, width=64),  # K and V of a head have no room in L1
+        attention(
+            rows=800, keys=800, width=64
+        ),  # K and V of a head have no room in L1, and K is the caller's
+        attention(rows=800, keys=800, width=40, computed=True),  # packed K is longer than K
+        attention(rows=2000, keys=2000, width=64, computed=True),  # nor has V
     ],
-    ids=["s16", "normalised", "bias", "wide", "few", "large"],
+    ids=["s16", "normalised", "bias", "wide", "few", "callers", "longer", "large"],
 )
 def test_what_stays_on_the_cores(graph: Graph) -> None:
-    assert offload(graph, NE16).ops == graph.ops
+    assert offload(graph, NE16).ops[-1] == graph.ops[-1]
+
+
+def test_packed_keys_may_take_the_place_of_those_that_nobody_else_reads() -> None:
+    graph = attention(rows=800, keys=800, width=64, computed=True)
+    after = offload(graph, NE16)
+    assert after.types[after.ops[-1].inputs[0]].dtype is DType.U8
+    kept = offload(replace(graph, outputs=(*graph.outputs, "keys")), NE16)
+    assert kept.ops[-1] == graph.ops[-1]
