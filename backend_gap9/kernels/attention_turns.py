@@ -31,6 +31,7 @@ NORMS = 2  # tiles of divisors: one is divided by while another is made
 WORD = 4
 TILE_LINES = 16  # of K or V, on their way to be packed: fewer are not worth a call
 STREAMED_KEYS = 32  # the fewest of a tile that comes packed
+STREAM_BUFFERS = 3  # of such tiles: scores of two are in the queue of the accelerator while one comes
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +94,14 @@ def _fits(target: Target, heads: int, rows: int, keys: int, width: int, *, strea
     if streamed and raw_bytes > raw_room(rows, keys):
         return False
     held = held_bytes(rows, keys, width, streamed=streamed)
-    tile_bytes = STREAMED_KEYS * packed_pitch(width) if streamed else TILE_LINES * odd_pitch(max(keys, width))
+    tiles_bytes = (
+        STREAM_BUFFERS * STREAMED_KEYS * packed_pitch(width)
+        if streamed
+        else 2 * TILE_LINES * odd_pitch(max(keys, width))
+    )
     tables = heads * EXP_TABLE_BYTES + channels_read(max(keys, width))
     # Each buffer starts at a word.
-    moved = 2 * rows * odd_pitch(width) + 2 * tile_bytes + tables + WORD * (len(held) + 3)
+    moved = 2 * rows * odd_pitch(width) + tiles_bytes + tables + WORD * (len(held) + 3)
     return sum(held.values()) + moved <= target.l1_usable_bytes
 
 
@@ -110,8 +115,9 @@ def streamed_turns_of(
 ) -> Turns:
     """Return what the turns of a head take where K is streamed, in tiles of so many keys.
 
-    tile_cycles: of their transfers. When a job has ended, the next tile but one comes, and its job is
-    described; V's product hides behind the softmax, or does not; a division behind the first scores.
+    tile_cycles: of their transfers. When a job has ended, the job of the next tile but one is described, and
+    the tile behind that comes; V's product hides behind the softmax, or does not; a division behind the first
+    scores.
     """
     total, start = sum(keys), target.calls.job_cycles
     compute = jobs = elapsed = 0
@@ -123,7 +129,7 @@ def streamed_turns_of(
         divide = call_cycles(target, DIVIDE, {"rows": rows, "channels": width})
         # Half of the waits and starts of transfers that a call has.
         chain = start + target.calls.startup_cycles // 2
-        between = [max(job, chain + tile) for job, tile in zip(scores, tile_cycles, strict=True)]
+        between = [max(job, chain, tile) for job, tile in zip(scores, tile_cycles, strict=True)]
         held_up = int(job_costs(target).delay_cycles(softmax, 0))
         turn = max(2 * start + divide, sum(between)) + max(softmax, means + held_up)
         compute += times * (softmax + divide + (len(keys) + 1) * start)

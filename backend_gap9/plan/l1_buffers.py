@@ -7,7 +7,7 @@ from typing import Literal
 
 from tmc.backend_gap9.kernels.attention import attention_on_ne16, mask_of
 from tmc.backend_gap9.kernels.attention_jobs import NORM_BYTES
-from tmc.backend_gap9.kernels.attention_turns import held_bytes, raw_room
+from tmc.backend_gap9.kernels.attention_turns import STREAM_BUFFERS, held_bytes, raw_room
 from tmc.backend_gap9.kernels.linear import LinearJob, job_of
 from tmc.backend_gap9.kernels.ne16 import packed_pitch
 from tmc.backend_gap9.kernels.table import form_of, record_of
@@ -218,12 +218,14 @@ def attention_job_buffers(staged: Staged, stage: GraphStage, tiling: AttentionTi
     q, k = stage.op.inputs[:2]
     keys, width = staged.graph.types[k].shape[1:]
     held = held_bytes(tiling.rows, keys, width, streamed=tiling.streamed)
-    slot_bytes = (
-        tiling.keys * packed_pitch(width) if tiling.streamed else key_value_slot_bytes(staged, stage, tiling)
+    kv_bytes = (
+        STREAM_BUFFERS * tiling.keys * packed_pitch(width)
+        if tiling.streamed
+        else 2 * key_value_slot_bytes(staged, stage, tiling)
     )
     return (
         L1Need("q", 2 * tiling.rows * staged.layouts[q].pitch_bytes, "input"),
-        L1Need("kv", 2 * slot_bytes, "operand"),
+        L1Need("kv", kv_bytes, "operand"),
         *(L1Need(name, size_bytes, "fixed") for name, size_bytes in held.items()),
         *_tables(staged, stage),
     )

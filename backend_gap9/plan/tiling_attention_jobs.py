@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from tmc.backend_gap9.kernels.attention import PACK
 from tmc.backend_gap9.kernels.attention_turns import (
+    STREAM_BUFFERS,
     Turns,
     k_is_streamed,
     raw_room,
@@ -99,10 +100,11 @@ class AttentionJobTiles:
         return tuple(sorted(sizes))
 
     def _key_tiles(self) -> tuple[int, ...]:
-        """Return the legal numbers of keys; those that are streamed come in more than one tile."""
+        """Return the legal numbers of keys; those that are streamed come in as many tiles as have buffers."""
         keys = self._sizes[2]
         if self.streamed:
-            return tile_sizes(keys, job_costs(self.target).channels)[:-1]
+            sizes = tile_sizes(keys, job_costs(self.target).channels)
+            return tuple(size for size in sizes if tiles(keys, size) >= STREAM_BUFFERS)
         return even_tiles(keys, KEY_STEP)
 
     def _smallest_tiling(self) -> AttentionTiling:
@@ -187,7 +189,7 @@ class AttentionJobTiles:
         )
         dma = sum(raw) + (1 + len(turns)) * sum(packed)
         # The first tiles come back behind the last one's way.
-        exposed += raw[0] + packed[-1] + sum(packed[:2])
+        exposed += raw[0] + packed[-1] + sum(packed[:STREAM_BUFFERS])
         return StepCost(
             tile=tile,
             compute_cycles=heads * (sum(packing) + beside.compute),
@@ -195,7 +197,7 @@ class AttentionJobTiles:
             exposed_cycles=heads * (min(exposed, dma) + beside.exposed),
             hiding_cycles=heads * beside.compute,
             job_cycles=heads * beside.jobs,
-            operand_bytes=tile * packed_pitch(width),
+            operand_bytes=STREAM_BUFFERS * tile * packed_pitch(width) // 2,  # of two slots
         )
 
     def _pitch(self, operand: int) -> int:

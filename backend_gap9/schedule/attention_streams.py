@@ -1,7 +1,7 @@
 """Schedule of an attention whose products are jobs, where L1 has no room for K and V of a head, packed.
 
 For every head the cores pack V transposed, which stays, and K, whose packed tiles take the place of K itself
-in L2; nobody else reads it. For each tile of query rows they come back through a double buffer, with a job of
+in L2; nobody else reads it. For each tile of query rows they come back through three buffers, with a job of
 scores for every one. Then, while the cores make the softmax of tile t, the accelerator has V's product of
 t - 1; while scores of t are computed, they divide t - 2. Before the first scores, raw tiles of K and V lie
 where these will.
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tmc.backend_gap9.kernels.attention_turns import STREAM_BUFFERS
 from tmc.backend_gap9.kernels.ne16 import packed_pitch
 from tmc.backend_gap9.program.expressions import Number, add, mod, mul, tile_size
 from tmc.backend_gap9.program.program import Address, Const, Dma, Expr, Job, JobEnd, Loop, Slot, Stmt
@@ -54,8 +55,7 @@ class AttentionStreams(AttentionParts):
             *_loop(v_tiles, self.pack_v),
             *_loop(k_tiles, self.pack_k),
             *(wait("kv", index) for index in range(2)),
-            self.load_packed(0, Const(0)),
-            self.load_packed(1, Const(1)),
+            *(self.load_packed(j, Const(j)) for j in range(STREAM_BUFFERS)),
         )
 
     def pack_v(self, j: Number) -> tuple[Stmt, ...]:
@@ -94,11 +94,14 @@ class AttentionStreams(AttentionParts):
         return rows_in_l2(self.context, self.stage.op.inputs[1], row)
 
     def packed_tile(self, running: Number) -> Address:
-        return at("kv", mul(mod(running, 2), self.tiling.keys * packed_pitch(self.sizes()[2])))
+        return at("kv", mul(mod(running, STREAM_BUFFERS), self.tiling.keys * packed_pitch(self.sizes()[2])))
 
     def load_packed(self, j: Number, running: Expr) -> Dma:
         return load(
-            Slot("kv", mod(running, 2)), self.packed_tile(running), self.packed_in_l2(j), self.packed_bytes(j)
+            Slot("kv", mod(running, STREAM_BUFFERS)),
+            self.packed_tile(running),
+            self.packed_in_l2(j),
+            self.packed_bytes(j),
         )
 
     # ------------------------------------------------------------ turns
@@ -142,30 +145,28 @@ class AttentionStreams(AttentionParts):
     def start_scores(self, t: Number, j: Number, running: Expr) -> tuple[Stmt, ...]:
         """Return the start of the scores of a tile of keys, once that is there."""
         call = self.scores_job(t, j, self.packed_tile(running))
-        return wait("kv", mod(running, 2)), Job(self.job_slot(running), call)
+        return wait("kv", mod(running, STREAM_BUFFERS)), Job(self.job_slot(running), call)
 
     def scores_tile_end(self, first: Expr) -> tuple[Stmt, ...]:
         """Return the statements behind the scores of tile j: another one of keys comes into its place.
 
-        Behind the last one but one, V's product of the query rows before is started.
+        The scores of the next one but one are started, or behind the last of these V's product of the query
+        rows before.
         """
         k_tiles, count = self.tiles_of(1), self.count
-        running, following = add(first, J), add(first, J, 2)
-        within = less(add(J, 2), k_tiles)
+        running, following, coming = add(first, J), add(first, J, 2), add(J, STREAM_BUFFERS)
+        later = add(first, coming)
         return (
             JobEnd(self.job_slot(running), self.scores_job(T, J, self.packed_tile(running))),
+            *when(less(coming, k_tiles), self.load_packed(coming, later)),
             *when(
-                within,
-                self.load_packed(add(J, 2), following),
-                *self.start_scores(T, add(J, 2), following),
+                less(k_tiles - 1, coming),
+                *when(less(add(T, 1), count), self.load_packed(before(coming, k_tiles), later)),
             ),
+            *when(less(add(J, 2), k_tiles), *self.start_scores(T, add(J, 2), following)),
             *when(
                 equal(J, k_tiles - 2),
                 *when(less(0, T), Job(self.means_slot(first), self.means_job(before(T, 1)))),
-            ),
-            *when(
-                less(k_tiles, add(J, 3)),
-                *when(less(add(T, 1), count), self.load_packed(before(add(J, 2), k_tiles), following)),
             ),
         )
 

@@ -8,8 +8,10 @@ from tmc.backend_gap9.kernels.attention import attention_on_ne16
 from tmc.backend_gap9.plan.plan import Plan
 from tmc.backend_gap9.program.buffers import Buffer, ValueShape, value_shape
 from tmc.backend_gap9.program.program import (
+    Binary,
     Const,
     Dma,
+    Expr,
     Fetch,
     If,
     Job,
@@ -101,8 +103,18 @@ def _title(graph: Graph, stage: GraphStage) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def _instances(index: Expr) -> int:
+    match index:
+        case Const(value):
+            return value + 1
+        case Binary("%", _, Const(count)):
+            return count
+        case _:
+            return 2
+
+
 def _slots(stages: tuple[Stage, ...]) -> dict[str, int]:
-    """Return the slots that the stages use, with 2 instances where an index can be 1."""
+    """Return the slots that the stages use, with as many instances as their indices tell apart."""
     slots: dict[str, int] = {}
 
     def visit(body: tuple[Stmt, ...]) -> None:
@@ -110,7 +122,7 @@ def _slots(stages: tuple[Stage, ...]) -> dict[str, int]:
             if isinstance(statement, Loop | If):
                 visit(statement.body)
             elif isinstance(statement, Dma | Fetch | Job | JobEnd | Wait):
-                instances = 1 if statement.slot.index == Const(0) else 2
+                instances = _instances(statement.slot.index)
                 slots[statement.slot.name] = max(instances, slots.get(statement.slot.name, 1))
 
     for stage in stages:
