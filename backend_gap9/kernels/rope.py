@@ -1,4 +1,4 @@
-"""The kernels of a rotary embedding: one head of int16 rows, rotated and requantised to int8 or to int16."""
+"""The kernels of a rotary embedding: one head of int16 rows, rotated and requantised to 8 or 16 bits."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ _ROPE = Kernel(
     {"scalar": 16, "xpulp": 80},
     _core_cycles,
 )
+_UNSIGNED_ROPE = replace(_ROPE, stem="tmc_rope_s16u8")
 _WIDE_ROPE = replace(
     _ROPE,
     stem="tmc_rope_s16s16",
@@ -56,10 +57,11 @@ _WIDE_ROPE = replace(
     stack_bytes={"scalar": 64, "xpulp": 96},
     core_cycles=_wide_core_cycles,
 )
+_KERNELS: Mapping[DType, Kernel] = {DType.S8: _ROPE, DType.U8: _UNSIGNED_ROPE, DType.S16: _WIDE_ROPE}
 
 
 def _chosen(graph: Graph, op: Op) -> tuple[Kernel, ...]:
-    return (_ROPE if graph.types[op.output].dtype is DType.S8 else _WIDE_ROPE,)
+    return (_KERNELS[graph.types[op.output].dtype],)
 
 
 def _numbers(graph: Graph, op: Op) -> Mapping[str, int]:
@@ -84,7 +86,7 @@ ROPE = KernelRecord(
     OpKind.QROPE,
     "cores",
     "follower",
-    (_ROPE, _WIDE_ROPE),
+    tuple(_KERNELS.values()),
     _chosen,
     _numbers,
     ("rope", RopeCosts),

@@ -20,11 +20,11 @@ from tmc.backend_gap9.stages.offload_attention import offload_attention
 from tmc.backend_gap9.target.target import Target
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind, uses
-from tmc.ir.integer.arithmetic import OFFSET, unsigned
-from tmc.ir.integer.qconvert import TO_UNSIGNED
+from tmc.ir.integer.arithmetic import unsigned
+from tmc.ir.integer.qconvert import TO_UNSIGNED, offset
 from tmc.ir.integer.qlayernorm import QLayerNormAttrs
 from tmc.ir.integer.qlinear import QLinearAttrs
-from tmc.ir.types import Array, DType, Quant
+from tmc.ir.types import Array, DType
 
 WORD_CHANNELS = 4  # of results, multipliers and biases, calls begin at words
 
@@ -41,7 +41,7 @@ def offload(graph: Graph, target: Target) -> Graph:
         attrs, quant = op.attrs, graph.types[op.output].quant
         if op.output in read:
             assert isinstance(attrs, QLayerNormAttrs | QLinearAttrs)
-            attrs, quant = replace(attrs, dtype="u8"), _offset(quant)
+            attrs, quant = replace(attrs, dtype="u8"), offset(quant)
         bias = biases.get(op.output)
         if bias is None:
             builder.op(op.kind, op.inputs, attrs, op.loc, op.output, quant)
@@ -68,11 +68,6 @@ def _made_unsigned(graph: Graph, biases: Mapping[str, Array]) -> Iterator[str]:
             continue
         if all(reader.output in biases for reader in readers.get(op.output, ())):
             yield op.output
-
-
-def _offset(quant: Quant | None) -> Quant | None:
-    """Return what codes + 128 stand for, of what codes do."""
-    return None if quant is None else replace(quant, zero_point=quant.zero_point + OFFSET)
 
 
 def _bias_on_ne16(graph: Graph, op: Op, target: Target) -> Array | None:

@@ -1,10 +1,13 @@
 """Give products of attentions to the accelerator: those that it makes faster, with K and V of a head in L1.
 
-It takes queries as codes + 128; in front of such an attention, a convert adds 128 to them. K and V stay as
-they are: the cores pack them within the stage.
+It takes queries as codes + 128: a rotation makes them so for it alone, or a convert in front of such an
+attention adds 128 to them. K and V stay as they are: the cores pack them within the stage.
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 from tmc.backend_gap9.kernels.attention_turns import (
     cycles_alone,
@@ -18,7 +21,8 @@ from tmc.backend_gap9.target.target import Target
 from tmc.ir.build import GraphBuilder
 from tmc.ir.graph import Graph, Op, OpKind, uses
 from tmc.ir.integer.qattention import QAttentionAttrs
-from tmc.ir.integer.qconvert import TO_UNSIGNED
+from tmc.ir.integer.qconvert import TO_UNSIGNED, offset
+from tmc.ir.integer.qrope import QRopeAttrs
 from tmc.ir.types import DType
 
 # How much faster, to make up for queries that are converted, and K and V that come before the first product.
@@ -27,12 +31,22 @@ WORTH_IT = 1.15
 
 def offload_attention(graph: Graph, target: Target) -> Graph:
     """Return the integer graph with u8 queries in front of the attentions that are for the accelerator."""
+    chosen = {op.output for op in graph.ops if _is_for_ne16(graph, op, target)}
+    turned = set(_made_unsigned(graph, chosen))
     builder = GraphBuilder.like(graph)
     for op in graph.ops:
-        if not _is_for_ne16(graph, op, target):
+        if op.output in turned:
+            assert isinstance(op.attrs, QRopeAttrs)
+            quant, attrs = offset(graph.types[op.output].quant), replace(op.attrs, unsigned=True)
+            builder.op(op.kind, op.inputs, attrs, op.loc, op.output, quant)
+            continue
+        if op.output not in chosen:
             builder.keep(op)
             continue
         q, *others = op.inputs
+        if q in turned:
+            builder.op(op.kind, op.inputs, op.attrs, op.loc, op.output, graph.types[op.output].quant)
+            continue
         heads, rows, width = shape = graph.types[q].shape
         lines = builder.reshape(q, (heads * rows, width), op.loc, builder.fresh(f"{q}.lines"))
         unsigned = builder.op(
@@ -42,6 +56,22 @@ def offload_attention(graph: Graph, target: Target) -> Graph:
         inputs = (queries, *others)
         builder.op(op.kind, inputs, op.attrs, op.loc, op.output, graph.types[op.output].quant)
     return builder.graph()
+
+
+def _made_unsigned(graph: Graph, chosen: Collection[str]) -> Iterator[str]:
+    """Yield the queries that a rotation makes for one of the chosen attentions alone."""
+    readers = uses(graph)
+    for op in graph.ops:
+        if not isinstance(op.attrs, QRopeAttrs) or op.output in graph.outputs:
+            continue
+        read_as_queries = (
+            reader.output in chosen
+            and reader.inputs.index(op.output) == 0
+            and op.output not in reader.inputs[1:]
+            for reader in readers.get(op.output, ())
+        )
+        if all(read_as_queries):
+            yield op.output
 
 
 def _is_for_ne16(graph: Graph, op: Op, target: Target) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,7 +11,7 @@ from tmc.ir.attrs import Attrs
 from tmc.ir.integer.arithmetic import OFFSET, int32, saturated, scaled_ends, unsigned
 from tmc.ir.op_def import OpDef
 from tmc.ir.shapes import Types, need, operand_shape, shift_fits, sums_fit
-from tmc.ir.types import Array, DType, TensorType
+from tmc.ir.types import Array, DType, Quant, TensorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,11 @@ class QConvertAttrs(Attrs):
 
 
 TO_UNSIGNED = QConvertAttrs(multiplier=1, bias=OFFSET, shift=0, dtype="u8")
+
+
+def offset(quant: Quant | None) -> Quant | None:
+    """Return what codes + 128 stand for, of what codes do."""
+    return None if quant is None else replace(quant, zero_point=quant.zero_point + OFFSET)
 
 
 def infer(types: Types, attrs: QConvertAttrs) -> TensorType:

@@ -48,6 +48,7 @@
 #define tmc_layernorm_s16u8 TMC_KERNEL(tmc_layernorm_s16u8)
 #define tmc_layernorm_s16s16 TMC_KERNEL(tmc_layernorm_s16s16)
 #define tmc_rope_s16s8 TMC_KERNEL(tmc_rope_s16s8)
+#define tmc_rope_s16u8 TMC_KERNEL(tmc_rope_s16u8)
 #define tmc_rope_s16s16 TMC_KERNEL(tmc_rope_s16s16)
 #define tmc_attention_scores_s8s8s16 TMC_KERNEL(tmc_attention_scores_s8s8s16)
 #define tmc_attention_scores_s16s16s16 TMC_KERNEL(tmc_attention_scores_s16s16s16)

@@ -155,6 +155,11 @@ typedef struct {
 void tmc_rope_s16s8_scalar(const tmc_rope_args *args);
 void tmc_rope_s16s8_xpulp(const tmc_rope_args *args);
 
+/** The same with a result as NE16 reads it: codes + 128.
+ *  x s16, y u8. Splits rows. */
+void tmc_rope_s16u8_scalar(const tmc_rope_args *args);
+void tmc_rope_s16u8_xpulp(const tmc_rope_args *args);
+
 /** The same with a wide result, saturated to -limit - 1 to limit.
  *  x s16, y s16. Splits rows. */
 void tmc_rope_s16s16_scalar(const tmc_rope_args *args);

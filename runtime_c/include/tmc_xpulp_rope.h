@@ -2,6 +2,7 @@
  *   TMC_ROPE_TYPE   the C type of the result
  *   TMC_ROPE_CLIP   the function that saturates to it; (value, limit)
  *   TMC_ROPE_STORE  instructions: saturate u0, t0, u1, t1, to `limit` if they are wide, and store them at y; label 7 at the last one
+ *   TMC_ROPE_TURNED the bits that are to be turned in 4 results, `turned` of these instructions
  *   TMC_ROPE_ROUND  instructions for two pairs: 16, and those
  *
  * a cos - b sin is two products and one instruction that subtracts, rounds and shifts; a sin + b cos a dot product with
@@ -33,7 +34,7 @@ static void rotate_twos(const uint8_t *x, const uint8_t *table, uint8_t *y, uint
         TMC_ROPE_STORE
         : [x] "+r"(x), [table] "+r"(table), [y] "+r"(y), [x0] "=&r"(x0), [x1] "=&r"(x1), [t0] "=&r"(t0),
           [t1] "=&r"(t1), [u0] "=&r"(u0), [u1] "=&r"(u1), [v0] "=&r"(v0), [v1] "=&r"(v1)
-        : [rounds] "r"(rounds), [shift] "r"(shift), [sixteen] "r"(16), [limit] "r"(limit)
+        : [rounds] "r"(rounds), [shift] "r"(shift), [sixteen] "r"(16), [limit] "r"(limit), [turned] "rJ"(TMC_ROPE_TURNED)
         : "memory");
 }
 

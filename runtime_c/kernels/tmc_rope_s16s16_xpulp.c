@@ -3,6 +3,7 @@
 
 #define TMC_ROPE_TYPE int16_t
 #define TMC_ROPE_CLIP tmc_clip_to
+#define TMC_ROPE_TURNED 0u
 #define TMC_ROPE_ROUND 24
 #define TMC_ROPE_STORE \
     TMC_CLIP_TO("%[u0]", "%[u0]", "%[limit]") TMC_CLIP_TO("%[t0]", "%[t0]", "%[limit]") \

@@ -3,6 +3,7 @@
 
 #define TMC_ROPE_TYPE int8_t
 #define TMC_ROPE_CLIP(value, limit) ((void)(limit), tmc_clip_s8(value))
+#define TMC_ROPE_TURNED 0u
 #define TMC_ROPE_ROUND 23
 #define TMC_ROPE_STORE \
     TMC_CLIP("%[u0]", "%[u0]", 8) TMC_CLIP("%[t0]", "%[t0]", 8) \

@@ -122,11 +122,16 @@ def qrope(x: Matrix, table: Matrix, attrs: QRopeAttrs) -> list[Matrix]:
         for m, row in enumerate(x):
             line = table[m % len(table)]
             turned: list[int] = []
+            more = 128 if attrs.unsigned else 0
             for pair in range(0, width, 2):
                 even, odd = row[head * width + pair], row[head * width + pair + 1]
                 cosine, sine = line[pair], line[pair + 1]
-                turned.append(clipped(rounded(i32(i32(even * cosine) - odd * sine), attrs.shift), attrs.bits))
-                turned.append(clipped(rounded(i32(i32(even * sine) + odd * cosine), attrs.shift), attrs.bits))
+                turned.append(
+                    clipped(rounded(i32(i32(even * cosine) - odd * sine), attrs.shift), attrs.bits) + more
+                )
+                turned.append(
+                    clipped(rounded(i32(i32(even * sine) + odd * cosine), attrs.shift), attrs.bits) + more
+                )
             block.append(turned)
         out.append(block)
     return out

@@ -177,10 +177,11 @@ def test_qrope(seed: int, kind: str, heads: int, positions: int, shift: int, bit
     angle = np.random.default_rng(seed).uniform(-4, 4, (positions, 3))
     table = np.stack([np.cos(angle), np.sin(angle)], axis=-1).reshape(positions, 6)
     table = np.round(2**14 * table).astype(np.int16)
-    attrs = QRopeAttrs(heads, shift, bits)
-    found = evaluate(K.QROPE, [x, table], attrs)
-    assert found.dtype == (np.int8 if bits == 8 else np.int16)
-    assert found.tolist() == oracle.qrope(x.tolist(), table.tolist(), attrs)
+    for unsigned in (False, True)[: 1 + (bits == 8)]:
+        attrs = QRopeAttrs(heads, shift, bits, unsigned)
+        found = evaluate(K.QROPE, [x, table], attrs)
+        assert found.dtype == (np.uint8 if unsigned else np.int8 if bits == 8 else np.int16)
+        assert found.tolist() == oracle.qrope(x.tolist(), table.tolist(), attrs)
 
 
 @SETTINGS

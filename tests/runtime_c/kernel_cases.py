@@ -42,10 +42,10 @@ from tests.runtime_c.move_kernel_cases import (
 from tests.runtime_c.ne16_attention_cases import NE16_ATTENTION_CASES
 from tests.runtime_c.ne16_kernel_cases import ACCELERATED, NE16_CASES
 from tests.runtime_c.random_operands import Integers, cores_in_some_order, integers
+from tests.runtime_c.rope_kernel_cases import ROPE_CASES
 from tmc.ir.integer.qlayernorm import RSQRT_TABLE, QLayerNormAttrs, qlayernorm
 from tmc.ir.integer.qlinear import QLinearAttrs, qlinear
 from tmc.ir.integer.qrequantise import QRequantiseAttrs, qrequantise
-from tmc.ir.integer.qrope import QRopeAttrs, qrope
 
 SIZES = (1, 3, 4, 5, 31, 32, 33)
 
@@ -189,48 +189,6 @@ def check_layernorm(dtype: Any) -> Case:
     return case
 
 
-def check_narrow_rope(kernels: Kernels, rng: np.random.Generator, rows: int, pairs: int, period: int) -> None:
-    """tmc_rope_s16s8."""
-    check_rope(kernels, rng, rows, pairs, period, 8)
-
-
-def check_wide_rope(kernels: Kernels, rng: np.random.Generator, rows: int, pairs: int, period: int) -> None:
-    """tmc_rope_s16s16 of any bits."""
-    check_rope(kernels, rng, rows, pairs, period, int(rng.integers(9, 17)))
-
-
-def check_rope(
-    kernels: Kernels, rng: np.random.Generator, rows: int, pairs: int, period: int, bits: int
-) -> None:
-    """A rotation from any first row on."""
-    shift, row0 = int(rng.integers(22)), int(rng.integers(3 * period))
-    x = integers(rng, (rows, 2 * pairs), np.int16)
-    angle = rng.uniform(0, 7, (period, pairs))
-    table = np.stack([np.cos(angle), np.sin(angle)], axis=-1).reshape(period, 2 * pairs)
-    table = np.round(table * 2**14).astype(np.int16)
-    attrs = QRopeAttrs(1, shift, bits)
-    expected = qrope(x, np.roll(table, -row0, axis=0), attrs)[0]
-    x_rows, table_rows = Rows(x, int(rng.integers(3))), Rows(table, int(rng.integers(3)))
-    y = blank(rows, 2 * pairs, np.int8 if bits == 8 else np.int16, int(rng.integers(3)))
-    kernels(
-        "tmc_rope_s16s8" if bits == 8 else "tmc_rope_s16s16",
-        cores_in_some_order(rng),
-        x=x_rows.memory,
-        x_pitch=x_rows.pitch,
-        y=y.memory,
-        y_pitch=y.pitch,
-        table=table_rows.memory,
-        table_pitch=table_rows.pitch,
-        rows=rows,
-        width=2 * pairs,
-        period=period,
-        row0=row0,
-        shift=shift,
-        **({} if bits == 8 else {"limit": 2 ** (bits - 1) - 1}),
-    )
-    np.testing.assert_array_equal(y.read(), expected)
-
-
 def random_factors(rng: np.random.Generator, x: Integers) -> Integers:
     """Draw multiplier, shift and addend of each column of x such that results fit int32, ties among them."""
     channels, highest = x.shape[1], int(np.abs(x.astype(np.int64)).max(initial=1))
@@ -302,8 +260,7 @@ CASES: dict[str, Case] = {
     "tmc_layernorm_s16s8": check_layernorm("s8"),
     "tmc_layernorm_s16u8": check_layernorm("u8"),
     "tmc_layernorm_s16s16": check_layernorm("s16"),
-    "tmc_rope_s16s8": check_narrow_rope,
-    "tmc_rope_s16s16": check_wide_rope,
+    **ROPE_CASES,
     "tmc_attention_scores_s8s8s16": check_scores(wide=False),
     "tmc_attention_scores_s16s16s16": check_scores(wide=True),
     "tmc_attention_softmax_s16u8": check_softmax,
@@ -363,6 +320,7 @@ REAL_SIZES = (
     ("tmc_layernorm_s16u8", (80, 192, 0)),
     ("tmc_layernorm_s16s16", (32, 384, 0)),
     ("tmc_rope_s16s8", (80, 32, 50)),
+    ("tmc_rope_s16u8", (80, 32, 50)),
     ("tmc_rope_s16s16", (80, 32, 50)),
     ("tmc_attention_softmax_s16u8", (40, 800, 0)),
     ("tmc_attention_softmax_bias_s16s16u8", (40, 400, 1)),

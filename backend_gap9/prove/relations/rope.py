@@ -14,6 +14,11 @@ def relate_rope(call: CheckedCall, graph: Graph) -> Wanted:
     """Return what a call must be given."""
     op, attrs = call.op, call.op.attrs
     assert isinstance(attrs, QRopeAttrs)
+    kernel = (
+        "tmc_rope_s16u8" if attrs.unsigned else "tmc_rope_s16s8" if attrs.bits == 8 else "tmc_rope_s16s16"
+    )
+    if call.kernel != kernel:
+        raise ValueError(f"found kernel {call.kernel}, allowed {kernel} with {attrs}")
     _, rows_total, width = graph.types[op.output].shape
     rows = call.arguments["rows"]
     y = call.claim("y")

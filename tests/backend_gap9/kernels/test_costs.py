@@ -131,6 +131,7 @@ def test_attention_of_16_bits_takes_what_was_measured(keys: int, scores: int, va
         ("tmc_mul_s8s8s8", 80, {"channels": 192}, 26_253),
         ("tmc_mul_s16s16s16", 80, {"channels": 192}, 29_476),
         ("tmc_rope_s16s8", 80, {"width": 64}, 4_184),
+        ("tmc_rope_s16u8", 80, {"width": 64}, 4_184),
         ("tmc_rope_s16s16", 80, {"width": 64}, 4_367),
         ("tmc_mean_rows_s8s16", 80, {"channels": 192}, 4_209),
         ("tmc_max_rows_s8s8", 80, {"channels": 192}, 2_802),

@@ -227,6 +227,12 @@ HARMLESS = (
         REPEATED,
     ),
     (
+        "rope_s16u8",
+        "#define TMC_ROPE_ROUND 24",
+        "24",
+        REPEATED,
+    ),
+    (
         "rope_s16s16",
         "#define TMC_ROPE_ROUND 24",
         "24",

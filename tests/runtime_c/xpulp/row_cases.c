@@ -36,8 +36,7 @@ static void layernorm_case(uint32_t rows, uint32_t channels, uint32_t spread, re
 {
     static const struct {
         const char *name;
-        void (*scalar)(const tmc_layernorm_args *args);
-        void (*xpulp)(const tmc_layernorm_args *args);
+        void (*scalar)(const tmc_layernorm_args *), (*xpulp)(const tmc_layernorm_args *);
     } kernels[] = {
         {"tmc_layernorm_s16s8", tmc_layernorm_s16s8_scalar, tmc_layernorm_s16s8_xpulp},
         {"tmc_layernorm_s16u8", tmc_layernorm_s16u8_scalar, tmc_layernorm_s16u8_xpulp},
@@ -84,10 +83,18 @@ static void layernorm_case(uint32_t rows, uint32_t channels, uint32_t spread, re
     case_compare(expected, result, rows, row_bytes, args.y_pitch);
 }
 
-static void rope_case(uint32_t rows, uint32_t width, uint32_t period, bool wide)
+static void rope_case(uint32_t rows, uint32_t width, uint32_t period, result_type result_of)
 {
-    case_begin(wide ? "tmc_rope_s16s16" : "tmc_rope_s16s8", rows, width, period);
-    const uint32_t row_bytes = wide ? 2u * width : width;
+    static const struct {
+        const char *name;
+        void (*scalar)(const tmc_rope_args *), (*xpulp)(const tmc_rope_args *);
+    } kernels[] = {
+        {"tmc_rope_s16s8", tmc_rope_s16s8_scalar, tmc_rope_s16s8_xpulp},
+        {"tmc_rope_s16u8", tmc_rope_s16u8_scalar, tmc_rope_s16u8_xpulp},
+        {"tmc_rope_s16s16", tmc_rope_s16s16_scalar, tmc_rope_s16s16_xpulp},
+    };
+    case_begin(kernels[result_of].name, rows, width, period);
+    const uint32_t row_bytes = result_of == S16 ? 2u * width : width;
     tmc_rope_args args = {
         .x_pitch = case_pitch(2u * width), .y_pitch = case_pitch(row_bytes), .table_pitch = case_pitch(2u * width),
         .rows = rows, .width = width, .period = period, .row0 = case_number(3u * period),
@@ -101,9 +108,9 @@ static void rope_case(uint32_t rows, uint32_t width, uint32_t period, bool wide)
     args.x = case_random_halves(rows * args.x_pitch / 2u);
     int8_t *expected = case_take(rows * args.y_pitch), *result = case_take(rows * args.y_pitch);
     args.y = expected;
-    (wide ? tmc_rope_s16s16_scalar : tmc_rope_s16s8_scalar)(&args);
+    kernels[result_of].scalar(&args);
     args.y = result;
-    (wide ? tmc_rope_s16s16_xpulp : tmc_rope_s16s8_xpulp)(&args);
+    kernels[result_of].xpulp(&args);
     case_compare(expected, result, rows, row_bytes, args.y_pitch);
 }
 
@@ -359,7 +366,7 @@ void all_cases(void)
                 layernorm_case(rows[r], sizes[s], 4u * third, S8);
                 layernorm_case(rows[r], sizes[s], 4u * third, U8);
                 layernorm_case(rows[r], sizes[s], 4u * third, S16);
-                rope_case(rows[r], 2u * sizes[s], 1u + 7u * third, third % 2u != 0u);
+                rope_case(rows[r], 2u * sizes[s], 1u + 7u * third, (result_type)(third % 3u));
                 requantise_case(rows[r], sizes[s], third % 2u == 0u);
                 for (uint32_t bytes = 1; bytes <= 4u; bytes *= 2u)
                     clip_case(rows[r], sizes[s], 1u + 7u * third, bytes, false);
@@ -383,9 +390,9 @@ void all_cases(void)
         layernorm_case(9, 768, 6u * round, U8);
         layernorm_case(9, 1024, 6u * round, round % 2u != 0u ? S16 : S8);
         layernorm_case(2, 5001, 6u * round, round % 2u == 0u ? S16 : S8);
-        rope_case(80, 64, 400, false);
-        rope_case(100, 6, 3, false);
-        rope_case(100, 6, 3, true);
+        rope_case(80, 64, 400, S8);
+        for (uint32_t each = S8; each <= S16; ++each)
+            rope_case(100, 6, 3, (result_type)each);
         depthwise_case(50, 3, 64);
         interpolate_case(1000, 50, 40);
         permute_case(50, 8, 48);
