@@ -3,6 +3,7 @@
 #   make PYTHON=python3.12 test          another interpreter (3.11 or newer)
 #   make TESTS=tests/ir test             some of the tests
 #   make GVSOC=PROGRAM bench-cycles      GVSoC, if it is not on the path
+#   make TARGET=gap9-ne16 bench-cycles   the networks with the accelerator
 #   make PIP_FLAGS='--find-links DIR'    more flags for pip, such as a folder with a CPU build of torch
 
 VENV := .venv
@@ -104,7 +105,7 @@ bench-compile: $(VENV)/.installed
 	$(VENV)/bin/python -m bench.compile_time
 
 bench-cycles: $(VENV)/.installed
-	$(VENV)/bin/python -m bench.cycles $(if $(GVSOC),--gvsoc $(GVSOC))
+	$(VENV)/bin/python -m bench.cycles $(if $(GVSOC),--gvsoc $(GVSOC)) $(if $(TARGET),--target $(TARGET))
 
 bench-encoders: $(VENV)/.installed
 	$(VENV)/bin/python -m bench.encoders $(if $(GVSOC),--gvsoc $(GVSOC))

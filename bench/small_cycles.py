@@ -1,6 +1,6 @@
 """Measure small encoders, of 2 to 60 tokens, on GVSoC: cycles, and how far the cost model is off.
 
-    python -m bench.small_cycles [--gvsoc PATH] [--networks NAME ...] [--half-l1]
+    python -m bench.small_cycles [--gvsoc PATH] [--target NAME] [--networks NAME ...] [--half-l1]
 
 --half-l1 compares TinyissimoMyo 8 x 200 with 64 KiB of L1 and with 128 KiB instead. Ends with one JSON line.
 Exit status 1: an output is wrong, or a figure is beyond its limit.
@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench.compile_time import export_network
-from bench.cycles import COMPILE, LIMIT_NETWORK_ERROR, LIMIT_STAGE_ERROR, tmc
+from bench.cycles import COMPILE, GAP9, LIMIT_NETWORK_ERROR, LIMIT_STAGE_ERROR, TARGETS, tmc
 from tests.e2e.encoders import Encoder, write_encoder
 from tmc.backend_gap9.run.simulators import GVSOC_TARGET, find_gvsoc
 from tmc.ir.errors import PlatformError
@@ -100,7 +100,7 @@ def half_l1(gvsoc: Path, folder: Path) -> tuple[list[Measured], list[str]]:
     model, target = export_network("tinyissimo-8x200", folder), folder / "half.toml"
     target.write_text(HALF_L1)
     whole = measure("128 KiB of L1", model, gvsoc, folder / "whole", *COMPILE)
-    half = measure("64 KiB of L1", model, gvsoc, folder / "half", "--target", target, *COMPILE[2:])
+    half = measure("64 KiB of L1", model, gvsoc, folder / "half", "--target", target, *COMPILE)
     times = half.cycles / whole.cycles
     faults = [f"64 KiB of L1: {times:.2f} times the cycles, allowed {LIMIT_HALF_L1}"]
     return [whole, half], faults if times > LIMIT_HALF_L1 else []
@@ -111,6 +111,7 @@ def main() -> None:
     plain = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
     parser.add_argument("--gvsoc", metavar="PATH", type=Path, help="GVSoC, if it is not on the path")
+    parser.add_argument("--target", choices=TARGETS, default=GAP9, help="as of `tmc compile`")
     parser.add_argument("--networks", nargs="+", choices=tuple(NETWORKS), default=tuple(NETWORKS))
     parser.add_argument("--half-l1", action="store_true", help="half of L1 against all of it")
     options = parser.parse_args()
@@ -118,6 +119,7 @@ def main() -> None:
         gvsoc = find_gvsoc(options.gvsoc)
     except PlatformError as error:
         sys.exit("\n".join([f"error: {error}", *(f"note: {note}" for note in error.notes)]))
+    print(f"target {options.target}")
     print(f"{'network':<20}{'cycles':>13}{'MAC/cycle':>11}{'modelled':>13}{'error':>8}{'stage':>8}")
     measured: list[Measured] = []
     faults: list[str] = []
@@ -131,7 +133,8 @@ def main() -> None:
             for network in options.networks:
                 (folder / network).mkdir()
                 model = write_encoder(folder / network, NETWORKS[network])
-                measured.append(measure(network, model, gvsoc, folder / network / "out"))
+                output, target = folder / network / "out", options.target
+                measured.append(measure(network, model, gvsoc, output, "--target", target))
                 print_one(measured[-1])
     faults += [fault for each in measured for fault in each.faults()]
     for fault in faults:

@@ -62,6 +62,7 @@ _TO_UNSIGNED = Kernel(
     frozenset(),
     {"scalar": 48, "xpulp": 48},
     _unsigned_cycles,
+    is_short=True,
 )
 # By the types of operand and result.
 _CHOICES: Mapping[tuple[DType, DType], Kernel] = {

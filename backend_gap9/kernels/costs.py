@@ -75,7 +75,12 @@ def share(target: Target, count: int) -> int:
 
 def cold_cycles(target: Target, kernel: Kernel) -> int:
     """Return what a kernel's first call in a stage takes more than its others: its code comes from L2."""
-    return target.calls.cold_cycles + ceil(kernel.long_code_cycles(target))
+    calls = target.calls
+    return (
+        calls.short_cold_cycles
+        if kernel.is_short
+        else calls.cold_cycles + ceil(kernel.long_code_cycles(target))
+    )
 
 
 def call_cycles(target: Target, kernel: Kernel, arguments: Arguments) -> int:

@@ -118,4 +118,5 @@ def _kernel(
         frozenset(),
         {"scalar": scalar, "xpulp": xpulp},
         core_cycles,
+        is_short=True,
     )

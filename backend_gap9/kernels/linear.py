@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from tmc.backend_gap9.kernels.costs import BlockCosts, costs_of, share
+from tmc.backend_gap9.kernels.costs import BlockCosts, costs_of, idle_call_cycles, share
 from tmc.backend_gap9.kernels.epilogue import EpilogueCosts, epilogues
 from tmc.backend_gap9.kernels.grid import SPLIT, GridPart, grid_parts
 from tmc.backend_gap9.kernels.ne16 import JobCosts, ne16_kernel, ne16_tables, packed_bits, packed_pitch
@@ -251,6 +251,11 @@ def job_for(attrs: QLinearAttrs) -> LinearJob | None:
     if attrs.layout == "heads" and attrs.table:
         return None
     return _JOBS.get((DType(attrs.dtype), attrs.table, attrs.residual, attrs.layout == "transposed"))
+
+
+def idle_cycles(target: Target, job: LinearJob) -> int:
+    """Return what core 0 takes behind a job besides the calls; where there is none, what one would have."""
+    return target.calls.turn_cycles + (idle_call_cycles(target) if job.epilogue is None else 0)
 
 
 def job_of(graph: Graph, op: Op) -> LinearJob | None:

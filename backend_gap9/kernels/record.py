@@ -87,6 +87,7 @@ class Kernel:
     core_cycles: modelled cycles of the core with the largest share of a call with such numbers; all work.
     Of a job, those of the accelerator.
     long_code_cycles: what its code takes to come from L2, beyond what that of any kernel takes.
+    is_short: it is a short loop, whose code takes little.
     """
 
     stem: str
@@ -97,6 +98,7 @@ class Kernel:
     stack_bytes: Mapping[Isa, int]
     core_cycles: Callable[[Target, Arguments], float]
     long_code_cycles: Callable[[Target], float] = field(default=lambda target: 0)
+    is_short: bool = False
 
     @property
     def isas(self) -> tuple[Isa, ...]:

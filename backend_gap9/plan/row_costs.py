@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
-from tmc.backend_gap9.kernels.costs import call_cycles, idle_call_cycles
+from tmc.backend_gap9.kernels.costs import call_cycles
 from tmc.backend_gap9.kernels.grid import SPLIT, best_split
-from tmc.backend_gap9.kernels.linear import HEAD_CHANNELS, LinearJob, job_costs, job_of
+from tmc.backend_gap9.kernels.linear import HEAD_CHANNELS, LinearJob, idle_cycles, job_costs, job_of
 from tmc.backend_gap9.kernels.record import Kernel
 from tmc.backend_gap9.kernels.table import record_of
 from tmc.backend_gap9.plan.column_runs import column_runs
@@ -59,7 +59,7 @@ class RowCosts(RowSizes):
 
     def job_tile(self, op: Op, job: LinearJob, rows: int, channels: int, split: int) -> JobTile:
         numbers = self.numbers_of(op, rows, channels)
-        finish, idle = 0, idle_call_cycles(self.target) if job.epilogue is None else 0
+        finish = 0
         if job.epilogue is not None:
             finish += call_cycles(self.target, job.epilogue, {**numbers, SPLIT: split})
             numbers[HEAD_CHANNELS] = channels
@@ -68,7 +68,9 @@ class RowCosts(RowSizes):
             finish += self.call_cycles(follower, rows, channels, 0)
         dma = dma_cycles(self.target, channels * self.weight_pitch(op))
         dma += self.store_cycles(op, rows, channels)
-        return JobTile(ceil(job.kernel.core_cycles(self.target, numbers)), dma, finish, idle)
+        return JobTile(
+            ceil(job.kernel.core_cycles(self.target, numbers)), dma, finish, idle_cycles(self.target, job)
+        )
 
     def slice_cycles(self, made: Ahead | None, rows: int, tile: int, next_rows: int) -> tuple[int, ...]:
         """Return the cycles of each slice of the next row tile of what runs ahead."""

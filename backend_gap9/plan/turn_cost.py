@@ -2,9 +2,9 @@
 
 The queue of the accelerator holds the job of a tile and that of the next one. In the turn of a tile core 0
 
-    waits for the weights of the next tile and starts its job      start_cycles
-    waits for the job of this tile, starts the next transfer
-    and the cores finish the results of this tile                   finish, or idle where no call does
+    waits for the weights of the next tile and starts its job       start_cycles
+    waits for the job of this tile, starts the next transfer        idle
+    and the cores finish the results of this tile                   finish; idle is more where no call does
 
 so that a turn takes the longest of: that; the transfers and the start that needs them; the job. A job takes
 what it would alone, and a share of the cycles of calls and of transfers beside it, which take banks of
@@ -23,7 +23,7 @@ from tmc.backend_gap9.kernels.ne16 import JobCosts
 class JobTile:
     """Cycles of a channel tile on the accelerator: its job alone, transfers, the calls that finish it.
 
-    idle: of core 0 behind the job, where no call has them.
+    idle: of core 0 behind the job, besides those calls.
     """
 
     cycles: int

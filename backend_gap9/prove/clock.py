@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import ceil
 
-from tmc.backend_gap9.kernels.costs import call_cycles, cold_cycles, idle_call_cycles
+from tmc.backend_gap9.kernels.costs import call_cycles, cold_cycles
 from tmc.backend_gap9.kernels.linear import job_costs
 from tmc.backend_gap9.kernels.record import Arguments, Kernel
 from tmc.backend_gap9.prove.races import SlotKey
@@ -83,11 +83,10 @@ class StageClock:
         self.waited += max(0, end - self.now)
         self.now = max(self.now, end)
 
-    def end_job(self, slot: SlotKey, *, finished: bool) -> None:
-        """Wait for a job. finished: no call makes more of its results, in which are waits and transfers."""
+    def end_job(self, slot: SlotKey, idle_cycles: int) -> None:
+        """Wait for a job. idle_cycles: of core 0 behind it, besides calls."""
         self.wait(slot)
-        if finished:
-            self._work(idle_call_cycles(self.target))
+        self._work(idle_cycles)
 
     def _work(self, cycles: int) -> None:
         self.compute += cycles

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 
-from tmc.backend_gap9.kernels.linear import job_of
+from tmc.backend_gap9.kernels.linear import idle_cycles, job_of
 from tmc.backend_gap9.kernels.record import Extent
 from tmc.backend_gap9.kernels.table import KERNELS
 from tmc.backend_gap9.plan.plan import MemoryName, Plan
@@ -62,10 +62,9 @@ class ProgramWalk:
         self._fetch_stage = {
             entry.block.name: INIT if entry.resident else entry.fetch_stage for entry in plan.residency
         }
-        # Linears that are a job and no call.
-        self._finished_by_jobs = frozenset(
-            op.output for op in graph.ops if (job := job_of(graph, op)) and job.epilogue is None
-        )
+        self._idle_cycles = {
+            op.output: idle_cycles(target, job) for op in graph.ops if (job := job_of(graph, op)) is not None
+        }
         self._inputs = frozenset(program.inputs.values())
         self._shared: Buffers = {}
         for buffer in program.buffers:
@@ -207,7 +206,7 @@ class ProgramWalk:
                     self.state.start_job(key, checked, regions, place)
                 case JobEnd(slot, call):
                     key = self._slot(slot, place)
-                    self._clock.end_job(key, finished=call.op in self._finished_by_jobs)
+                    self._clock.end_job(key, self._idle_cycles.get(call.op, 0))
                     self.state.end_job(key, *self._checked(call, place), place)
                 case Barrier():
                     self.state.races.barrier()

@@ -69,14 +69,17 @@ class L3Channel:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """Cycles of a call: arguments and prologue, the barrier; cold: more for a kernel's first in a stage.
+    """Cycles of a call: arguments and prologue, the barrier; cold: more for a kernel's first in a stage,
+    short_cold: of a kernel that is a short loop.
 
-    job: of core 0, to start a job of the accelerator.
+    job: of core 0, to start a job of the accelerator; turn: in that of each job of a linear besides.
     """
 
     startup_cycles: int
     job_cycles: int
+    turn_cycles: int
     cold_cycles: int
+    short_cold_cycles: int
     barrier_cycles: int
 
 

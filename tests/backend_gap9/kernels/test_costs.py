@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.runtime_c.ne16.cases import random_cases
 from tmc.backend_gap9.kernels.attention import AttentionCosts
-from tmc.backend_gap9.kernels.costs import call_cycles, costs_of
+from tmc.backend_gap9.kernels.costs import call_cycles, cold_cycles, costs_of
 from tmc.backend_gap9.kernels.grid import best_split, grid_parts
 from tmc.backend_gap9.kernels.linear import LinearCosts
 from tmc.backend_gap9.kernels.table import KERNELS
@@ -219,6 +219,20 @@ def test_all_cores_together_have_all_rows_and_channels() -> None:
         assert max(part.rows for part in parts) == -(-rows // groups)
         blocks = (channels + 3) // 4
         assert max(part.channels for part in parts) == min(channels, (blocks + cores - 1) // cores * 4)
+
+
+def test_the_code_of_a_short_loop_comes_soon() -> None:
+    short = {stem for stem, kernel in KERNELS.items() if kernel.is_short}
+    assert short == {
+        "tmc_convert_s8u8",
+        "tmc_epilogue_add_s32s16",
+        "tmc_epilogue_s32s16",
+        "tmc_epilogue_table_s8s8",
+        "tmc_epilogue_transposed_s8s8",
+    }
+    cold = {cold_cycles(TARGET, KERNELS[stem]) for stem in short}
+    assert cold == {TARGET.calls.short_cold_cycles}
+    assert cold_cycles(TARGET, KERNELS["tmc_layernorm_s16u8"]) == TARGET.calls.cold_cycles > max(cold)
 
 
 def test_jobs_cost_what_the_accelerator_is_held_to() -> None:

@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 
 from tmc.backend_gap9.kernels.costs import call_cycles
-from tmc.backend_gap9.kernels.linear import job_costs
+from tmc.backend_gap9.kernels.linear import idle_cycles, job_costs, job_for
 from tmc.backend_gap9.kernels.table import KERNELS
 from tmc.backend_gap9.prove.clock import StageClock
 from tmc.backend_gap9.target.targets import target_named
+from tmc.ir.integer.qlinear import QLinearAttrs
 
 GAP9 = target_named("gap9-ne16")
-TARGET = replace(GAP9, calls=replace(GAP9.calls, cold_cycles=0))
+# What is measured is warm, and starts of jobs are no more than that.
+WARM = replace(GAP9.calls, cold_cycles=0, short_cold_cycles=0, job_cycles=290)
+TARGET = replace(GAP9, calls=WARM)
 SUMS = KERNELS["tmc_linear_u8s8s32"]
 ROWS, DEPTH, CHANNELS = 63, 192, 96
 JOB: dict[str, Any] = {"rows": ROWS, "depth": DEPTH, "channels": CHANNELS}
@@ -32,7 +35,7 @@ def started(*slots: tuple[str, int]) -> StageClock:
 
 def test_a_job_takes_what_was_measured() -> None:
     clock = started(FIRST)
-    clock.end_job(FIRST, finished=False)
+    clock.end_job(FIRST, idle_cycles=0)
     assert clock.now == pytest.approx(17_230 - CASE_CYCLES, rel=0.01)
 
 
@@ -52,10 +55,10 @@ def test_a_job_beside_calls_takes_what_was_measured(
     clock = started(FIRST)
     for _ in range(times):
         clock.call(KERNELS[kernel], {"rows": rows, "channels": channels, "split": 0})
-    clock.end_job(FIRST, finished=False)
+    clock.end_job(FIRST, idle_cycles=0)
     assert clock.now == pytest.approx(measured - CASE_CYCLES, rel=0.07)
     alone = started(FIRST)
-    alone.end_job(FIRST, finished=False)
+    alone.end_job(FIRST, idle_cycles=0)
     assert clock.now > alone.now + 1000
 
 
@@ -65,7 +68,7 @@ def test_a_job_beside_transfers_takes_what_was_measured(measured: int) -> None:
     for _ in range(6):
         clock.start(MOVED, 1, CHANNELS * DEPTH)
         clock.wait(MOVED)
-    clock.end_job(FIRST, finished=False)
+    clock.end_job(FIRST, idle_cycles=0)
     assert clock.now == pytest.approx(measured - CASE_CYCLES, rel=0.02)
 
 
@@ -74,7 +77,7 @@ def test_a_transfer_in_flight_delays_a_job_that_starts_beside_it() -> None:
     beside.start(MOVED, 1, CHANNELS * DEPTH)
     for clock in (alone, beside):
         clock.start_job(FIRST, SUMS, JOB)
-        clock.end_job(FIRST, finished=False)
+        clock.end_job(FIRST, idle_cycles=0)
     left = beside.dma - TARGET.calls.job_cycles
     assert beside.now - alone.now == int(job_costs(TARGET).dma_share * left)
 
@@ -96,19 +99,22 @@ def test_a_second_job_is_delayed_with_the_first_one() -> None:
     clock.call(KERNELS["tmc_layernorm_s16u8"], {"rows": 32, "channels": DEPTH})
     delay = clock.accelerator_free_at - before
     assert delay > 0
-    clock.end_job(FIRST, finished=False)
+    clock.end_job(FIRST, idle_cycles=0)
     first_end = clock.now
-    clock.end_job(SECOND, finished=False)
+    clock.end_job(SECOND, idle_cycles=0)
     assert clock.now - first_end == clock.jobs // 2
 
 
-def test_a_job_without_a_call_behind_it_takes_core_0_as_long_as_one() -> None:
-    with_call, without = started(FIRST), started(FIRST)
-    with_call.end_job(FIRST, finished=False)
-    without.end_job(FIRST, finished=True)
+def test_core_0_takes_longer_behind_a_job_that_no_call_finishes() -> None:
+    codes, looked_up = (job_for(QLinearAttrs(shift=8, table=table)) for table in (False, True))
+    assert codes is not None and looked_up is not None
     calls = TARGET.calls
-    assert without.compute - with_call.compute == calls.startup_cycles + calls.barrier_cycles
-    assert without.waited == with_call.waited
+    assert idle_cycles(TARGET, looked_up) == calls.turn_cycles
+    assert idle_cycles(TARGET, codes) - calls.turn_cycles == calls.startup_cycles + calls.barrier_cycles
+    clock = started(FIRST)
+    clock.end_job(FIRST, idle_cycles(TARGET, codes))
+    assert clock.compute == calls.job_cycles + idle_cycles(TARGET, codes)
+    assert clock.now == clock.compute + clock.jobs
 
 
 def test_the_first_job_of_a_stage_has_its_code_to_fetch() -> None:
