@@ -1,4 +1,4 @@
-"""The programs that compare xpulp kernels with scalar ones: NAME_cases.c with cases.c and all kernels."""
+"""The programs that compare xpulp kernels with scalar ones: NAME_cases.c with cases.c and its kernels."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def build_program(
         *(BARE_METAL / each for each in PLATFORM),
         HERE / "cases.c",
         HERE / f"{name}.c",
-        *sorted((runtime / "kernels").glob("*.c")),
+        *kernels_of(name, runtime),
     ]
     places = (runtime / "include", header_folder(machine), BARE_METAL, HERE)
     folders = [f"-I{path}" for path in places]
@@ -62,6 +62,12 @@ def build_program(
         [gcc, *COMPILE, *LINK, *linker_symbols(machine), *flags, *folders, *sources, "-lgcc", "-o", binary]
     )
     return binary
+
+
+def kernels_of(name: str, runtime: Path) -> tuple[Path, ...]:
+    """Return the sources of the kernels that a program names, or of whose names it has the beginning."""
+    named = tuple(set(re.findall(r"\btmc_\w+", (HERE / f"{name}.c").read_text())))
+    return tuple(path for path in sorted((runtime / "kernels").glob("*.c")) if path.stem.startswith(named))
 
 
 def failures(command: list[str | Path]) -> tuple[int, list[str]]:
