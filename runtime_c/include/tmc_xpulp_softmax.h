@@ -7,7 +7,7 @@
 #ifndef TMC_XPULP_SOFTMAX_H
 #define TMC_XPULP_SOFTMAX_H
 
-#include "tmc_xpulp_norm.h"
+#include "tmc_xpulp_softmax_norm.h"
 
 #if defined(__riscv)
 

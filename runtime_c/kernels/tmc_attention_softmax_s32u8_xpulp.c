@@ -1,7 +1,7 @@
 /* Two passes over each row: its maximum, 2 cycles a score; then the table, 4 cycles a score. Scores clamped to
  * [max - 1023, max] are offsets in the table, which is backwards for that. */
 #include "tmc_ne16_kernels.h"
-#include "tmc_xpulp_norm.h"
+#include "tmc_xpulp_softmax_norm.h"
 
 #if defined(__riscv)
 

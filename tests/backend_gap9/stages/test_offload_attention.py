@@ -9,11 +9,13 @@ import pytest
 
 from tests.backend_gap9.schedule.test_attention_jobs import attention
 from tests.networks.emitted_network import some_inputs
+from tests.networks.integer_networks import integer_network
 from tmc.backend_gap9.stages.offload import offload
 from tmc.backend_gap9.target.targets import target_named
 from tmc.ir.graph import Graph, OpKind
 from tmc.ir.integer.qattention import QAttentionAttrs
 from tmc.ir.integer.qconvert import TO_UNSIGNED
+from tmc.ir.integer.qrope import QRopeAttrs
 from tmc.ir.interpret import interpret
 from tmc.ir.text import parse_graph, print_graph
 from tmc.ir.types import DType, TensorType
@@ -36,6 +38,18 @@ def test_queries_are_converted_below_each_other() -> None:
     assert parse_graph(print_graph(after), after.constants) == after
     inputs = some_inputs(before)
     np.testing.assert_array_equal(interpret(after, inputs)["y"], interpret(before, inputs)["y"])
+
+
+def test_a_rotation_makes_the_queries_that_it_reads() -> None:
+    before = integer_network(60, 1, 4, 240, 4, seed=0, rope_period=15, dim=64, heads=1, hidden=64)
+    after = offload(before, NE16)
+    verify(after)
+    ropes = {op.output: op.attrs for op in after.ops if isinstance(op.attrs, QRopeAttrs)}
+    reads = next(op.inputs[:2] for op in after.ops if op.kind is OpKind.QATTENTION)
+    assert [ropes[name].unsigned for name in reads] == [True, False]
+    assert not any(op.output.endswith(".lines") for op in after.ops)
+    inputs = some_inputs(before)
+    np.testing.assert_array_equal(interpret(after, inputs)["logits"], interpret(before, inputs)["logits"])
 
 
 def changed(**fields: object) -> Graph:

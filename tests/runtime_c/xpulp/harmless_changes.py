@@ -35,6 +35,30 @@ HARMLESS = (
         REPEATED,
     ),
     (
+        "attention_softmax_s32u8",
+        'TMC_LOOP(0, "%[rounds]", 8, 7)',
+        "0",
+        OTHER_LOOP,
+    ),
+    (
+        "attention_softmax_s32u8",
+        'TMC_LOOP(0, "%[rounds]", 8, 7)',
+        "8",
+        REPEATED,
+    ),
+    (
+        "attention_softmax_s32u8",
+        'TMC_LOOP(0, "%[rounds]", 16, 7)',
+        "0",
+        OTHER_LOOP,
+    ),
+    (
+        "attention_softmax_s32u8",
+        "const uint32_t fours = args->keys / 4u;",
+        "4u",
+        PATH,
+    ),
+    (
         "include/tmc_xpulp_softmax.h",
         'TMC_LOOP(0, "%[rounds]", 16, 7)',
         "0",

@@ -30,7 +30,7 @@ SOURCES = (
     "include/tmc_xpulp_attention_scores.h",
     "include/tmc_xpulp_attention_values.h",
     "include/tmc_xpulp_softmax.h",
-    "include/tmc_xpulp_norm.h",
+    "include/tmc_xpulp_softmax_norm.h",
     "include/tmc_xpulp_layernorm.h",
     "include/tmc_xpulp_rope.h",
     "include/tmc_xpulp_depthwise.h",
@@ -47,6 +47,9 @@ FAMILIES = (
 PROGRAM_OF = {
     "epilogue": "epilogue_cases",
     "linear": "linear_cases",
+    "attention_pack": "attention_job_cases",
+    "softmax_s32u8": "attention_job_cases",
+    "attention_divide": "attention_job_cases",
     "attention": "attention_cases",
     "tmc_softmax": "reduction_cases",
     "softmax": "attention_cases",
@@ -137,7 +140,7 @@ class Bench:
         objects = [self.folder / f"{Path(each).stem}.o" for each in (*PLATFORM, "cases.c", f"{program}.c")]
         objects += [self.folder / f"{kernel.stem}.o" for kernel in self.kernels]
         run_quietly([self.gcc, *LINK, *linker_symbols(), *objects, "-lgcc", "-o", binary])
-        return failures([self.iss, *iss_options(GAP9), "--limit", "600000000", binary])[1] != []
+        return failures([self.iss, *iss_options(GAP9), "--limit", "1000000000", binary])[1] != []
 
 
 def family_of(header: Path) -> str:

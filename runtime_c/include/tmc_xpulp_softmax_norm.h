@@ -1,6 +1,6 @@
 /* The division that a softmax leaves to what follows it, for XpulpV2. */
-#ifndef TMC_XPULP_NORM_H
-#define TMC_XPULP_NORM_H
+#ifndef TMC_XPULP_SOFTMAX_NORM_H
+#define TMC_XPULP_SOFTMAX_NORM_H
 
 #include "tmc_kernels.h"
 #include "tmc_xpulp.h"
