@@ -18,11 +18,14 @@ FOUR_ROWS = 4
 
 @dataclass(frozen=True, slots=True)
 class EpilogueCosts:
-    """Per element; left_cycles: of those rows that are no whole four, transposed."""
+    """Per element, and per row of a core; left_cycles: of those rows that are no whole four, transposed."""
 
     table_cycles: float
+    table_row_cycles: float
     add_cycles: float
+    add_row_cycles: float
     narrow_cycles: float
+    narrow_row_cycles: float
     transposed_cycles: float
     left_cycles: float
 
@@ -53,10 +56,11 @@ class Epilogues:
 def epilogues(costs: Callable[[Target], EpilogueCosts]) -> Epilogues:
     """Return the kernels. costs: those of a target."""
 
-    def by_rows(each: Callable[[EpilogueCosts], float]) -> Callable[[Target, Arguments], float]:
+    def by_rows(each: Callable[[EpilogueCosts], tuple[float, float]]) -> Callable[[Target, Arguments], float]:
         def core_cycles(target: Target, a: Arguments) -> float:
+            element, row = each(costs(target))
             parts = grid_parts(target, a["rows"], a["channels"], a[SPLIT])
-            return max(part.rows * part.channels for part in parts) * each(costs(target))
+            return max(part.rows * (part.channels * element + row) for part in parts)
 
         return core_cycles
 
@@ -68,21 +72,21 @@ def epilogues(costs: Callable[[Target], EpilogueCosts]) -> Epilogues:
         table=_kernel(
             "tmc_epilogue_table_s8s8",
             (_tile(CHANNELS), flat("table", TABLE_BYTES), result(ROWS, CHANNELS)),
-            by_rows(lambda each: each.table_cycles),
+            by_rows(lambda each: (each.table_cycles, each.table_row_cycles)),
             scalar=32,
             xpulp=48,
         ),
         add=_kernel(
             "tmc_epilogue_add_s32s16",
             (sums, result(ROWS, halves, access="update")),
-            by_rows(lambda each: each.add_cycles),
+            by_rows(lambda each: (each.add_cycles, each.add_row_cycles)),
             scalar=32,
             xpulp=32,
         ),
         narrow=_kernel(
             "tmc_epilogue_s32s16",
             (sums, result(ROWS, halves)),
-            by_rows(lambda each: each.narrow_cycles),
+            by_rows(lambda each: (each.narrow_cycles, each.narrow_row_cycles)),
             scalar=32,
             xpulp=32,
         ),
