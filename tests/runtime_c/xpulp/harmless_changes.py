@@ -53,6 +53,12 @@ HARMLESS = (
         OTHER_LOOP,
     ),
     (
+        "attention_pack_s8u8",
+        "uint32_t words[WORDS] = {0};",
+        "0",
+        "of a part of a group the first word is there",
+    ),
+    (
         "attention_softmax_s32u8",
         "const uint32_t fours = args->keys / 4u;",
         "4u",
