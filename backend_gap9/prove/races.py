@@ -89,25 +89,22 @@ class Races:
             if byte is not None:
                 return f"source byte {byte} is also written by {other.place}, still in flight"
         for call in self._calls:
-            for access in call.accesses:
-                conflict = _call_against_transfer(access, transfer)
-                if conflict:
-                    return f"{conflict} in {call.place}, without a barrier between them"
+            conflict = _call_against_transfer(call, transfer)
+            if conflict:
+                return f"{conflict} in {call.place}, without a barrier between them"
         for job in self.jobs.values():
-            for access in job.accesses:
-                conflict = _call_against_transfer(access, transfer)
-                if conflict:
-                    return f"{conflict} of {job.place}, still in flight"
+            conflict = _call_against_transfer(job, transfer)
+            if conflict:
+                return f"{conflict} of {job.place}, still in flight"
         self.in_flight[key] = transfer
         return None
 
     def start_job(self, key: SlotKey, job: RunningCall) -> str | None:
         """Start a job on an idle slot."""
         for transfer in self.in_flight.values():
-            for access in job.accesses:
-                conflict = _call_against_transfer(access, transfer)
-                if conflict:
-                    return f"{conflict} while {transfer.place} is in flight"
+            conflict = _call_against_transfer(job, transfer)
+            if conflict:
+                return f"{conflict} while {transfer.place} is in flight"
         for call in self._calls:
             conflict = _shared(job, call)
             if conflict:
@@ -132,15 +129,13 @@ class Races:
     def call(self, call: RunningCall) -> str | None:
         """Run a call."""
         for transfer in self.in_flight.values():
-            for access in call.accesses:
-                conflict = _call_against_transfer(access, transfer)
-                if conflict:
-                    return f"{conflict} while {transfer.place} is in flight"
+            conflict = _call_against_transfer(call, transfer)
+            if conflict:
+                return f"{conflict} while {transfer.place} is in flight"
         for transfer in self._waited:
-            for access in call.accesses:
-                conflict = _call_against_transfer(access, transfer)
-                if conflict:
-                    return f"{conflict}: no barrier since the wait for {transfer.place}"
+            conflict = _call_against_transfer(call, transfer)
+            if conflict:
+                return f"{conflict}: no barrier since the wait for {transfer.place}"
         for job in self.jobs.values():
             conflict = _shared(call, job)
             if conflict:
@@ -173,10 +168,13 @@ def _written_twice(job: RunningCall, earlier: RunningCall) -> str | None:
     return _shared(job, written)
 
 
-def _call_against_transfer(access: Access, transfer: Transfer) -> str | None:
+def _call_against_transfer(call: RunningCall, transfer: Transfer) -> str | None:
     """Tell where a call touches what a transfer writes, or writes what it reads."""
-    byte = shared_byte(access.region, transfer.destination)
-    if byte is not None:
-        return f"destination byte {byte} is touched by operand {access.field}"
-    byte = shared_byte(access.region, transfer.source) if access.writes else None
-    return None if byte is None else f"source byte {byte} is written by operand {access.field}"
+    for access in call.accesses:
+        byte = shared_byte(access.region, transfer.destination)
+        if byte is not None:
+            return f"destination byte {byte} is touched by operand {access.field}"
+        byte = shared_byte(access.region, transfer.source) if access.writes else None
+        if byte is not None:
+            return f"source byte {byte} is written by operand {access.field}"
+    return None

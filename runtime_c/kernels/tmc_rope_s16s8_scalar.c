@@ -1,21 +1,6 @@
-#include "tmc_arithmetic.h"
-#include "tmc_kernels.h"
+#include "tmc_rope_bytes.h"
 
 void tmc_rope_s16s8_scalar(const tmc_rope_args *args)
 {
-    const tmc_share share = tmc_my_share(args->rows);
-    for (uint32_t r = share.begin; r < share.end; ++r) {
-        const uint32_t line = (args->row0 + r) % args->period;
-        const void *x_row = (const uint8_t *)args->x + r * args->x_pitch;
-        const void *table_row = (const uint8_t *)args->table + line * args->table_pitch;
-        const int16_t *x = (const int16_t *)x_row;
-        const int16_t *table = (const int16_t *)table_row;
-        int8_t *y = (int8_t *)args->y + r * args->y_pitch;
-        for (uint32_t i = 0; i < args->width; i += 2) {
-            const int32_t a = x[i], b = x[i + 1];
-            const int32_t cosine = table[i], sine = table[i + 1];
-            y[i] = tmc_clip8(tmc_round_shift(a * cosine - b * sine, args->shift));
-            y[i + 1] = tmc_clip8(tmc_round_shift(a * sine + b * cosine, args->shift));
-        }
-    }
+    tmc_rope_bytes(args, 0);
 }
