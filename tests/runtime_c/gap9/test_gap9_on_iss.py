@@ -301,7 +301,10 @@ def test_on_gvsoc(sdk: SmallSdk, directory: Path, gvsoc_program: Path, tmp_path:
     build = directory / "BUILD"
     machine = read_machine(directory)
     command = gvsoc_command(gvsoc_program, machine, build / "network", build / "flash.bin", tmp_path)
-    lines = simulate("gvsoc", command, 120).splitlines()
+    # The word of the control unit that the small PMSIS shows is something else in GVSoC.
+    lines = [
+        line for line in simulate("gvsoc", command, 120).splitlines() if not line.startswith("accelerator ")
+    ]
     assert matches(lines, CLOCKS + right("network", 20)), lines
 
 
