@@ -14,6 +14,7 @@ from tmc.backend_gap9.prove.relations.wanted import (
     all_lines,
     one_line,
     weight_lines,
+    whole_elements,
 )
 from tmc.ir.graph import Graph
 from tmc.ir.integer.qlinear import QLinearAttrs
@@ -42,9 +43,7 @@ def relate_linear(call: CheckedCall, graph: Graph) -> Wanted:
         return relate_linear_job(call, graph)
     rows_total, depth = graph.types[op.inputs[0]].shape
     channels_total = graph.types[op.inputs[1]].shape[0]
-    channel, rest = divmod(y.column_bytes, graph.types[op.output].dtype.size_bytes)
-    if rest:
-        raise ValueError(f"found a write from byte {y.column_bytes} on, allowed whole elements")
+    channel = whole_elements(y.column_bytes, graph.types[op.output].dtype.size_bytes)
     x, result = (graph.types[name].dtype for name in (op.inputs[0], op.output))
     key = x, result, attrs.table, attrs.residual, attrs.layout == "transposed"
     if call.kernel != _KERNELS.get(key):

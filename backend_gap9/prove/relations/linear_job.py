@@ -8,7 +8,7 @@ import numpy as np
 
 from tmc.backend_gap9.prove.claims import CheckedCall
 from tmc.backend_gap9.prove.relations.heads import row_and_channel_of_heads
-from tmc.backend_gap9.prove.relations.wanted import Wanted, bit_lines, one_line
+from tmc.backend_gap9.prove.relations.wanted import Wanted, bit_lines, one_line, whole_elements
 from tmc.ir.graph import Graph
 from tmc.ir.integer.qlinear import QLinearAttrs
 
@@ -36,7 +36,7 @@ def relate_linear_job(call: CheckedCall, graph: Graph) -> Wanted:
     if call.kernel != epilogue:
         raise ValueError(f"found kernel {call.kernel}, allowed {job or 'none'} and {epilogue} with {attrs}")
     y = call.claim("y")
-    row, channel = y.row, y.column_bytes // graph.types[op.output].dtype.size_bytes
+    row, channel = y.row, whole_elements(y.column_bytes, graph.types[op.output].dtype.size_bytes)
     if transposed:
         row, channel = y.column_bytes, y.row
     constants = {"table": one_line(graph.constants[op.inputs[4]])} if attrs.table else {}
@@ -53,9 +53,7 @@ def _job(call: CheckedCall, graph: Graph, *, whole: bool) -> Wanted:
     assert isinstance(attrs, QLinearAttrs)
     rows_total, depth = graph.types[op.inputs[0]].shape
     channels = call.arguments["channels"]
-    row, (channel, rest) = y.row, divmod(y.column_bytes, _RESULT_BYTES[call.kernel])
-    if rest:
-        raise ValueError(f"found a write from byte {y.column_bytes} on, allowed whole elements")
+    row, channel = y.row, whole_elements(y.column_bytes, _RESULT_BYTES[call.kernel])
     width = channels
     if whole and attrs.layout == "heads":
         width = graph.types[op.output].shape[2]

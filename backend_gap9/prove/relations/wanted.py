@@ -79,6 +79,17 @@ def bit_lines(weight: Array) -> ConstantLines:
     return ConstantLines(np.arange(channels), data.reshape(channels, -1))
 
 
+def whole_elements(column_bytes: int, size_bytes: int) -> int:
+    """Return the element of a row that a write begins with.
+
+    Raises: ValueError where it begins within one.
+    """
+    element, rest = divmod(column_bytes, size_bytes)
+    if rest:
+        raise ValueError(f"found a write from byte {column_bytes} on, allowed whole elements")
+    return element
+
+
 def within(first: int, count: int, size: int, what: str) -> tuple[int, int]:
     """Return the part of size `size` that first .. first + count - 1 lie in, and the first one within it.
 

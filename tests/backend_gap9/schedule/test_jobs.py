@@ -10,28 +10,31 @@ from itertools import pairwise
 import pytest
 
 from tests.backend_gap9.prove.damage import Subject
+from tests.backend_gap9.prove.test_relations import calls_with_changes, uncaught
 from tests.networks.simple_plan import Planned
 from tests.networks.small_program import edited, statements, with_stage
 from tests.networks.small_transformer import Size, transformer, windows
 from tmc.backend_gap9.kernels.linear import job_costs
 from tmc.backend_gap9.plan.plan import Plan, RowTiling
 from tmc.backend_gap9.plan.planning import make_plan
+from tmc.backend_gap9.program.expressions import add
 from tmc.backend_gap9.program.program import Barrier, Call, Job, JobEnd, Program, Stage, Stmt, calls
 from tmc.backend_gap9.prove.check_cycles import check_cycles
 from tmc.backend_gap9.prove.check_program import check_program
 from tmc.backend_gap9.schedule.schedule import build_program
 from tmc.backend_gap9.stages.offload import offload
 from tmc.backend_gap9.stages.stage_graph import stage_graph
+from tmc.backend_gap9.target.target import Target
 from tmc.backend_gap9.target.targets import target_named
 from tmc.ir.errors import CheckError
 from tmc.passes.calibrate.calibrate import calibrate
 from tmc.passes.quantise import quantise
 from tmc.passes.scales.choose_scales import choose_scales
 
+NE16 = target_named("gap9-ne16")
 # Little L1, so that every loop turns.
-TARGET = replace(
-    target_named("gap9-ne16"), l1=replace(target_named("gap9-ne16").l1, size_bytes=11_264 + 60_000)
-)
+TARGET = replace(NE16, l1=replace(NE16.l1, size_bytes=11_264 + 60_000))
+SMALL_TARGET = replace(NE16, l1=replace(NE16.l1, size_bytes=11_264 + 24_000))
 EPILOGUES = {
     "tmc_epilogue_table_s8s8",
     "tmc_epilogue_add_s32s16",
@@ -40,19 +43,26 @@ EPILOGUES = {
 }
 
 
+def encoder(size: Size, target: Target) -> Subject:
+    """Return an encoder all of whose linears of int8 are on the accelerator."""
+    graph = transformer(size)
+    integer = quantise(graph, choose_scales(graph, calibrate(graph, {"emg": windows(graph, 4)})))
+    plan = make_plan(stage_graph(offload(integer, target), target), target)
+    return Subject(Planned(plan.staged.graph, plan, build_program(plan), plan.staged.contents))
+
+
 @cache
 def subject() -> Subject:
-    """Return an encoder all of whose linears of int8 are on the accelerator."""
-    graph = transformer(Size(channels=8, width=96, layers=1))
-    integer = offload(
-        quantise(graph, choose_scales(graph, calibrate(graph, {"emg": windows(graph, 4)}))), TARGET
-    )
-    plan = make_plan(stage_graph(integer, TARGET), TARGET)
-    return Subject(Planned(integer, plan, build_program(plan), plan.staged.contents))
+    return encoder(Size(channels=8, width=96, layers=1), TARGET)
 
 
-def stages() -> Iterator[tuple[int, Stage]]:
-    program = subject().planned.program
+@cache
+def small() -> Subject:
+    return encoder(Size(layers=1), SMALL_TARGET)
+
+
+def stages(of: Subject | None = None) -> Iterator[tuple[int, Stage]]:
+    program = (of or subject()).planned.program
     return ((i, stage) for i, stage in enumerate(program.stages) if any(_jobs(stage)))
 
 
@@ -147,9 +157,54 @@ def test_an_accelerator_runs_jobs_and_cores_run_calls() -> None:
 
 
 def test_a_job_ends_as_the_call_that_it_was() -> None:
-    """Its end awaited in another order, or with other numbers, is refused."""
+    """Its end alone says that another operand lies elsewhere."""
+    its = subject().planned
     for number, stage in stages():
         for path, end in statements(stage.body):
             if isinstance(end, JobEnd):
-                other = replace(end.call, arguments=end.call.arguments[1:])
-                assert subject().proof_fails(without(number, path, replace(end, call=other)), number)
+                bias = next(each for each in end.call.operands if each.field == "bias")
+                moved = replace(bias.address, offset_bytes=add(bias.address.offset_bytes, -4))
+                operands = tuple(
+                    replace(each, address=moved) if each is bias else each for each in end.call.operands
+                )
+                other = replace(end, call=replace(end.call, operands=operands))
+                with pytest.raises(CheckError, match="found another call than that of"):
+                    check_program(without(number, path, other), its.graph, its.plan, its.contents, TARGET)
+
+
+def test_every_claim_and_every_number_matters() -> None:
+    """Those of a linear's jobs are changed wherever they start or end."""
+    for number, stage in stages(small()):
+        assert uncaught(small(), number) == []
+        for op in dict.fromkeys(each.call.op for _, each in statements(stage.body) if isinstance(each, Job)):
+            ends = [
+                (path, each, list(calls_with_changes(each.call)))
+                for path, each in statements(stage.body)
+                if isinstance(each, Job | JobEnd) and each.call.op == op
+            ]
+            for index, (what, _) in enumerate(ends[0][2]):
+                body = stage.body
+                for path, each, changes in ends:
+                    body = edited(body, path, replace(each, call=changes[index][1]))
+                changed = with_stage(small().planned.program, number, replace(stage, body=body))
+                assert small().proof_fails(changed, number), (op, what)
+
+
+def test_results_begin_at_whole_elements() -> None:
+    """The bytes of a result of 16 bits, one byte on."""
+    its, tried = small().planned, 0
+    for number, stage in stages(small()):
+        for path, call in statements(stage.body):
+            if isinstance(call, Call) and call.kernel == "tmc_epilogue_s32s16":
+                operands = tuple(
+                    replace(each, part=replace(each.part, column_bytes=add(each.part.column_bytes, 1)))
+                    if each.field == "y"
+                    else each
+                    for each in call.operands
+                )
+                body = edited(stage.body, path, replace(call, operands=operands))
+                program = with_stage(its.program, number, replace(stage, body=body))
+                with pytest.raises(CheckError, match="allowed whole elements"):
+                    check_program(program, its.graph, its.plan, its.contents, SMALL_TARGET)
+                tried += 1
+    assert tried >= 2
