@@ -101,14 +101,9 @@ class Races:
 
     def start_job(self, key: SlotKey, job: RunningCall) -> str | None:
         """Start a job on an idle slot."""
-        for transfer in self.in_flight.values():
-            conflict = _call_against_transfer(job, transfer)
-            if conflict:
-                return f"{conflict} while {transfer.place} is in flight"
-        for call in self._calls:
-            conflict = _shared(job, call)
-            if conflict:
-                return f"{conflict} of {call.place}, without a barrier between them"
+        conflict = self._beside(job)
+        if conflict:
+            return conflict
         for earlier in self.jobs.values():
             conflict = _written_twice(job, earlier)
             if conflict:
@@ -128,10 +123,9 @@ class Races:
 
     def call(self, call: RunningCall) -> str | None:
         """Run a call."""
-        for transfer in self.in_flight.values():
-            conflict = _call_against_transfer(call, transfer)
-            if conflict:
-                return f"{conflict} while {transfer.place} is in flight"
+        conflict = self._beside(call)
+        if conflict:
+            return conflict
         for transfer in self._waited:
             conflict = _call_against_transfer(call, transfer)
             if conflict:
@@ -144,11 +138,19 @@ class Races:
             conflict = _shared(call, job)
             if conflict:
                 return f"{conflict} of {job.place}: no barrier since the wait for it"
+        self._calls.append(call)
+        return None
+
+    def _beside(self, call: RunningCall) -> str | None:
+        """Tell where a call or a job collides with a transfer in flight, or a call since the last barrier."""
+        for transfer in self.in_flight.values():
+            conflict = _call_against_transfer(call, transfer)
+            if conflict:
+                return f"{conflict} while {transfer.place} is in flight"
         for other in self._calls:
             conflict = _shared(call, other)
             if conflict:
                 return f"{conflict} of {other.place}, without a barrier between them"
-        self._calls.append(call)
         return None
 
 

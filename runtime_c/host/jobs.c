@@ -2,8 +2,8 @@
  *
  * A job is computed at its start, aside, to know what it will write; until its wait that memory holds garbage and is
  * poisoned for AddressSanitizer. At the wait the job is computed once more, as if the job behind it had not started: if
- * the result differs, an operand has changed meanwhile, or was a result of the job before. With TMC_DMA_THREADS each job is a thread of its own
- * instead, behind that of the job before, which shows a missing wait or barrier to ThreadSanitizer.
+ * the result differs, an operand has changed meanwhile, or was a result of the job before. With TMC_DMA_THREADS each job
+ * is a thread of its own instead, behind that of the job before, which shows a missing wait or barrier to ThreadSanitizer.
  */
 #define _POSIX_C_SOURCE 200809L
 
